@@ -1,0 +1,55 @@
+// An IPv4 or IPv6 address with a port, in the kernel's own layout so that neither udp nor the QUIC
+// library needs a conversion per packet. Only struct definitions come from the system headers here.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace knul::base {
+
+class SocketAddress {
+ public:
+  SocketAddress() { storage_.v6 = {}; }
+
+  // Copies a kernel-filled address; anything but AF_INET and AF_INET6 gives the unspecified value.
+  static SocketAddress from_sockaddr(const sockaddr* address, std::size_t length);
+  // `text` is a numeric IPv4 or IPv6 address without port or brackets (a "%scope" is not accepted), or
+  // "localhost", which means 127.0.0.1. Names are never resolved.
+  static std::optional<SocketAddress> parse(std::string_view text, std::uint16_t port);
+
+  [[nodiscard]] int family() const { return storage_.any.sa_family; }
+  [[nodiscard]] bool is_v4() const { return family() == AF_INET; }
+  [[nodiscard]] bool is_v6() const { return family() == AF_INET6; }
+  [[nodiscard]] bool is_unspecified() const { return family() == AF_UNSPEC; }
+  [[nodiscard]] std::uint16_t port() const;
+  void set_port(std::uint16_t port);
+  // 4 or 16 bytes, network order. Lifetime: this object.
+  [[nodiscard]] std::span<const std::uint8_t> ip_bytes() const;
+
+  [[nodiscard]] const sockaddr* data() const { return &storage_.any; }
+  [[nodiscard]] sockaddr* data() { return &storage_.any; }
+  [[nodiscard]] socklen_t size() const;
+
+  // "127.0.0.1:4433" or "[::1]:4433".
+  [[nodiscard]] std::string to_string() const;
+  // "127.0.0.1" or "::1".
+  [[nodiscard]] std::string ip_to_string() const;
+
+  friend bool operator==(const SocketAddress& a, const SocketAddress& b);
+
+ private:
+  union {
+    sockaddr any;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+  } storage_;
+};
+
+}  // namespace knul::base

@@ -1,0 +1,24 @@
+// Time as the layers pass it: nanoseconds on one monotonic scale. There is no now() here: base and
+// quic receive the time as an argument, so that a simulator can supply it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace knul::base {
+
+using Duration = std::chrono::nanoseconds;
+
+struct MonotonicClock {
+  using duration = Duration;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<MonotonicClock, duration>;
+  static constexpr bool is_steady = true;
+};
+
+using Instant = MonotonicClock::time_point;
+
+inline constexpr Instant kNever = Instant::max();
+
+}  // namespace knul::base
