@@ -1,0 +1,48 @@
+// What a service keeps per connection, found in O(1); the connection used last is found without hashing,
+// because one wake-up brings many events of one connection.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <krepis/krepis.hpp>
+
+#include "service/id_table.hpp"
+
+namespace knul::service {
+
+// State: constructed with a table key.
+template <class State>
+class ConnectionStates {
+ public:
+  ConnectionStates() : key_(random_table_key()), states_(key_) {}
+
+  // Lifetime: until erase.
+  State& of(const krepis::Connection& connection) {
+    const std::uint64_t id = connection.id();
+    if (recent_ == nullptr || recent_id_ != id) {
+      std::unique_ptr<State>& state = states_.find_or_insert(id);
+      if (state == nullptr) {
+        state = std::make_unique<State>(key_);
+      }
+      recent_ = state.get();
+      recent_id_ = id;
+    }
+    return *recent_;
+  }
+
+  void erase(const krepis::Connection& connection) {
+    recent_ = nullptr;
+    states_.erase(connection.id());
+  }
+
+  [[nodiscard]] std::size_t size() const { return states_.size(); }
+
+ private:
+  std::uint64_t key_;
+  IdTable<std::unique_ptr<State>> states_;
+  State* recent_ = nullptr;
+  std::uint64_t recent_id_ = 0;
+};
+
+}  // namespace knul::service

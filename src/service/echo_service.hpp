@@ -1,0 +1,72 @@
+// Sends back what it gets: bidirectional streams on themselves, a client's unidirectional stream on a new
+// one of the server, datagrams as datagrams.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <vector>
+
+#include <krepis/krepis.hpp>
+
+#include "service/connection_states.hpp"
+
+namespace knul::service {
+
+// Invariant: bytes are consumed when a write has accepted them and not before, so that flow control
+// (RFC 9000 §4.1) bounds what a stream buffers here. A unidirectional stream whose client has sent
+// everything is over before its echo is; what such streams buffer is bounded by kMaxBacklogBytes.
+class EchoService final : public krepis::Application {
+ public:
+  static constexpr std::size_t kMaxBacklogBytes = 4 << 20;  // per connection
+  static constexpr std::size_t kMaxBacklogStreams = 4'096;  // per connection
+
+  void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
+  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
+                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
+  void on_stop_sending(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
+  void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) override;
+  void on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) override;
+
+ private:
+  static constexpr krepis::StreamId kNotOpened = ~krepis::StreamId{0};
+
+  struct Stream {
+    krepis::StreamId reply = kNotOpened;  // the stream that the echo goes to
+    std::vector<std::uint8_t> pending;    // received, not yet accepted by a write
+    std::size_t sent = 0;                 // of pending
+    bool is_waiting = false;              // in ConnectionState::waiting
+    bool is_ending = false;               // the FIN was received
+    bool is_over = false;                 // the FIN was accepted, or the echo was given up
+    bool is_receiving = true;             // false: the id may not be consumed from any more
+  };
+  struct ConnectionState {
+    explicit ConnectionState(std::uint64_t key) : streams(key), sources(key) {}
+    IdTable<Stream> streams;             // by the stream that the bytes come from
+    IdTable<krepis::StreamId> sources;   // reply -> source, unidirectional streams only
+    std::deque<krepis::StreamId> waiting;  // sources without a reply for lack of credit, oldest first
+    std::size_t backlog_bytes = 0;       // pending bytes of sources that are over
+    std::size_t backlog_streams = 0;
+  };
+
+  static Stream& open_reply(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source);
+  static bool open_unidirectional(krepis::Connection& connection, ConnectionState& state,
+                                  krepis::StreamId source, Stream& stream);
+  static void flush(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
+                    Stream& stream);
+  static void release(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
+                      Stream& stream, std::size_t bytes);
+  static void clear_pending(Stream& stream);
+  static void end(ConnectionState& state, krepis::StreamId source, Stream& stream);
+  static void give_up(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
+                      Stream& stream);
+  static krepis::StreamId source_of(ConnectionState& state, krepis::StreamId reply);
+
+  ConnectionStates<ConnectionState> connections_;
+};
+
+}  // namespace knul::service

@@ -1,0 +1,201 @@
+#include "service/echo_service.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "service/fake_connection.hpp"
+#include "service/service_codes.hpp"
+
+namespace knul::service {
+namespace {
+
+using krepis::Fin;
+using test_support::deliver;
+using test_support::FakeConnection;
+
+constexpr krepis::StreamId kStream = 0;
+constexpr krepis::StreamId kUpload = 2;  // opened by the client
+constexpr krepis::StreamId kReply = 3;   // the first that the server opens
+
+class EchoServiceTest : public testing::Test {
+ protected:
+  EchoService service;
+  FakeConnection connection;
+};
+
+TEST_F(EchoServiceTest, SendsBackBytesAndEnd) {
+  deliver(service, connection, kStream, "hello ");
+  deliver(service, connection, kStream, "world", Fin::kYes);
+  EXPECT_EQ(connection.streams[kStream].sent, "hello world");
+  EXPECT_TRUE(connection.streams[kStream].has_fin);
+  EXPECT_EQ(connection.streams[kStream].consumed, 11U);
+}
+
+TEST_F(EchoServiceTest, SendsBackAnEndWithoutBytes) {
+  deliver(service, connection, kStream, "", Fin::kYes);
+  EXPECT_TRUE(connection.streams[kStream].has_fin);
+}
+
+TEST_F(EchoServiceTest, ConsumesOnlyWhatAWriteAccepted) {
+  connection.streams[kStream].room = 4;
+  deliver(service, connection, kStream, "0123456789", Fin::kYes);
+  EXPECT_EQ(connection.streams[kStream].consumed, 4U);
+  EXPECT_FALSE(connection.streams[kStream].has_fin);
+}
+
+TEST_F(EchoServiceTest, GoesOnInOrderWhenWritable) {
+  connection.streams[kStream].room = 4;
+  deliver(service, connection, kStream, "0123456789");
+  deliver(service, connection, kStream, "abc", Fin::kYes);
+  connection.streams[kStream].room = 8;
+  service.on_stream_writable(connection, kStream);
+  EXPECT_EQ(connection.streams[kStream].sent, "0123456789ab");
+  EXPECT_EQ(connection.streams[kStream].consumed, 12U);
+  connection.streams[kStream].room = 8;
+  service.on_stream_writable(connection, kStream);
+  EXPECT_EQ(connection.streams[kStream].sent, "0123456789abc");
+  EXPECT_TRUE(connection.streams[kStream].has_fin);
+}
+
+TEST_F(EchoServiceTest, KeepsTheOrderOverManySmallSteps) {
+  std::string expected;
+  connection.streams[kStream].room = 0;
+  for (int step = 0; step < 500; ++step) {
+    const std::string piece = std::to_string(step) + ",";
+    expected += piece;
+    deliver(service, connection, kStream, piece);
+    connection.streams[kStream].room = static_cast<std::size_t>(step % 5);
+    service.on_stream_writable(connection, kStream);
+  }
+  connection.streams[kStream].room = expected.size();
+  service.on_stream_writable(connection, kStream);
+  EXPECT_EQ(connection.streams[kStream].sent, expected);
+  EXPECT_EQ(connection.streams[kStream].consumed, expected.size());
+}
+
+TEST_F(EchoServiceTest, AnswersAResetWithTheSameCodeAndReturnsTheCredit) {
+  connection.streams[kStream].room = 1;
+  deliver(service, connection, kStream, "0123456789");
+  service.on_stream_reset(connection, kStream, 42);
+  EXPECT_EQ(connection.streams[kStream].reset_code, 42U);
+  EXPECT_EQ(connection.streams[kStream].consumed, 10U);
+}
+
+TEST_F(EchoServiceTest, ResetsAStreamThatBeganWithAReset) {
+  service.on_stream_opened(connection, kStream);
+  service.on_stream_reset(connection, kStream, 42);
+  EXPECT_EQ(connection.streams[kStream].reset_code, 42U);
+}
+
+TEST_F(EchoServiceTest, AsksTheClientToStopAfterStopSending) {
+  connection.streams[kStream].room = 1;
+  deliver(service, connection, kStream, "0123456789");
+  service.on_stop_sending(connection, kStream, 43);
+  EXPECT_EQ(connection.streams[kStream].stop_code, 43U);
+  deliver(service, connection, kStream, "late", Fin::kYes);
+  EXPECT_EQ(connection.streams[kStream].consumed, 14U);
+  EXPECT_EQ(connection.streams[kStream].sent, "0");
+}
+
+TEST_F(EchoServiceTest, SendsAUnidirectionalStreamBackOnANewOne) {
+  deliver(service, connection, kUpload, "one way");
+  deliver(service, connection, kUpload, "", Fin::kYes);
+  EXPECT_EQ(connection.streams[kReply].sent, "one way");
+  EXPECT_TRUE(connection.streams[kReply].has_fin);
+  EXPECT_EQ(connection.streams[kUpload].consumed, 7U);
+}
+
+TEST_F(EchoServiceTest, KeepsUnidirectionalBytesUnconsumedUntilAStreamMayBeOpened) {
+  connection.stream_credit = 0;
+  deliver(service, connection, kUpload, "one way", Fin::kYes);
+  EXPECT_EQ(connection.streams[kUpload].consumed, 0U);
+  connection.stream_credit = 1;
+  service.on_streams_available(connection, krepis::StreamDirection::kUnidirectional);
+  EXPECT_EQ(connection.streams[kReply].sent, "one way");
+  EXPECT_TRUE(connection.streams[kReply].has_fin);
+  EXPECT_EQ(connection.streams[kUpload].consumed, 7U);
+}
+
+TEST_F(EchoServiceTest, AnswersAStreamThatClosedBeforeItsEchoWasSent) {
+  connection.stream_credit = 0;
+  deliver(service, connection, kUpload, "one way", Fin::kYes);
+  service.on_stream_closed(connection, kUpload);
+  connection.stream_credit = 1;
+  service.on_streams_available(connection, krepis::StreamDirection::kUnidirectional);
+  EXPECT_EQ(connection.streams[kReply].sent, "one way");
+  EXPECT_EQ(connection.streams[kUpload].consumed, 0U);  // the id was gone
+}
+
+TEST_F(EchoServiceTest, EndsAConnectionThatNeverLetsItsStreamsBeAnswered) {
+  connection.stream_credit = 0;
+  for (krepis::StreamId n = 0; n <= EchoService::kMaxBacklogStreams && !connection.close_code; ++n) {
+    deliver(service, connection, kUpload + 4 * n, "x", Fin::kYes);
+    service.on_stream_closed(connection, kUpload + 4 * n);
+    EXPECT_EQ(connection.close_code.has_value(), n == EchoService::kMaxBacklogStreams);
+  }
+}
+
+TEST_F(EchoServiceTest, EndsAConnectionWhoseUnansweredStreamsHoldTooManyBytes) {
+  connection.stream_credit = 0;
+  const std::string half(EchoService::kMaxBacklogBytes / 2 + 1, 'x');
+  deliver(service, connection, kUpload, half, Fin::kYes);
+  service.on_stream_closed(connection, kUpload);
+  EXPECT_FALSE(connection.close_code.has_value());
+  deliver(service, connection, kUpload + 4, half, Fin::kYes);
+  service.on_stream_closed(connection, kUpload + 4);
+  EXPECT_EQ(connection.close_code, to_wire(ServiceCode::kEchoBacklog));
+}
+
+TEST_F(EchoServiceTest, TakesAnAnsweredStreamOutOfTheBacklog) {
+  connection.stream_credit = 0;
+  for (krepis::StreamId n = 0; n < 3 * EchoService::kMaxBacklogStreams; ++n) {
+    deliver(service, connection, kUpload + 4 * n, "x", Fin::kYes);
+    service.on_stream_closed(connection, kUpload + 4 * n);
+    connection.stream_credit = 1;
+    service.on_streams_available(connection, krepis::StreamDirection::kUnidirectional);
+  }
+  EXPECT_FALSE(connection.close_code.has_value());
+}
+
+TEST_F(EchoServiceTest, ResetsTheReplyOfAResetUnidirectionalStream) {
+  deliver(service, connection, kUpload, "one");
+  service.on_stream_reset(connection, kUpload, 44);
+  EXPECT_EQ(connection.streams[kReply].reset_code, 44U);
+}
+
+TEST_F(EchoServiceTest, OpensNoReplyForAStreamThatWasResetWhileItWaited) {
+  connection.stream_credit = 0;
+  deliver(service, connection, kUpload, "one");
+  deliver(service, connection, kUpload + 4, "two");
+  service.on_stream_reset(connection, kUpload, 44);
+  EXPECT_EQ(connection.streams[kUpload].consumed, 3U);
+  connection.stream_credit = 2;
+  service.on_streams_available(connection, krepis::StreamDirection::kUnidirectional);
+  EXPECT_EQ(connection.streams[kReply].sent, "two");
+  EXPECT_EQ(connection.stream_credit, 1U);
+}
+
+TEST_F(EchoServiceTest, StopsTheSourceWhenItsReplyIsRefused) {
+  deliver(service, connection, kUpload, "one");
+  service.on_stop_sending(connection, kReply, 45);
+  EXPECT_EQ(connection.streams[kUpload].stop_code, 45U);
+}
+
+TEST_F(EchoServiceTest, SendsBackDatagrams) {
+  const std::array<std::uint8_t, 3> bytes{1, 2, 3};
+  service.on_datagram(connection, bytes);
+  EXPECT_EQ(connection.datagrams, (std::vector<std::string>{"\1\2\3"}));
+}
+
+TEST_F(EchoServiceTest, ForgetsAConnectionThatClosed) {
+  connection.streams[kStream].room = 0;
+  deliver(service, connection, kStream, "old");
+  service.on_connection_closed(connection, {});
+  connection.streams[kStream].room = 100;
+  deliver(service, connection, kStream, "new");
+  EXPECT_EQ(connection.streams[kStream].sent, "new");
+}
+
+}  // namespace
+}  // namespace knul::service

@@ -1,0 +1,128 @@
+#include "service/file_root.hpp"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace knul::service {
+namespace {
+
+// O_NONBLOCK: a FIFO in the folder must not block the worker; it is refused after fstat.
+constexpr int kFileFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+// openat2 gives EAGAIN when a name of the path is moved while it is being looked up.
+constexpr int kLookupAttempts = 8;
+
+int open_beneath(int folder, const std::string& path) {
+  open_how how{};
+  how.flags = kFileFlags;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  for (int attempt = 1;; ++attempt) {
+    const long opened = ::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how);
+    if (opened >= 0 || attempt == kLookupAttempts || (errno != EAGAIN && errno != EINTR)) {
+      return static_cast<int>(opened);
+    }
+  }
+}
+
+FileRoot::Failure failure_of(int error) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+    case ENAMETOOLONG:
+    case ENXIO:  // a socket
+      return FileRoot::Failure::kNotFound;
+    case EXDEV:  // RESOLVE_BENEATH
+    case ELOOP:  // RESOLVE_NO_MAGICLINKS, O_NOFOLLOW
+    case EACCES:
+    case EPERM:
+      return FileRoot::Failure::kForbidden;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+      return FileRoot::Failure::kTooManyFiles;
+    default:
+      return FileRoot::Failure::kFailed;
+  }
+}
+
+krepis::Expected<FileRoot::File, FileRoot::Failure> checked(OpenFile file) {
+  struct stat status{};
+  if (::fstat(file.descriptor(), &status) != 0) {
+    return FileRoot::Failure::kFailed;
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return FileRoot::Failure::kNotFound;
+  }
+  return FileRoot::File{std::move(file), static_cast<std::uint64_t>(status.st_size)};
+}
+
+}  // namespace
+
+OpenFile::OpenFile(OpenFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+OpenFile& OpenFile::operator=(OpenFile&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+OpenFile::~OpenFile() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+  }
+}
+
+krepis::Result<FileRoot> FileRoot::open(const std::string& folder) {
+  OpenFile opened(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!opened) {
+    return krepis::Error{krepis::ErrorCode::kInvalidRequest,
+                         "service_root: \"" + folder + "\": " + std::strerror(errno) + "; a folder is expected"};
+  }
+  return FileRoot(std::move(opened));
+}
+
+krepis::Expected<FileRoot::File, FileRoot::Failure> FileRoot::open_file(const std::string& path) const {
+  OpenFile file(open_beneath(folder_.descriptor(), path));
+  if (file) {
+    return checked(std::move(file));
+  }
+  // EPERM is a seccomp filter's answer as well as the kernel's; walking gives the right one.
+  return errno == ENOSYS || errno == EPERM ? open_file_by_walking(path) : failure_of(errno);
+}
+
+krepis::Expected<FileRoot::File, FileRoot::Failure> FileRoot::open_file_by_walking(
+    const std::string& path) const {
+  if (path.starts_with('/')) {
+    return Failure::kForbidden;
+  }
+  std::string_view rest = path;
+  OpenFile folder;
+  for (;;) {
+    const std::size_t slash = rest.find('/');
+    const std::string name(rest.substr(0, slash));
+    const int parent = folder ? folder.descriptor() : folder_.descriptor();
+    if (name == "..") {
+      return Failure::kForbidden;
+    }
+    const bool is_last = slash == std::string_view::npos;
+    const int flags = is_last ? kFileFlags | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    // An empty name, as in "a//b", means the folder itself.
+    OpenFile next(::openat(parent, name.empty() ? "." : name.c_str(), flags));
+    if (!next) {
+      return failure_of(errno);
+    }
+    if (is_last) {
+      return checked(std::move(next));
+    }
+    folder = std::move(next);
+    rest.remove_prefix(slash + 1);
+  }
+}
+
+}  // namespace knul::service

@@ -1,0 +1,51 @@
+// A folder of which regular files may be read, and nothing outside of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <krepis/krepis.hpp>
+
+namespace knul::service {
+
+// An open file. Lifetime: closed with the object.
+class OpenFile {
+ public:
+  OpenFile() = default;
+  explicit OpenFile(int descriptor) : descriptor_(descriptor) {}
+  OpenFile(OpenFile&& other) noexcept;
+  OpenFile& operator=(OpenFile&& other) noexcept;
+  ~OpenFile();
+  explicit operator bool() const { return descriptor_ >= 0; }
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_ = -1;
+};
+
+class FileRoot {
+ public:
+  enum class Failure : std::uint8_t { kNotFound, kForbidden, kTooManyFiles, kFailed };
+  struct File {
+    OpenFile file;
+    std::uint64_t size = 0;
+  };
+
+  static krepis::Result<FileRoot> open(const std::string& folder);
+
+  // `path` is relative to the root. Names that lead out of the root, by "..", by an absolute name or by a
+  // symbolic link, are kForbidden; what is not a regular file is kNotFound.
+  // Thread: any.
+  [[nodiscard]] krepis::Expected<File, Failure> open_file(const std::string& path) const;
+
+  // Linux < 5.6 and containers that forbid openat2: the same by walking, which follows no symbolic link
+  // at all. Public, because a kernel has either the one or the other.
+  [[nodiscard]] krepis::Expected<File, Failure> open_file_by_walking(const std::string& path) const;
+
+ private:
+  explicit FileRoot(OpenFile folder) : folder_(std::move(folder)) {}
+
+  OpenFile folder_;
+};
+
+}  // namespace knul::service

@@ -1,0 +1,65 @@
+// HTTP/0.9 over QUIC, ALPN "hq-interop": "GET /path" on a bidirectional stream, answered with the bytes of
+// a regular file below the root, or with a reset (service_codes.hpp). Files are read with pread on the
+// worker's thread: made for tests and interoperability, not for a cold disk.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <krepis/krepis.hpp>
+
+#include "service/connection_states.hpp"
+#include "service/file_root.hpp"
+#include "service/service_codes.hpp"
+
+namespace knul::service {
+
+class HqService final : public krepis::Application {
+ public:
+  static constexpr std::size_t kChunkBytes = 64 << 10;
+  // Per worker: slow clients must not take all descriptors of the process.
+  static constexpr std::size_t kMaxOpenFiles = 256;
+
+  explicit HqService(std::shared_ptr<const FileRoot> root);
+
+  void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
+  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
+                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
+  void on_stop_sending(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
+  void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override;
+
+  [[nodiscard]] std::size_t open_files() const { return open_files_; }
+
+ private:
+  struct Stream {
+    std::string request;       // until its line end
+    bool has_ended = false;    // the FIN was received
+    bool is_answered = false;  // the request was taken; what follows is dropped
+    OpenFile file;             // while bytes of it are to be sent
+    std::uint64_t offset = 0;
+    std::uint64_t size = 0;
+  };
+  struct ConnectionState {
+    explicit ConnectionState(std::uint64_t key) : streams(key) {}
+    IdTable<Stream> streams;
+  };
+
+  void take_request(krepis::Connection& connection, krepis::StreamId id, Stream& stream,
+                    std::string_view line);
+  void send_file(krepis::Connection& connection, krepis::StreamId id, Stream& stream);
+  void refuse(krepis::Connection& connection, krepis::StreamId id, Stream& stream, ServiceCode code);
+  void close_file(Stream& stream);
+
+  std::shared_ptr<const FileRoot> root_;
+  std::vector<std::uint8_t> chunk_;
+  std::size_t open_files_ = 0;
+  ConnectionStates<ConnectionState> connections_;
+};
+
+}  // namespace knul::service

@@ -1,0 +1,112 @@
+#include "service/perf_service.hpp"
+
+#include <algorithm>
+
+#include "service/service_codes.hpp"
+#include "service/stream_id.hpp"
+
+namespace knul::service {
+namespace {
+
+alignas(64) constexpr std::array<std::uint8_t, PerfService::kChunkBytes> kAnswer{};
+
+// Lifetime: static, so the owner shares nothing and counting its references costs nothing.
+krepis::SharedBytes answer_bytes(std::size_t size) {
+  return {std::shared_ptr<const void>(std::shared_ptr<const void>(), kAnswer.data()),
+          std::span<const std::uint8_t>(kAnswer.data(), size)};
+}
+
+std::uint64_t read_big_endian(const std::array<std::uint8_t, PerfService::kHeaderBytes>& bytes) {
+  std::uint64_t value = 0;
+  for (const std::uint8_t byte : bytes) {
+    value = (value << 8) | byte;
+  }
+  return value;
+}
+
+}  // namespace
+
+void PerfService::on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& /*reason*/) {
+  connections_.erase(connection);
+}
+
+void PerfService::on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
+                                 std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+  if (!bytes.empty()) {
+    connection.consume(stream, bytes.size());
+  }
+  if (is_unidirectional(stream)) {
+    return;
+  }
+  IdTable<Stream>& streams = connections_.of(connection).streams;
+  Stream* const known = streams.find(stream);
+  Stream fresh;
+  Stream& state = known != nullptr ? *known : fresh;
+  if (state.header_bytes < kHeaderBytes && !state.answered) {
+    take_header(state, bytes);
+    if (state.header_bytes == kHeaderBytes) {
+      state.remaining = read_big_endian(state.header);
+      send_answer(connection, stream, state);
+    } else if (fin == krepis::Fin::kYes) {
+      connection.reset_stream(stream, to_wire(ServiceCode::kPerfShortRequest));
+      state.answered = true;
+    }
+  }
+  const bool finished = fin == krepis::Fin::kYes && state.answered;
+  if (known == nullptr && !finished) {
+    streams.find_or_insert(stream) = fresh;
+  } else if (known != nullptr && finished) {
+    streams.erase(stream);
+  }
+}
+
+void PerfService::take_header(Stream& state, std::span<const std::uint8_t> bytes) {
+  const std::size_t taken = std::min(bytes.size(), kHeaderBytes - state.header_bytes);
+  std::copy_n(bytes.begin(), taken, state.header.begin() + state.header_bytes);
+  state.header_bytes = static_cast<std::uint8_t>(state.header_bytes + taken);
+}
+
+void PerfService::send_answer(krepis::Connection& connection, krepis::StreamId stream, Stream& state) {
+  do {
+    const std::size_t chunk = std::min<std::uint64_t>(state.remaining, kChunkBytes);
+    const krepis::Fin fin{chunk == state.remaining};
+    const std::size_t accepted = connection.write(stream, answer_bytes(chunk), fin);
+    state.remaining -= accepted;
+    if (accepted < chunk) {
+      return;  // on_stream_writable follows
+    }
+  } while (state.remaining > 0);
+  state.answered = true;
+}
+
+void PerfService::on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) {
+  Stream* const state = connections_.of(connection).streams.find(stream);
+  if (state != nullptr && state->header_bytes == kHeaderBytes && !state->answered) {
+    send_answer(connection, stream, *state);
+  }
+}
+
+void PerfService::on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) {
+  if (is_unidirectional(stream)) {
+    return;
+  }
+  Stream& state = connections_.of(connection).streams.find_or_insert(stream);
+  if (!state.answered) {
+    connection.reset_stream(stream, code);
+    state.answered = true;
+  }
+}
+
+void PerfService::on_stop_sending(krepis::Connection& connection, krepis::StreamId stream,
+                                  std::uint64_t /*code*/) {
+  // The upload goes on and is still dropped.
+  Stream& state = connections_.of(connection).streams.find_or_insert(stream);
+  state.answered = true;
+  state.remaining = 0;
+}
+
+void PerfService::on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) {
+  connections_.of(connection).streams.erase(stream);
+}
+
+}  // namespace knul::service

@@ -1,0 +1,52 @@
+// draft-banks-quic-performance, ALPN "perf": the first 8 bytes of a bidirectional stream, big-endian, are
+// the number of bytes to send back; what follows is upload and dropped. A unidirectional stream is upload
+// from its first byte.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <krepis/krepis.hpp>
+
+#include "service/connection_states.hpp"
+
+namespace knul::service {
+
+// A request that arrives whole and whose answer is accepted whole leaves no state behind, so that small
+// requests cost neither a lookup nor an allocation.
+class PerfService final : public krepis::Application {
+ public:
+  static constexpr std::size_t kHeaderBytes = 8;
+  // Small enough to stay in the cache, large enough for one train of packets.
+  static constexpr std::size_t kChunkBytes = 64 << 10;
+
+  void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
+  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
+                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
+  void on_stop_sending(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
+  void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override;
+
+ private:
+  struct Stream {
+    std::array<std::uint8_t, kHeaderBytes> header{};
+    std::uint8_t header_bytes = 0;
+    bool answered = false;        // the FIN was accepted, or the sending side is reset
+    std::uint64_t remaining = 0;  // bytes of the answer that no write has accepted yet
+  };
+  struct ConnectionState {
+    explicit ConnectionState(std::uint64_t key) : streams(key) {}
+    IdTable<Stream> streams;
+  };
+
+  // Completes the header with the first bytes of `bytes`.
+  static void take_header(Stream& state, std::span<const std::uint8_t> bytes);
+  static void send_answer(krepis::Connection& connection, krepis::StreamId stream, Stream& state);
+
+  ConnectionStates<ConnectionState> connections_;
+};
+
+}  // namespace knul::service
