@@ -11,7 +11,8 @@ constexpr std::size_t kKeptCapacity = 64 << 10;
 
 }  // namespace
 
-void EchoService::on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& /*reason*/) {
+void EchoService::on_connection_closed(krepis::Connection& connection,
+                                       const krepis::CloseReason& /*reason*/) {
   connections_.erase(connection);
 }
 
@@ -152,7 +153,8 @@ void EchoService::on_streams_available(krepis::Connection& connection, krepis::S
   }
 }
 
-void EchoService::on_stream_reset(krepis::Connection& connection, krepis::StreamId source, std::uint64_t code) {
+void EchoService::on_stream_reset(krepis::Connection& connection, krepis::StreamId source,
+                                  std::uint64_t code) {
   ConnectionState& state = connections_.of(connection);
   Stream& stream = state.streams.find_or_insert(source);
   if (!is_unidirectional(source)) {
@@ -164,7 +166,8 @@ void EchoService::on_stream_reset(krepis::Connection& connection, krepis::Stream
   give_up(connection, state, source, stream);
 }
 
-void EchoService::on_stop_sending(krepis::Connection& connection, krepis::StreamId reply, std::uint64_t code) {
+void EchoService::on_stop_sending(krepis::Connection& connection, krepis::StreamId reply,
+                                  std::uint64_t code) {
   ConnectionState& state = connections_.of(connection);
   const krepis::StreamId source = source_of(state, reply);
   Stream* const stream = state.streams.find(source);

@@ -46,10 +46,10 @@ class EchoService final : public krepis::Application {
   };
   struct ConnectionState {
     explicit ConnectionState(std::uint64_t key) : streams(key), sources(key) {}
-    IdTable<Stream> streams;             // by the stream that the bytes come from
-    IdTable<krepis::StreamId> sources;   // reply -> source, unidirectional streams only
+    IdTable<Stream> streams;               // by the stream that the bytes come from
+    IdTable<krepis::StreamId> sources;     // reply -> source, unidirectional streams only
     std::deque<krepis::StreamId> waiting;  // sources without a reply for lack of credit, oldest first
-    std::size_t backlog_bytes = 0;       // pending bytes of sources that are over
+    std::size_t backlog_bytes = 0;         // pending bytes of sources that are over
     std::size_t backlog_streams = 0;
   };
 

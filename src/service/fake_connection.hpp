@@ -77,8 +77,12 @@ class FakeConnection final : public krepis::Connection {
   }
 
   void consume(krepis::StreamId stream, std::size_t bytes) override { streams[stream].consumed += bytes; }
-  void reset_stream(krepis::StreamId stream, std::uint64_t code) override { streams[stream].reset_code = code; }
-  void stop_sending(krepis::StreamId stream, std::uint64_t code) override { streams[stream].stop_code = code; }
+  void reset_stream(krepis::StreamId stream, std::uint64_t code) override {
+    streams[stream].reset_code = code;
+  }
+  void stop_sending(krepis::StreamId stream, std::uint64_t code) override {
+    streams[stream].stop_code = code;
+  }
 
   bool send_datagram(std::span<const std::uint8_t> bytes) override {
     datagrams.emplace_back(bytes.begin(), bytes.end());
@@ -95,9 +99,8 @@ class FakeConnection final : public krepis::Connection {
 // Delivers `text` as one on_stream_data.
 inline void deliver(krepis::Application& service, krepis::Connection& connection, krepis::StreamId stream,
                     std::string_view text, krepis::Fin fin = krepis::Fin::kNo) {
-  service.on_stream_data(
-      connection, stream,
-      std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()), fin);
+  service.on_stream_data(connection, stream,
+                         std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()), fin);
 }
 
 }  // namespace knul::service::test_support

@@ -53,7 +53,7 @@ FileRoot::Failure failure_of(int error) {
 }
 
 krepis::Expected<FileRoot::File, FileRoot::Failure> checked(OpenFile file) {
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.descriptor(), &status) != 0) {
     return FileRoot::Failure::kFailed;
   }
@@ -81,8 +81,9 @@ OpenFile::~OpenFile() {
 krepis::Result<FileRoot> FileRoot::open(const std::string& folder) {
   OpenFile opened(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!opened) {
-    return krepis::Error{krepis::ErrorCode::kInvalidRequest,
-                         "service_root: \"" + folder + "\": " + std::strerror(errno) + "; a folder is expected"};
+    return krepis::Error{
+        krepis::ErrorCode::kInvalidRequest,
+        "service_root: \"" + folder + "\": " + std::strerror(errno) + "; a folder is expected"};
   }
   return FileRoot(std::move(opened));
 }

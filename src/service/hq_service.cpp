@@ -85,7 +85,8 @@ void HqService::take_request(krepis::Connection& connection, krepis::StreamId id
 void HqService::send_file(krepis::Connection& connection, krepis::StreamId id, Stream& stream) {
   for (;;) {
     const std::size_t wanted = std::min<std::uint64_t>(chunk_.size(), stream.size - stream.offset);
-    const ssize_t got = ::pread(stream.file.descriptor(), chunk_.data(), wanted, static_cast<off_t>(stream.offset));
+    const ssize_t got =
+        ::pread(stream.file.descriptor(), chunk_.data(), wanted, static_cast<off_t>(stream.offset));
     if (got < 0 || static_cast<std::size_t>(got) < wanted) {
       refuse(connection, id, stream, ServiceCode::kHqReadFailed);
       return;
@@ -103,7 +104,8 @@ void HqService::send_file(krepis::Connection& connection, krepis::StreamId id, S
   }
 }
 
-void HqService::refuse(krepis::Connection& connection, krepis::StreamId id, Stream& stream, ServiceCode code) {
+void HqService::refuse(krepis::Connection& connection, krepis::StreamId id, Stream& stream,
+                       ServiceCode code) {
   close_file(stream);
   stream.is_answered = true;
   stream.request = {};

@@ -90,8 +90,8 @@ TEST_F(HqServiceTest, SendsALargeFileAsRoomComes) {
 }
 
 TEST_F(HqServiceTest, RefusesEveryWayOutOfTheRoot) {
-  for (const std::string path : {"/../secret", "/sub/../../secret", "//etc/passwd", "/leaves", "/sub/up/secret",
-                                 "/sub/up/root/file"}) {
+  for (const std::string path : {"/../secret", "/sub/../../secret", "//etc/passwd", "/leaves",
+                                 "/sub/up/secret", "/sub/up/root/file"}) {
     const auto& answer = ask("GET " + path + "\r\n");
     EXPECT_EQ(answer.reset_code, to_wire(ServiceCode::kHqForbidden)) << path;
     EXPECT_EQ(answer.sent, "") << path;
@@ -156,8 +156,8 @@ TEST_F(HqServiceTest, WalkingOpensTheSameFilesButFollowsNoLink) {
   const auto root = FileRoot::open((folder_ / "root").string());
   EXPECT_EQ(root->open_file_by_walking("file")->size, 7U);
   EXPECT_EQ(root->open_file_by_walking("./sub//100%41")->size, 7U);
-  for (const char* const path : {"../secret", "sub/../../secret", "/etc/passwd", "leaves", "stays", "sub/up/secret",
-                                 "sub/..", "sub", "sub/", "fifo", "nothing", "file/"}) {
+  for (const char* const path : {"../secret", "sub/../../secret", "/etc/passwd", "leaves", "stays",
+                                 "sub/up/secret", "sub/..", "sub", "sub/", "fifo", "nothing", "file/"}) {
     EXPECT_FALSE(root->open_file_by_walking(path).has_value()) << path;
   }
 }

@@ -26,7 +26,8 @@ std::uint64_t read_big_endian(const std::array<std::uint8_t, PerfService::kHeade
 
 }  // namespace
 
-void PerfService::on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& /*reason*/) {
+void PerfService::on_connection_closed(krepis::Connection& connection,
+                                       const krepis::CloseReason& /*reason*/) {
   connections_.erase(connection);
 }
 
@@ -86,7 +87,8 @@ void PerfService::on_stream_writable(krepis::Connection& connection, krepis::Str
   }
 }
 
-void PerfService::on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) {
+void PerfService::on_stream_reset(krepis::Connection& connection, krepis::StreamId stream,
+                                  std::uint64_t code) {
   if (is_unidirectional(stream)) {
     return;
   }

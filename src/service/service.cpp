@@ -31,8 +31,9 @@ krepis::Result<krepis::ApplicationFactory> hq_factory(const std::string& root) {
     return std::move(opened).error();
   }
   auto shared = std::make_shared<const FileRoot>(*std::move(opened));
-  return krepis::ApplicationFactory(
-      [shared](unsigned) -> std::unique_ptr<krepis::Application> { return std::make_unique<HqService>(shared); });
+  return krepis::ApplicationFactory([shared](unsigned) -> std::unique_ptr<krepis::Application> {
+    return std::make_unique<HqService>(shared);
+  });
 }
 
 template <class Service>
