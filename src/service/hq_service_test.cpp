@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string>
 
-#include "service/fake_connection.hpp"
+#include "service/fake_connection_test_support.hpp"
 #include "service/hq_request.hpp"
 
 namespace knul::service {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "service/fake_connection.hpp"
+#include "service/fake_connection_test_support.hpp"
 #include "service/service_codes.hpp"
 
 namespace knul::service {
