@@ -1,0 +1,92 @@
+#include "server/credential_files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "udp/file_descriptor.hpp"
+
+namespace knul::server {
+
+namespace {
+
+struct Named {
+  std::string_view what;
+  const std::string& path;
+
+  [[nodiscard]] base::Error error(std::string_view why) const {
+    return {base::ErrorKind::kCredentials, std::string(what) + " \"" + path + "\": " + std::string(why)};
+  }
+  [[nodiscard]] base::Error system_error(int code) const {
+    const auto kind =
+        code == EMFILE || code == ENFILE ? base::ErrorKind::kQuota : base::ErrorKind::kCredentials;
+    base::Error failure = error(std::system_category().message(code));
+    failure.kind = kind;
+    return failure;
+  }
+};
+
+base::Status check_is_regular(const Named& named, int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) {
+    return named.system_error(errno);
+  }
+  if (S_ISREG(status.st_mode)) {
+    return {};
+  }
+  return named.error(S_ISDIR(status.st_mode) ? "is a directory, expected a PEM file"
+                                             : "is not a regular file, expected a PEM file");
+}
+
+ssize_t read_some(int fd, char* to, std::size_t size) {
+  ssize_t got = 0;
+  do {
+    got = ::read(fd, to, size);
+  } while (got < 0 && errno == EINTR);
+  return got;
+}
+
+}  // namespace
+
+base::Result<std::string> read_credential_file(std::string_view what, const std::string& path) {
+  const Named named{what, path};
+  // O_NONBLOCK: opening a FIFO or a serial line must not wait for a partner.
+  int raw = -1;
+  do {
+    raw = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+  } while (raw < 0 && errno == EINTR);
+  if (raw < 0) {
+    return named.system_error(errno);
+  }
+  const udp::FileDescriptor fd(raw);
+  if (auto status = check_is_regular(named, raw); !status) {
+    return std::move(status).error();
+  }
+  std::string bytes;
+  std::size_t used = 0;
+  for (;;) {
+    constexpr std::size_t kStep = 16 << 10;
+    bytes.resize(used + kStep);
+    const ssize_t got = read_some(raw, bytes.data() + used, kStep);
+    if (got < 0) {
+      return named.system_error(errno);
+    }
+    used += static_cast<std::size_t>(got);
+    if (used > kMaxCredentialFileBytes) {
+      return named.error("is larger than 1 MiB");
+    }
+    if (got == 0) {
+      break;
+    }
+  }
+  bytes.resize(used);
+  if (bytes.empty()) {
+    return named.error("is empty, expected a PEM file");
+  }
+  return bytes;
+}
+
+}  // namespace knul::server

@@ -1,0 +1,154 @@
+// Objects by handle, looked up by any thread without a lock, taken out while others may still look.
+//
+// The idea: a slot holds the handle of its occupant and counts who uses it ("pins"). The count is spread over
+// cells on cache lines of their own, chosen by CPU, so that lookups on different CPUs share no written line.
+//
+// Why a pinned occupant is alive. A finder (1) adds to its cell, (2) then loads the slot's handle; a taker
+// (3) replaces the handle by 0, (4) then waits until it has seen each cell at zero. All four are seq_cst and
+// thus in one order. A finder that saw its handle at (2) did so before (3), so its (1) is before (4), and the
+// taker sees that cell above zero until the pin is dropped. A finder that comes after (3) sees another handle
+// and gives up; it may touch the count for a moment, which only makes the taker look again.
+// A handle is never used twice, so a slot that got a new occupant between (1) and (2) does not match.
+//
+// Weak case: a taker waits by sleeping, up to a millisecond longer than the last pin.
+#pragma once
+
+#include <sched.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "server/handle_allocator.hpp"
+
+namespace knul::server {
+
+// Thread: all functions from any thread.
+template <class T>
+class PinnedSlots {
+ public:
+  using PinCount = std::atomic<std::uint32_t>;
+
+  struct Found {
+    PinCount* count = nullptr;  // give it to unpin
+    T* occupant = nullptr;      // null: not found, and nothing to unpin
+  };
+
+  // Nothing, and `occupant` untouched, when all slots are taken. May throw std::bad_alloc.
+  std::optional<std::uint64_t> insert(std::unique_ptr<T>& occupant) {
+    const std::lock_guard lock(mutex_);
+    const auto handle = allocator_.allocate();
+    if (!handle) {
+      return std::nullopt;
+    }
+    Slot* slot = nullptr;
+    try {
+      slot = &slot_for(*handle);
+    } catch (...) {
+      allocator_.release(*handle);
+      throw;
+    }
+    slot->occupant.store(occupant.release(), std::memory_order_relaxed);
+    slot->handle.store(*handle, std::memory_order_seq_cst);
+    return handle;
+  }
+
+  // Takes no lock, allocates nothing.
+  [[nodiscard]] Found find(std::uint64_t handle) noexcept {
+    Slot* const slot = slots_[HandleAllocator::index_of(handle)].load(std::memory_order_acquire);
+    if (slot == nullptr || handle == 0 || slot->handle.load(std::memory_order_relaxed) != handle) {
+      return {};
+    }
+    PinCount& count = slot->cells[cell_index()].count;
+    count.fetch_add(1, std::memory_order_seq_cst);                 // (1)
+    if (slot->handle.load(std::memory_order_seq_cst) != handle) {  // (2)
+      unpin(count);
+      return {};
+    }
+    return {&count, slot->occupant.load(std::memory_order_relaxed)};
+  }
+
+  // Release: what was done with the occupant happens before its end.
+  static void unpin(PinCount& count) noexcept { count.fetch_sub(1, std::memory_order_release); }
+
+  // Null for an unknown handle; of concurrent calls one gets the occupant. Blocks until nobody has it pinned.
+  std::unique_ptr<T> take(std::uint64_t handle) noexcept {
+    Slot* const slot = slots_[HandleAllocator::index_of(handle)].load(std::memory_order_acquire);
+    std::uint64_t expected = handle;
+    if (slot == nullptr || handle == 0 ||
+        !slot->handle.compare_exchange_strong(expected, 0, std::memory_order_seq_cst)) {  // (3)
+      return nullptr;
+    }
+    wait_for_pins(*slot);
+    std::unique_ptr<T> occupant(slot->occupant.exchange(nullptr, std::memory_order_relaxed));
+    const std::lock_guard lock(mutex_);
+    allocator_.release(handle);
+    return occupant;
+  }
+
+  // The handles of one moment each, not of one moment together.
+  template <class Visit>
+  void for_each_handle(Visit&& visit) const {
+    for (const auto& pointer : slots_) {
+      const Slot* const slot = pointer.load(std::memory_order_acquire);
+      const std::uint64_t handle = slot == nullptr ? 0 : slot->handle.load(std::memory_order_seq_cst);
+      if (handle != 0) {
+        visit(handle);
+      }
+    }
+  }
+
+ private:
+  static constexpr std::size_t kCacheLine = 64;
+  static constexpr std::size_t kCells = 8;  // CPUs beyond share them
+
+  struct alignas(kCacheLine) Cell {
+    PinCount count{0};
+  };
+
+  struct Slot {
+    ~Slot() { delete occupant.load(std::memory_order_relaxed); }
+
+    alignas(kCacheLine) std::atomic<std::uint64_t> handle{0};  // 0: free
+    std::atomic<T*> occupant{nullptr};                         // owned; atomic only for readers that give up
+    std::array<Cell, kCells> cells;
+  };
+
+  static std::size_t cell_index() noexcept {
+    const int cpu = ::sched_getcpu();  // a read of the thread's restartable-sequence area, no system call
+    return static_cast<std::size_t>(cpu < 0 ? 0 : cpu) % kCells;
+  }
+
+  // Slots are made when first needed and stay, so that a finder may look at one at any time.
+  Slot& slot_for(std::uint64_t handle) {
+    const std::size_t index = HandleAllocator::index_of(handle);
+    if (!owned_[index]) {
+      owned_[index] = std::make_unique<Slot>();
+      slots_[index].store(owned_[index].get(), std::memory_order_release);
+    }
+    return *owned_[index];
+  }
+
+  static void wait_for_pins(Slot& slot) noexcept {
+    auto pause = std::chrono::microseconds(1);
+    for (Cell& cell : slot.cells) {
+      while (cell.count.load(std::memory_order_seq_cst) != 0) {  // (4)
+        std::this_thread::sleep_for(pause);
+        pause = std::min(pause * 2, std::chrono::microseconds(1'000));
+      }
+    }
+  }
+
+  std::mutex mutex_;  // of the allocator and of making slots
+  HandleAllocator allocator_;
+  std::array<std::unique_ptr<Slot>, HandleAllocator::kCapacity> owned_;
+  std::array<std::atomic<Slot*>, HandleAllocator::kCapacity> slots_{};
+};
+
+}  // namespace knul::server

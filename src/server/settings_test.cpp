@@ -1,0 +1,155 @@
+#include "server/settings.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace knul::server {
+namespace {
+
+using krepis::ServerOptions;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+ServerOptions valid() {
+  ServerOptions options;
+  options.cert_path = "cert.pem";
+  options.key_path = "key.pem";
+  return options;
+}
+
+// Each integer setting, with its place.
+std::vector<const Setting*> integers() {
+  std::vector<const Setting*> found;
+  for (const Setting& setting : settings()) {
+    if (type_name(setting) == "integer") {
+      found.push_back(&setting);
+    }
+  }
+  return found;
+}
+
+void put(ServerOptions& options, const Setting& setting, std::uint64_t value) {
+  std::visit(
+      [&]<class T, class Owner>(T Owner::*place) {
+        if constexpr (std::is_same_v<Owner, ServerOptions> && std::is_unsigned_v<T>) {
+          options.*place = static_cast<T>(value);
+        }
+      },
+      setting.place);
+}
+
+// Windows are checked against each other, so both ends of a pair move together.
+ServerOptions with(const Setting& setting, std::uint64_t value) {
+  ServerOptions options = valid();
+  if (setting.name.ends_with("window_bytes") || setting.name.starts_with("initial_max")) {
+    options.initial_max_data_bytes = options.initial_max_stream_data_bytes = setting.min;
+    options.max_window_bytes = options.max_stream_window_bytes = setting.max;
+  }
+  put(options, setting, value);
+  return options;
+}
+
+TEST(Settings, DefaultsWithACertificateAndAKeyAreValid) { EXPECT_TRUE(validate(valid())); }
+
+TEST(Settings, HaveUniqueNamesAndOneSentenceOfDocumentationEach) {
+  std::set<std::string_view> names;
+  for (const Setting& setting : settings()) {
+    EXPECT_TRUE(names.insert(setting.name).second) << setting.name;
+    EXPECT_TRUE(setting.doc.ends_with('.')) << setting.name;
+    EXPECT_EQ(find_setting(setting.name), &setting);
+  }
+}
+
+TEST(Settings, AcceptBothEndsOfEveryRange) {
+  for (const Setting* setting : integers()) {
+    EXPECT_TRUE(validate(with(*setting, setting->min))) << setting->name;
+    EXPECT_TRUE(validate(with(*setting, setting->max))) << setting->name;
+  }
+}
+
+TEST(Settings, RefuseWhatIsBelowOrAboveARangeAndNameIt) {
+  for (const Setting* setting : integers()) {
+    if (setting->name == "port") {
+      continue;  // its type has no other values
+    }
+    std::vector<std::uint64_t> wrong;
+    if (setting->min > 0) {
+      wrong.push_back(setting->min - 1);
+    }
+    if (setting->above_max == AboveMax::kRefuse) {
+      wrong.push_back(setting->max + 1);
+    }
+    for (const std::uint64_t value : wrong) {
+      const auto status = validate(with(*setting, value));
+      ASSERT_FALSE(status) << setting->name << " = " << value;
+      EXPECT_EQ(status.error().kind, base::ErrorKind::kInvalidArgument);
+      EXPECT_THAT(status.error().message,
+                  AllOf(HasSubstr(std::string(setting->name)), HasSubstr(std::to_string(value)),
+                        HasSubstr(std::to_string(setting->min))));
+    }
+  }
+}
+
+TEST(Settings, ClampAnIdleTimeoutOfMoreThanADay) {
+  ServerOptions options = valid();
+  options.idle_timeout_ms = ~std::uint64_t{0};
+  ASSERT_TRUE(validate(options));
+  clamp(options);
+  EXPECT_EQ(options.idle_timeout_ms, 86'400'000U);
+}
+
+TEST(Settings, RefuseATextThatIsNotAmongTheAllowedOnes) {
+  ServerOptions options = valid();
+  options.congestion_control = "vegas";
+  const auto status = validate(options);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message,
+            "congestion_control is \"vegas\", expected one of \"cubic\", \"bbr\", \"reno\"");
+}
+
+TEST(Settings, AcceptNumericHostsAndLocalhostOnly) {
+  for (const char* host : {"127.0.0.1", "0.0.0.0", "::1", "::", "localhost"}) {
+    ServerOptions options = valid();
+    options.host = host;
+    EXPECT_TRUE(validate(options)) << host;
+  }
+  for (const char* host : {"", "example.com", "127.0.0.1:80", "[::1]", "300.1.1.1", " 127.0.0.1"}) {
+    ServerOptions options = valid();
+    options.host = host;
+    EXPECT_FALSE(validate(options)) << host;
+  }
+}
+
+TEST(Settings, RefuseAMissingCertificateAndATextWithANul) {
+  ServerOptions options = valid();
+  options.key_path.clear();
+  EXPECT_FALSE(validate(options));
+  options.key_path = std::string("key\0.pem", 8);
+  EXPECT_FALSE(validate(options));
+}
+
+TEST(Settings, RefuseAlpnListsThatTlsCannotCarry) {
+  for (const std::vector<std::string>& alpn : {std::vector<std::string>{},
+                                               {""},
+                                               {std::string(256, 'x')},
+                                               {"a", "a"},
+                                               std::vector<std::string>(17, "x")}) {
+    ServerOptions options = valid();
+    options.alpn = alpn;
+    EXPECT_FALSE(validate(options));
+  }
+}
+
+TEST(Settings, RefuseAWindowLimitBelowTheInitialWindow) {
+  ServerOptions options = valid();
+  options.initial_max_data_bytes = options.max_window_bytes + 1;
+  const auto status = validate(options);
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message,
+              AllOf(HasSubstr("max_window_bytes"), HasSubstr("initial_max_data_bytes")));
+}
+
+}  // namespace
+}  // namespace knul::server
