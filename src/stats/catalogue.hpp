@@ -1,0 +1,117 @@
+// statistics.def as tables that code can walk: what an entry is called, what it means, where its value is.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "stats/snapshot.hpp"
+
+namespace knul::stats {
+
+enum class Kind : std::uint8_t { kCounter, kGauge };
+enum class Unit : std::uint8_t { kNone, kBytes, kSeconds, kMilliseconds };
+
+#define KNUL_CONTRACT(json_key, value, help) #json_key,
+// Written first in JSON; a list entry of the same name is not written again.
+inline constexpr auto kContractKeys = std::to_array<std::string_view>({
+#include "stats/statistics.def"
+});
+
+constexpr bool is_contract_key(std::string_view key) {
+  for (const std::string_view contract : kContractKeys) {
+    if (contract == key)
+      return true;
+  }
+  return false;
+}
+
+// From ,"key": to itself, or to nothing when the contract has the key already.
+constexpr std::string_view json_fragment(std::string_view fragment) {
+  return is_contract_key(fragment.substr(2, fragment.size() - 4)) ? std::string_view() : fragment;
+}
+
+// One whole number of `Owner`, which is Snapshot (summed over workers) or ServerSnapshot (one per server).
+template <class Owner>
+struct Statistic {
+  std::string_view key;            // JSON key
+  std::string_view json_fragment;  // ,"key": as it stands in JSON; empty for a contract field
+  std::string_view family;         // OpenMetrics name without knul_ and _total
+  std::string_view label_key;      // empty when the family has no label
+  std::string_view label_value;
+  std::string_view help;
+  std::uint64_t Owner::*value;
+  Kind kind;
+  Unit unit;
+};
+
+struct Histogram {
+  std::string_view key;
+  std::string_view family;
+  std::string_view help;
+  HistogramSnapshot Snapshot::*value;
+};
+
+struct Text {
+  std::string_view key;
+  std::string_view help;
+  std::string ServerSnapshot::*value;
+};
+
+struct LabelledFamily {
+  std::string_view family;
+  std::string_view help;
+};
+
+// The members are named by the list, so the tables below are its only readers besides the structs.
+#define KNUL_COUNTER(member, unit, family, help)                                                            \
+  {#member,   json_fragment(",\"" #member "\":"), #family, "", "", help, &Snapshot::member, Kind::kCounter, \
+   Unit::unit},
+#define KNUL_GAUGE(member, unit, family, help)                                                            \
+  {#member,   json_fragment(",\"" #member "\":"), #family, "", "", help, &Snapshot::member, Kind::kGauge, \
+   Unit::unit},
+#define KNUL_COUNTER_BY(family, key, value, help) \
+  {#family "_" #value,                            \
+   json_fragment(",\"" #family "_" #value "\":"), \
+   #family,                                       \
+   #key,                                          \
+   #value,                                        \
+   help,                                          \
+   &Snapshot::family##_##value,                   \
+   Kind::kCounter,                                \
+   Unit::kNone},
+inline constexpr auto kTotals = std::to_array<Statistic<Snapshot>>({
+#include "stats/statistics.def"
+});
+
+#define KNUL_SERVER_VALUE(member, unit, family, help) \
+  {#member,                                           \
+   json_fragment(",\"" #member "\":"),                \
+   #family,                                           \
+   "",                                                \
+   "",                                                \
+   help,                                              \
+   &ServerSnapshot::member,                           \
+   Kind::kGauge,                                      \
+   Unit::unit},
+inline constexpr auto kServerValues = std::to_array<Statistic<ServerSnapshot>>({
+#include "stats/statistics.def"
+});
+
+#define KNUL_HISTOGRAM(member, family, help) {#member, #family, help, &Snapshot::member},
+inline constexpr auto kHistograms = std::to_array<Histogram>({
+#include "stats/statistics.def"
+});
+
+#define KNUL_SERVER_TEXT(member, help) {#member, help, &ServerSnapshot::member},
+inline constexpr auto kServerTexts = std::to_array<Text>({
+#include "stats/statistics.def"
+});
+
+#define KNUL_FAMILY(family, help) {#family, help},
+inline constexpr auto kLabelledFamilies = std::to_array<LabelledFamily>({
+#include "stats/statistics.def"
+});
+
+}  // namespace knul::stats

@@ -1,0 +1,40 @@
+// The two cells that every statistic is made of. A cell has one writer, so an increment is a plain load
+// and store: no lock prefix, no fence, and a reader on another thread never tears or waits.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace knul::stats {
+
+// Only ever grows.
+// Thread: add() on the owning thread alone; load() on any.
+class Counter {
+ public:
+  void add(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t load() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// A level that goes up and down. Arithmetic is modulo 2^64: a level raised on one worker and lowered on
+// another still sums to the truth.
+// Thread: add(), sub(), set() on the owning thread alone; load() on any.
+class Gauge {
+ public:
+  void add(std::uint64_t n = 1) { set(load() + n); }
+  void sub(std::uint64_t n = 1) { set(load() - n); }
+  void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t load() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(sizeof(Counter) == 8 && sizeof(Gauge) == 8);
+
+}  // namespace knul::stats

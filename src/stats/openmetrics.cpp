@@ -1,0 +1,124 @@
+// A serializer of our own: prometheus-cpp 1.0's TextSerializer writes the older format, in which TYPE and
+// sample share a counter's name, has no UNIT lines, no info metrics and no EOF, and prints counters as
+// doubles of 16 digits. All of its output would have to be rewritten line by line.
+#include "stats/openmetrics.hpp"
+
+#include "stats/catalogue.hpp"
+#include "stats/text_writer.hpp"
+
+namespace knul::stats {
+namespace {
+
+struct FamilyHead {
+  std::string_view family;
+  std::string_view type;
+  Unit unit;
+  std::string_view help;
+};
+
+std::string_view unit_name(Unit unit) {
+  switch (unit) {
+    case Unit::kNone:
+      return "";
+    case Unit::kBytes:
+      return "bytes";
+    case Unit::kSeconds:
+    case Unit::kMilliseconds:  // OpenMetrics asks for base units; write_value divides
+      return "seconds";
+  }
+  return "";
+}
+
+void write_head(TextWriter& writer, const FamilyHead& head) {
+  writer << "# TYPE knul_" << head.family << " " << head.type << "\n";
+  if (head.unit != Unit::kNone) {
+    writer << "# UNIT knul_" << head.family << " " << unit_name(head.unit) << "\n";
+  }
+  writer << "# HELP knul_" << head.family << " " << head.help << "\n";
+}
+
+void write_value(TextWriter& writer, Unit unit, std::uint64_t value) {
+  if (unit == Unit::kMilliseconds) {
+    writer << static_cast<double>(value) / 1000.0 << "\n";
+  } else {
+    writer << value << "\n";
+  }
+}
+
+std::string_view family_help(std::string_view family) {
+  for (const auto& entry : kLabelledFamilies) {
+    if (entry.family == family)
+      return entry.help;
+  }
+  return "";
+}
+
+// Invariant: members of a labelled family follow each other in the list (catalogue_test.cpp).
+template <class Table, class Owner>
+void write_values(TextWriter& writer, const Table& table, const Owner& owner) {
+  std::string_view open_family;
+  for (const auto& entry : table) {
+    const bool is_counter = entry.kind == Kind::kCounter;
+    if (entry.family != open_family) {
+      const std::string_view help = entry.label_key.empty() ? entry.help : family_help(entry.family);
+      write_head(writer, {entry.family, is_counter ? "counter" : "gauge", entry.unit, help});
+      open_family = entry.family;
+    }
+    writer << "knul_" << entry.family << (is_counter ? "_total" : "");
+    if (!entry.label_key.empty())
+      writer << "{" << entry.label_key << "=\"" << entry.label_value << "\"}";
+    writer << " ";
+    write_value(writer, entry.unit, owner.*entry.value);
+  }
+}
+
+double seconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
+
+// One bucket per power of two: the finer steps serve our own quantiles and would only cost the scraper.
+void write_histogram(TextWriter& writer, const Histogram& entry, const HistogramSnapshot& histogram) {
+  write_head(writer, {entry.family, "histogram", Unit::kSeconds, entry.help});
+  std::uint64_t cumulative = 0;
+  for (std::size_t i = 0; i < HistogramLayout::kOverflow; ++i) {
+    cumulative += histogram.bucket(i);
+    if (i % HistogramLayout::kSteps != 0)
+      continue;
+    writer << "knul_" << entry.family << "_bucket{le=\"" << seconds(HistogramLayout::upper_bound(i)) << "\"} "
+           << cumulative << "\n";
+  }
+  writer << "knul_" << entry.family << "_bucket{le=\"+Inf\"} " << histogram.count() << "\n";
+  writer << "knul_" << entry.family << "_sum " << seconds(histogram.sum_nanoseconds()) << "\n";
+  writer << "knul_" << entry.family << "_count " << histogram.count() << "\n";
+}
+
+void write_escaped(TextWriter& writer, std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::string_view c = text.substr(i, 1);
+    writer << (c == "\n" ? "\\n" : c == "\"" ? "\\\"" : c == "\\" ? "\\\\" : c);
+  }
+}
+
+void write_info(TextWriter& writer, const ServerSnapshot& server) {
+  writer << "# TYPE knul info\n# HELP knul What the server runs on.\nknul_info{";
+  std::string_view separator;
+  for (const auto& entry : kServerTexts) {
+    writer << separator << entry.key << "=\"";
+    write_escaped(writer, server.*entry.value);
+    writer << "\"";
+    separator = ",";
+  }
+  writer << "} 1\n";
+}
+
+}  // namespace
+
+void render_openmetrics(const ServerSnapshot& server, std::string& out) {
+  TextWriter writer(out);
+  write_info(writer, server);
+  write_values(writer, kServerValues, server);
+  write_values(writer, kTotals, server.totals);
+  for (const auto& entry : kHistograms)
+    write_histogram(writer, entry, server.totals.*entry.value);
+  writer << "# EOF\n";
+}
+
+}  // namespace knul::stats

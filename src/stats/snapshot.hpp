@@ -1,0 +1,40 @@
+// Plain copies of the cells: of one worker, of all workers added up, and of a whole server.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "stats/histogram.hpp"
+
+namespace knul::stats {
+
+struct WorkerCounters;
+
+// Field for field the cells of WorkerCounters. The fields are read one after another while the worker
+// goes on counting, so two of them may differ by what happened in between.
+struct Snapshot {
+#define KNUL_COUNTER(member, unit, family, help) std::uint64_t member = 0;
+#define KNUL_GAUGE(member, unit, family, help) std::uint64_t member = 0;
+#define KNUL_COUNTER_BY(family, key, value, help) std::uint64_t family##_##value = 0;
+#define KNUL_HISTOGRAM(member, family, help) HistogramSnapshot member;
+#include "stats/statistics.def"
+
+  // Adds another worker.
+  Snapshot& operator+=(const Snapshot& other);
+  // Adds a worker's present values, without a copy in between.
+  Snapshot& operator+=(const WorkerCounters& worker);
+};
+
+// What a server answers when asked for statistics: the sum over its workers and its own values, which the
+// server sets. Flags are 0 or 1.
+struct ServerSnapshot {
+  Snapshot totals;
+#define KNUL_SERVER_VALUE(member, unit, family, help) std::uint64_t member = 0;
+#define KNUL_SERVER_TEXT(member, help) std::string member;
+#include "stats/statistics.def"
+};
+
+// Thread: any; waits for nobody.
+[[nodiscard]] Snapshot snapshot_of(const WorkerCounters& worker);
+
+}  // namespace knul::stats

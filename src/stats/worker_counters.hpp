@@ -1,0 +1,22 @@
+// The cells of one worker, a member per line of statistics.def.
+#pragma once
+
+#include "stats/counter.hpp"
+#include "stats/histogram.hpp"
+
+namespace knul::stats {
+
+// Thread: written by its worker alone; any thread may read, see snapshot.hpp. Aligned and padded to cache
+// lines, so that no worker's increments slow another's.
+// Lifetime: must outlive the worker and every snapshot being taken; never moved.
+struct alignas(64) WorkerCounters {
+#define KNUL_COUNTER(member, unit, family, help) Counter member;
+#define KNUL_GAUGE(member, unit, family, help) Gauge member;
+#define KNUL_COUNTER_BY(family, key, value, help) Counter family##_##value;
+#define KNUL_HISTOGRAM(member, family, help) LatencyHistogram member;
+#include "stats/statistics.def"
+};
+
+static_assert(alignof(WorkerCounters) == 64 && sizeof(WorkerCounters) % 64 == 0);
+
+}  // namespace knul::stats
