@@ -1,0 +1,64 @@
+// An epoll instance: level-triggered readiness of descriptors, and a wait with a deadline.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "udp/file_descriptor.hpp"
+
+namespace knul::runtime {
+
+struct Interest {
+  bool read = false;
+  bool write = false;
+};
+
+struct ReadyEvent {
+  std::uint64_t token = 0;
+  // An error or a hang-up counts as both: the following call finds it.
+  bool is_readable = false;
+  bool is_writable = false;
+};
+
+enum class WaitPrecision : std::uint8_t {
+  kNanoseconds,   // epoll_pwait2, Linux ≥ 5.11; milliseconds where it is missing
+  kMilliseconds,  // rounded up
+};
+
+// Thread: one.
+class Poller {
+ public:
+  // Errors: kQuota (descriptors), kInternal.
+  static base::Result<Poller> create(WaitPrecision precision = WaitPrecision::kNanoseconds);
+
+  // `token` comes back in the events of `fd`. Errors: kInternal, kQuota (fs.epoll.max_user_watches).
+  base::Status add(int fd, std::uint64_t token, Interest interest);
+  base::Status modify(int fd, std::uint64_t token, Interest interest);
+  base::Status remove(int fd);
+
+  // Blocks until a descriptor is ready or the deadline has passed (kNever: no deadline; one in the past:
+  // only looks). An interrupted wait goes on. Empty: the deadline has passed.
+  // Lifetime: the events until the next wait.
+  std::span<const ReadyEvent> wait(base::Instant deadline);
+
+ private:
+  static constexpr std::size_t kMaxEvents = 64;
+
+  Poller(udp::FileDescriptor fd, WaitPrecision precision) : fd_(std::move(fd)), precision_(precision) {}
+  base::Status control(int operation, int fd, std::uint64_t token, Interest interest);
+  int wait_once(base::Instant deadline);
+
+  udp::FileDescriptor fd_;
+  WaitPrecision precision_;
+  std::array<epoll_event, kMaxEvents> raw_{};
+  std::array<ReadyEvent, kMaxEvents> events_{};
+};
+
+}  // namespace knul::runtime

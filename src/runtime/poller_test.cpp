@@ -1,0 +1,114 @@
+#include "runtime/poller.hpp"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "runtime/clock.hpp"
+
+namespace knul::runtime {
+namespace {
+
+using namespace std::chrono_literals;
+
+class PollerTest : public ::testing::TestWithParam<WaitPrecision> {
+ protected:
+  void signal_event() {
+    const std::uint64_t one = 1;
+    ASSERT_EQ(write(event_.value(), &one, sizeof(one)), static_cast<ssize_t>(sizeof(one)));
+  }
+
+  Poller poller_ = Poller::create(GetParam()).value();
+  udp::FileDescriptor event_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+};
+
+TEST_P(PollerTest, NeverReturnsEmptyBeforeTheDeadline) {
+  for (const base::Duration pause : {1us, 300us, 1500us, 5000us}) {
+    const base::Instant deadline = monotonic_now() + pause;
+    EXPECT_TRUE(poller_.wait(deadline).empty());
+    EXPECT_GE(monotonic_now(), deadline);
+  }
+}
+
+TEST_P(PollerTest, OnlyLooksWhenTheDeadlineHasPassed) {
+  ASSERT_TRUE(poller_.add(event_.value(), 1, {.read = true}));
+  EXPECT_TRUE(poller_.wait(base::Instant{}).empty());
+  signal_event();
+  EXPECT_EQ(poller_.wait(base::Instant{}).size(), 1U);
+}
+
+TEST_P(PollerTest, ReportsReadinessWithItsToken) {
+  ASSERT_TRUE(poller_.add(event_.value(), 0xfeed'0000'0001, {.read = true}));
+  signal_event();
+  const auto events = poller_.wait(base::kNever);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].token, 0xfeed'0000'0001U);
+  EXPECT_TRUE(events[0].is_readable);
+  EXPECT_FALSE(events[0].is_writable);
+}
+
+TEST_P(PollerTest, ReportsWhatTheInterestWasChangedTo) {
+  ASSERT_TRUE(poller_.add(event_.value(), 1, {.read = true}));
+  signal_event();
+  ASSERT_TRUE(poller_.modify(event_.value(), 2, {.write = true}));
+  const auto events = poller_.wait(base::kNever);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].token, 2U);
+  EXPECT_TRUE(events[0].is_writable);
+  EXPECT_FALSE(events[0].is_readable);
+}
+
+TEST_P(PollerTest, ForgetsARemovedDescriptor) {
+  ASSERT_TRUE(poller_.add(event_.value(), 1, {.read = true}));
+  signal_event();
+  ASSERT_TRUE(poller_.remove(event_.value()));
+  EXPECT_TRUE(poller_.wait(base::Instant{}).empty());
+}
+
+TEST_P(PollerTest, ReportsAHangUpAsReadableAndWritable) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const udp::FileDescriptor ours(ends[0]);
+  close(ends[1]);
+  ASSERT_TRUE(poller_.add(ours.value(), 1, {.read = true}));
+  const auto events = poller_.wait(base::kNever);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_TRUE(events[0].is_readable && events[0].is_writable);
+}
+
+TEST_P(PollerTest, RefusesADescriptorThatIsNotOpen) { EXPECT_FALSE(poller_.add(-1, 1, {.read = true})); }
+
+TEST_P(PollerTest, GoesOnWaitingAfterASignal) {
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) {};
+  ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
+  std::atomic<bool> is_over{false};
+  std::thread disturber([&, waiter = pthread_self()] {
+    while (!is_over) {
+      pthread_kill(waiter, SIGUSR1);
+      std::this_thread::yield();
+    }
+  });
+  const base::Instant deadline = monotonic_now() + 20ms;
+  EXPECT_TRUE(poller_.wait(deadline).empty());
+  EXPECT_GE(monotonic_now(), deadline);
+  is_over = true;
+  disturber.join();
+  sigaction(SIGUSR1, &before, nullptr);
+}
+
+INSTANTIATE_TEST_SUITE_P(Precision, PollerTest,
+                         ::testing::Values(WaitPrecision::kNanoseconds, WaitPrecision::kMilliseconds),
+                         [](const auto& test) {
+                           return std::string(test.param == WaitPrecision::kNanoseconds ? "Ns" : "Ms");
+                         });
+
+}  // namespace
+}  // namespace knul::runtime

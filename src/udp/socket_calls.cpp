@@ -1,0 +1,40 @@
+#include "udp/socket_calls.hpp"
+
+#include <netinet/in.h>
+
+namespace knul::udp {
+
+int SocketCalls::open(int family) {
+  return ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+}
+
+int SocketCalls::bind(int fd, const base::SocketAddress& address) {
+  return ::bind(fd, address.data(), address.size());
+}
+
+int SocketCalls::set_option(int fd, int level, int name, const void* value, socklen_t length) {
+  return ::setsockopt(fd, level, name, value, length);
+}
+
+int SocketCalls::get_option(int fd, int level, int name, void* value, socklen_t* length) {
+  return ::getsockopt(fd, level, name, value, length);
+}
+
+int SocketCalls::local_address(int fd, sockaddr_storage* address, socklen_t* length) {
+  return ::getsockname(fd, reinterpret_cast<sockaddr*>(address), length);
+}
+
+int SocketCalls::send(int fd, mmsghdr* messages, unsigned count) {
+  return ::sendmmsg(fd, messages, count, MSG_NOSIGNAL);
+}
+
+int SocketCalls::receive(int fd, mmsghdr* messages, unsigned count) {
+  return ::recvmmsg(fd, messages, count, MSG_DONTWAIT, nullptr);
+}
+
+SocketCalls& SocketCalls::system() {
+  static SocketCalls calls;  // no state: a constant in effect
+  return calls;
+}
+
+}  // namespace knul::udp

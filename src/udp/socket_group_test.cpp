@@ -1,0 +1,160 @@
+#include "udp/socket_group.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "udp/test_support.hpp"
+
+namespace knul::udp {
+namespace {
+
+using namespace test_support;
+
+class SocketGroupTest : public ::testing::Test {
+ protected:
+  static GroupOptions options(std::size_t workers, std::uint16_t port = 0) {
+    return {.socket = {.address = address("127.0.0.1", port)},
+            .layout = {.connection_id_bytes = 8, .workers = workers}};
+  }
+  base::Result<SocketGroup> open(const GroupOptions& group_options) {
+    return SocketGroup::open(group_options, log_, calls_);
+  }
+
+  RecordingLog log_;
+  FaultyCalls calls_;
+};
+
+TEST_F(SocketGroupTest, GivesEveryWorkerItsOwnSocketOnOnePort) {
+  auto group = open(options(4)).value();
+  EXPECT_TRUE(group.is_steered());
+  for (std::size_t worker = 0; worker < 4; ++worker) {
+    ASSERT_NE(group.receive_socket(worker), nullptr);
+    EXPECT_EQ(group.receive_socket(worker), &group.send_socket(worker));
+    EXPECT_EQ(group.receive_socket(worker)->local_address(), group.local_address());
+    EXPECT_EQ(worker > 0 && group.receive_socket(worker) == group.receive_socket(0), false);
+  }
+}
+
+TEST_F(SocketGroupTest, OfOneWorkerDoesNotShareItsPort) {
+  const auto group = open(options(1)).value();
+  EXPECT_FALSE(group.is_steered());
+  SocketOptions intruder{.address = group.local_address(), .sharing = PortSharing::kReuseportMember};
+  EXPECT_FALSE(UdpSocket::open(intruder, log_));
+}
+
+TEST_F(SocketGroupTest, RefusesThePortOfAnotherGroupAndLeavesNothingBehind) {
+  const auto first = open(options(4)).value();
+  const std::size_t before = open_descriptors();
+  for (const std::size_t workers : {1U, 4U}) {
+    const auto second = open(options(workers, first.local_address().port()));
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().kind, base::ErrorKind::kNetwork);
+    EXPECT_EQ(open_descriptors(), before);
+  }
+}
+
+TEST_F(SocketGroupTest, RefusesThePortOfAForeignReuseportSocket) {
+  const auto foreign =
+      UdpSocket::open({.address = address("127.0.0.1"), .sharing = PortSharing::kReuseportMember}, log_)
+          .value();
+  EXPECT_FALSE(open(options(2, foreign.local_address().port())));
+}
+
+TEST_F(SocketGroupTest, FreesItsPortWhenItEnds) {
+  std::uint16_t port = 0;
+  for (int cycle = 0; cycle < 100; ++cycle) {
+    auto group = open(options(3, port));
+    ASSERT_TRUE(group) << group.error().message;
+    port = group->local_address().port();
+  }
+}
+
+class UnsteeredGroup : public SocketGroupTest {
+ protected:
+  void expect_single_socket(SocketGroup& group) {
+    EXPECT_FALSE(group.is_steered());
+    EXPECT_NE(group.receive_socket(0), nullptr);
+    for (std::size_t worker = 1; worker < 3; ++worker) {
+      EXPECT_EQ(group.receive_socket(worker), nullptr);
+      EXPECT_EQ(&group.send_socket(worker), group.receive_socket(0));
+    }
+  }
+};
+
+TEST_F(UnsteeredGroup, IsASingleSocketWhenSteeringIsOff) {
+  const std::size_t before = open_descriptors();
+  GroupOptions single = options(3);
+  single.steering = Steering::kOff;
+  auto group = open(single).value();
+  expect_single_socket(group);
+  EXPECT_EQ(open_descriptors(), before + 1);
+  EXPECT_TRUE(log_.lines.empty());
+}
+
+TEST_F(UnsteeredGroup, IsASingleSocketWithAWarningWhenTheKernelRefusesTheProgram) {
+  const std::size_t before = open_descriptors();
+  for (const int error : {EPERM, ENOPROTOOPT, EINVAL}) {
+    log_.lines.clear();
+    calls_.option_errors = {{SO_ATTACH_REUSEPORT_CBPF, error}};
+    auto group = open(options(3)).value();
+    expect_single_socket(group);
+    EXPECT_EQ(open_descriptors(), before + 1);
+    EXPECT_EQ(log_.lines.size(), 1U);
+    SocketOptions intruder{.address = group.local_address(), .sharing = PortSharing::kReuseportMember};
+    EXPECT_FALSE(UdpSocket::open(intruder, log_));
+  }
+}
+
+TEST_F(UnsteeredGroup, ReceivesAndSendsOnItsOneSocket) {
+  calls_.option_errors = {{SO_ATTACH_REUSEPORT_CBPF, EPERM}};
+  auto group = open(options(3)).value();
+  auto client = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
+  stats::WorkerCounters counters;
+  base::SendBatch batch{base::SendBatch::Limits{}};
+  append(batch, {group.local_address(), client.local_address()}, packet(1, 50));
+  SendCursor cursor;
+  (void)group.send_socket(2).send(batch, cursor, counters);
+  EXPECT_EQ(receive(client, 1, counters).at(0).path.remote, group.local_address());
+  batch.clear();
+  cursor = {};
+  for (std::uint8_t worker = 0; worker < 20; ++worker) {
+    append(batch, {client.local_address(), group.local_address()}, packet(worker, 50));
+  }
+  (void)client.send(batch, cursor, counters);
+  EXPECT_EQ(receive(*group.receive_socket(0), 20, counters).size(), 20U);
+}
+
+// Lowers the limit of open files to what is open plus `spare`, for as long as it lives.
+class DescriptorLimit {
+ public:
+  explicit DescriptorLimit(rlim_t spare) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const int lowest_free = dup(0);
+    close(lowest_free);
+    rlimit lowered = before_;
+    lowered.rlim_cur = static_cast<rlim_t>(lowest_free) + spare;
+    setrlimit(RLIMIT_NOFILE, &lowered);
+  }
+  ~DescriptorLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(SocketGroupTest, ReportsAQuotaErrorForEveryDescriptorThatIsMissing) {
+  const std::size_t before = open_descriptors();
+  for (rlim_t spare = 0; spare <= 4; ++spare) {
+    auto group = [&] {
+      const DescriptorLimit limit(spare);
+      return open(options(4));
+    }();
+    ASSERT_EQ(group.has_value(), spare == 4);
+    if (!group) {
+      EXPECT_EQ(group.error().kind, base::ErrorKind::kQuota);
+      EXPECT_EQ(open_descriptors(), before);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace knul::udp

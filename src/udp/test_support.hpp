@@ -1,0 +1,166 @@
+// What the tests of this folder share: sockets on loopback, injected errors, collected datagrams.
+#pragma once
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/datagram.hpp"
+#include "base/log.hpp"
+#include "stats/worker_counters.hpp"
+#include "udp/udp_socket.hpp"
+
+namespace knul::udp::test_support {
+
+inline base::SocketAddress address(const char* ip, std::uint16_t port = 0) {
+  return base::SocketAddress::parse(ip, port).value();
+}
+
+// False in containers without IPv6.
+inline bool has_ipv6() {
+  base::NullLogSink log;
+  return UdpSocket::open({.address = address("::1")}, log).has_value();
+}
+
+class RecordingLog final : public base::LogSink {
+ public:
+  bool is_enabled(base::LogLevel) const override { return true; }
+  void write(base::LogLevel, std::string_view text) override { lines.emplace_back(text); }
+
+  std::vector<std::string> lines;
+};
+
+// The real calls, but the errors asked for.
+class FaultyCalls final : public SocketCalls {
+ public:
+  // One per call of send; 0 lets the call through.
+  std::deque<int> send_errors;
+  // Every call whose first message has a segment size; like the kernel, a later such message ends the call.
+  int gso_error = 0;
+  // Messages that one call takes at most.
+  unsigned send_limit = 1024;
+  std::deque<int> receive_errors;
+  bool truncates = false;
+  std::map<int, int> option_errors;  // by option name
+  int bind_error = 0;
+  std::deque<int> open_errors;
+
+  int open(int family) override {
+    const int error = take(open_errors);
+    return error != 0 ? fail(error) : SocketCalls::open(family);
+  }
+  int bind(int fd, const base::SocketAddress& to) override {
+    return bind_error != 0 ? fail(bind_error) : SocketCalls::bind(fd, to);
+  }
+  int set_option(int fd, int level, int name, const void* value, socklen_t length) override {
+    if (const auto error = option_errors.find(name); error != option_errors.end()) {
+      return fail(error->second);
+    }
+    return SocketCalls::set_option(fd, level, name, value, length);
+  }
+  int send(int fd, mmsghdr* messages, unsigned count) override {
+    if (const int error = take(send_errors); error != 0) {
+      return fail(error);
+    }
+    count = std::min(count, send_limit);
+    if (gso_error != 0) {
+      const unsigned plain = count_plain(messages, count);
+      if (plain == 0) {
+        return fail(gso_error);
+      }
+      count = plain;
+    }
+    return SocketCalls::send(fd, messages, count);
+  }
+  int receive(int fd, mmsghdr* messages, unsigned count) override {
+    if (const int error = take(receive_errors); error != 0) {
+      return fail(error);
+    }
+    const int received = SocketCalls::receive(fd, messages, count);
+    for (int i = 0; truncates && i < received; ++i) {
+      messages[i].msg_hdr.msg_flags |= MSG_TRUNC;
+    }
+    return received;
+  }
+
+ private:
+  static int fail(int error) {
+    errno = error;
+    return -1;
+  }
+  static int take(std::deque<int>& errors) {
+    if (errors.empty()) {
+      return 0;
+    }
+    const int error = errors.front();
+    errors.pop_front();
+    return error;
+  }
+  static unsigned count_plain(mmsghdr* messages, unsigned count) {
+    for (unsigned i = 0; i < count; ++i) {
+      msghdr& header = messages[i].msg_hdr;
+      for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == 103) {  // UDP_SEGMENT
+          return i;
+        }
+      }
+    }
+    return count;
+  }
+};
+
+// A datagram that outlives its buffer.
+struct Datagram {
+  base::Path path;
+  base::Ecn ecn;
+  std::vector<std::uint8_t> payload;
+};
+
+inline bool wait_readable(const UdpSocket& socket, int timeout_ms = 5'000) {
+  pollfd entry{socket.fd(), POLLIN, 0};
+  return poll(&entry, 1, timeout_ms) == 1;
+}
+
+// Receives until `count` datagrams are there, or none came for five seconds.
+inline std::vector<Datagram> receive(UdpSocket& socket, std::size_t count, stats::WorkerCounters& counters) {
+  std::vector<Datagram> result;
+  ReceiveBatch batch;
+  while (result.size() < count && wait_readable(socket)) {
+    (void)socket.receive(batch, counters);
+    while (const base::ReceivedDatagram* datagram = batch.next()) {
+      result.push_back({datagram->path, datagram->ecn, {datagram->payload.begin(), datagram->payload.end()}});
+    }
+  }
+  return result;
+}
+
+// A packet whose bytes tell its number.
+inline std::vector<std::uint8_t> packet(std::size_t number, std::size_t bytes) {
+  std::vector<std::uint8_t> result(bytes);
+  for (std::size_t i = 0; i < bytes; ++i) {
+    result[i] = static_cast<std::uint8_t>(number * 31 + i);
+  }
+  return result;
+}
+
+inline void append(base::SendBatch& batch, const base::Path& path, const std::vector<std::uint8_t>& bytes,
+                   base::Ecn ecn = base::Ecn::kNotEct) {
+  std::ranges::copy(bytes, batch.room().begin());
+  batch.commit(path, ecn, bytes.size());
+}
+
+inline std::size_t open_descriptors() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace knul::udp::test_support

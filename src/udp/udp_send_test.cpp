@@ -1,0 +1,174 @@
+#include <gtest/gtest.h>
+
+#include "udp/test_support.hpp"
+
+namespace knul::udp {
+namespace {
+
+using namespace test_support;
+
+class FaultySend : public ::testing::Test {
+ protected:
+  // Trains of `packets` each, told apart by their size; packet numbers count through.
+  void fill(std::size_t trains, std::size_t packets) {
+    for (std::size_t train = 0; train < trains; ++train) {
+      for (std::size_t i = 0; i < packets; ++i) {
+        append(batch_, path_, packet(next_number_++, 100 + 50 * train));
+      }
+    }
+  }
+  SendStatus send() { return sender_.send(batch_, cursor_, counters_).status; }
+
+  // The numbers of the packets that arrive, in their order.
+  std::vector<std::size_t> arrived(std::size_t count) {
+    std::vector<std::size_t> numbers;
+    for (const Datagram& datagram : receive(receiver_, count, counters_)) {
+      std::size_t number = 0;
+      while (number < next_number_ && datagram.payload != packet(number, datagram.payload.size())) {
+        ++number;
+      }
+      numbers.push_back(number);
+    }
+    EXPECT_FALSE(wait_readable(receiver_, 0)) << "more arrived than expected";
+    return numbers;
+  }
+  using Numbers = std::vector<std::size_t>;
+
+  RecordingLog log_;
+  FaultyCalls calls_;
+  stats::WorkerCounters counters_;
+  UdpSocket sender_ = UdpSocket::open({.address = address("127.0.0.1")}, log_, calls_).value();
+  UdpSocket receiver_ = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
+  base::Path path_{sender_.local_address(), receiver_.local_address()};
+  base::SendBatch batch_{base::SendBatch::Limits{}};
+  SendCursor cursor_;
+  std::size_t next_number_ = 0;
+};
+
+TEST_F(FaultySend, KeepsTheRemainderWhenTheSocketBufferIsFull) {
+  fill(5, 1);
+  calls_.send_limit = 2;
+  calls_.send_errors = {0, EAGAIN};
+  EXPECT_EQ(send(), SendStatus::kAwaitWritable);
+  EXPECT_EQ(arrived(2), (Numbers{0, 1}));
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(arrived(3), (Numbers{2, 3, 4}));
+  EXPECT_EQ(counters_.udp_send_would_block.load(), 1U);
+  EXPECT_EQ(counters_.errors.load(), 0U);
+}
+
+TEST_F(FaultySend, NamesAPauseWhenTheKernelHasNoBuffers) {
+  fill(1, 3);
+  calls_.send_errors = {ENOBUFS};
+  const SendResult result = sender_.send(batch_, cursor_, counters_);
+  EXPECT_EQ(result.status, SendStatus::kRetryAfter);
+  EXPECT_GT(result.retry_after, base::Duration{0});
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(arrived(3), (Numbers{0, 1, 2}));
+}
+
+TEST_F(FaultySend, DropsATrainThatIsTooLargeForThePathAndSendsTheOthers) {
+  fill(3, 2);
+  calls_.send_errors = {EMSGSIZE};
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(arrived(4), (Numbers{2, 3, 4, 5}));
+  EXPECT_EQ(counters_.udp_packets_dropped_emsgsize.load(), 2U);
+}
+
+TEST_F(FaultySend, DropsADatagramThatTheKernelFindsTooLarge) {
+  append(batch_, path_, packet(0, 65'508));
+  fill(1, 1);
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(arrived(1), (Numbers{0}));
+  EXPECT_EQ(counters_.udp_packets_dropped_emsgsize.load(), 1U);
+  EXPECT_TRUE(sender_.features().gso);
+}
+
+class RefusedGso : public FaultySend, public ::testing::WithParamInterface<int> {};
+
+TEST_P(RefusedGso, IsTurnedOffForGoodAndTheBatchIsSentAgain) {
+  ASSERT_TRUE(sender_.features().gso);
+  fill(3, 4);
+  calls_.gso_error = GetParam();
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(arrived(12), (Numbers{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
+  EXPECT_FALSE(sender_.features().gso);
+  EXPECT_EQ(counters_.udp_gso_fallbacks.load(), 1U);
+  EXPECT_EQ(log_.lines.size(), 1U);
+}
+
+TEST_P(RefusedGso, IsNotTriedAgain) {
+  fill(1, 4);
+  calls_.gso_error = GetParam();
+  (void)send();
+  const auto calls_before = counters_.udp_send_calls.load();
+  cursor_ = {};
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(counters_.udp_send_calls.load(), calls_before + 1);
+  EXPECT_EQ(arrived(8).size(), 8U);
+}
+
+TEST_P(RefusedGso, KeepsTheRemainderWhenTheResendBlocks) {
+  fill(1, 4);
+  calls_.gso_error = GetParam();
+  calls_.send_limit = 1;
+  calls_.send_errors = {0, 0, EAGAIN};
+  EXPECT_EQ(send(), SendStatus::kAwaitWritable);
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(arrived(4), (Numbers{0, 1, 2, 3}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Errno, RefusedGso, ::testing::Values(EIO, EINVAL),
+                         [](const auto& test) { return std::string(test.param == EIO ? "EIO" : "EINVAL"); });
+
+TEST_F(FaultySend, KeepsGsoWhenThePathItselfIsRefused) {
+  UdpSocket wildcard = UdpSocket::open({.address = address("0.0.0.0")}, log_).value();
+  const base::Path gone{address("192.0.2.1", 1), receiver_.local_address()};
+  append(batch_, gone, packet(0, 100));
+  append(batch_, gone, packet(0, 100));
+  fill(1, 2);
+  EXPECT_EQ(wildcard.send(batch_, cursor_, counters_).status, SendStatus::kDone);
+  EXPECT_EQ(arrived(2), (Numbers{0, 1}));
+  EXPECT_TRUE(wildcard.features().gso);
+  EXPECT_EQ(counters_.udp_send_errors.load(), 1U);
+}
+
+TEST_F(FaultySend, DropsOnlyTheTrainThatAFirewallRefuses) {
+  fill(3, 2);
+  calls_.send_limit = 1;
+  calls_.send_errors = {0, EPERM};
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(arrived(4), (Numbers{0, 1, 4, 5}));
+  EXPECT_EQ(counters_.udp_send_errors.load(), 1U);
+  EXPECT_EQ(counters_.errors.load(), 1U);
+}
+
+TEST_F(FaultySend, LosesNothingToARefusalOfAnEarlierPacket) {
+  fill(2, 2);
+  calls_.send_errors = {ECONNREFUSED, EINTR};
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(arrived(4), (Numbers{0, 1, 2, 3}));
+  EXPECT_EQ(counters_.udp_send_errors.load(), 0U);
+}
+
+TEST_F(FaultySend, EndsWhenEverySendIsRefused) {
+  fill(3, 1);
+  calls_.send_errors = std::deque<int>(1'000, ECONNREFUSED);
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(counters_.udp_send_errors.load(), 3U);
+}
+
+TEST_F(FaultySend, CutsTrainsThatAreLongerThanTheKernelTakes) {
+  base::SendBatch::Limits limits;
+  limits.train_packets = 200;
+  limits.train_bytes = 200'000;
+  batch_ = base::SendBatch(limits);
+  fill(1, 200);
+  ASSERT_EQ(batch_.trains().size(), 1U);
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(arrived(200).size(), 200U);
+  EXPECT_TRUE(sender_.features().gso);
+}
+
+}  // namespace
+}  // namespace knul::udp

@@ -1,0 +1,149 @@
+#include "udp/udp_socket.hpp"
+
+#include <linux/filter.h>
+#include <netinet/udp.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "stats/worker_counters.hpp"
+#include "udp/socket_error.hpp"
+
+namespace knul::udp {
+namespace {
+
+bool is_wildcard(const base::SocketAddress& address) {
+  return std::ranges::all_of(address.ip_bytes(), [](std::uint8_t byte) { return byte == 0; });
+}
+
+}  // namespace
+
+UdpSocket::UdpSocket(FileDescriptor fd, base::LogSink& log, SocketCalls& calls)
+    : fd_(std::move(fd)), log_(&log), calls_(&calls), shared_(std::make_unique<SharedState>()) {}
+
+base::Result<UdpSocket> UdpSocket::open(const SocketOptions& options, base::LogSink& log,
+                                        SocketCalls& calls) {
+  FileDescriptor fd(calls.open(options.address.family()));
+  if (!fd.is_open()) {
+    return socket_error(errno, "open a socket for", options.address);
+  }
+  UdpSocket socket(std::move(fd), log, calls);
+  if (base::Status configured = socket.configure(options); !configured) {
+    return std::move(configured).error();
+  }
+  if (base::Status bound = socket.bind_to(options.address); !bound) {
+    return std::move(bound).error();
+  }
+  return socket;
+}
+
+base::Status UdpSocket::configure(const SocketOptions& options) {
+  const bool is_v6 = options.address.is_v6();
+  const int level = is_v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  bool is_set = true;
+  if (is_v6) {
+    is_set = is_set && set_flag(IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  }
+  if (options.sharing == PortSharing::kReuseportMember) {
+    is_set = is_set && set_flag(SOL_SOCKET, SO_REUSEPORT, 1);
+  }
+  is_set = is_set && set_flag(level, is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
+  // RFC 9000 §14: datagrams are never fragmented. PROBE also ignores the kernel's own idea of the path
+  // MTU, which an ICMP forger could lower.
+  is_set = is_set && (is_v6 ? set_flag(level, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)
+                            : set_flag(level, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE));
+  if (!is_set) {
+    return socket_error(errno, "configure a socket for", options.address);
+  }
+  // The rest is useful and not needed: without ECN marks the connection does without ECN.
+  (void)set_flag(level, is_v6 ? IPV6_RECVTCLASS : IP_RECVTOS, 1);
+  gro_ = options.use_gro && set_flag(SOL_UDP, UDP_GRO, 1);
+  // 0 is the default segment size; only a kernel that knows the option accepts it. Linux ≥ 4.18.
+  shared_->gso.store(options.use_gso && set_flag(SOL_UDP, UDP_SEGMENT, 0), std::memory_order_relaxed);
+  send_buffer_ = request_buffer(SO_SNDBUF, SO_SNDBUFFORCE, options.send_buffer_bytes);
+  receive_buffer_ = request_buffer(SO_RCVBUF, SO_RCVBUFFORCE, options.receive_buffer_bytes);
+  return {};
+}
+
+bool UdpSocket::set_flag(int level, int name, int value) {
+  return calls_->set_option(fd(), level, name, &value, sizeof(value)) == 0;
+}
+
+// The forced form passes net.core.*mem_max where the process has the privilege.
+BufferSize UdpSocket::request_buffer(int name, int force_name, std::size_t bytes) {
+  if (bytes > 0) {
+    const int value = static_cast<int>(std::min<std::size_t>(bytes, 1 << 30));
+    if (!set_flag(SOL_SOCKET, force_name, value)) {
+      (void)set_flag(SOL_SOCKET, name, value);
+    }
+  }
+  int doubled = 0;
+  socklen_t length = sizeof(doubled);
+  (void)calls_->get_option(fd(), SOL_SOCKET, name, &doubled, &length);
+  return {bytes, static_cast<std::size_t>(doubled) / 2};
+}
+
+base::Status UdpSocket::bind_to(const base::SocketAddress& address) {
+  if (calls_->bind(fd(), address) != 0) {
+    return socket_error(errno, "bind", address);
+  }
+  sockaddr_storage storage{};
+  socklen_t length = sizeof(storage);
+  if (calls_->local_address(fd(), &storage, &length) != 0) {
+    return socket_error(errno, "read back", address);
+  }
+  local_address_ = base::SocketAddress::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
+  is_wildcard_ = is_wildcard(local_address_);
+  return {};
+}
+
+SocketFeatures UdpSocket::features() const { return {shared_->gso.load(std::memory_order_relaxed), gro_}; }
+
+base::Status UdpSocket::set_reuseport(bool is_on) {
+  if (!set_flag(SOL_SOCKET, SO_REUSEPORT, is_on ? 1 : 0)) {
+    return socket_error(errno, "share", local_address_);
+  }
+  return {};
+}
+
+base::Status UdpSocket::attach_steering(std::span<const sock_filter> program) {
+  const sock_fprog description{static_cast<unsigned short>(program.size()),
+                               const_cast<sock_filter*>(program.data())};
+  if (calls_->set_option(fd(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &description, sizeof(description)) !=
+      0) {
+    base::Error error = socket_error(errno, "attach a steering program to", local_address_);
+    error.kind = base::ErrorKind::kUnsupported;
+    return error;
+  }
+  return {};
+}
+
+ReceiveOutcome UdpSocket::receive(ReceiveBatch& batch, stats::WorkerCounters& counters) {
+  // An error may be one that an earlier packet left (ICMP); it is gone once reported, so look again.
+  constexpr int kAttempts = 4;
+  const std::span<mmsghdr> headers = batch.prepare();
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const int received = calls_->receive(fd(), headers.data(), static_cast<unsigned>(headers.size()));
+    counters.udp_receive_calls.add();
+    if (received >= 0) {
+      const auto messages = static_cast<std::size_t>(received);
+      const ReceiveBatch::Tally tally = batch.accept(messages, local_address_);
+      counters.udp_datagrams_received.add(tally.datagrams);
+      counters.udp_bytes_received.add(tally.bytes);
+      counters.udp_gro_trains_received.add(tally.trains);
+      counters.udp_receive_truncated.add(tally.truncated);
+      return {messages, messages < headers.size()};
+    }
+    if (errno == EAGAIN) {
+      return {0, true};
+    }
+    if (errno != EINTR && errno != ECONNREFUSED) {
+      counters.udp_receive_errors.add();
+      counters.errors.add();
+    }
+  }
+  return {0, true};
+}
+
+}  // namespace knul::udp
