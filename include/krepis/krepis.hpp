@@ -1,0 +1,412 @@
+// Krepis KNUL for C++ programs: a QUIC server (RFC 9000) and client inside one process, linked statically
+// (`find_package(knul)`, target `knul::cpp`). Programs in other languages use krepis.h.
+//
+// Five conventions hold for everything below.
+//  1. Errors are values: a function that can fail returns Result<T>. Nothing here throws; an exception
+//     that an Application throws is caught, counted, and ends the stream or connection it came from.
+//  2. A server runs `workers` threads. A connection lives on one worker all its life. Application and
+//     Connection functions are called on that thread only; QuicServer, ServerRegistry and QuicClient
+//     functions may be called from any other thread.
+//  3. Spans given to a callback are valid until the callback returns. Spans given to a function are
+//     copied before it returns, unless the function says otherwise.
+//  4. A Connection reference is valid from on_connection until on_connection_closed returns.
+//  5. Sizes are bytes, times are std::chrono durations, stream ids are those of RFC 9000 §2.1.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <krepis/expected.hpp>
+
+namespace krepis {
+
+// The codes of the C ABI; numbers that are not listed are reserved.
+enum class ErrorCode : std::uint32_t {
+  kSuccess = 0,
+  kInternal = 1000,
+  kInvalidContext = 1001,
+  kAbiMismatch = 1002,
+  kMemoryAlignment = 1003,
+  kInvalidPointer = 1004,
+  kTimeout = 2000,
+  kQuotaExceeded = 3000,
+  kOutOfMemory = 3001,
+  kConcurrencyLimitExceeded = 3003,
+  kHandshakeFailed = 4000,
+  kInvalidRequest = 4001,
+  kVersionMismatch = 4002,
+  kNetworkError = 5000,
+  kConnectionFailed = 5001,
+};
+
+struct Error {
+  ErrorCode code = ErrorCode::kInternal;
+  std::string message;  // names the field, the value and what was expected
+};
+
+template <class T>
+using Result = Expected<T, Error>;
+
+using StreamId = std::uint64_t;
+
+enum class StreamDirection : std::uint8_t { kBidirectional, kUnidirectional };
+
+// Whether a write or an event ends its direction of the stream.
+enum class Fin : bool { kNo = false, kYes = true };
+
+// Application error codes (RFC 9000 §20.2) that the library itself uses on streams and connections.
+// A program that defines its own protocol chooses codes outside this range.
+enum class LibraryCode : std::uint64_t {
+  kNone = 0,                       // a connection that was closed because nothing was left to do
+  kNoConsumer = 0x4b4e5501,        // the server runs without an Application: streams have no receiver
+  kDraining = 0x4b4e5502,          // the stream was opened after the drain began
+  kDeadline = 0x4b4e5503,          // the drain deadline passed while the connection still had work
+  kApplicationError = 0x4b4e5504,  // an Application callback threw
+};
+
+// Bytes that the library may send without copying them. The owner is released when the peer has
+// acknowledged them or the stream is gone; the bytes must not change until then.
+struct SharedBytes {
+  std::shared_ptr<const void> owner;
+  std::span<const std::uint8_t> bytes;
+};
+
+// One connection's figures at one moment.
+struct ConnectionInfo {
+  std::chrono::nanoseconds smoothed_rtt{};
+  std::chrono::nanoseconds min_rtt{};
+  std::uint64_t congestion_window_bytes = 0;
+  std::uint64_t bytes_in_flight = 0;
+  std::uint64_t bytes_received = 0;  // UDP payload
+  std::uint64_t bytes_sent = 0;      // UDP payload
+  std::uint64_t streams_active = 0;
+};
+
+// Why a connection ended.
+struct CloseReason {
+  enum class Source : std::uint8_t {
+    kPeerApplication,   // the peer's CONNECTION_CLOSE of type 0x1d
+    kPeerTransport,     // the peer's CONNECTION_CLOSE of type 0x1c
+    kLocalApplication,  // Connection::close
+    kLocalTransport,    // this side found an error (RFC 9000 §20.1)
+    kIdleTimeout,       // RFC 9000 §10.1
+    kHandshakeTimeout,
+    kStatelessReset,  // RFC 9000 §10.3
+    kDrain,           // the server stopped
+  };
+  Source source = Source::kLocalApplication;
+  std::uint64_t code = 0;  // an application code, or a transport code of RFC 9000 §20.1
+  std::string reason;
+};
+
+// A connection, as the Application sees it.
+// Thread: the worker that called the Application. Blocking: never.
+// Lifetime: until on_connection_closed returns.
+class Connection {
+ public:
+  // Unique in its server, never reused.
+  [[nodiscard]] virtual std::uint64_t id() const = 0;
+  // The negotiated protocol (RFC 7301) and the name the client asked for (RFC 6066 §3; may be empty).
+  [[nodiscard]] virtual std::string_view alpn() const = 0;
+  [[nodiscard]] virtual std::string_view server_name() const = 0;
+  // "address:port" of the validated path.
+  [[nodiscard]] virtual std::string peer_address() const = 0;
+  [[nodiscard]] virtual ConnectionInfo info() const = 0;
+  // The value given to QuicClient::connect; 0 on a server.
+  [[nodiscard]] virtual std::uint64_t context() const = 0;
+
+  // Opens a stream. kConcurrencyLimitExceeded while the peer's MAX_STREAMS credit is used up (RFC 9000
+  // §4.6; on_streams_available follows), kInvalidContext once the connection is closing.
+  virtual Result<StreamId> open_stream(StreamDirection direction) = 0;
+
+  // Takes bytes to send and returns how many were accepted: less than given when the stream's or the
+  // connection's send buffer is full (on_stream_writable follows), 0 when the stream cannot send. The FIN
+  // is taken only together with the last byte; a FIN alone is accepted with an empty span.
+  // The first form copies, the second keeps a reference.
+  virtual std::size_t write(StreamId stream, std::span<const std::uint8_t> bytes, Fin fin) = 0;
+  virtual std::size_t write(StreamId stream, SharedBytes bytes, Fin fin) = 0;
+  // Bytes that a write would accept now.
+  [[nodiscard]] virtual std::size_t writable_bytes(StreamId stream) const = 0;
+
+  // Says that `bytes` of what on_stream_data delivered are done with: the peer gets that much
+  // flow-control credit back (RFC 9000 §4.1). What is never consumed slows the peer down.
+  virtual void consume(StreamId stream, std::size_t bytes) = 0;
+
+  // RESET_STREAM of the sending side / STOP_SENDING of the receiving side (RFC 9000 §19.4, §19.5).
+  virtual void reset_stream(StreamId stream, std::uint64_t code) = 0;
+  virtual void stop_sending(StreamId stream, std::uint64_t code) = 0;
+
+  // Queues a DATAGRAM (RFC 9221). False, and counted as dropped, when it is empty, longer than
+  // max_datagram_bytes(), not supported by the peer, or the queue of unsent datagrams is full.
+  virtual bool send_datagram(std::span<const std::uint8_t> bytes) = 0;
+  // 0 when the peer takes no datagrams.
+  [[nodiscard]] virtual std::size_t max_datagram_bytes() const = 0;
+
+  // Closes with an application code; buffered data is discarded. on_connection_closed follows after the
+  // current callback has returned.
+  virtual void close(std::uint64_t code, std::string_view reason) = 0;
+
+ protected:
+  ~Connection() = default;
+};
+
+// The worker thread that an Application runs on.
+class Worker {
+ public:
+  [[nodiscard]] virtual unsigned index() const = 0;
+  // Runs `task` on the worker's thread soon. Thread: any. False when the worker is stopping or its queue
+  // is full; the task is then dropped.
+  virtual bool post(std::function<void()> task) = 0;
+  // Runs `task` on the worker's thread after `delay`; not at all if the worker stops before.
+  // Thread: the worker's.
+  virtual void call_after(std::chrono::nanoseconds delay, std::function<void()> task) = 0;
+  // The worker's clock: monotonic, read once per turn of the loop.
+  [[nodiscard]] virtual std::chrono::nanoseconds now() const = 0;
+
+ protected:
+  ~Worker() = default;
+};
+
+// The program's side: told of connections, streams, data and datagrams; writes through the Connection.
+// One object per worker, so it needs no locks. Every function has an empty default, except that
+// unconsumed data stays unconsumed.
+class Application {
+ public:
+  virtual ~Application() = default;
+
+  // Before the first connection. Lifetime: `worker` outlives this object.
+  virtual void on_start(Worker& /*worker*/) {}
+  // The handshake is complete.
+  virtual void on_connection(Connection& /*connection*/) {}
+  // Nothing follows for this connection. Also called, on a client, for a connection that never
+  // completed its handshake (on_connection was not called then).
+  virtual void on_connection_closed(Connection& /*connection*/, const CloseReason& /*reason*/) {}
+
+  // The peer opened a stream. Data follows in on_stream_data.
+  virtual void on_stream_opened(Connection& /*connection*/, StreamId /*stream*/) {}
+  // In order, without gaps. `bytes` may be empty when `fin` is set.
+  virtual void on_stream_data(Connection& /*connection*/, StreamId /*stream*/,
+                              std::span<const std::uint8_t> /*bytes*/, Fin /*fin*/) {}
+  // After a write that accepted less than given, once there is room again.
+  virtual void on_stream_writable(Connection& /*connection*/, StreamId /*stream*/) {}
+  // The peer sent RESET_STREAM / STOP_SENDING. After STOP_SENDING the sending side has been reset with
+  // the same code (RFC 9000 §3.5).
+  virtual void on_stream_reset(Connection& /*connection*/, StreamId /*stream*/, std::uint64_t /*code*/) {}
+  virtual void on_stop_sending(Connection& /*connection*/, StreamId /*stream*/, std::uint64_t /*code*/) {}
+  // Both directions are over, everything sent is acknowledged. The id may not be used any more.
+  virtual void on_stream_closed(Connection& /*connection*/, StreamId /*stream*/) {}
+  // The peer allows more streams of this direction after open_stream failed for lack of credit.
+  virtual void on_streams_available(Connection& /*connection*/, StreamDirection /*direction*/) {}
+  virtual void on_datagram(Connection& /*connection*/, std::span<const std::uint8_t> /*bytes*/) {}
+
+  // The server drains: no new streams will come, what is open may be finished until `deadline` from now.
+  // Once per worker.
+  virtual void on_drain(std::chrono::milliseconds /*deadline*/) {}
+};
+
+// Called once per worker, on the thread that calls start.
+using ApplicationFactory = std::function<std::unique_ptr<Application>(unsigned worker)>;
+
+// Every setting of a server. The same names are the keys of krepis_quic_start_json and, with dashes, the
+// flags of `knul serve`. Out-of-range values are kInvalidRequest.
+struct ServerOptions {
+  std::string host = "127.0.0.1";            // numeric IPv4 or IPv6, or "localhost"
+  std::uint16_t port = 0;                    // 0: an ephemeral port, see QuicServer::port
+  std::string cert_path;                     // PEM, leaf first
+  std::string key_path;                      // PEM, unencrypted
+  std::vector<std::string> alpn = {"knul"};  // 1..16 names of 1..255 bytes, in order of preference
+  unsigned workers = 0;                      // 0: the number of CPUs, at most 8; 1..64
+
+  std::uint64_t max_streams = 100;      // concurrent client bidirectional streams per connection, 1..2^32-1
+  std::uint64_t max_streams_uni = 100;  // the same, unidirectional, 0..2^32-1
+  std::uint64_t idle_timeout_ms = 30'000;       // 1,000..86,400,000 (longer is clamped), RFC 9000 §10.1
+  std::uint64_t handshake_timeout_ms = 10'000;  // 100..600,000
+  std::uint64_t drain_timeout_ms = 5'000;       // 0..3,600,000, the deadline of stop without one
+
+  std::uint64_t max_connections = 200'000;        // per server
+  std::uint64_t max_connections_per_address = 0;  // per source IPv4 address or IPv6 /64; 0: no cap
+  std::uint64_t max_half_open = 4'096;            // handshakes under way, per server
+  std::string retry = "auto";  // address validation (RFC 9000 §8.1.2): "never", "always", or "auto": from
+                               // half of max_half_open on
+
+  std::uint64_t initial_max_data_bytes = 1 << 20;           // connection window at first, RFC 9000 §4.1
+  std::uint64_t initial_max_stream_data_bytes = 256 << 10;  // stream window at first
+  std::uint64_t max_window_bytes = 24 << 20;                // limit of window auto-tuning, connection
+  std::uint64_t max_stream_window_bytes = 16 << 20;         // limit of window auto-tuning, stream
+  std::uint64_t stream_send_buffer_bytes = 1 << 20;         // unacknowledged and unsent bytes per stream
+  std::uint64_t connection_send_buffer_bytes = 16 << 20;    // per connection
+  std::uint64_t server_send_buffer_bytes = 1 << 30;         // per server, split evenly over its workers
+  std::uint64_t datagram_queue = 256;  // unsent datagrams per connection; 0: no datagrams
+
+  std::string congestion_control = "cubic";          // "cubic", "bbr", "reno"
+  std::uint64_t max_udp_payload_bytes = 1'452;       // 1,200..65,527; path MTU discovery ends here
+  std::uint64_t socket_send_buffer_bytes = 4 << 20;  // asked of the kernel, see statistics for what was got
+  std::uint64_t socket_receive_buffer_bytes = 4 << 20;
+  bool gso = true;                // send trains in one call where the kernel can
+  bool gro = true;                // receive trains in one call where the kernel can
+  std::string steering = "auto";  // "auto": by connection ID in the kernel, else one shared socket;
+                                  // "bpf": fail if the kernel refuses; "single_socket"
+};
+
+// What a drain did.
+struct DrainReport {
+  bool clean = false;  // nothing was cut
+  std::uint64_t connections_closed = 0;
+  std::uint64_t streams_completed = 0;  // finished and acknowledged during the drain
+  std::uint64_t streams_cut = 0;
+  std::uint64_t bytes_unsent = 0;  // buffered and unacknowledged when cut
+  std::chrono::milliseconds elapsed{};
+};
+
+// The seven figures of the contract.
+struct Statistics {
+  std::uint64_t total_requests = 0;  // client-opened bidirectional streams
+  std::uint64_t active_connections = 0;
+  std::uint64_t total_bytes_in = 0;   // UDP payload
+  std::uint64_t total_bytes_out = 0;  // UDP payload
+  double avg_latency_ms = 0;  // first byte of a request to last byte of its answer handed to the network
+  std::uint64_t error_count = 0;
+  std::uint64_t uptime_ms = 0;
+};
+
+// A running server.
+// Thread: all functions from any thread but the server's own workers.
+class QuicServer {
+ public:
+  // Binds, starts the workers, and returns when packets are being received. Without a factory the server
+  // completes handshakes and refuses every stream with LibraryCode::kNoConsumer.
+  // Errors: kInvalidRequest (an option), kInternal (certificate or key), kNetworkError (address), and
+  // kQuotaExceeded (descriptors, threads); nothing is left behind.
+  static Result<std::unique_ptr<QuicServer>> start(const ServerOptions& options,
+                                                   ApplicationFactory factory = nullptr);
+  // Stops with deadline 0 if still running.
+  ~QuicServer();
+  QuicServer(const QuicServer&) = delete;
+  QuicServer& operator=(const QuicServer&) = delete;
+
+  // Drains: refuses new connections and streams, lets what is open finish, closes what is left at the
+  // deadline. Blocks until threads, sockets and memory are released: at most the deadline plus the linger
+  // of 200 ms. A second call, also concurrent, gives kInvalidContext.
+  Result<DrainReport> stop(std::chrono::milliseconds deadline);
+  // The same with ServerOptions::drain_timeout_ms.
+  Result<DrainReport> stop();
+
+  [[nodiscard]] bool is_running() const;  // false from the moment that stop was called
+  [[nodiscard]] std::uint16_t port() const;
+  [[nodiscard]] const ServerOptions& options() const;  // as in force: port and workers resolved
+
+  // Never blocks, never waits for a worker.
+  [[nodiscard]] Statistics stats() const;
+  // All statistics: JSON object, flat, see docs/statistics.md. Appends to `out`.
+  void stats_json(std::string& out) const;
+  // The same list as OpenMetrics text. Appends to `out`.
+  void metrics_text(std::string& out) const;
+  // JSON array of open connections, at most `limit`. Asks the workers and waits up to one second for
+  // them; kTimeout if one does not answer. Appends to `out`.
+  Result<void> connections_json(std::string& out, std::size_t limit = 10'000) const;
+
+ private:
+  class Impl;
+  explicit QuicServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Servers by handle. The C ABI keeps its servers in one of these.
+// Thread: all functions from any thread. find takes no lock and allocates nothing.
+class ServerRegistry {
+ public:
+  static constexpr std::size_t kMaxServers = 1'024;
+
+  // Keeps a server from being released while it is used. Lifetime: short; stop waits for it.
+  class Pin {
+   public:
+    Pin() = default;
+    Pin(Pin&& other) noexcept;
+    Pin& operator=(Pin&& other) noexcept;
+    ~Pin();
+    explicit operator bool() const noexcept { return server_ != nullptr; }
+    QuicServer* operator->() const noexcept { return server_; }
+    QuicServer& operator*() const noexcept { return *server_; }
+
+   private:
+    friend class ServerRegistry;
+    Pin(void* cell, QuicServer* server) : cell_(cell), server_(server) {}
+    void* cell_ = nullptr;
+    QuicServer* server_ = nullptr;
+  };
+
+  ServerRegistry();
+  ~ServerRegistry();
+  ServerRegistry(const ServerRegistry&) = delete;
+  ServerRegistry& operator=(const ServerRegistry&) = delete;
+
+  // A handle is never 0, never reused, and below 2^53. kConcurrencyLimitExceeded beyond kMaxServers.
+  Result<std::uint64_t> register_server(std::unique_ptr<QuicServer> server);
+  [[nodiscard]] Pin find(std::uint64_t handle) const;
+  // Takes the server out; waits for pins. Null for an unknown handle; of two concurrent calls one gets it.
+  std::unique_ptr<QuicServer> unregister(std::uint64_t handle);
+  [[nodiscard]] std::vector<std::uint64_t> list_handles() const;
+  [[nodiscard]] std::size_t count() const;
+  void for_each(const std::function<void(std::uint64_t handle, QuicServer& server)>& visit) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct ClientOptions {
+  std::vector<std::string> alpn = {"knul"};
+  std::string ca_path;              // PEM of trusted roots; empty: the system's
+  bool verify_peer = true;          // false accepts any certificate: for tests only
+  std::uint64_t max_streams = 100;  // concurrent server bidirectional streams
+  std::uint64_t max_streams_uni = 100;
+  std::uint64_t idle_timeout_ms = 30'000;
+  std::uint64_t handshake_timeout_ms = 10'000;
+  std::uint64_t initial_max_data_bytes = 16 << 20;
+  std::uint64_t initial_max_stream_data_bytes = 4 << 20;
+  std::uint64_t max_window_bytes = 64 << 20;
+  std::uint64_t max_stream_window_bytes = 32 << 20;
+  std::uint64_t stream_send_buffer_bytes = 4 << 20;
+  std::uint64_t connection_send_buffer_bytes = 64 << 20;
+  std::uint64_t datagram_queue = 256;
+  std::string congestion_control = "cubic";
+  std::uint64_t max_udp_payload_bytes = 1'452;
+  bool gso = true;
+  bool gro = true;
+};
+
+// A QUIC client: one thread, one socket per address family, any number of connections.
+class QuicClient {
+ public:
+  static Result<std::unique_ptr<QuicClient>> start(const ClientOptions& options,
+                                                   std::unique_ptr<Application> application);
+  // Closes all connections with code 0 and joins the thread.
+  ~QuicClient();
+  QuicClient(const QuicClient&) = delete;
+  QuicClient& operator=(const QuicClient&) = delete;
+
+  // Starts a handshake; on_connection or on_connection_closed follows on the client's thread, with
+  // `context` in Connection::context. `host` is numeric or "localhost"; `server_name` is sent as SNI and
+  // checked against the certificate. Thread: any, the client's own included.
+  Result<void> connect(std::string_view host, std::uint16_t port, std::string_view server_name,
+                       std::uint64_t context);
+  // Runs `task` on the client's thread. Thread: any.
+  bool post(std::function<void()> task);
+
+ private:
+  class Impl;
+  explicit QuicClient(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// "major.minor.patch" of the library.
+[[nodiscard]] const char* version();
+
+}  // namespace krepis

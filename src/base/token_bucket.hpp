@@ -1,0 +1,35 @@
+// A rate limit with a burst: `rate` answers per second, at most `burst` at once.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/time.hpp"
+
+namespace knul::base {
+
+// Thread: one.
+class TokenBucket {
+ public:
+  // rate_per_second >= 1, burst >= 1.
+  TokenBucket(std::uint32_t rate_per_second, std::uint32_t burst)
+      : interval_(std::chrono::nanoseconds(1'000'000'000 / rate_per_second)), depth_(interval_ * burst) {}
+
+  // Takes one token if there is one. `now` never goes backwards.
+  bool take(Instant now) {
+    // Virtual scheduling: next_ is when the bucket, drained at its rate, would be full again.
+    const Instant start = std::max(next_, now);
+    if (start - now + interval_ > depth_) {
+      return false;
+    }
+    next_ = start + interval_;
+    return true;
+  }
+
+ private:
+  Duration interval_;
+  Duration depth_;
+  Instant next_{};
+};
+
+}  // namespace knul::base

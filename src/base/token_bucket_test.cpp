@@ -1,0 +1,32 @@
+#include "base/token_bucket.hpp"
+
+#include <gtest/gtest.h>
+
+namespace knul::base {
+namespace {
+
+int taken(TokenBucket& bucket, Instant now, int tries) {
+  int count = 0;
+  for (int i = 0; i < tries; ++i)
+    count += bucket.take(now) ? 1 : 0;
+  return count;
+}
+
+TEST(TokenBucket, AllowsTheBurstAtOnceAndNoMore) {
+  TokenBucket bucket(100, 20);
+  EXPECT_EQ(taken(bucket, Instant(std::chrono::seconds(1)), 1'000), 20);
+}
+
+TEST(TokenBucket, RefillsAtItsRate) {
+  TokenBucket bucket(100, 20);
+  taken(bucket, Instant(std::chrono::seconds(1)), 1'000);
+  EXPECT_EQ(taken(bucket, Instant(std::chrono::milliseconds(1'050)), 1'000), 5);
+}
+
+TEST(TokenBucket, HoldsNoMoreThanItsBurstAfterALongPause) {
+  TokenBucket bucket(100, 20);
+  EXPECT_EQ(taken(bucket, Instant(std::chrono::hours(10)), 1'000), 20);
+}
+
+}  // namespace
+}  // namespace knul::base

@@ -1,0 +1,24 @@
+// Why a connection ended.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace knul::quic {
+
+struct CloseCause {
+  enum class Source : std::uint8_t {
+    kPeerApplication,
+    kPeerTransport,
+    kLocalApplication,
+    kLocalTransport,
+    kIdleTimeout,
+    kHandshakeTimeout,
+    kStatelessReset,
+  };
+  Source source = Source::kLocalTransport;
+  std::uint64_t code = 0;  // RFC 9000 §20: of the application or of the transport, as the source says
+  std::string reason;
+};
+
+}  // namespace knul::quic

@@ -1,0 +1,335 @@
+// A connection's life: made, fed, timed, ended.
+#include "quic/connection.hpp"
+
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#include <algorithm>
+#include <array>
+
+#include "quic/connection_callbacks.hpp"
+#include "quic/transport_settings.hpp"
+
+namespace knul::quic {
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+
+constexpr std::uint8_t kNoApplicationProtocol = 120;  // TLS alert, RFC 7301 §3.2
+
+ngtcp2_conn* native_of(ngtcp2_crypto_conn_ref* reference) {
+  return static_cast<ngtcp2_conn*>(reference->user_data);
+}
+
+Error library_error(const char* what, int code) {
+  const ErrorKind kind = code == NGTCP2_ERR_NOMEM ? ErrorKind::kOutOfMemory : ErrorKind::kInternal;
+  return {kind, std::string(what) + ": " + ngtcp2_strerror(code)};
+}
+
+std::string join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text.empty() ? "none" : text;
+}
+
+}  // namespace
+
+Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t number, bool is_server,
+                       base::Instant now)
+    : environment_(environment), number_(number), is_server_(is_server), last_now_(now) {
+  conn_ref_.get_conn = &native_of;
+}
+
+Connection::~Connection() {
+  for (const ConnectionId& id : routes_) {
+    environment_.host.remove_route(id);
+  }
+  environment_.counters.streams_active.sub(streams_.size());
+  release_buffered(buffered_bytes_);
+}
+
+base::Result<std::unique_ptr<Connection>> Connection::accept(const ConnectionEnvironment& environment,
+                                                             const TlsServerContext& tls,
+                                                             const AcceptedInitial& initial,
+                                                             base::Instant now, std::uint64_t number) {
+  std::unique_ptr<Connection> connection(new Connection(environment, number, true, now));
+  if (base::Status status = connection->init_server(tls, initial); !status) {
+    return std::move(status).error();
+  }
+  return connection;
+}
+
+base::Result<std::unique_ptr<Connection>> Connection::connect(const ConnectionEnvironment& environment,
+                                                              const TlsClientContext& tls,
+                                                              const ConnectTarget& target, base::Instant now,
+                                                              std::uint64_t number) {
+  std::unique_ptr<Connection> connection(new Connection(environment, number, false, now));
+  if (base::Status status = connection->init_client(tls, target); !status) {
+    return std::move(status).error();
+  }
+  return connection;
+}
+
+base::Status Connection::init_server(const TlsServerContext& tls, const AcceptedInitial& initial) {
+  TransportSettings made(environment_.transport, to_timestamp(last_now_));
+  made.settings.rand_ctx.native_handle = &environment_.random;
+  made.settings.token = initial.validated_token.data();
+  made.settings.tokenlen = initial.validated_token.size();
+  made.settings.token_type = initial.token_type;
+  made.params.original_dcid_present = 1;
+  made.params.original_dcid = initial.original_dcid.value_or(initial.header.dcid);
+  if (initial.original_dcid.has_value()) {
+    made.params.retry_scid_present = 1;
+    made.params.retry_scid = initial.header.dcid;
+  }
+  const ngtcp2_cid scid = make_route().to_ngtcp2();
+  const std::span<const std::uint8_t> secret = environment_.static_secret;
+  made.params.stateless_reset_token_present = 1;
+  if (ngtcp2_crypto_generate_stateless_reset_token(made.params.stateless_reset_token, secret.data(),
+                                                   secret.size(), &scid) != 0) {
+    return Error{ErrorKind::kInternal, "stateless reset token"};
+  }
+  const ngtcp2_path path = to_ngtcp2(initial.path);
+  ngtcp2_conn* conn = nullptr;
+  if (const int result =
+          ngtcp2_conn_server_new(&conn, &initial.header.scid, &scid, &path, initial.header.version,
+                                 &server_callbacks(), &made.settings, &made.params, nullptr, this);
+      result != 0) {
+    return library_error("connection", result);
+  }
+  conn_.reset(conn);
+  // Until the handshake is over the client also uses the connection ID that it chose itself.
+  routes_.emplace_back(initial.header.dcid);
+  environment_.host.add_route(routes_.back(), *this);
+  auto session = tls.create_session(conn_ref_);
+  return session ? adopt(*std::move(session)) : std::move(session).error();
+}
+
+base::Status Connection::init_client(const TlsClientContext& tls, const ConnectTarget& target) {
+  constexpr std::size_t kFirstDcidBytes = 18;
+  server_name_ = target.server_name;
+  context_ = target.context;
+  TransportSettings made(environment_.transport, to_timestamp(last_now_));
+  made.settings.rand_ctx.native_handle = &environment_.random;
+  std::array<std::uint8_t, kFirstDcidBytes> random_bytes;
+  environment_.random.fill(random_bytes);
+  const ngtcp2_cid dcid = ConnectionId(random_bytes).to_ngtcp2();
+  const ngtcp2_cid scid = make_route().to_ngtcp2();
+  const ngtcp2_path path = to_ngtcp2(target.path);
+  ngtcp2_conn* conn = nullptr;
+  if (const int result =
+          ngtcp2_conn_client_new(&conn, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &client_callbacks(),
+                                 &made.settings, &made.params, nullptr, this);
+      result != 0) {
+    return library_error("connection", result);
+  }
+  conn_.reset(conn);
+  auto session = tls.create_session(conn_ref_, server_name_);
+  return session ? adopt(*std::move(session)) : std::move(session).error();
+}
+
+base::Status Connection::adopt(TlsSession session) {
+  tls_ = std::move(session);
+  conn_ref_.user_data = conn_.get();
+  ngtcp2_conn_set_tls_native_handle(conn_.get(), tls_.native());
+  return {};
+}
+
+ConnectionId Connection::make_route() {
+  routes_.push_back(environment_.codec.generate(environment_.random));
+  environment_.host.add_route(routes_.back(), *this);
+  return routes_.back();
+}
+
+void Connection::drop_route(const ConnectionId& id) {
+  std::erase(routes_, id);
+  environment_.host.remove_route(id);
+}
+
+// The library asserts on a clock that goes backwards.
+ngtcp2_tstamp Connection::advance(base::Instant now) {
+  last_now_ = std::max(last_now_, now);
+  return to_timestamp(last_now_);
+}
+
+void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now) {
+  const ngtcp2_tstamp timestamp = advance(now);
+  bytes_received_ += datagram.payload.size();
+  environment_.counters.packets_received.add();
+  const ngtcp2_path path = to_ngtcp2(datagram.path);
+  ngtcp2_pkt_info info{};
+  info.ecn = static_cast<std::uint8_t>(datagram.ecn);
+  int result = 0;
+  {
+    const ReadingScope scope(*this);
+    result = ngtcp2_conn_read_pkt(conn_.get(), &path, &info, datagram.payload.data(), datagram.payload.size(),
+                                  timestamp);
+  }
+  schedule();
+  handle_read_result(result);
+  for (std::size_t i = 0; i < stop_sending_seen_.size() && !is_over(); ++i) {
+    handle_stop_sending(stop_sending_seen_[i]);
+  }
+  stop_sending_seen_.clear();
+  notify_writable();
+  if (is_handshake_confirmed_ && is_server_ && tls_.is_open() && !is_over()) {
+    release_tls_session();
+  }
+}
+
+// 19 KB a connection. Key updates need only the secrets, which the library keeps; CRYPTO data that comes
+// later ends the connection before it would reach the session (crypto_guard.hpp).
+void Connection::release_tls_session() {
+  ngtcp2_conn_set_tls_native_handle(conn_.get(), nullptr);
+  tls_.reset();
+  conn_ref_.offered_alpn = {};
+}
+
+// A NEW_TOKEN spares the client's next connection a Retry (RFC 9000 §8.1.3). Without one it only costs a
+// round trip, so failure is not an error.
+void Connection::offer_token() {
+  const base::Path current = path();
+  const std::span<const std::uint8_t> secret = environment_.static_secret;
+  std::array<std::uint8_t, NGTCP2_CRYPTO_MAX_REGULAR_TOKENLEN> token;
+  const ngtcp2_ssize length =
+      ngtcp2_crypto_generate_regular_token(token.data(), secret.data(), secret.size(), current.remote.data(),
+                                           current.remote.size(), to_timestamp(last_now_));
+  if (length > 0) {
+    ngtcp2_conn_submit_new_token(conn_.get(), token.data(), static_cast<std::size_t>(length));
+  }
+}
+
+void Connection::handle_read_result(int result) {
+  if (result == 0 || is_over()) {
+    return;
+  }
+  switch (result) {
+    case NGTCP2_ERR_DRAINING:
+      return fail_from_peer();
+    case NGTCP2_ERR_CRYPTO:
+      return fail_tls();
+    case NGTCP2_ERR_DROP_CONN:
+    case NGTCP2_ERR_RETRY:
+      // The library found the first packets useless; the client hears nothing (RFC 9000 §5.2).
+      return end({CloseCause::Source::kLocalTransport, NGTCP2_NO_ERROR, "not a connection attempt"});
+    default:
+      return fail(result);
+  }
+}
+
+void Connection::fail_from_peer() {
+  const ngtcp2_ccerr* error = ngtcp2_conn_get_ccerr(conn_.get());
+  const bool is_application = error->type == NGTCP2_CCERR_TYPE_APPLICATION;
+  end({is_application ? CloseCause::Source::kPeerApplication : CloseCause::Source::kPeerTransport,
+       error->error_code, std::string(reinterpret_cast<const char*>(error->reason), error->reasonlen)});
+}
+
+void Connection::fail_tls() {
+  const std::uint8_t alert = ngtcp2_conn_get_tls_alert(conn_.get());
+  std::string reason = "TLS alert " + std::to_string(alert);
+  if (alert == kNoApplicationProtocol && is_server_) {
+    environment_.log.write(base::LogLevel::kWarning,
+                           "connection from " + path().remote.to_string() + " refused: it offers ALPN " +
+                               join(conn_ref_.offered_alpn) + ", see the setting alpn for what is accepted");
+  } else if (const std::string failure = tls_.verification_failure(); !failure.empty()) {
+    reason += ": " + failure;
+  }
+  ngtcp2_ccerr error;
+  ngtcp2_ccerr_set_tls_alert(&error, alert, nullptr, 0);
+  close_error_ = error;
+  end({CloseCause::Source::kLocalTransport, error.error_code, std::move(reason)});
+}
+
+void Connection::fail(int code) {
+  if (code == NGTCP2_ERR_IDLE_CLOSE) {
+    return end({CloseCause::Source::kIdleTimeout, 0, "idle timeout"});
+  }
+  if (code == NGTCP2_ERR_HANDSHAKE_TIMEOUT) {
+    return end({CloseCause::Source::kHandshakeTimeout, 0, "handshake timeout"});
+  }
+  ngtcp2_ccerr error;
+  ngtcp2_ccerr_set_liberr(&error, code, nullptr, 0);
+  close_error_ = error;
+  end({CloseCause::Source::kLocalTransport, error.error_code, ngtcp2_strerror(code)});
+}
+
+void Connection::abort(std::uint64_t transport_code, std::string reason) {
+  if (is_over()) {
+    return;
+  }
+  ngtcp2_ccerr error;
+  close_reason_ = reason;
+  ngtcp2_ccerr_set_transport_error(&error, transport_code,
+                                   reinterpret_cast<const std::uint8_t*>(close_reason_.data()),
+                                   close_reason_.size());
+  close_error_ = error;
+  end({CloseCause::Source::kLocalTransport, transport_code, std::move(reason)});
+}
+
+void Connection::close(std::uint64_t application_code, std::string_view reason) {
+  constexpr std::size_t kReasonBytes = 256;  // more would not fit beside the other frames of a packet
+  constexpr std::uint64_t kLargestCode = (std::uint64_t{1} << 62) - 1;
+  if (is_over()) {
+    return;
+  }
+  ngtcp2_ccerr error;
+  close_reason_ = reason.substr(0, kReasonBytes);
+  ngtcp2_ccerr_set_application_error(&error, std::min(application_code, kLargestCode),
+                                     reinterpret_cast<const std::uint8_t*>(close_reason_.data()),
+                                     close_reason_.size());
+  close_error_ = error;
+  end({CloseCause::Source::kLocalApplication, error.error_code, close_reason_});
+}
+
+void Connection::end(CloseCause cause) {
+  if (!cause_.has_value()) {
+    cause_ = std::move(cause);
+    schedule();
+  }
+}
+
+void Connection::handle_expiry(base::Instant now) {
+  const int result = ngtcp2_conn_handle_expiry(conn_.get(), advance(now));
+  schedule();
+  if (result != 0 && !is_over()) {
+    fail(result);
+  }
+}
+
+base::Instant Connection::next_expiry() const {
+  const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(conn_.get());
+  constexpr auto kLargest = static_cast<ngtcp2_tstamp>(base::Duration::max().count());
+  return expiry >= kLargest ? base::kNever : base::Instant(base::Duration(static_cast<std::int64_t>(expiry)));
+}
+
+base::Duration Connection::closing_period() const {
+  return base::Duration(static_cast<std::int64_t>(3 * ngtcp2_conn_get_pto(conn_.get())));
+}
+
+std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, base::Instant now) {
+  std::vector<std::uint8_t> packet;
+  if (!close_error_.has_value()) {
+    return packet;
+  }
+  packet.resize(NGTCP2_MAX_UDP_PAYLOAD_SIZE);
+  ngtcp2_path_storage storage;
+  ngtcp2_path_storage_zero(&storage);
+  ngtcp2_pkt_info info{};
+  const ngtcp2_ssize written = ngtcp2_conn_write_connection_close(
+      conn_.get(), &storage.path, &info, packet.data(), packet.size(), &*close_error_, advance(now));
+  packet.resize(written > 0 ? static_cast<std::size_t>(written) : 0);
+  path_out = from_ngtcp2(storage.path);
+  return packet;
+}
+
+base::Path Connection::path() const { return from_ngtcp2(*ngtcp2_conn_get_path(conn_.get())); }
+
+ngtcp2_conn_info Connection::transport_info() const {
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info(conn_.get(), &info);
+  return info;
+}
+
+}  // namespace knul::quic

@@ -1,0 +1,254 @@
+// One QUIC connection around an ngtcp2_conn, server or client side. Sans-I/O: datagrams and time in,
+// packets and deadlines out. Everything that the library must not be asked from inside its own callbacks
+// is noted and done before the next packet is written.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <ngtcp2/ngtcp2.h>
+
+#include <boost/intrusive/list.hpp>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/datagram.hpp"
+#include "base/deadline_heap.hpp"
+#include "base/log.hpp"
+#include "base/random.hpp"
+#include "base/result.hpp"
+#include "quic/close_cause.hpp"
+#include "quic/connection_id.hpp"
+#include "quic/connection_observer.hpp"
+#include "quic/crypto_guard.hpp"
+#include "quic/frame_scanner.hpp"
+#include "quic/stream.hpp"
+#include "quic/tls_context.hpp"
+#include "quic/transport_options.hpp"
+#include "stats/worker_counters.hpp"
+
+namespace knul::quic {
+
+class Connection;
+
+// What a connection tells its endpoint.
+class ConnectionHost {
+ public:
+  // A destination connection ID that leads to `connection`, or no longer does.
+  virtual void add_route(const ConnectionId& id, Connection& connection) = 0;
+  virtual void remove_route(const ConnectionId& id) = 0;
+  // `connection` has something to send or has ended. Called while it is not linked.
+  virtual void schedule(Connection& connection) = 0;
+  virtual void note_handshake_completed(Connection& connection) = 0;
+
+ protected:
+  ~ConnectionHost() = default;
+};
+
+// Bytes kept for all connections of one endpoint together.
+struct SendBudget {
+  std::uint64_t limit_bytes = ~std::uint64_t{0};
+  std::uint64_t used_bytes = 0;
+  bool has_waiting = false;  // a write was cut short since the endpoint last looked
+};
+
+// What a connection needs from its endpoint. Lifetime: longer than the connection.
+struct ConnectionEnvironment {
+  const TransportOptions& transport;
+  ConnectionObserver& observer;
+  ConnectionHost& host;
+  const ConnectionIdCodec& codec;
+  std::span<const std::uint8_t> static_secret;  // of stateless reset and address tokens
+  SendBudget& send_budget;
+  base::RandomSource& random;
+  base::LogSink& log;
+  stats::WorkerCounters& counters;
+};
+
+// What a server knows from the first packet of a connection.
+struct AcceptedInitial {
+  ngtcp2_pkt_hd header{};
+  base::Path path;
+  std::span<const std::uint8_t> validated_token;  // empty: none
+  ngtcp2_token_type token_type = NGTCP2_TOKEN_TYPE_UNKNOWN;
+  std::optional<ngtcp2_cid> original_dcid;  // of the Initial before a Retry
+};
+
+struct ConnectTarget {
+  base::Path path;
+  std::string server_name;
+  std::uint64_t context = 0;
+};
+
+// Thread: its endpoint's. Lifetime: owned by the endpoint, until on_closed has returned.
+class Connection final
+    : public base::DeadlineHook,
+      public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  static base::Result<std::unique_ptr<Connection>> accept(const ConnectionEnvironment& environment,
+                                                          const TlsServerContext& tls,
+                                                          const AcceptedInitial& initial, base::Instant now,
+                                                          std::uint64_t number);
+  static base::Result<std::unique_ptr<Connection>> connect(const ConnectionEnvironment& environment,
+                                                           const TlsClientContext& tls,
+                                                           const ConnectTarget& target, base::Instant now,
+                                                           std::uint64_t number);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // --- Endpoint's side. After each call the endpoint looks at is_over().
+  void read(const base::ReceivedDatagram& datagram, base::Instant now);
+  void handle_expiry(base::Instant now);
+  // Writes one round of packets; true when it would write more in another round.
+  bool write(base::SendBatch& batch, base::Instant now);
+  [[nodiscard]] base::Instant next_expiry() const;
+
+  [[nodiscard]] bool is_over() const { return cause_.has_value(); }
+  [[nodiscard]] const CloseCause& cause() const { return *cause_; }
+  // The CONNECTION_CLOSE to send, empty when the peer is to hear nothing; `path` is where to.
+  [[nodiscard]] std::vector<std::uint8_t> take_close_packet(base::Path& path, base::Instant now);
+  // How long late packets are to be expected; RFC 9000 §10.2.
+  [[nodiscard]] base::Duration closing_period() const;
+  // Tells streams whose writes were cut short that there is room again.
+  void notify_writable();
+  // Ends the connection with a transport error.
+  void abort(std::uint64_t transport_code, std::string reason);
+  // All connection IDs that lead here; from now on the caller answers for them.
+  [[nodiscard]] std::vector<ConnectionId> take_routes() { return std::exchange(routes_, {}); }
+
+  // --- The layer above.
+  [[nodiscard]] std::uint64_t number() const { return number_; }
+  [[nodiscard]] bool is_server() const { return is_server_; }
+  [[nodiscard]] bool is_handshake_completed() const { return is_handshake_completed_; }
+  [[nodiscard]] const std::string& alpn() const { return alpn_; }
+  [[nodiscard]] const std::string& server_name() const { return server_name_; }
+  [[nodiscard]] std::uint64_t context() const { return context_; }
+  // The validated path.
+  [[nodiscard]] base::Path path() const;
+  [[nodiscard]] ngtcp2_conn_info transport_info() const;
+  [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
+  [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
+
+  // kConcurrencyLimit without credit, kWrongState when closing.
+  base::Result<Stream*> open_stream(bool is_bidirectional);
+  [[nodiscard]] Stream* find_stream(std::int64_t id);
+  // See krepis::Connection for the meaning; `is_fin` is taken with the last byte only.
+  std::size_t write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin);
+  std::size_t write_shared(Stream& stream, std::shared_ptr<const void> owner,
+                           std::span<const std::uint8_t> bytes, bool is_fin);
+  [[nodiscard]] std::size_t writable_bytes(const Stream& stream) const;
+  void consume(Stream& stream, std::uint64_t bytes);
+  void reset_stream(Stream& stream, std::uint64_t code);
+  void stop_sending(Stream& stream, std::uint64_t code);
+  bool send_datagram(std::span<const std::uint8_t> bytes);
+  [[nodiscard]] std::size_t max_datagram_bytes() const;
+  void close(std::uint64_t application_code, std::string_view reason);
+  // From now on closed streams of the peer are not replaced by new credit.
+  void freeze_stream_credit() { is_credit_frozen_ = true; }
+
+  [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
+  [[nodiscard]] std::uint64_t buffered_bytes() const { return buffered_bytes_; }
+  [[nodiscard]] bool has_unsent_datagrams() const { return !datagrams_.empty(); }
+  template <class Visit>
+  void for_each_stream(Visit visit) {
+    for (auto& [id, stream] : streams_)
+      visit(*stream);
+  }
+  // For the layer above; this layer never looks at it.
+  void set_user(void* user) { user_ = user; }
+  [[nodiscard]] void* user() const { return user_; }
+
+ private:
+  friend struct ConnectionCallbacks;
+  struct StreamOrder {
+    enum class Kind : std::uint8_t { kReset, kStopSending };
+    Kind kind;
+    std::int64_t stream_id;
+    std::uint64_t code;
+  };
+  using StreamQueue = boost::intrusive::list<Stream, boost::intrusive::constant_time_size<false>>;
+
+  Connection(const ConnectionEnvironment& environment, std::uint64_t number, bool is_server,
+             base::Instant now);
+  base::Status init_server(const TlsServerContext& tls, const AcceptedInitial& initial);
+  base::Status init_client(const TlsClientContext& tls, const ConnectTarget& target);
+  base::Status adopt(TlsSession session);
+
+  // connection.cpp
+  ngtcp2_tstamp advance(base::Instant now);
+  void end(CloseCause cause);
+  void fail(int library_error);
+  void fail_tls();
+  void fail_from_peer();
+  void handle_read_result(int result);
+  void release_tls_session();
+  void offer_token();
+  void schedule();
+  ConnectionId make_route();
+  void drop_route(const ConnectionId& id);
+
+  // connection_write.cpp
+  void run_stream_orders();
+  ngtcp2_ssize write_packet(std::span<std::uint8_t> room, ngtcp2_path* path, ngtcp2_pkt_info* info,
+                            ngtcp2_tstamp now);
+  std::optional<ngtcp2_ssize> write_datagrams(std::span<std::uint8_t> room, ngtcp2_path* path,
+                                              ngtcp2_pkt_info* info, ngtcp2_tstamp now);
+  std::optional<ngtcp2_ssize> write_streams(std::span<std::uint8_t> room, ngtcp2_path* path,
+                                            ngtcp2_pkt_info* info, ngtcp2_tstamp now);
+  void after_stream_write(Stream& stream, ngtcp2_ssize taken, std::size_t offered, bool offered_fin);
+  void end_sending(Stream& stream);
+
+  // connection_streams.cpp
+  Stream& add_stream(std::int64_t id);
+  void enqueue(Stream& stream);
+  void accept_fin(Stream& stream, bool is_fin, bool is_all_taken);
+  void note_buffered(Stream& stream, std::size_t bytes);
+  void release_buffered(std::size_t bytes);
+  void handle_stop_sending(const StopSending& frame);
+  void handle_closed_below(Stream& stream);
+  void finish_stream(Stream& stream);
+  void return_credit(const Stream& stream, std::uint64_t bytes);
+  void end_receiving(Stream& stream);
+  void count_opened(const Stream& stream);
+
+  const ConnectionEnvironment& environment_;
+  const std::uint64_t number_;
+  const bool is_server_;
+  std::uint64_t context_ = 0;
+  void* user_ = nullptr;
+
+  struct ConnDelete {
+    void operator()(ngtcp2_conn* conn) const { ngtcp2_conn_del(conn); }
+  };
+  TlsConnRef conn_ref_{};
+  std::string server_name_;
+  TlsSession tls_;
+  // Order: deleted before the TLS session, whose callbacks point at it.
+  std::unique_ptr<ngtcp2_conn, ConnDelete> conn_;
+
+  std::string alpn_;
+  CryptoGuard crypto_guard_;
+  bool is_handshake_completed_ = false;
+  bool is_handshake_confirmed_ = false;
+  bool is_credit_frozen_ = false;
+  base::Instant last_now_;
+  std::vector<ConnectionId> routes_;
+  std::vector<StopSending> stop_sending_seen_;
+  std::vector<StreamOrder> stream_orders_;
+  std::vector<std::int64_t> waiting_for_room_;
+  absl::flat_hash_map<std::int64_t, std::unique_ptr<Stream>> streams_;
+  StreamQueue send_queue_;
+  std::deque<std::vector<std::uint8_t>> datagrams_;
+  std::uint64_t next_datagram_id_ = 1;
+  std::uint64_t buffered_bytes_ = 0;
+  std::uint64_t bytes_received_ = 0;
+  std::uint64_t bytes_sent_ = 0;
+  std::optional<CloseCause> cause_;
+  std::optional<ngtcp2_ccerr> close_error_;  // what take_close_packet writes
+  std::string close_reason_;                 // the bytes close_error_ points to
+};
+
+}  // namespace knul::quic

@@ -1,0 +1,268 @@
+// Streams and datagrams of a connection: what the layer above may do, and the accounting behind it.
+#include "quic/connection.hpp"
+
+#include <algorithm>
+
+namespace knul::quic {
+namespace {
+
+// A DATAGRAM must fit into one packet: short header with the longest connection ID, packet number, tag,
+// frame type and length. RFC 9221 §3.
+constexpr std::size_t kDatagramOverheadBytes = 1 + NGTCP2_MAX_CIDLEN + 4 + 16 + 1 + 2;
+
+}  // namespace
+
+Stream& Connection::add_stream(std::int64_t id) {
+  std::unique_ptr<Stream>& slot = streams_[id];
+  slot = std::make_unique<Stream>(id, last_now_);
+  environment_.counters.streams_active.add();
+  count_opened(*slot);
+  return *slot;
+}
+
+void Connection::count_opened(const Stream& stream) {
+  stats::WorkerCounters& counters = environment_.counters;
+  const bool is_local = is_opened_by_server(stream.id) == is_server_;
+  if (is_bidirectional(stream.id)) {
+    (is_local ? counters.streams_opened_bidi_local : counters.streams_opened_bidi_remote).add();
+  } else {
+    (is_local ? counters.streams_opened_uni_local : counters.streams_opened_uni_remote).add();
+  }
+}
+
+base::Result<Stream*> Connection::open_stream(bool is_bidi) {
+  if (is_over()) {
+    return base::Error{base::ErrorKind::kWrongState, "open_stream: the connection is closing"};
+  }
+  std::int64_t id = -1;
+  const int result = is_bidi ? ngtcp2_conn_open_bidi_stream(conn_.get(), &id, nullptr)
+                             : ngtcp2_conn_open_uni_stream(conn_.get(), &id, nullptr);
+  if (result == NGTCP2_ERR_STREAM_ID_BLOCKED) {
+    return base::Error{base::ErrorKind::kConcurrencyLimit,
+                       "open_stream: the peer allows no more streams at present"};
+  }
+  if (result != 0) {
+    return base::Error{base::ErrorKind::kOutOfMemory, std::string("open_stream: ") + ngtcp2_strerror(result)};
+  }
+  Stream& stream = add_stream(id);
+  stream.is_receive_over = !is_bidi;
+  ngtcp2_conn_set_stream_user_data(conn_.get(), id, &stream);
+  return &stream;
+}
+
+Stream* Connection::find_stream(std::int64_t id) {
+  const auto found = streams_.find(id);
+  return found == streams_.end() ? nullptr : found->second.get();
+}
+
+std::size_t Connection::writable_bytes(const Stream& stream) const {
+  const bool can_send = is_bidirectional(stream.id) || is_opened_by_server(stream.id) == is_server_;
+  if (is_over() || !can_send || stream.is_send_over || stream.is_fin_queued || stream.is_closed_below) {
+    return 0;
+  }
+  const auto left = [](std::uint64_t limit, std::uint64_t used) {
+    return static_cast<std::size_t>(limit > used ? limit - used : 0);
+  };
+  return std::min({left(environment_.transport.stream_send_buffer_bytes, stream.send.size()),
+                   left(environment_.transport.connection_send_buffer_bytes, buffered_bytes_),
+                   left(environment_.send_budget.limit_bytes, environment_.send_budget.used_bytes)});
+}
+
+std::size_t Connection::write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
+  const std::size_t taken = std::min(bytes.size(), writable_bytes(stream));
+  stream.send.append_copy(bytes.first(taken));
+  note_buffered(stream, taken);
+  accept_fin(stream, is_fin, taken == bytes.size());
+  return taken;
+}
+
+std::size_t Connection::write_shared(Stream& stream, std::shared_ptr<const void> owner,
+                                     std::span<const std::uint8_t> bytes, bool is_fin) {
+  const std::size_t taken = std::min(bytes.size(), writable_bytes(stream));
+  stream.send.append_shared(std::move(owner), bytes.first(taken));
+  note_buffered(stream, taken);
+  accept_fin(stream, is_fin, taken == bytes.size());
+  return taken;
+}
+
+void Connection::note_buffered(Stream& stream, std::size_t bytes) {
+  buffered_bytes_ += bytes;
+  environment_.send_budget.used_bytes += bytes;
+  environment_.counters.send_buffer_bytes.add(bytes);
+  enqueue(stream);
+}
+
+void Connection::release_buffered(std::size_t bytes) {
+  buffered_bytes_ -= bytes;
+  environment_.send_budget.used_bytes -= bytes;
+  environment_.counters.send_buffer_bytes.sub(bytes);
+}
+
+void Connection::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
+  if (!is_all_taken) {
+    if (!stream.wants_writable && !stream.is_send_over && !stream.is_closed_below) {
+      stream.wants_writable = true;
+      waiting_for_room_.push_back(stream.id);
+      environment_.send_budget.has_waiting = true;
+    }
+    return;
+  }
+  const bool can_send = is_bidirectional(stream.id) || is_opened_by_server(stream.id) == is_server_;
+  if (is_fin && can_send && !stream.is_send_over && !stream.is_closed_below) {
+    stream.is_fin_queued = true;
+    enqueue(stream);
+  }
+}
+
+void Connection::notify_writable() {
+  if (waiting_for_room_.empty() || is_over()) {
+    return;
+  }
+  // Room worth a wake-up: a quarter of the buffer, so that a full one is not refilled packet by packet.
+  const std::size_t enough = std::max<std::size_t>(1, environment_.transport.stream_send_buffer_bytes / 4);
+  std::vector<std::int64_t> waiting;
+  waiting.swap(waiting_for_room_);
+  for (const std::int64_t id : waiting) {
+    Stream* stream = find_stream(id);
+    if (stream == nullptr || !stream->wants_writable) {
+      continue;
+    }
+    if (writable_bytes(*stream) < enough) {
+      waiting_for_room_.push_back(id);
+      continue;
+    }
+    stream->wants_writable = false;
+    environment_.observer.on_stream_writable(*this, *stream);
+  }
+}
+
+void Connection::schedule() {
+  if (!is_linked()) {
+    environment_.host.schedule(*this);
+  }
+}
+
+void Connection::enqueue(Stream& stream) {
+  if (!stream.is_linked() && !stream.is_flow_blocked && stream.has_something_to_send()) {
+    send_queue_.push_back(stream);
+  }
+  schedule();
+}
+
+void Connection::consume(Stream& stream, std::uint64_t bytes) {
+  bytes = std::min(bytes, stream.received_bytes - stream.consumed_bytes);
+  stream.consumed_bytes += bytes;
+  return_credit(stream, bytes);
+  if (stream.is_closed_below && stream.consumed_bytes == stream.received_bytes) {
+    finish_stream(stream);
+  }
+}
+
+void Connection::return_credit(const Stream& stream, std::uint64_t bytes) {
+  if (bytes == 0 || is_over()) {
+    return;
+  }
+  if (!stream.is_closed_below) {
+    // A stream that the library has dropped meanwhile needs no credit, so the result does not matter.
+    ngtcp2_conn_extend_max_stream_offset(conn_.get(), stream.id, bytes);
+  }
+  ngtcp2_conn_extend_max_offset(conn_.get(), bytes);
+  schedule();
+}
+
+void Connection::end_receiving(Stream& stream) {
+  stream.is_receive_over = true;
+  consume(stream, stream.received_bytes - stream.consumed_bytes);
+}
+
+void Connection::reset_stream(Stream& stream, std::uint64_t code) {
+  const bool can_send = is_bidirectional(stream.id) || is_opened_by_server(stream.id) == is_server_;
+  if (stream.is_send_over || stream.is_closed_below || !can_send || is_over()) {
+    return;
+  }
+  end_sending(stream);
+  environment_.counters.streams_reset_sent.add();
+  stream_orders_.push_back({StreamOrder::Kind::kReset, stream.id, code});
+  schedule();
+}
+
+void Connection::end_sending(Stream& stream) {
+  stream.is_send_over = true;
+  stream.wants_writable = false;
+  if (stream.is_linked()) {
+    stream.unlink();
+  }
+}
+
+void Connection::stop_sending(Stream& stream, std::uint64_t code) {
+  if (stream.is_receive_over || stream.is_closed_below || is_over()) {
+    return;
+  }
+  end_receiving(stream);
+  stream_orders_.push_back({StreamOrder::Kind::kStopSending, stream.id, code});
+  schedule();
+}
+
+void Connection::handle_stop_sending(const StopSending& frame) {
+  Stream* stream = find_stream(frame.stream_id);
+  if (stream == nullptr || stream->is_send_over || stream->is_closed_below) {
+    return;
+  }
+  environment_.counters.stop_sending_received.add();
+  end_sending(*stream);
+  environment_.observer.on_stop_sending(*this, *stream, frame.code);
+}
+
+void Connection::handle_closed_below(Stream& stream) {
+  stream.is_closed_below = true;
+  end_sending(stream);
+  release_buffered(stream.send.size());
+  stream.send.clear();
+  environment_.counters.packets_lost.add(ngtcp2_conn_get_stream_loss_count(conn_.get(), stream.id));
+  if (stream.consumed_bytes == stream.received_bytes) {
+    finish_stream(stream);
+  }
+}
+
+void Connection::finish_stream(Stream& stream) {
+  environment_.observer.on_stream_closed(*this, stream);
+  const std::int64_t id = stream.id;
+  const bool is_peers = is_opened_by_server(id) != is_server_;
+  streams_.erase(id);
+  environment_.counters.streams_active.sub();
+  if (is_peers && !is_credit_frozen_ && !is_over()) {
+    if (is_bidirectional(id)) {
+      ngtcp2_conn_extend_max_streams_bidi(conn_.get(), 1);
+    } else {
+      ngtcp2_conn_extend_max_streams_uni(conn_.get(), 1);
+    }
+    schedule();
+  }
+}
+
+bool Connection::send_datagram(std::span<const std::uint8_t> bytes) {
+  // RFC 9221 allows an empty DATAGRAM, but the library asserts on one.
+  if (is_over() || bytes.empty() || bytes.size() > max_datagram_bytes() ||
+      datagrams_.size() >= environment_.transport.datagram_queue) {
+    environment_.counters.datagrams_dropped.add();
+    return false;
+  }
+  datagrams_.emplace_back(bytes.begin(), bytes.end());
+  schedule();
+  return true;
+}
+
+std::size_t Connection::max_datagram_bytes() const {
+  const ngtcp2_transport_params* peer =
+      is_over() ? nullptr : ngtcp2_conn_get_remote_transport_params(conn_.get());
+  constexpr std::size_t kFrameHeaderBytes = 3;
+  if (peer == nullptr || peer->max_datagram_frame_size <= kFrameHeaderBytes) {
+    return 0;
+  }
+  const std::size_t in_frame = static_cast<std::size_t>(peer->max_datagram_frame_size) - kFrameHeaderBytes;
+  const std::size_t in_packet =
+      ngtcp2_conn_get_path_max_tx_udp_payload_size(conn_.get()) - kDatagramOverheadBytes;
+  return std::min(in_frame, in_packet);
+}
+
+}  // namespace knul::quic

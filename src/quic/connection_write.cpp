@@ -1,0 +1,155 @@
+// What a connection sends, packet by packet: orders noted by the layer above, datagrams, then the streams in
+// turn, several to a packet where they fit.
+#include <array>
+
+#include "quic/connection.hpp"
+#include "quic/transport_settings.hpp"
+
+namespace knul::quic {
+
+bool Connection::write(base::SendBatch& batch, base::Instant now) {
+  const ngtcp2_tstamp timestamp = advance(now);
+  run_stream_orders();
+  const std::size_t quantum = is_over() ? 0 : ngtcp2_conn_get_send_quantum(conn_.get());
+  const std::size_t packet_bytes = environment_.transport.max_udp_payload_bytes;
+  std::size_t written_bytes = 0;
+  bool wants_more = false;
+  while (written_bytes < quantum && !is_over()) {
+    const std::span<std::uint8_t> room = batch.room();
+    if (room.size() < packet_bytes) {
+      wants_more = true;
+      break;
+    }
+    ngtcp2_path_storage path;
+    ngtcp2_path_storage_zero(&path);
+    ngtcp2_pkt_info info{};
+    const ngtcp2_ssize written = write_packet(room.first(packet_bytes), &path.path, &info, timestamp);
+    if (written < 0) {
+      fail(static_cast<int>(written));
+    }
+    if (written <= 0) {
+      break;
+    }
+    batch.commit(from_ngtcp2(path.path), static_cast<base::Ecn>(info.ecn), static_cast<std::size_t>(written));
+    environment_.counters.packets_sent.add();
+    written_bytes += static_cast<std::size_t>(written);
+    wants_more = written_bytes >= quantum;
+  }
+  bytes_sent_ += written_bytes;
+  if (written_bytes > 0) {
+    ngtcp2_conn_update_pkt_tx_time(conn_.get(), timestamp);
+  }
+  return wants_more && !is_over();
+}
+
+void Connection::run_stream_orders() {
+  for (std::size_t i = 0; i < stream_orders_.size() && !is_over(); ++i) {
+    const StreamOrder order = stream_orders_[i];
+    const int result = order.kind == StreamOrder::Kind::kReset
+                           ? ngtcp2_conn_shutdown_stream_write(conn_.get(), 0, order.stream_id, order.code)
+                           : ngtcp2_conn_shutdown_stream_read(conn_.get(), 0, order.stream_id, order.code);
+    if (result != 0) {
+      fail(result);
+    }
+  }
+  stream_orders_.clear();
+}
+
+// Bytes written, 0 when nothing may or need be sent now, or a library error.
+ngtcp2_ssize Connection::write_packet(std::span<std::uint8_t> room, ngtcp2_path* path, ngtcp2_pkt_info* info,
+                                      ngtcp2_tstamp now) {
+  if (!datagrams_.empty()) {
+    if (const auto written = write_datagrams(room, path, info, now)) {
+      return *written;
+    }
+  }
+  if (const auto written = write_streams(room, path, info, now)) {
+    return *written;
+  }
+  // Acknowledgements and the like, and the end of a packet that streams left open.
+  return ngtcp2_conn_writev_stream(conn_.get(), path, info, room.data(), room.size(), nullptr,
+                                   NGTCP2_WRITE_STREAM_FLAG_NONE, -1, nullptr, 0, now);
+}
+
+// nullopt: the packet may still take stream data.
+std::optional<ngtcp2_ssize> Connection::write_datagrams(std::span<std::uint8_t> room, ngtcp2_path* path,
+                                                        ngtcp2_pkt_info* info, ngtcp2_tstamp now) {
+  while (!datagrams_.empty()) {
+    std::vector<std::uint8_t>& datagram = datagrams_.front();
+    const ngtcp2_vec vector{datagram.data(), datagram.size()};
+    int is_accepted = 0;
+    const bool fits_path = datagram.size() <= max_datagram_bytes();
+    const ngtcp2_ssize written =
+        !fits_path ? NGTCP2_ERR_INVALID_ARGUMENT
+                   : ngtcp2_conn_writev_datagram(conn_.get(), path, info, room.data(), room.size(),
+                                                 &is_accepted, NGTCP2_WRITE_DATAGRAM_FLAG_MORE,
+                                                 next_datagram_id_, &vector, 1, now);
+    if (is_accepted != 0) {
+      ++next_datagram_id_;
+      datagrams_.pop_front();
+      environment_.counters.datagrams_sent.add();
+    }
+    if (written == NGTCP2_ERR_INVALID_ARGUMENT || written == NGTCP2_ERR_INVALID_STATE) {
+      // The path or the peer takes it no longer.
+      datagrams_.pop_front();
+      environment_.counters.datagrams_dropped.add();
+    } else if (written != NGTCP2_ERR_WRITE_MORE) {
+      return written;
+    }
+  }
+  return std::nullopt;
+}
+
+// nullopt: no stream has anything that may be sent; the packet may hold frames already.
+std::optional<ngtcp2_ssize> Connection::write_streams(std::span<std::uint8_t> room, ngtcp2_path* path,
+                                                      ngtcp2_pkt_info* info, ngtcp2_tstamp now) {
+  while (!send_queue_.empty()) {
+    Stream& stream = send_queue_.front();
+    std::array<ngtcp2_vec, 16> vectors;
+    const std::size_t count = stream.send.gather_unsent(vectors);
+    std::size_t offered = 0;
+    for (const ngtcp2_vec& part : std::span(vectors).first(count)) {
+      offered += part.len;
+    }
+    const bool offers_fin = stream.is_fin_queued && offered == stream.send.unsent();
+    const std::uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE |
+                                (offers_fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE);
+    ngtcp2_ssize taken = -1;
+    const ngtcp2_ssize written =
+        ngtcp2_conn_writev_stream(conn_.get(), path, info, room.data(), room.size(), &taken, flags, stream.id,
+                                  vectors.data(), count, now);
+    if (written == NGTCP2_ERR_STREAM_DATA_BLOCKED) {
+      if (ngtcp2_conn_get_max_data_left(conn_.get()) == 0) {
+        return std::nullopt;  // the whole connection waits for MAX_DATA; the queue stays as it is
+      }
+      stream.is_flow_blocked = true;
+      stream.unlink();
+    } else if (written == NGTCP2_ERR_STREAM_SHUT_WR || written == NGTCP2_ERR_STREAM_NOT_FOUND) {
+      end_sending(stream);
+    } else {
+      if (taken >= 0) {
+        after_stream_write(stream, taken, offered, offers_fin);
+      }
+      if (written != NGTCP2_ERR_WRITE_MORE) {
+        return written;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+void Connection::after_stream_write(Stream& stream, ngtcp2_ssize taken, std::size_t offered,
+                                    bool offered_fin) {
+  stream.send.mark_sent(static_cast<std::size_t>(taken));
+  const bool sent_fin = offered_fin && static_cast<std::size_t>(taken) == offered;
+  stream.is_fin_sent = stream.is_fin_sent || sent_fin;
+  stream.unlink();
+  if (stream.has_something_to_send()) {
+    send_queue_.push_back(stream);  // the others' turn
+  }
+  if (sent_fin) {
+    environment_.observer.on_stream_fin_sent(*this, stream);
+  }
+}
+
+}  // namespace knul::quic

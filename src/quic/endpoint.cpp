@@ -1,0 +1,266 @@
+#include "quic/endpoint.hpp"
+
+#include <array>
+#include <cstring>
+
+namespace knul::quic {
+namespace {
+
+base::SipKey make_key(base::RandomSource& random) {
+  std::array<std::uint8_t, 16> bytes;
+  random.fill(bytes);
+  base::SipKey key;
+  std::memcpy(&key.k0, bytes.data(), 8);
+  std::memcpy(&key.k1, bytes.data() + 8, 8);
+  return key;
+}
+
+// RFC 9000 §17.2.4; RFC 9369 §3.2 numbers the types differently.
+bool is_handshake_packet(std::uint8_t first_byte, std::uint32_t version) {
+  const unsigned type = first_byte >> 4 & 0x3;
+  return version == NGTCP2_PROTO_VER_V2 ? type == 3 : type == 2;
+}
+
+}  // namespace
+
+Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::RandomSource& random,
+                   base::LogSink& log, stats::WorkerCounters& counters)
+    : options_(std::move(options)),
+      random_(random),
+      log_(log),
+      counters_(counters),
+      codec_(options_.worker, options_.workers),
+      send_budget_{options_.send_buffer_bytes, 0, false},
+      hash_key_(make_key(random)),
+      environment_{options_.transport, observer, *this, codec_,  options_.static_secret,
+                   send_budget_,       random,   log,   counters},
+      responder_(options_.static_secret, codec_, random, counters),
+      addresses_(hash_key_),
+      routes_(0, ConnectionIdHash{hash_key_}) {}
+
+Endpoint::~Endpoint() { write_list_.clear(); }
+
+std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& datagram, base::Instant now) {
+  if (datagram.payload.empty()) {
+    counters_.packets_dropped_empty.add();
+    return std::nullopt;
+  }
+  ngtcp2_version_cid header;
+  const int result = ngtcp2_pkt_decode_version_cid(&header, datagram.payload.data(), datagram.payload.size(),
+                                                   ConnectionIdCodec::kLength);
+  if (result == NGTCP2_ERR_VERSION_NEGOTIATION) {
+    counters_.packets_dropped_unsupported_version.add();
+    if (options_.server_tls != nullptr) {
+      responder_.negotiate_version(datagram, header, now);
+    }
+    return std::nullopt;
+  }
+  // A Version Negotiation packet may carry IDs of up to 255 bytes, which no table of ours holds.
+  if (result != 0 || header.dcidlen > NGTCP2_MAX_CIDLEN) {
+    counters_.packets_dropped_malformed.add();
+    return std::nullopt;
+  }
+  if (const auto found = routes_.find(ConnectionId({header.dcid, header.dcidlen})); found != routes_.end()) {
+    deliver(found->second, datagram, now);
+    return std::nullopt;
+  }
+  if (const std::optional<unsigned> owner = other_owner(datagram, header)) {
+    return owner;
+  }
+  handle_unrouted(datagram, header, now);
+  return std::nullopt;
+}
+
+void Endpoint::handle_handed_over(const base::ReceivedDatagram& datagram, base::Instant now) {
+  if (handle_datagram(datagram, now).has_value()) {
+    counters_.packets_dropped_unknown_connection.add();
+  }
+}
+
+std::optional<unsigned> Endpoint::other_owner(const base::ReceivedDatagram& datagram,
+                                              const ngtcp2_version_cid& header) const {
+  if (options_.workers == 1 || header.dcidlen == 0) {
+    return std::nullopt;
+  }
+  const bool is_long = (datagram.payload[0] & 0x80) != 0;
+  const bool is_ours = !is_long || (header.dcidlen == ConnectionIdCodec::kLength &&
+                                    is_handshake_packet(datagram.payload[0], header.version));
+  if (!is_ours && options_.steering == Steering::kByKernel) {
+    return std::nullopt;
+  }
+  const unsigned owner = codec_.worker_of({header.dcid, header.dcidlen});
+  return owner == codec_.worker() ? std::nullopt : std::optional(owner);
+}
+
+void Endpoint::deliver(Route& route, const base::ReceivedDatagram& datagram, base::Instant now) {
+  if (route.connection != nullptr) {
+    if (!route.connection->is_over()) {
+      route.connection->read(datagram, now);
+    }
+    return;
+  }
+  counters_.packets_dropped_closing.add();
+  if (route.closing->counts_for_an_answer()) {
+    responder_.repeat(route.closing->path, route.closing->packet, now);
+  }
+}
+
+void Endpoint::handle_expiry(base::Instant now) {
+  while (Connection* due = deadlines_.take_due(now)) {
+    if (!due->is_over()) {
+      due->handle_expiry(now);
+    }
+    // Writing re-arms the deadline, also when there is nothing to write.
+    if (!due->is_linked()) {
+      schedule(*due);
+    }
+  }
+  while (const std::unique_ptr<ClosingConnection> due = closing_.take_due(now)) {
+    for (const ConnectionId& id : due->routes) {
+      routes_.erase(id);
+    }
+  }
+}
+
+base::Instant Endpoint::next_expiry() const { return std::min(deadlines_.soonest(), closing_.next_expiry()); }
+
+void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
+  responder_.poll_send(batch);
+  wake_budget_waiters();
+  while (!write_list_.empty() && batch.room().size() >= options_.transport.max_udp_payload_bytes) {
+    Connection& connection = write_list_.front();
+    write_list_.pop_front();
+    const bool wants_more = !connection.is_over() && connection.write(batch, now);
+    if (connection.is_over()) {
+      retire(connection, now);
+      continue;
+    }
+    if (wants_more && !connection.is_linked()) {
+      write_list_.push_back(connection);
+    }
+    deadlines_.arm(connection, connection.next_expiry());
+  }
+  responder_.poll_send(batch);
+}
+
+// Streams of other connections used the memory that a write was refused for; their acknowledgements wake
+// nobody but their own connection.
+void Endpoint::wake_budget_waiters() {
+  if (!send_budget_.has_waiting || send_budget_.used_bytes > send_budget_.limit_bytes / 2) {
+    return;
+  }
+  send_budget_.has_waiting = false;
+  for (auto& [number, entry] : connections_) {
+    entry.connection->notify_writable();
+  }
+}
+
+void Endpoint::retire(Connection& connection, base::Instant now) {
+  deadlines_.cancel(connection);
+  if (connection.is_linked()) {
+    connection.unlink();
+  }
+  keep_closing(connection, now);
+  environment_.observer.on_closed(connection, connection.cause());
+  count_closed(connection);
+  const auto found = connections_.find(connection.number());
+  if (!found->second.admitted_from.is_unspecified()) {
+    addresses_.remove(found->second.admitted_from);
+  }
+  const std::unique_ptr<Connection> last = std::move(found->second.connection);
+  connections_.erase(found);
+  // What on_closed may have asked for goes with the connection.
+  if (last->is_linked()) {
+    last->unlink();
+  }
+}
+
+void Endpoint::keep_closing(Connection& connection, base::Instant now) {
+  using Source = CloseCause::Source;
+  const Source source = connection.cause().source;
+  const bool is_peers = source == Source::kPeerApplication || source == Source::kPeerTransport;
+  auto entry = std::make_unique<ClosingConnection>();
+  entry->packet = connection.take_close_packet(entry->path, now);
+  entry->routes = connection.take_routes();
+  if (!entry->packet.empty()) {
+    responder_.send(entry->path, entry->packet);
+  }
+  if ((entry->packet.empty() && !is_peers) || closing_.is_full()) {
+    for (const ConnectionId& id : entry->routes) {
+      routes_.erase(id);
+    }
+    return;
+  }
+  ClosingConnection& kept = closing_.add(std::move(entry), now + connection.closing_period());
+  for (const ConnectionId& id : kept.routes) {
+    routes_[id] = {nullptr, &kept};
+  }
+}
+
+void Endpoint::count_closed(const Connection& connection) {
+  using Source = CloseCause::Source;
+  const CloseCause& cause = connection.cause();
+  if (connection.is_handshake_completed()) {
+    counters_.connections_active.sub();
+  } else {
+    --half_open_;
+    counters_.connections_half_open.sub();
+    const bool is_alert = cause.code >= 0x100 && cause.code <= 0x1ff;
+    constexpr std::uint64_t kNoApplicationProtocol = 0x178;
+    counters_.errors.add();
+    if (cause.source == Source::kHandshakeTimeout) {
+      counters_.handshakes_failed_timeout.add();
+    } else if (cause.code == kNoApplicationProtocol) {
+      counters_.handshakes_failed_alpn.add();
+    } else if (is_alert) {
+      counters_.handshakes_failed_tls_alert.add();
+    } else if (cause.code == NGTCP2_NO_ERROR && cause.source == Source::kPeerTransport) {
+      counters_.handshakes_failed_closed.add();
+    } else if (cause.source == Source::kLocalTransport || cause.source == Source::kPeerTransport) {
+      counters_.handshakes_failed_protocol.add();
+    } else {
+      counters_.handshakes_failed_other.add();
+    }
+  }
+}
+
+void Endpoint::add_route(const ConnectionId& id, Connection& connection) {
+  routes_[id] = {&connection, nullptr};
+}
+
+void Endpoint::remove_route(const ConnectionId& id) { routes_.erase(id); }
+
+void Endpoint::schedule(Connection& connection) { write_list_.push_back(connection); }
+
+void Endpoint::note_handshake_completed(Connection& /*connection*/) {
+  --half_open_;
+  counters_.connections_half_open.sub();
+  counters_.connections_active.add();
+  counters_.handshakes_completed.add();
+}
+
+base::Result<Connection*> Endpoint::connect(const ConnectTarget& target, base::Instant now) {
+  if (options_.client_tls == nullptr) {
+    return base::Error{base::ErrorKind::kUnsupported, "connect: this endpoint is a server"};
+  }
+  const std::uint64_t number = next_number_++;
+  auto made = Connection::connect(environment_, *options_.client_tls, target, now, number);
+  if (!made) {
+    return std::move(made).error();
+  }
+  Connection& connection = **made;
+  connections_.emplace(number, Entry{*std::move(made), {}});
+  ++half_open_;
+  counters_.connections_half_open.add();
+  if (!connection.is_linked()) {
+    schedule(connection);
+  }
+  return &connection;
+}
+
+Connection* Endpoint::find_connection(std::uint64_t number) {
+  const auto found = connections_.find(number);
+  return found == connections_.end() ? nullptr : found->second.connection.get();
+}
+
+}  // namespace knul::quic

@@ -1,0 +1,116 @@
+// All connections of one worker: takes datagrams, finds or makes their connection, gives packets and the
+// next deadline. Sans-I/O: it knows neither sockets nor clocks nor threads.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <boost/intrusive/list.hpp>
+#include <memory>
+#include <optional>
+
+#include "base/datagram.hpp"
+#include "base/deadline_heap.hpp"
+#include "quic/address_counter.hpp"
+#include "quic/closing_table.hpp"
+#include "quic/connection.hpp"
+#include "quic/endpoint_options.hpp"
+#include "quic/stateless_responder.hpp"
+
+namespace knul::quic {
+
+// Thread: one. Lifetime: the references given to the constructor live longer; not moved.
+class Endpoint final : private ConnectionHost {
+ public:
+  Endpoint(EndpointOptions options, ConnectionObserver& observer, base::RandomSource& random,
+           base::LogSink& log, stats::WorkerCounters& counters);
+  ~Endpoint();
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+
+  // Takes the datagram, or names the worker it belongs to and leaves it untouched.
+  // `now` never goes backwards.
+  [[nodiscard]] std::optional<unsigned> handle_datagram(const base::ReceivedDatagram& datagram,
+                                                        base::Instant now);
+  // One that another worker named us for.
+  void handle_handed_over(const base::ReceivedDatagram& datagram, base::Instant now);
+  void handle_expiry(base::Instant now);
+  [[nodiscard]] base::Instant next_expiry() const;
+
+  // Fills `batch` with packets. Call again with an empty batch while wants_send().
+  void poll_send(base::SendBatch& batch, base::Instant now);
+  [[nodiscard]] bool wants_send() const { return !write_list_.empty() || !responder_.is_empty(); }
+
+  // Starts a handshake as a client. kUnsupported without client_tls.
+  base::Result<Connection*> connect(const ConnectTarget& target, base::Instant now);
+
+  // From now on new connections are refused with CONNECTION_REFUSED.
+  void refuse_new_connections() { is_refusing_ = true; }
+  [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
+  [[nodiscard]] std::size_t half_open_count() const { return half_open_; }
+  // `visit` may close the connection it is given, not make others.
+  template <class Visit>
+  void for_each_connection(Visit visit) {
+    for (auto& [number, entry] : connections_)
+      visit(*entry.connection);
+  }
+  [[nodiscard]] Connection* find_connection(std::uint64_t number);
+
+ private:
+  struct Entry {
+    std::unique_ptr<Connection> connection;
+    base::SocketAddress admitted_from;  // unspecified: not counted
+  };
+  // One of the two.
+  struct Route {
+    Connection* connection = nullptr;
+    ClosingConnection* closing = nullptr;
+  };
+  using WriteList = boost::intrusive::list<Connection, boost::intrusive::constant_time_size<false>>;
+
+  // ConnectionHost
+  void add_route(const ConnectionId& id, Connection& connection) override;
+  void remove_route(const ConnectionId& id) override;
+  void schedule(Connection& connection) override;
+  void note_handshake_completed(Connection& connection) override;
+
+  // endpoint.cpp
+  void deliver(Route& route, const base::ReceivedDatagram& datagram, base::Instant now);
+  [[nodiscard]] std::optional<unsigned> other_owner(const base::ReceivedDatagram& datagram,
+                                                    const ngtcp2_version_cid& header) const;
+  void retire(Connection& connection, base::Instant now);
+  void keep_closing(Connection& connection, base::Instant now);
+  void count_closed(const Connection& connection);
+  void wake_budget_waiters();
+  ConnectionEnvironment environment();
+
+  // endpoint_accept.cpp
+  void handle_unrouted(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
+                       base::Instant now);
+  void accept(const base::ReceivedDatagram& datagram, base::Instant now);
+  [[nodiscard]] bool is_admitted(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
+                                 base::Instant now);
+  // False: the attempt was answered or dropped.
+  bool validate_token(AcceptedInitial& initial, base::Instant now);
+  [[nodiscard]] bool asks_for_retry() const;
+
+  EndpointOptions options_;
+  base::RandomSource& random_;
+  base::LogSink& log_;
+  stats::WorkerCounters& counters_;
+  ConnectionIdCodec codec_;
+  SendBudget send_budget_;
+  base::SipKey hash_key_;
+  ConnectionEnvironment environment_;
+  StatelessResponder responder_;
+  AddressCounter addresses_;
+  ClosingTable closing_;
+  absl::flat_hash_map<ConnectionId, Route, ConnectionIdHash> routes_;
+  base::DeadlineHeap<Connection> deadlines_;
+  absl::flat_hash_map<std::uint64_t, Entry> connections_;
+  WriteList write_list_;
+  std::uint64_t next_number_ = 1;
+  std::size_t half_open_ = 0;
+  bool is_refusing_ = false;
+};
+
+}  // namespace knul::quic

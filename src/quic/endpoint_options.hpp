@@ -1,0 +1,41 @@
+// What an endpoint is made of and how much it takes on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "quic/tls_context.hpp"
+#include "quic/transport_options.hpp"
+
+namespace knul::quic {
+
+// Address validation by Retry, RFC 9000 §8.1.2.
+enum class RetryPolicy : std::uint8_t {
+  kNever,
+  kAuto,  // while half of max_half_open handshakes are under way
+  kAlways,
+};
+
+// How packets come to the worker of their connection.
+enum class Steering : std::uint8_t {
+  kByKernel,        // new connections by the kernel's hash, others by connection ID
+  kByConnectionId,  // every packet by byte 0 of its destination connection ID
+};
+
+struct EndpointOptions {
+  unsigned worker = 0;
+  unsigned workers = 1;
+  Steering steering = Steering::kByKernel;
+  TransportOptions transport;
+  std::shared_ptr<const TlsServerContext> server_tls;  // null: no connection is accepted
+  std::shared_ptr<const TlsClientContext> client_tls;  // null: connect fails
+  std::vector<std::uint8_t> static_secret;             // 32 bytes, the same for all workers of a server
+  RetryPolicy retry = RetryPolicy::kAuto;
+  std::uint64_t max_connections = 200'000;  // this and the following: per endpoint
+  std::uint64_t max_half_open = 4'096;
+  std::uint64_t max_connections_per_address = 0;  // 0: no limit
+  std::uint64_t send_buffer_bytes = 1 << 30;
+};
+
+}  // namespace knul::quic

@@ -1,0 +1,187 @@
+#include "quic/endpoint.hpp"
+
+#include <gtest/gtest.h>
+
+#include "quic/endpoint_pair_test_support.hpp"
+
+namespace knul::quic {
+namespace {
+
+using Source = CloseCause::Source;
+using namespace std::chrono_literals;
+
+TEST(Endpoint, CompletesAHandshakeAndAgreesOnAlpnAndName) {
+  EndpointPair pair;
+  pair.shake_hands();
+  ASSERT_EQ(pair.server_observer.connections.size(), 1U);
+  ASSERT_EQ(pair.client_observer.connections.size(), 1U);
+  EXPECT_EQ(pair.server_connection().alpn(), "knul");
+  EXPECT_EQ(pair.server_connection().server_name(), "localhost");
+  EXPECT_EQ(pair.client_connection().context(), 42U);
+  EXPECT_EQ(pair.server_counters.connections_active.load(), 1U);
+  EXPECT_EQ(pair.server_counters.connections_half_open.load(), 0U);
+}
+
+TEST(Endpoint, CarriesAMegabyteBothWays) {
+  EndpointPair pair;
+  pair.shake_hands();
+  std::string text(1 << 20, 'x');
+  for (std::size_t i = 0; i < text.size(); ++i)
+    text[i] = static_cast<char>(i * 31 >> 3);
+  pair.server_observer.on_data = [&](Connection& connection, Stream& stream, bool is_fin) {
+    if (is_fin) {
+      EXPECT_EQ(connection.write_copy(stream, bytes_of(text), true), text.size());
+    }
+  };
+  Stream& stream = **pair.client_connection().open_stream(true);
+  ASSERT_EQ(pair.client_connection().write_copy(stream, bytes_of(text), true), text.size());
+  const std::int64_t id = stream.id;
+  pair.advance(1s);
+  EXPECT_EQ(pair.server_observer.received[id], text);
+  EXPECT_EQ(pair.client_observer.received[id], text);
+  EXPECT_EQ(pair.server_observer.streams_closed, std::vector<std::int64_t>{id});
+  EXPECT_EQ(pair.server_counters.send_buffer_bytes.load(), 0U);
+}
+
+TEST(Endpoint, SlowsThePeerDownUntilDataIsConsumed) {
+  EndpointPair pair([](EndpointOptions& server, EndpointOptions&) {
+    server.transport.initial_max_stream_data_bytes = 50'000;
+  });
+  pair.shake_hands();
+  pair.server_observer.consumes = false;
+  Stream& stream = **pair.client_connection().open_stream(true);
+  pair.client_connection().write_copy(stream, bytes_of(std::string(200'000, 'a')), true);
+  pair.advance(1s);
+  EXPECT_EQ(pair.server_observer.received[0].size(), 50'000U);
+  pair.server_connection().consume(*pair.server_connection().find_stream(0), 50'000);
+  pair.advance(1s);
+  EXPECT_GT(pair.server_observer.received[0].size(), 90'000U);
+}
+
+TEST(Endpoint, GivesStreamCreditBackOnlyWhenAStreamIsConsumed) {
+  EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_bidi = 1; });
+  pair.shake_hands();
+  pair.server_observer.consumes = false;
+  pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
+    if (is_fin)
+      connection.write_copy(stream, {}, true);
+  };
+  Stream& stream = **pair.client_connection().open_stream(true);
+  pair.client_connection().write_copy(stream, bytes_of("abc"), true);
+  pair.advance(1s);
+  EXPECT_FALSE(pair.client_connection().open_stream(true).has_value());
+  pair.client_observer.streams_available = 0;
+  pair.server_connection().consume(*pair.server_connection().find_stream(0), 3);
+  pair.advance(1s);
+  EXPECT_TRUE(pair.client_connection().open_stream(true).has_value());
+  EXPECT_EQ(pair.client_observer.streams_available, 1);
+}
+
+TEST(Endpoint, TellsOfResetAndStopSendingWithTheirCodes) {
+  EndpointPair pair;
+  pair.shake_hands();
+  Stream& stream = **pair.client_connection().open_stream(true);
+  pair.client_connection().write_copy(stream, bytes_of("abc"), false);
+  pair.run();
+  pair.client_connection().reset_stream(stream, 71);
+  pair.client_connection().stop_sending(stream, 72);
+  pair.advance(1s);
+  EXPECT_EQ(pair.server_observer.resets, std::vector<std::uint64_t>{71});
+  EXPECT_EQ(pair.server_observer.stops, std::vector<std::uint64_t>{72});
+  EXPECT_EQ(pair.server_observer.streams_closed.size(), 1U);
+}
+
+TEST(Endpoint, CarriesDatagramsAndRefusesEmptyOnes) {
+  EndpointPair pair;
+  pair.shake_hands();
+  EXPECT_FALSE(pair.client_connection().send_datagram({}));
+  EXPECT_TRUE(pair.client_connection().send_datagram(bytes_of("ping")));
+  pair.advance(1s);
+  EXPECT_EQ(pair.server_observer.datagrams, std::vector<std::string>{"ping"});
+}
+
+TEST(Endpoint, TellsThePeerTheApplicationsCloseCode) {
+  EndpointPair pair;
+  pair.shake_hands();
+  pair.client_connection().close(99, "bye");
+  pair.run();
+  ASSERT_EQ(pair.server_observer.closed.size(), 1U);
+  EXPECT_EQ(pair.server_observer.closed[0].source, Source::kPeerApplication);
+  EXPECT_EQ(pair.server_observer.closed[0].code, 99U);
+  EXPECT_EQ(pair.server_observer.closed[0].reason, "bye");
+  EXPECT_EQ(pair.server->connection_count(), 0U);
+}
+
+TEST(Endpoint, ClosesWithTheAlpnAlertWhenNothingMatches) {
+  EndpointPair pair([](EndpointOptions&, EndpointOptions& client) {
+    client.client_tls = EndpointPair::client_tls({"other"});
+  });
+  pair.shake_hands();
+  ASSERT_EQ(pair.client_observer.closed.size(), 1U);
+  EXPECT_EQ(pair.client_observer.closed[0].code, 0x178U);
+  EXPECT_EQ(pair.server_counters.handshakes_failed_alpn.load(), 1U);
+  EXPECT_EQ(pair.server_counters.connections_half_open.load(), 0U);
+}
+
+TEST(Endpoint, ValidatesAddressesByRetryWhenAsked) {
+  EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.retry = RetryPolicy::kAlways; });
+  pair.shake_hands();
+  EXPECT_EQ(pair.server_counters.retries_sent.load(), 1U);
+  EXPECT_EQ(pair.server_observer.connections.size(), 1U);
+}
+
+TEST(Endpoint, ClosesAnIdleConnectionSilently) {
+  EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.idle_timeout = 2s; });
+  pair.shake_hands();
+  pair.advance(3s);
+  ASSERT_EQ(pair.server_observer.closed.size(), 1U);
+  EXPECT_EQ(pair.server_observer.closed[0].source, Source::kIdleTimeout);
+}
+
+TEST(Endpoint, GivesUpOnAHandshakeAtItsTimeout) {
+  EndpointPair pair;
+  pair.drops = [](std::span<const std::uint8_t>, bool is_from_client) { return !is_from_client; };
+  pair.connect();
+  pair.advance(11s);
+  ASSERT_FALSE(pair.server_observer.closed.empty());
+  EXPECT_EQ(pair.server_observer.closed[0].source, Source::kHandshakeTimeout);
+  EXPECT_EQ(pair.server->half_open_count(), 0U);
+}
+
+TEST(Endpoint, RefusesNewConnectionsWhenToldTo) {
+  EndpointPair pair;
+  pair.server->refuse_new_connections();
+  pair.shake_hands();
+  ASSERT_EQ(pair.client_observer.closed.size(), 1U);
+  EXPECT_EQ(pair.client_observer.closed[0].source, Source::kPeerTransport);
+  EXPECT_EQ(pair.client_observer.closed[0].code, 0x2U);
+}
+
+TEST(Endpoint, NamesTheWorkerThatOwnsAShortHeaderPacket) {
+  EndpointPair pair([](EndpointOptions& server, EndpointOptions&) {
+    server.worker = 1;
+    server.workers = 4;
+  });
+  const std::vector<std::uint8_t> packet{0x40, 6, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3};
+  const auto path = EndpointPair::path();
+  EXPECT_EQ(pair.server->handle_datagram({{path.remote, path.local}, base::Ecn::kNotEct, packet}, pair.now),
+            2U);
+}
+
+TEST(Endpoint, AnswersAnUnknownConnectionWithASmallerReset) {
+  EndpointPair pair;
+  const auto path = EndpointPair::path();
+  for (const std::size_t size : {20U, 21U, 22U, 40U, 43U, 100U}) {
+    std::vector<std::uint8_t> packet(size, 0x40);
+    std::ignore =
+        pair.server->handle_datagram({{path.remote, path.local}, base::Ecn::kNotEct, packet}, pair.now);
+    base::SendBatch batch({});
+    pair.server->poll_send(batch, pair.now);
+    const std::size_t answer = batch.is_empty() ? 0 : batch.trains()[0].length_bytes;
+    EXPECT_LT(answer, size);
+    EXPECT_EQ(answer > 0, size > 21) << size;
+  }
+}
+
+}  // namespace
+}  // namespace knul::quic

@@ -1,0 +1,135 @@
+#include "quic/frame_scanner.hpp"
+
+#include <cstddef>
+#include <optional>
+
+namespace knul::quic {
+namespace {
+
+// Reads forward; once anything is missing it stays failed and empty.
+class Reader {
+ public:
+  explicit Reader(std::span<const std::uint8_t> bytes) : rest_(bytes) {}
+
+  [[nodiscard]] bool is_empty() const { return rest_.empty(); }
+
+  // RFC 9000 §16.
+  std::uint64_t varint() {
+    if (rest_.empty()) {
+      return 0;
+    }
+    const std::size_t length = std::size_t{1} << (rest_[0] >> 6);
+    if (rest_.size() < length) {
+      rest_ = {};
+      return 0;
+    }
+    std::uint64_t value = rest_[0] & 0x3f;
+    for (std::size_t i = 1; i < length; ++i) {
+      value = value << 8 | rest_[i];
+    }
+    rest_ = rest_.subspan(length);
+    return value;
+  }
+
+  void skip(std::uint64_t count) { rest_ = count > rest_.size() ? rest_.last(0) : rest_.subspan(count); }
+  void skip_varints(int count) {
+    for (int i = 0; i < count; ++i)
+      varint();
+  }
+  void end() { rest_ = {}; }
+
+ private:
+  std::span<const std::uint8_t> rest_;
+};
+
+void skip_ack(Reader& reader, bool has_ecn) {
+  reader.skip_varints(2);
+  const std::uint64_t ranges = reader.varint();
+  reader.varint();
+  for (std::uint64_t i = 0; i < ranges && !reader.is_empty(); ++i) {
+    reader.skip_varints(2);
+  }
+  if (has_ecn) {
+    reader.skip_varints(3);
+  }
+}
+
+void skip_stream(Reader& reader, std::uint64_t type) {
+  constexpr std::uint64_t kOffset = 0x04;
+  constexpr std::uint64_t kLength = 0x02;
+  reader.varint();
+  if ((type & kOffset) != 0) {
+    reader.varint();
+  }
+  if ((type & kLength) != 0) {
+    reader.skip(reader.varint());
+  } else {
+    reader.end();
+  }
+}
+
+void skip_new_connection_id(Reader& reader) {
+  reader.skip_varints(2);
+  const std::uint64_t length = reader.varint();  // one byte, below 64, so a varint of one byte
+  reader.skip(length + 16);
+}
+
+// Frame bodies by type, RFC 9000 §19 and RFC 9221 §4.
+void skip_body(Reader& reader, std::uint64_t type) {
+  switch (type) {
+    case 0x00:
+    case 0x01:
+    case 0x1e:
+      return;
+    case 0x02:
+    case 0x03:
+      return skip_ack(reader, type == 0x03);
+    case 0x04:
+      return reader.skip_varints(3);
+    case 0x06:
+      reader.varint();
+      return reader.skip(reader.varint());
+    case 0x07:
+    case 0x31:
+      return reader.skip(reader.varint());
+    case 0x10:
+    case 0x12:
+    case 0x13:
+    case 0x14:
+    case 0x16:
+    case 0x17:
+    case 0x19:
+      return reader.skip_varints(1);
+    case 0x11:
+    case 0x15:
+      return reader.skip_varints(2);
+    case 0x18:
+      return skip_new_connection_id(reader);
+    case 0x1a:
+    case 0x1b:
+      return reader.skip(8);
+    default:
+      return type >= 0x08 && type <= 0x0f ? skip_stream(reader, type) : reader.end();
+  }
+}
+
+}  // namespace
+
+void find_stop_sending(std::span<const std::uint8_t> payload, std::vector<StopSending>& out) {
+  constexpr std::uint64_t kStopSending = 0x05;
+  Reader reader(payload);
+  while (!reader.is_empty()) {
+    const std::uint64_t type = reader.varint();
+    if (type != kStopSending) {
+      skip_body(reader, type);
+      continue;
+    }
+    const auto stream_id = static_cast<std::int64_t>(reader.varint());
+    if (reader.is_empty()) {
+      return;
+    }
+    out.push_back({stream_id, reader.varint()});
+  }
+}
+
+}  // namespace knul::quic

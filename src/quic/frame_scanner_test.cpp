@@ -1,0 +1,73 @@
+#include "quic/frame_scanner.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace knul::quic {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+std::vector<StopSending> scan(const Bytes& payload) {
+  std::vector<StopSending> found;
+  find_stop_sending(payload, found);
+  return found;
+}
+
+Bytes operator+(Bytes a, const Bytes& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+const Bytes kStopSending4With7{0x05, 0x04, 0x07};
+
+TEST(FrameScanner, FindsStopSendingBehindEveryOtherFrame) {
+  const std::vector<Bytes> others = {
+      {0x00, 0x00},                                      // PADDING
+      {0x01},                                            // PING
+      {0x02, 0x40, 0x64, 0x00, 0x01, 0x02, 0x03, 0x04},  // ACK with one more range
+      {0x03, 0x05, 0x00, 0x00, 0x05, 0x01, 0x02, 0x03},  // ACK with ECN counts
+      {0x04, 0x08, 0x01, 0x09},                          // RESET_STREAM
+      {0x06, 0x00, 0x02, 0x05, 0x05},                    // CRYPTO
+      {0x0e, 0x08, 0x05, 0x02, 0x05, 0x05},              // STREAM with offset and length
+      {0x0a, 0x08, 0x01, 0x05},                          // STREAM with length
+      {0x10, 0x80, 0x00, 0x00, 0x05},
+      {0x11, 0x00, 0x05},  // MAX_DATA, MAX_STREAM_DATA
+      {0x18, 0x01, 0x00, 0x04, 5, 5, 5, 5, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+      {0x1a, 5, 5, 5, 5, 5, 5, 5, 5},  // PATH_CHALLENGE
+      {0x31, 0x02, 0x05, 0x05},        // DATAGRAM with length
+  };
+  for (const Bytes& other : others) {
+    SCOPED_TRACE("behind frame type " + std::to_string(other[0]));
+    const std::vector<StopSending> found = scan(other + kStopSending4With7);
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].stream_id, 4);
+    EXPECT_EQ(found[0].code, 7U);
+  }
+}
+
+TEST(FrameScanner, DoesNotLookIntoStreamDataThatFillsThePacket) {
+  EXPECT_TRUE(scan(Bytes{0x08, 0x00} + kStopSending4With7).empty());
+}
+
+TEST(FrameScanner, IgnoresATruncatedFrame) {
+  EXPECT_TRUE(scan({0x05}).empty());
+  EXPECT_TRUE(scan({0x05, 0x04}).empty());
+  EXPECT_TRUE(scan({0x05, 0x80, 0x00}).empty());
+}
+
+TEST(FrameScanner, EndsOnRandomBytes) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  for (int round = 0; round < 20'000; ++round) {
+    Bytes payload(random() % 64);
+    for (auto& byte : payload)
+      byte = static_cast<std::uint8_t>(random() % 3 == 0 ? random() % 0x32 : random());
+    EXPECT_LE(scan(payload).size(), payload.size() / 3);
+  }
+}
+
+}  // namespace
+}  // namespace knul::quic

@@ -1,0 +1,111 @@
+#include "quic/send_buffer.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+namespace knul::quic {
+namespace {
+
+constexpr std::size_t kSmallestBlockBytes = 1'024;
+constexpr std::size_t kLargestBlockBytes = 64 * 1'024;
+
+}  // namespace
+
+void SendBuffer::append_copy(std::span<const std::uint8_t> bytes) {
+  size_bytes_ += bytes.size();
+  unsent_bytes_ += bytes.size();
+  bytes = bytes.subspan(copy_into_last_block(bytes));
+  while (!bytes.empty()) {
+    const std::size_t capacity = std::clamp(bytes.size(), kSmallestBlockBytes, kLargestBlockBytes);
+    Chunk& chunk = chunks_.emplace_back();
+    chunk.block = std::make_unique_for_overwrite<std::uint8_t[]>(capacity);
+    chunk.data = chunk.block.get();
+    chunk.capacity_bytes = capacity;
+    bytes = bytes.subspan(copy_into_last_block(bytes));
+  }
+}
+
+std::size_t SendBuffer::copy_into_last_block(std::span<const std::uint8_t> bytes) {
+  if (head_ == chunks_.size() || chunks_.back().block == nullptr || bytes.empty()) {
+    return 0;
+  }
+  Chunk& chunk = chunks_.back();
+  const std::size_t copied = std::min(bytes.size(), chunk.capacity_bytes - chunk.length_bytes);
+  std::memcpy(chunk.block.get() + chunk.length_bytes, bytes.data(), copied);
+  chunk.length_bytes += copied;
+  return copied;
+}
+
+void SendBuffer::append_shared(std::shared_ptr<const void> owner, std::span<const std::uint8_t> bytes) {
+  if (bytes.empty()) {
+    return;
+  }
+  Chunk& chunk = chunks_.emplace_back();
+  chunk.owner = std::move(owner);
+  chunk.data = bytes.data();
+  chunk.length_bytes = bytes.size();
+  size_bytes_ += bytes.size();
+  unsent_bytes_ += bytes.size();
+}
+
+std::size_t SendBuffer::gather_unsent(std::span<ngtcp2_vec> out) const {
+  std::size_t count = 0;
+  std::size_t offset = send_offset_;
+  for (std::size_t i = send_chunk_; i < chunks_.size() && count < out.size(); ++i) {
+    const Chunk& chunk = chunks_[i];
+    if (chunk.length_bytes > offset) {
+      // The library takes a mutable pointer but only reads through it.
+      out[count++] = {const_cast<std::uint8_t*>(chunk.data + offset), chunk.length_bytes - offset};
+    }
+    offset = 0;
+  }
+  return count;
+}
+
+void SendBuffer::mark_sent(std::size_t bytes) {
+  assert(bytes <= unsent_bytes_);
+  unsent_bytes_ -= bytes;
+  while (bytes > 0) {
+    const std::size_t step = std::min(bytes, chunks_[send_chunk_].length_bytes - send_offset_);
+    send_offset_ += step;
+    bytes -= step;
+    // The last chunk may still grow, so the cursor stays inside it.
+    if (send_offset_ == chunks_[send_chunk_].length_bytes && send_chunk_ + 1 < chunks_.size()) {
+      ++send_chunk_;
+      send_offset_ = 0;
+    }
+  }
+}
+
+void SendBuffer::acknowledge(std::size_t bytes) {
+  assert(bytes <= size_bytes_ - unsent_bytes_);
+  size_bytes_ -= bytes;
+  head_offset_ += bytes;
+  if (size_bytes_ == 0) {
+    clear();
+    return;
+  }
+  while (head_offset_ >= chunks_[head_].length_bytes && head_ < send_chunk_) {
+    head_offset_ -= chunks_[head_].length_bytes;
+    drop_front();
+  }
+}
+
+void SendBuffer::drop_front() {
+  chunks_[head_] = Chunk{};
+  ++head_;
+  // Moving the tail down costs as much as was dropped since the last time.
+  if (head_ >= 32 && head_ * 2 >= chunks_.size()) {
+    chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(head_));
+    send_chunk_ -= head_;
+    head_ = 0;
+  }
+}
+
+void SendBuffer::clear() {
+  chunks_.clear();
+  head_ = head_offset_ = send_chunk_ = send_offset_ = size_bytes_ = unsent_bytes_ = 0;
+}
+
+}  // namespace knul::quic

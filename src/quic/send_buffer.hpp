@@ -1,0 +1,53 @@
+// What one stream still has to send or to have acknowledged. Bytes stay at their address from append to
+// acknowledge, because the QUIC library points into them for retransmission.
+#pragma once
+
+#include <ngtcp2/ngtcp2.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace knul::quic {
+
+// Invariant: the chunks hold [acknowledged, acknowledged + size()); the first size() - unsent() bytes of
+// them are in flight. Thread: one.
+class SendBuffer {
+ public:
+  void append_copy(std::span<const std::uint8_t> bytes);
+  // Keeps `owner` until the bytes are acknowledged. Lifetime: the bytes must live and stay as they are.
+  void append_shared(std::shared_ptr<const void> owner, std::span<const std::uint8_t> bytes);
+
+  // Points `out` at the unsent bytes from the front; returns how many entries were filled.
+  [[nodiscard]] std::size_t gather_unsent(std::span<ngtcp2_vec> out) const;
+  void mark_sent(std::size_t bytes);
+  void acknowledge(std::size_t bytes);
+  void clear();
+
+  [[nodiscard]] std::size_t size() const { return size_bytes_; }
+  [[nodiscard]] std::size_t unsent() const { return unsent_bytes_; }
+
+ private:
+  struct Chunk {
+    std::unique_ptr<std::uint8_t[]> block;  // null when shared
+    std::shared_ptr<const void> owner;
+    const std::uint8_t* data = nullptr;
+    std::size_t length_bytes = 0;
+    std::size_t capacity_bytes = 0;  // of block
+  };
+
+  [[nodiscard]] std::size_t copy_into_last_block(std::span<const std::uint8_t> bytes);
+  void drop_front();
+
+  std::vector<Chunk> chunks_;
+  std::size_t head_ = 0;         // first live chunk
+  std::size_t head_offset_ = 0;  // acknowledged bytes of it
+  std::size_t send_chunk_ = 0;   // chunk that holds the first unsent byte
+  std::size_t send_offset_ = 0;  // its offset there
+  std::size_t size_bytes_ = 0;
+  std::size_t unsent_bytes_ = 0;
+};
+
+}  // namespace knul::quic

@@ -1,0 +1,157 @@
+#include "quic/stateless_responder.hpp"
+
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#include <algorithm>
+#include <array>
+
+#include "quic/transport_settings.hpp"
+
+namespace knul::quic {
+namespace {
+
+// Answers per second and at once, per worker. Retries are the answer to a flood and so have the most.
+constexpr std::uint32_t kVersionRate = 1'000;
+constexpr std::uint32_t kRetryRate = 50'000;
+constexpr std::uint32_t kResetRate = 500;
+constexpr std::uint32_t kRefuseRate = 100;
+constexpr std::uint32_t kRepeatRate = 1'000;
+constexpr std::size_t kMostWaiting = 4'096;  // while the socket is full; beyond, answers are not made
+
+constexpr std::array<std::uint32_t, 2> kVersions{NGTCP2_PROTO_VER_V1, NGTCP2_PROTO_VER_V2};
+
+}  // namespace
+
+StatelessResponder::StatelessResponder(std::span<const std::uint8_t> static_secret,
+                                       const ConnectionIdCodec& codec, base::RandomSource& random,
+                                       stats::WorkerCounters& counters)
+    : static_secret_(static_secret),
+      codec_(codec),
+      random_(random),
+      counters_(counters),
+      version_bucket_(kVersionRate, kVersionRate),
+      retry_bucket_(kRetryRate, kRetryRate / 10),
+      reset_bucket_(kResetRate, kResetRate),
+      refuse_bucket_(kRefuseRate, kRefuseRate),
+      repeat_bucket_(kRepeatRate, kRepeatRate) {}
+
+bool StatelessResponder::is_allowed(base::TokenBucket& bucket, base::Instant now) {
+  if (waiting_.size() >= kMostWaiting || !bucket.take(now)) {
+    counters_.responses_suppressed.add();
+    return false;
+  }
+  return true;
+}
+
+void StatelessResponder::queue(const base::Path& path, std::span<const std::uint8_t> packet) {
+  waiting_.push_back({path, {packet.begin(), packet.end()}});
+}
+
+void StatelessResponder::send(const base::Path& path, std::span<const std::uint8_t> packet) {
+  queue(path, packet);
+}
+
+void StatelessResponder::repeat(const base::Path& path, std::span<const std::uint8_t> packet,
+                                base::Instant now) {
+  if (is_allowed(repeat_bucket_, now)) {
+    queue(path, packet);
+  }
+}
+
+void StatelessResponder::negotiate_version(const base::ReceivedDatagram& datagram,
+                                           const ngtcp2_version_cid& header, base::Instant now) {
+  if (!is_allowed(version_bucket_, now)) {
+    return;
+  }
+  // RFC 8999 §6: connection IDs of unknown versions have up to 255 bytes and are only swapped.
+  std::array<std::uint8_t, NGTCP2_MAX_UDP_PAYLOAD_SIZE> packet;
+  std::uint8_t unused_bits = 0;
+  random_.fill(std::span(&unused_bits, 1));
+  const ngtcp2_ssize length = ngtcp2_pkt_write_version_negotiation(
+      packet.data(), packet.size(), unused_bits, header.scid, header.scidlen, header.dcid, header.dcidlen,
+      kVersions.data(), kVersions.size());
+  if (length > 0) {
+    queue(datagram.path, std::span(packet).first(static_cast<std::size_t>(length)));
+    counters_.version_negotiations_sent.add();
+  }
+}
+
+void StatelessResponder::retry(const base::Path& path, const ngtcp2_pkt_hd& header, base::Instant now) {
+  if (!is_allowed(retry_bucket_, now)) {
+    return;
+  }
+  const ngtcp2_cid scid = codec_.generate(random_).to_ngtcp2();
+  std::array<std::uint8_t, NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2> token;
+  const ngtcp2_ssize token_length = ngtcp2_crypto_generate_retry_token2(
+      token.data(), static_secret_.data(), static_secret_.size(), header.version, path.remote.data(),
+      path.remote.size(), &scid, &header.dcid, to_timestamp(now));
+  if (token_length < 0) {
+    return;
+  }
+  std::array<std::uint8_t, NGTCP2_MAX_UDP_PAYLOAD_SIZE> packet;
+  const ngtcp2_ssize length =
+      ngtcp2_crypto_write_retry(packet.data(), packet.size(), header.version, &header.scid, &scid,
+                                &header.dcid, token.data(), static_cast<std::size_t>(token_length));
+  if (length > 0) {
+    queue(path, std::span(packet).first(static_cast<std::size_t>(length)));
+    counters_.retries_sent.add();
+  }
+}
+
+void StatelessResponder::reset(const base::ReceivedDatagram& datagram, std::span<const std::uint8_t> dcid,
+                               base::Instant now) {
+  // Smaller than its trigger, so that two endpoints cannot keep a loop alive; and it must look like a
+  // packet: at least 5 unpredictable bytes before the token. RFC 9000 §10.3, §10.3.3.
+  constexpr std::size_t kMostRandomBytes = 27;
+  const std::size_t trigger = datagram.payload.size();
+  constexpr std::size_t kSmallest = NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN;
+  if (trigger <= kSmallest || !is_allowed(reset_bucket_, now)) {
+    return;
+  }
+  std::array<std::uint8_t, kMostRandomBytes> random_bytes;
+  random_.fill(random_bytes);
+  const std::size_t random_length = std::min(kMostRandomBytes, trigger - 1 - NGTCP2_STATELESS_RESET_TOKENLEN);
+  const ngtcp2_cid id = ConnectionId(dcid).to_ngtcp2();
+  std::array<std::uint8_t, NGTCP2_STATELESS_RESET_TOKENLEN> token;
+  if (ngtcp2_crypto_generate_stateless_reset_token(token.data(), static_secret_.data(), static_secret_.size(),
+                                                   &id) != 0) {
+    return;
+  }
+  std::array<std::uint8_t, kMostRandomBytes + NGTCP2_STATELESS_RESET_TOKENLEN> packet;
+  const ngtcp2_ssize length = ngtcp2_pkt_write_stateless_reset(packet.data(), packet.size(), token.data(),
+                                                               random_bytes.data(), random_length);
+  if (length > 0) {
+    queue(datagram.path, std::span(packet).first(static_cast<std::size_t>(length)));
+    counters_.stateless_resets_sent.add();
+  }
+}
+
+void StatelessResponder::refuse(const base::Path& path, const ngtcp2_pkt_hd& header,
+                                std::uint64_t transport_code, base::Instant now) {
+  if (!is_allowed(refuse_bucket_, now)) {
+    return;
+  }
+  std::array<std::uint8_t, NGTCP2_MAX_UDP_PAYLOAD_SIZE> packet;
+  const ngtcp2_ssize length = ngtcp2_crypto_write_connection_close(
+      packet.data(), packet.size(), header.version, &header.scid, &header.dcid, transport_code, nullptr, 0);
+  if (length > 0) {
+    queue(path, std::span(packet).first(static_cast<std::size_t>(length)));
+    counters_.stateless_closes_sent.add();
+  }
+}
+
+void StatelessResponder::poll_send(base::SendBatch& batch) {
+  std::size_t moved = 0;
+  for (; moved < waiting_.size(); ++moved) {
+    const Answer& answer = waiting_[moved];
+    const std::span<std::uint8_t> room = batch.room();
+    if (room.size() < answer.packet.size()) {
+      break;
+    }
+    std::ranges::copy(answer.packet, room.begin());
+    batch.commit(answer.path, base::Ecn::kNotEct, answer.packet.size());
+  }
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(moved));
+}
+
+}  // namespace knul::quic

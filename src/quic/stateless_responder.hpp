@@ -1,0 +1,64 @@
+// Answers that need no connection: Version Negotiation, Retry, Stateless Reset, and a CONNECTION_CLOSE to
+// an attempt that is refused. Each kind has its own rate limit, and no answer to an unproven address is
+// larger than what triggered it. RFC 9000 §5.2, §6, §8.1.2, §10.3, §21.1.1.
+#pragma once
+
+#include <ngtcp2/ngtcp2.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/datagram.hpp"
+#include "base/random.hpp"
+#include "base/token_bucket.hpp"
+#include "quic/connection_id.hpp"
+#include "stats/worker_counters.hpp"
+
+namespace knul::quic {
+
+// Thread: its endpoint's.
+class StatelessResponder {
+ public:
+  StatelessResponder(std::span<const std::uint8_t> static_secret, const ConnectionIdCodec& codec,
+                     base::RandomSource& random, stats::WorkerCounters& counters);
+
+  void negotiate_version(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
+                         base::Instant now);
+  void retry(const base::Path& path, const ngtcp2_pkt_hd& header, base::Instant now);
+  void reset(const base::ReceivedDatagram& datagram, std::span<const std::uint8_t> dcid, base::Instant now);
+  void refuse(const base::Path& path, const ngtcp2_pkt_hd& header, std::uint64_t transport_code,
+              base::Instant now);
+  // A packet that was made before, sent again to where it went.
+  void repeat(const base::Path& path, std::span<const std::uint8_t> packet, base::Instant now);
+  // The first copy of a connection's own CONNECTION_CLOSE: not rate limited.
+  void send(const base::Path& path, std::span<const std::uint8_t> packet);
+
+  // Moves as many waiting answers as fit into `batch`.
+  void poll_send(base::SendBatch& batch);
+  [[nodiscard]] bool is_empty() const { return waiting_.empty(); }
+
+ private:
+  struct Answer {
+    base::Path path;
+    std::vector<std::uint8_t> packet;
+  };
+
+  bool is_allowed(base::TokenBucket& bucket, base::Instant now);
+  void queue(const base::Path& path, std::span<const std::uint8_t> packet);
+
+  std::span<const std::uint8_t> static_secret_;
+  const ConnectionIdCodec& codec_;
+  base::RandomSource& random_;
+  stats::WorkerCounters& counters_;
+  base::TokenBucket version_bucket_;
+  base::TokenBucket retry_bucket_;
+  base::TokenBucket reset_bucket_;
+  base::TokenBucket refuse_bucket_;
+  base::TokenBucket repeat_bucket_;
+  std::vector<Answer> waiting_;
+};
+
+}  // namespace knul::quic
