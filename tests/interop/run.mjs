@@ -2,6 +2,8 @@
 // Runs one client's test file against $KNUL_BIN and prints how many tests passed: node run.mjs deno|quiche
 // Exits with 0 only if at least one test ran and none failed; ends everything it started after kLimitMs.
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -36,12 +38,15 @@ const runner = runners[name];
 
 const [program, ...args] = runner.command();
 const cache = join(folder, "node_modules", ".deno");
+// `deno test` runs no exit handlers, so the temporary folders of the tests are removed from here.
+const temp = mkdtempSync(join(tmpdir(), `knul-interop-${name}-`));
 const env = {
   ...process.env,
   NO_COLOR: "1",
   DENO_NO_UPDATE_CHECK: "1",
   RUST_BACKTRACE: "0",
   DENO_DIR: cache,
+  TMPDIR: temp,
 };
 // Its own process group, so that the servers which a hanging test leaves behind end with it.
 const child = spawn(program, args, {
@@ -73,6 +78,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, end_group);
 child.on("close", (code) => {
   clearTimeout(timer);
   end_group();
+  rmSync(temp, { recursive: true, force: true });
   /** @param {RegExp} pattern */
   const count = (pattern) => Number(pattern.exec(output)?.[1] ?? 0);
   const [passed, failed, skipped] = [runner.passed, runner.failed, runner.skipped].map(count);
