@@ -160,6 +160,7 @@ TEST_F(HqServiceTest, WalkingOpensTheSameFilesButFollowsNoLink) {
                                  "sub/up/secret", "sub/..", "sub", "sub/", "fifo", "nothing", "file/"}) {
     EXPECT_FALSE(root->open_file_by_walking(path).has_value()) << path;
   }
+  EXPECT_EQ(root->open_file_by_walking("/file").error(), FileRoot::Failure::kForbidden);
 }
 
 }  // namespace

@@ -1,0 +1,175 @@
+#include "cli/certificate.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gnutls/abstract.h>
+#include <gnutls/crypto.h>
+#include <gnutls/x509.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+namespace knul::cli {
+namespace {
+
+constexpr unsigned kSecondsPerDay = 86'400;
+constexpr unsigned kClockTolerance = 3'600;
+constexpr mode_t kCertificateMode = 0644;
+constexpr mode_t kKeyMode = 0600;
+
+struct FreeKey {
+  void operator()(gnutls_x509_privkey_t key) const { gnutls_x509_privkey_deinit(key); }
+};
+struct FreeCertificate {
+  void operator()(gnutls_x509_crt_t certificate) const { gnutls_x509_crt_deinit(certificate); }
+};
+using Key = std::unique_ptr<std::remove_pointer_t<gnutls_x509_privkey_t>, FreeKey>;
+using Certificate = std::unique_ptr<std::remove_pointer_t<gnutls_x509_crt_t>, FreeCertificate>;
+
+// The first failure of a chain of GnuTLS calls, which all give a negative number then.
+class Calls {
+ public:
+  void operator()(int result) {
+    if (first_error_ == 0 && result < 0) {
+      first_error_ = result;
+    }
+  }
+  [[nodiscard]] bool is_good() const { return first_error_ == 0; }
+  [[nodiscard]] Failure failure() const {
+    return run_failure(std::string("certificate: ") + gnutls_strerror(first_error_));
+  }
+
+ private:
+  int first_error_ = 0;
+};
+
+void add_host(Calls& call, gnutls_x509_crt_t certificate, const std::string& host) {
+  std::array<unsigned char, sizeof(in6_addr)> address{};
+  unsigned size = 0;
+  if (::inet_pton(AF_INET, host.c_str(), address.data()) == 1) {
+    size = sizeof(in_addr);
+  } else if (::inet_pton(AF_INET6, host.c_str(), address.data()) == 1) {
+    size = sizeof(in6_addr);
+  }
+  if (size > 0) {
+    call(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_IPADDRESS, address.data(), size,
+                                              GNUTLS_FSAN_APPEND));
+  } else {
+    call(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_DNSNAME, host.data(),
+                                              static_cast<unsigned>(host.size()), GNUTLS_FSAN_APPEND));
+  }
+}
+
+void describe(Calls& call, gnutls_x509_crt_t certificate, const CertificateRequest& request) {
+  const std::time_t now = std::time(nullptr);
+  std::array<unsigned char, 16> serial{};
+  call(gnutls_rnd(GNUTLS_RND_NONCE, serial.data(), serial.size()));
+  serial[0] &= 0x7f;  // RFC 5280 §4.1.2.2: positive
+  serial[0] |= 0x01;
+  call(gnutls_x509_crt_set_version(certificate, 3));
+  call(gnutls_x509_crt_set_serial(certificate, serial.data(), serial.size()));
+  call(gnutls_x509_crt_set_activation_time(certificate, now - kClockTolerance));
+  call(gnutls_x509_crt_set_expiration_time(certificate, now + std::time_t{request.days} * kSecondsPerDay));
+  const std::string& name = request.hosts.front();
+  call(gnutls_x509_crt_set_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, name.data(),
+                                     static_cast<unsigned>(name.size())));
+  for (const std::string& host : request.hosts) {
+    add_host(call, certificate, host);
+  }
+  call(gnutls_x509_crt_set_basic_constraints(certificate, 0, -1));
+  // No key usage: with one that lacks keyCertSign, BoringSSL does not accept a self-signed certificate as its
+  // own issuer; with CA:TRUE, rustls does not accept it as a server's.
+  call(gnutls_x509_crt_set_key_purpose_oid(certificate, GNUTLS_KP_TLS_WWW_SERVER, 0));
+}
+
+// Takes over the memory that a GnuTLS export function allocated.
+std::string take(gnutls_datum_t& datum) {
+  std::string text(reinterpret_cast<const char*>(datum.data), datum.size);
+  gnutls_free(datum.data);
+  return text;
+}
+
+// `content` under a temporary name beside `path`, then renamed, so that nobody sees half a file.
+Outcome<void> write_file(const std::string& path, const std::string& content, mode_t mode) {
+  std::string temporary = path + ".XXXXXX";
+  const int file = ::mkostemp(temporary.data(), O_CLOEXEC);
+  if (file < 0) {
+    return usage_failure("\"" + path + "\": " + std::strerror(errno));
+  }
+  const bool is_written =
+      ::fchmod(file, mode) == 0 &&
+      ::write(file, content.data(), content.size()) == static_cast<ssize_t>(content.size()) &&
+      ::fsync(file) == 0;
+  const int write_error = errno;
+  ::close(file);
+  if (is_written && ::rename(temporary.c_str(), path.c_str()) == 0) {
+    return {};
+  }
+  const int error = is_written ? errno : write_error;
+  ::unlink(temporary.c_str());
+  return run_failure("\"" + path + "\": " + std::strerror(error));
+}
+
+}  // namespace
+
+Outcome<PemPair> make_certificate(const CertificateRequest& request) {
+  gnutls_x509_privkey_t raw_key = nullptr;
+  gnutls_x509_crt_t raw_certificate = nullptr;
+  Calls call;
+  call(gnutls_x509_privkey_init(&raw_key));
+  const Key key(raw_key);
+  call(gnutls_x509_crt_init(&raw_certificate));
+  const Certificate certificate(raw_certificate);
+  if (!call.is_good()) {
+    return call.failure();
+  }
+  call(gnutls_x509_privkey_generate(key.get(), GNUTLS_PK_ECDSA,
+                                    GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
+  describe(call, certificate.get(), request);
+  call(gnutls_x509_crt_set_key(certificate.get(), key.get()));
+  call(gnutls_x509_crt_sign2(certificate.get(), certificate.get(), key.get(), GNUTLS_DIG_SHA256, 0));
+  gnutls_datum_t certificate_text{};
+  gnutls_datum_t key_text{};
+  if (call.is_good()) {
+    call(gnutls_x509_crt_export2(certificate.get(), GNUTLS_X509_FMT_PEM, &certificate_text));
+    call(gnutls_x509_privkey_export2_pkcs8(key.get(), GNUTLS_X509_FMT_PEM, nullptr, GNUTLS_PKCS_PLAIN,
+                                           &key_text));
+  }
+  PemPair pair{take(certificate_text), take(key_text)};
+  if (!call.is_good()) {
+    return call.failure();
+  }
+  return pair;
+}
+
+Outcome<CertificateFiles> write_certificate(const PemPair& pair, const std::string& folder,
+                                            Overwrite overwrite) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    return usage_failure("\"" + folder + "\": " + error.message());
+  }
+  CertificateFiles files{(std::filesystem::path(folder) / "cert.pem").string(),
+                         (std::filesystem::path(folder) / "key.pem").string()};
+  for (const std::string& path : {files.certificate_path, files.key_path}) {
+    if (overwrite == Overwrite::kRefuse && std::filesystem::exists(path, error)) {
+      return usage_failure("\"" + path + "\" exists; --force replaces it");
+    }
+  }
+  if (auto written = write_file(files.key_path, pair.key, kKeyMode); !written) {
+    return std::move(written).error();
+  }
+  if (auto written = write_file(files.certificate_path, pair.certificate, kCertificateMode); !written) {
+    return std::move(written).error();
+  }
+  return files;
+}
+
+}  // namespace knul::cli

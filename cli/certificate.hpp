@@ -1,0 +1,36 @@
+// Self-signed certificates for development.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/outcome.hpp"
+
+namespace knul::cli {
+
+struct CertificateRequest {
+  std::vector<std::string> hosts;  // names and addresses; the first is the common name
+  unsigned days = 30;
+};
+
+struct PemPair {
+  std::string certificate;
+  std::string key;
+};
+
+// ECDSA P-256, valid from an hour ago.
+Outcome<PemPair> make_certificate(const CertificateRequest& request);
+
+struct CertificateFiles {
+  std::string certificate_path;
+  std::string key_path;
+};
+
+enum class Overwrite : bool { kRefuse = false, kAllow = true };
+
+// Writes cert.pem and key.pem (mode 0600) into `folder`, which is made when missing. Each file appears
+// whole or not at all.
+Outcome<CertificateFiles> write_certificate(const PemPair& pair, const std::string& folder,
+                                            Overwrite overwrite);
+
+}  // namespace knul::cli

@@ -1,0 +1,116 @@
+#include "cli/client_flags.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <array>
+#include <cstdio>
+
+namespace knul::cli {
+namespace {
+
+using Source = krepis::CloseReason::Source;
+
+// RFC 9000 §20.1, RFC 9001 §4.8: TLS alerts are 0x100 and the alert.
+constexpr std::uint64_t kConnectionRefused = 0x2;
+constexpr std::uint64_t kNoApplicationProtocol = 0x178;
+
+bool is_certificate_alert(std::uint64_t code) {
+  constexpr std::array<std::uint64_t, 7> kAlerts = {42, 43, 44, 45, 46, 48, 116};
+  for (const std::uint64_t alert : kAlerts) {
+    if (code == 0x100 + alert) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string hexadecimal(std::uint64_t code) {
+  std::array<char, 24> text{};
+  std::snprintf(text.data(), text.size(), "0x%llx", static_cast<unsigned long long>(code));
+  return text.data();
+}
+
+std::string with_reason(std::string text, const krepis::CloseReason& reason) {
+  text += " (code " + hexadecimal(reason.code);
+  return text + (reason.reason.empty() ? ")" : ", \"" + reason.reason + "\")");
+}
+
+std::string transport_error(const krepis::CloseReason& reason, const std::string& who) {
+  if (reason.code == kNoApplicationProtocol) {
+    return with_reason("the server does not speak this protocol; is it running the right --service?", reason);
+  }
+  if (reason.code == kConnectionRefused) {
+    return with_reason("the server refuses connections; it is draining or full", reason);
+  }
+  if (reason.source == Source::kLocalTransport && is_certificate_alert(reason.code)) {
+    return with_reason(
+        "the server's certificate is not trusted; --ca FILE names a root, --insecure accepts any", reason);
+  }
+  return with_reason(who + " reported a transport error", reason);
+}
+
+}  // namespace
+
+void add_client_flags(CLI::App& command, ClientFlags& flags) {
+  CLI::Option* const ca =
+      command.add_option("--ca", flags.ca_path, "PEM file of trusted roots; else the system's are used")
+          ->type_name("FILE")
+          ->check(CLI::ExistingFile);
+  command.add_flag("-k,--insecure", flags.is_insecure, "Accept any certificate; for tests only")
+      ->excludes(ca);
+  command
+      .add_option("--server-name", flags.server_name, "Name to ask for and to check; else the host as given")
+      ->type_name("NAME");
+  command.add_option("--alpn", flags.alpn, "Application protocol")->type_name("NAME")->capture_default_str();
+  command.add_option("--connect-timeout", flags.connect_timeout_ms, "Longest handshake")
+      ->type_name("MS")
+      ->check(CLI::Range(100, 600'000))
+      ->capture_default_str();
+  command.add_flag("--json", flags.json, "One JSON object per result on standard output");
+}
+
+krepis::ClientOptions client_options(const ClientFlags& flags) {
+  krepis::ClientOptions options;
+  options.alpn = {flags.alpn};
+  options.ca_path = flags.ca_path;
+  options.verify_peer = !flags.is_insecure;
+  options.handshake_timeout_ms = flags.connect_timeout_ms;
+  return options;
+}
+
+Outcome<Destination> find_destination(const HostPort& server, const ClientFlags& flags) {
+  auto address = resolve(server.host);
+  if (!address) {
+    return std::move(address).error();
+  }
+  const bool is_ipv6 = server.host.find(':') != std::string::npos;
+  return Destination{
+      .address = *std::move(address),
+      .port = server.port,
+      .server_name = flags.server_name.empty() ? server.host : flags.server_name,
+      .shown = (is_ipv6 ? "[" + server.host + "]" : server.host) + ":" + std::to_string(server.port)};
+}
+
+std::string describe_close(const krepis::CloseReason& reason, const Destination& destination) {
+  std::string text = destination.shown + ": ";
+  switch (reason.source) {
+    case Source::kHandshakeTimeout:
+      return text + "no answer; is a server listening there?";
+    case Source::kIdleTimeout:
+      return text + "the connection timed out";
+    case Source::kStatelessReset:
+      return text + "the server has forgotten the connection (stateless reset)";
+    case Source::kPeerApplication:
+      return with_reason(text + "the server closed the connection", reason);
+    case Source::kPeerTransport:
+      return text + transport_error(reason, "the server");
+    case Source::kLocalTransport:
+      return text + transport_error(reason, "this side");
+    case Source::kLocalApplication:
+    case Source::kDrain:
+      break;
+  }
+  return with_reason(text + "the connection was closed", reason);
+}
+
+}  // namespace knul::cli

@@ -1,0 +1,21 @@
+// The commands of `knul`. Each adds its flags to the application; when it is chosen, CLI11 runs its
+// callback, which leaves the result in `result`.
+#pragma once
+
+#include "cli/outcome.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace knul::cli {
+
+using CommandResult = Outcome<ExitCode>;
+
+// Lifetime: `result` outlives the parse.
+Outcome<void> add_serve_command(CLI::App& app, CommandResult& result);
+void add_cert_command(CLI::App& app, CommandResult& result);
+void add_perf_command(CLI::App& app, CommandResult& result);
+void add_get_command(CLI::App& app, CommandResult& result);
+
+}  // namespace knul::cli

@@ -1,0 +1,66 @@
+#include "cli/file_sink.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace knul::cli {
+namespace {
+
+constexpr std::array<std::uint8_t, 3> kBytes{'a', 'b', 'c'};
+
+class FileSinkTest : public testing::Test {
+ protected:
+  FileSinkTest() {
+    std::string name = (std::filesystem::temp_directory_path() / "knul_sink_XXXXXX").string();
+    folder_ = ::mkdtemp(name.data());
+  }
+  ~FileSinkTest() override { std::filesystem::remove_all(folder_); }
+  [[nodiscard]] std::string read(const std::string& name) const {
+    std::ifstream file(folder_ / name);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(FileSinkTest, KeepsACompleteFileUnderItsPath) {
+  {
+    auto sink = FileSink::in_folder(folder_.string(), "/sub/name");
+    ASSERT_TRUE(sink);
+    EXPECT_EQ(sink->write(kBytes), "");
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "sub/name"));
+    EXPECT_EQ(sink->complete(), "");
+  }
+  EXPECT_EQ(read("sub/name"), "abc");
+}
+
+TEST_F(FileSinkTest, RemovesAFileThatIsNotComplete) {
+  {
+    auto sink = FileSink::in_folder(folder_.string(), "/name");
+    ASSERT_TRUE(sink);
+    EXPECT_EQ(sink->write(kBytes), "");
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
+TEST_F(FileSinkTest, RefusesPathsOutOfTheFolder) {
+  for (const char* const path : {"/../name", "/sub/../../name", "..", "/", "", "/sub/"}) {
+    EXPECT_FALSE(FileSink::in_folder(folder_.string(), path)) << path;
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
+TEST_F(FileSinkTest, NeverLeavesTheFolderForAPathWithTwoSlashes) {
+  auto sink = FileSink::in_folder(folder_.string(), "//name");
+  ASSERT_TRUE(sink);
+  EXPECT_EQ(sink->complete(), "");
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "name"));
+}
+
+}  // namespace
+}  // namespace knul::cli

@@ -1,0 +1,130 @@
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/client_flags.hpp"
+#include "cli/commands.hpp"
+#include "cli/hq_download.hpp"
+#include "cli/quantity.hpp"
+
+namespace knul::cli {
+namespace {
+
+struct GetFlags {
+  ClientFlags client;
+  std::string server;
+  std::vector<std::string> paths;
+  std::string folder;
+  std::uint64_t parallel = 32;
+};
+
+Outcome<HqTarget> target_of(const GetFlags& flags) {
+  if (is_url(flags.server)) {
+    auto target = parse_url(flags.server);
+    if (target) {
+      target->paths.insert(target->paths.end(), flags.paths.begin(), flags.paths.end());
+    }
+    return target;
+  }
+  auto server = parse_host_port(flags.server);
+  if (!server) {
+    return std::move(server).error();
+  }
+  if (flags.paths.empty()) {
+    return usage_failure("which file? HOST:PORT PATH... or a URL is expected");
+  }
+  return HqTarget{*std::move(server), flags.paths};
+}
+
+// The protocol knows absolute paths only, and a line end would begin another request.
+Outcome<void> check_paths(std::vector<std::string>& paths) {
+  for (std::string& path : paths) {
+    if (!path.starts_with('/')) {
+      path.insert(path.begin(), '/');
+    }
+    if (path.find_first_of("\r\n") != std::string::npos) {
+      return usage_failure("a path has no line ends");
+    }
+  }
+  return {};
+}
+
+// To standard error when standard output carries the files themselves.
+void print_result(const FileResult& file, const GetFlags& flags) {
+  std::FILE* const stream = flags.folder.empty() ? stderr : stdout;
+  if (flags.client.json) {
+    nlohmann::ordered_json line = {{"path", file.path}, {"bytes", file.bytes}, {"ok", file.error.empty()}};
+    if (!file.error.empty()) {
+      line["error"] = file.error;
+    }
+    std::fprintf(stream, "%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  } else if (file.error.empty()) {
+    std::fprintf(stream, "%s  %s (%llu bytes)\n", file.path.c_str(), format_bytes(file.bytes).c_str(),
+                 static_cast<unsigned long long>(file.bytes));
+  } else {
+    std::fprintf(stderr, "knul: %s: %s\n", file.path.c_str(), file.error.c_str());
+  }
+  std::fflush(stream);
+}
+
+CommandResult get(const GetFlags& flags) {
+  auto target = target_of(flags);
+  if (!target) {
+    return std::move(target).error();
+  }
+  if (auto checked = check_paths(target->paths); !checked) {
+    return std::move(checked).error();
+  }
+  const auto to = find_destination(target->server, flags.client);
+  if (!to) {
+    return to.error();
+  }
+  const auto results = std::make_shared<DownloadResults>();
+  DownloadPlan plan{.paths = std::move(target->paths),
+                    .folder = flags.folder,
+                    // Files on standard output must not mix.
+                    .parallel = flags.folder.empty() ? 1 : flags.parallel};
+  auto client = krepis::QuicClient::start(client_options(flags.client),
+                                          std::make_unique<HqDownload>(std::move(plan), *to, results));
+  if (!client) {
+    return run_failure(client.error().message);
+  }
+  if (auto connecting = (*client)->connect(to->address, to->port, to->server_name, 0); !connecting) {
+    return run_failure(to->shown + ": " + connecting.error().message);
+  }
+  ExitCode code = ExitCode::kSuccess;
+  for (auto fresh = results->wait(); !fresh.empty(); fresh = results->wait()) {
+    for (const FileResult& file : fresh) {
+      print_result(file, flags);
+      code = file.error.empty() ? code : ExitCode::kFailure;
+    }
+  }
+  return code;
+}
+
+}  // namespace
+
+void add_get_command(CLI::App& app, CommandResult& result) {
+  auto flags = std::make_shared<GetFlags>();
+  flags->client.alpn = "hq-interop";
+  CLI::App* const command = app.add_subcommand("get", "Fetch files from a server that runs the service hq");
+  command->add_option("SERVER", flags->server, "HOST:PORT, or a URL such as hq://localhost:4433/file")
+      ->required();
+  command->add_option("PATH", flags->paths, "Files to ask for");
+  command->add_option("-o,--out", flags->folder, "Store the files below this folder; else standard output")
+      ->type_name("DIR");
+  command->add_option("--parallel", flags->parallel, "Files at a time, with --out")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  add_client_flags(*command, flags->client);
+  command->footer("Exit codes: 0 all files were received, 1 a file was not, 2 wrong usage.");
+  command->callback([flags, &result] { result = get(*flags); });
+}
+
+}  // namespace knul::cli

@@ -1,0 +1,67 @@
+// The `knul` command: serve, cert, perf, get.
+#include <CLI/CLI.hpp>
+
+#include <krepis/krepis.hpp>
+
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "cli/commands.hpp"
+
+namespace {
+
+using knul::cli::CommandResult;
+using knul::cli::ExitCode;
+using knul::cli::Failure;
+
+int report(const Failure& failure) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "knul: %s\n", failure.message.c_str());
+  return static_cast<int>(failure.code);
+}
+
+// --help and --version end the parse like errors do, with code 0.
+int end_of_parse(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) {
+    return app.exit(error);
+  }
+  const CLI::App* chosen = &app;
+  for (const CLI::App* const command : app.get_subcommands()) {
+    chosen = command;
+  }
+  const std::string command = chosen == &app ? "knul" : "knul " + chosen->get_name();
+  std::fprintf(stderr, "knul: %s\nTry `%s --help`.\n", error.what(), command.c_str());
+  return static_cast<int>(ExitCode::kUsage);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Krepis KNUL: a QUIC server and its tools", "knul");
+  app.set_version_flag("--version", std::string("knul ") + krepis::version());
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 success, 1 failure, 2 wrong usage, 3 and 4 see `knul serve --help`.");
+  CommandResult result = ExitCode::kSuccess;
+  if (const auto added = knul::cli::add_serve_command(app, result); !added) {
+    return report(added.error());
+  }
+  knul::cli::add_cert_command(app, result);
+  knul::cli::add_perf_command(app, result);
+  knul::cli::add_get_command(app, result);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return end_of_parse(app, error);
+  }
+  return result ? static_cast<int>(*result) : report(result.error());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "knul: %s\n", error.what());
+    return static_cast<int>(ExitCode::kFailure);
+  }
+}

@@ -1,0 +1,275 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/client_flags.hpp"
+#include "cli/commands.hpp"
+#include "cli/perf_handshakes.hpp"
+#include "cli/perf_report.hpp"
+#include "cli/perf_requests.hpp"
+#include "cli/perf_run.hpp"
+#include "cli/perf_transfer.hpp"
+#include "cli/quantity.hpp"
+
+namespace knul::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kProgressInterval{200};
+constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 62;
+constexpr std::size_t kMostRequestBytes = 64 << 10;
+
+struct PerfFlags {
+  ClientFlags client;
+  std::string server;
+  std::string download;
+  std::string upload;
+  std::optional<std::uint64_t> requests;
+  std::optional<std::uint64_t> handshakes;
+  std::uint64_t connections = 1;
+  std::uint64_t streams = 1;
+  std::uint64_t depth = 1;
+  std::uint64_t parallel = 1;
+  std::string request_bytes = "64";
+  std::string response_bytes = "1024";
+  std::optional<double> duration_seconds;
+};
+
+struct Measurement {
+  PerfSummary summary;
+  PerfGoal goal;
+  std::shared_ptr<PerfRun> run = std::make_shared<PerfRun>();
+  std::unique_ptr<PerfApplication> application;
+};
+
+// 0 means no end of its own, which needs a duration.
+std::uint64_t limit_of(std::uint64_t units) { return units == 0 ? kNoLimit : units; }
+
+std::optional<std::uint64_t> goal_of(std::uint64_t units) {
+  return units == 0 ? std::nullopt : std::optional(units);
+}
+
+Measurement transfer(const PerfFlags& flags, const Destination& to, TransferDirection direction,
+                     std::uint64_t bytes) {
+  Measurement made;
+  made.summary = {.mode = direction == TransferDirection::kDownload ? PerfMode::kDownload : PerfMode::kUpload,
+                  .connections = flags.connections,
+                  .parallel = flags.streams};
+  made.goal.units = bytes < kNoLimit / flags.connections ? goal_of(bytes * flags.connections) : std::nullopt;
+  made.application = std::make_unique<TransferApplication>(made.run, to,
+                                                           TransferPlan{.direction = direction,
+                                                                        .connections = flags.connections,
+                                                                        .streams = flags.streams,
+                                                                        .bytes = limit_of(bytes)});
+  return made;
+}
+
+Outcome<Measurement> requests(const PerfFlags& flags, const Destination& to) {
+  const auto request_bytes = parse_bytes(flags.request_bytes);
+  const auto response_bytes = parse_bytes(flags.response_bytes);
+  if (!request_bytes || *request_bytes < kPerfHeaderBytes || *request_bytes > kMostRequestBytes) {
+    return usage_failure("--request-bytes: \"" + flags.request_bytes + "\": 8 to 64K is expected");
+  }
+  if (!response_bytes) {
+    return usage_failure("--response-bytes: \"" + flags.response_bytes + "\" is not a number of bytes");
+  }
+  Measurement made;
+  made.summary = {.mode = PerfMode::kRequests, .connections = flags.connections, .parallel = flags.depth};
+  made.goal.units = goal_of(*flags.requests);
+  made.application = std::make_unique<RequestApplication>(made.run, to,
+                                                          RequestPlan{.connections = flags.connections,
+                                                                      .depth = flags.depth,
+                                                                      .requests = limit_of(*flags.requests),
+                                                                      .request_bytes = *request_bytes,
+                                                                      .response_bytes = *response_bytes});
+  return made;
+}
+
+Measurement handshakes(const PerfFlags& flags, const Destination& to) {
+  Measurement made;
+  made.summary = {.mode = PerfMode::kHandshakes, .connections = 1, .parallel = flags.parallel};
+  made.goal.units = goal_of(*flags.handshakes);
+  made.application = std::make_unique<HandshakeApplication>(
+      made.run, to, HandshakePlan{.parallel = flags.parallel, .handshakes = limit_of(*flags.handshakes)});
+  return made;
+}
+
+// Waits for the end, at most for the duration, and shows how far it is.
+void watch(const Measurement& measurement, krepis::QuicClient& client) {
+  const bool shows_progress = ::isatty(STDERR_FILENO) == 1;
+  const PerfGoal& goal = measurement.goal;
+  bool is_ending = false;
+  while (!measurement.run->wait_for(kProgressInterval)) {
+    const auto elapsed = measurement.run->elapsed();
+    if (!is_ending && goal.duration && elapsed && *elapsed >= *goal.duration) {
+      // On the client's thread, so that nothing is recorded after the end.
+      is_ending = client.post([run = measurement.run] { run->finish(); });
+    }
+    if (shows_progress) {
+      std::fprintf(stderr, "\r%s\x1b[K",
+                   progress_text(measurement.summary.mode, *measurement.run, goal).c_str());
+    }
+  }
+  if (shows_progress) {
+    std::fputs("\r\x1b[K", stderr);
+  }
+}
+
+// Lifetime: the client's thread, and with it the application, ends before this returns.
+CommandResult measure(Measurement measurement, const ClientFlags& flags, const Destination& to) {
+  PerfApplication* const application = measurement.application.get();
+  auto started = krepis::QuicClient::start(client_options(flags), std::move(measurement.application));
+  if (!started) {
+    return run_failure(started.error().message);
+  }
+  const std::unique_ptr<krepis::QuicClient> client = *std::move(started);
+  const auto connect = [&client = *client, &to](std::uint64_t context) {
+    return client.connect(to.address, to.port, to.server_name, context);
+  };
+  if (!client->post([application, connect] { application->start(connect); })) {
+    return run_failure("the client has stopped");
+  }
+  watch(measurement, *client);
+  if (!measurement.run->failure().empty()) {
+    return run_failure(measurement.run->failure());
+  }
+  if (const auto* const made = dynamic_cast<HandshakeApplication*>(application); made != nullptr) {
+    measurement.summary.failed = made->failed();
+  }
+  const std::string report = flags.json ? json_report(measurement.summary, *measurement.run)
+                                        : text_report(measurement.summary, *measurement.run);
+  std::printf("%s\n", report.c_str());
+  std::fflush(stdout);
+  return measurement.summary.failed > 0 ? ExitCode::kFailure : ExitCode::kSuccess;
+}
+
+Outcome<void> check(const PerfFlags& flags) {
+  const bool has_mode =
+      !flags.download.empty() || !flags.upload.empty() || flags.requests || flags.handshakes;
+  if (!has_mode) {
+    return usage_failure("what to measure? --download, --upload, --requests or --handshakes is expected");
+  }
+  for (const std::string& text : {flags.download, flags.upload}) {
+    if (!text.empty() && !parse_bytes(text)) {
+      return usage_failure("\"" + text + "\" is not a number of bytes, such as 1500, 64K or 10G");
+    }
+  }
+  const bool is_endless = parse_bytes(flags.download) == 0U || parse_bytes(flags.upload) == 0U ||
+                          flags.requests == 0U || flags.handshakes == 0U;
+  if (is_endless && !flags.duration_seconds) {
+    return usage_failure("0 means no end; --duration is expected with it");
+  }
+  return {};
+}
+
+// In the order in which they run.
+Outcome<std::vector<Measurement>> plan(const PerfFlags& flags, const Destination& to) {
+  std::vector<Measurement> measurements;
+  if (const auto bytes = parse_bytes(flags.download)) {
+    measurements.push_back(transfer(flags, to, TransferDirection::kDownload, *bytes));
+  }
+  if (const auto bytes = parse_bytes(flags.upload)) {
+    measurements.push_back(transfer(flags, to, TransferDirection::kUpload, *bytes));
+  }
+  if (flags.requests) {
+    auto made = requests(flags, to);
+    if (!made) {
+      return std::move(made).error();
+    }
+    measurements.push_back(*std::move(made));
+  }
+  if (flags.handshakes) {
+    measurements.push_back(handshakes(flags, to));
+  }
+  return measurements;
+}
+
+CommandResult perf(const PerfFlags& flags) {
+  if (auto checked = check(flags); !checked) {
+    return std::move(checked).error();
+  }
+  const auto server = parse_host_port(flags.server);
+  if (!server) {
+    return server.error();
+  }
+  const auto to = find_destination(*server, flags.client);
+  if (!to) {
+    return to.error();
+  }
+  auto measurements = plan(flags, *to);
+  if (!measurements) {
+    return std::move(measurements).error();
+  }
+  CommandResult result = ExitCode::kSuccess;
+  for (Measurement& measurement : *measurements) {
+    if (flags.duration_seconds) {
+      measurement.goal.duration = std::chrono::duration<double>(*flags.duration_seconds);
+    }
+    result = measure(std::move(measurement), flags.client, *to);
+    if (!result || *result != ExitCode::kSuccess) {
+      break;
+    }
+  }
+  return result;
+}
+
+void add_work_flags(CLI::App& command, PerfFlags& flags) {
+  command
+      .add_option("--download", flags.download, "Receive so many bytes over each connection; 1500, 64K, 10G")
+      ->type_name("BYTES");
+  command.add_option("--upload", flags.upload, "Send so many bytes over each connection")->type_name("BYTES");
+  command.add_option("--requests", flags.requests, "Make so many requests in all, a stream each")
+      ->type_name("N");
+  command.add_option("--handshakes", flags.handshakes, "Open and close so many connections")->type_name("N");
+  command
+      .add_option("--duration", flags.duration_seconds, "End each measurement after so long, finished or not")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.1, 86'400.0));
+}
+
+void add_shape_flags(CLI::App& command, PerfFlags& flags) {
+  const auto count = [&command](const char* name, std::uint64_t& value, const char* doc, std::uint64_t most) {
+    command.add_option(name, value, doc)
+        ->type_name("N")
+        ->check(CLI::Range(std::uint64_t{1}, most))
+        ->capture_default_str();
+  };
+  count("--connections", flags.connections, "Connections of a download, an upload, and of the requests",
+        100'000);
+  count("--streams", flags.streams, "Streams of each connection that share a download or upload", 1'000'000);
+  count("--depth", flags.depth, "Requests in flight on each connection", 1'000'000);
+  count("--parallel", flags.parallel, "Handshakes at a time", 100'000);
+  command.add_option("--request-bytes", flags.request_bytes, "Bytes of a request")
+      ->type_name("BYTES")
+      ->capture_default_str();
+  command.add_option("--response-bytes", flags.response_bytes, "Bytes of an answer")
+      ->type_name("BYTES")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_perf_command(CLI::App& app, CommandResult& result) {
+  auto flags = std::make_shared<PerfFlags>();
+  flags->client.alpn = "perf";
+  CLI::App* const command = app.add_subcommand("perf", "Measure a server that runs the service perf");
+  command->add_option("SERVER", flags->server, "HOST:PORT, or [ADDRESS]:PORT for IPv6")->required();
+  add_work_flags(*command, *flags);
+  add_shape_flags(*command, *flags);
+  add_client_flags(*command, flags->client);
+  command->footer(
+      "Several measurements run one after another: download, upload, requests, handshakes. 0 bytes, "
+      "requests\n"
+      "or handshakes mean no end, with --duration. The protocol is draft-banks-quic-performance.\n"
+      "Exit codes: 0 measured, 1 failed, 2 wrong usage.");
+  command->callback([flags, &result] { result = perf(*flags); });
+}
+
+}  // namespace knul::cli

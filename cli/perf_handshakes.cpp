@@ -1,0 +1,56 @@
+#include "cli/perf_handshakes.hpp"
+
+#include <utility>
+
+namespace knul::cli {
+
+void HandshakeApplication::start(Connect connect) {
+  connect_ = std::move(connect);
+  run().begin();
+  for (std::uint64_t begun = 0; begun < plan_.parallel; ++begun) {
+    begin_one();
+  }
+}
+
+void HandshakeApplication::begin_one() {
+  if (begun_ >= plan_.handshakes || run().is_over()) {
+    return;
+  }
+  const std::uint64_t context = begun_++;
+  pending_.emplace(context, now());
+  if (const auto started = connect_(context); !started) {
+    run().fail(destination().shown + ": " + started.error().message);
+  }
+}
+
+void HandshakeApplication::on_connection(krepis::Connection& connection) {
+  const auto begun = pending_.find(connection.context());
+  if (begun != pending_.end() && !run().is_over()) {
+    run().latencies().record(now() - begun->second);
+    run().count(1);
+    ++completed_;
+    pending_.erase(begun);
+  }
+  connection.close(0, {});
+}
+
+void HandshakeApplication::on_connection_closed(krepis::Connection& connection,
+                                                const krepis::CloseReason& reason) {
+  if (run().is_over()) {
+    return;
+  }
+  if (pending_.erase(connection.context()) > 0) {  // on_connection never came
+    ++failed_;
+    if (completed_ == 0) {
+      run().fail(describe_close(reason, destination()));
+      return;
+    }
+  }
+  if (completed_ + failed_ >= plan_.handshakes) {
+    run().finish();
+    return;
+  }
+  begin_one();
+}
+
+}  // namespace knul::cli

@@ -1,0 +1,63 @@
+// `knul perf --requests`: a closed loop of small requests, a stream each, `depth` of them at a time on
+// each connection.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cli/perf_run.hpp"
+
+namespace knul::cli {
+
+struct RequestPlan {
+  std::uint64_t connections = 1;
+  std::uint64_t depth = 1;                                             // per connection
+  std::uint64_t requests = std::numeric_limits<std::uint64_t>::max();  // of all connections
+  std::size_t request_bytes = 64;                                      // the header included
+  std::uint64_t response_bytes = 1'024;
+};
+
+// Units of the run: answered requests. Latency: from the write to the last byte of the answer.
+class RequestApplication final : public ConnectedPerfApplication {
+ public:
+  RequestApplication(std::shared_ptr<PerfRun> run, Destination destination, const RequestPlan& plan);
+
+  void on_stream_data(krepis::Connection& connection, krepis::StreamId id,
+                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Connection& connection, krepis::StreamId id) override;
+  void on_stream_reset(krepis::Connection& connection, krepis::StreamId id, std::uint64_t code) override;
+  void on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) override;
+
+ private:
+  struct Request {
+    std::chrono::nanoseconds sent_at{};
+    std::uint64_t received = 0;
+    std::size_t sent = 0;
+    bool is_done = false;
+  };
+  // Invariant: window[n] is the request on stream 4 * (first + n); the front one is not done.
+  struct Lane {
+    std::deque<Request> window;
+    std::uint64_t first = 0;
+    std::uint64_t in_flight = 0;
+  };
+
+  void begin_work(krepis::Connection& connection) override;
+  void issue(krepis::Connection& connection, Lane& lane);
+  void send(krepis::Connection& connection, krepis::StreamId id, Request& request);
+  void complete(Lane& lane, Request& request);
+  Request& request_of(Lane& lane, krepis::StreamId id);
+
+  RequestPlan plan_;
+  std::vector<std::uint8_t> content_;
+  std::vector<Lane> lanes_;  // by connection
+  std::uint64_t issued_ = 0;
+  std::uint64_t completed_ = 0;
+};
+
+}  // namespace knul::cli

@@ -1,0 +1,86 @@
+#include "cli/perf_run.hpp"
+
+#include <sys/resource.h>
+
+namespace knul::cli {
+namespace {
+
+double process_cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+}  // namespace
+
+void PerfRun::begin() {
+  const std::lock_guard lock(mutex_);
+  cpu_seconds_ = -process_cpu_seconds();
+  started_at_ = Clock::now();
+}
+
+void PerfRun::finish() { end({}); }
+
+void PerfRun::fail(std::string message) { end(std::move(message)); }
+
+void PerfRun::end(std::string failure) {
+  const std::lock_guard lock(mutex_);
+  if (ended_at_) {
+    return;
+  }
+  ended_at_ = Clock::now();
+  cpu_seconds_ += process_cpu_seconds();
+  failure_ = std::move(failure);
+  is_over_.store(true, std::memory_order_relaxed);
+  ended_.notify_all();
+}
+
+bool PerfRun::wait_for(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  return ended_.wait_for(lock, timeout, [this] { return ended_at_.has_value(); });
+}
+
+std::optional<std::chrono::duration<double>> PerfRun::elapsed() const {
+  const std::lock_guard lock(mutex_);
+  if (!started_at_) {
+    return std::nullopt;
+  }
+  return ended_at_.value_or(Clock::now()) - *started_at_;
+}
+
+void ConnectedPerfApplication::start(Connect connect) {
+  for (std::uint64_t context = 0; context < wanted_; ++context) {
+    if (const auto started = connect(context); !started) {
+      run().fail(destination().shown + ": " + started.error().message);
+      return;
+    }
+  }
+}
+
+void ConnectedPerfApplication::on_connection(krepis::Connection& connection) {
+  connections_.push_back(&connection);
+  if (connections_.size() < wanted_ || run().is_over()) {
+    return;
+  }
+  run().begin();
+  for (krepis::Connection* const ready : connections_) {
+    begin_work(*ready);
+  }
+}
+
+void ConnectedPerfApplication::on_connection_closed(krepis::Connection& connection,
+                                                    const krepis::CloseReason& reason) {
+  std::erase(connections_, &connection);
+  run().fail(describe_close(reason, destination()));
+}
+
+void write_perf_header(std::uint64_t wanted, std::uint8_t* header) {
+  for (std::size_t index = 0; index < kPerfHeaderBytes; ++index) {
+    header[index] = static_cast<std::uint8_t>(wanted >> (8 * (kPerfHeaderBytes - 1 - index)));
+  }
+}
+
+}  // namespace knul::cli

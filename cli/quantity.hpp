@@ -1,0 +1,24 @@
+// Numbers as people write and read them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace knul::cli {
+
+// "1500", "64K", "1.5M", "10G", "1T", with an optional "iB" or "B": powers of 1,024. Nothing for
+// anything else, a negative number or more than 2^62.
+[[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text);
+
+// "512 B", "1.5 KiB", "12.0 GiB".
+[[nodiscard]] std::string format_bytes(std::uint64_t bytes);
+
+// "950", "12.3k", "4.56M": three significant digits.
+[[nodiscard]] std::string format_count(double count);
+
+// "850 ns", "12.3 us", "4.56 ms", "1.23 s".
+[[nodiscard]] std::string format_duration(double seconds);
+
+}  // namespace knul::cli

@@ -1,0 +1,192 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "cli/commands.hpp"
+#include "cli/serve_config.hpp"
+#include "cli/serve_reporter.hpp"
+#include "cli/server_control.hpp"
+#include "cli/settings.hpp"
+#include "cli/stop_signals.hpp"
+
+namespace knul::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+// The last statistics before the server is gone are at most this old.
+constexpr milliseconds kDrainPoll{10};
+
+// Lifetime: shared with the callback that CLI11 keeps; CLI11 writes into it by reference.
+struct ServeFlags {
+  std::vector<Setting> settings;
+  std::map<std::string, std::string> scalars;
+  std::map<std::string, std::vector<std::string>> lists;
+  std::map<std::string, CLI::Option*> options;
+  std::string config_path;
+  bool json = false;
+  double stats_interval_seconds = 0;
+};
+
+std::string short_form(const Setting& setting) {
+  static const std::map<std::string, std::string> kShort = {
+      {"cert_path", "--cert"}, {"key_path", "--key"}, {"service_root", "--root"}};
+  const auto found = kShort.find(setting.name);
+  return found == kShort.end() ? "" : "," + found->second;
+}
+
+CLI::Option* add_setting(CLI::App& command, ServeFlags& flags, const Setting& setting) {
+  const std::string names = flag_of(setting) + short_form(setting);
+  if (setting.type == SettingType::kBoolean) {
+    const std::string negated = ",!--no-" + flag_of(setting).substr(2);
+    return command.add_flag(names + negated, flags.scalars[setting.name], setting.doc);
+  }
+  if (setting.type == SettingType::kList) {
+    return command.add_option(names, flags.lists[setting.name], setting.doc)
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->type_name("NAME,...");
+  }
+  const char* const type = setting.type == SettingType::kInteger ? "N" : "TEXT";
+  return command.add_option(names, flags.scalars[setting.name], setting.doc)
+      ->type_name(setting.limits.empty() ? type : setting.limits);
+}
+
+std::map<std::string, std::string> given_settings(const ServeFlags& flags) {
+  std::map<std::string, std::string> given;
+  for (const auto& [name, option] : flags.options) {
+    if (option->count() == 0) {
+      continue;
+    }
+    const auto list = flags.lists.find(name);
+    given[name] = list == flags.lists.end() ? flags.scalars.at(name) : CLI::detail::join(list->second, ",");
+  }
+  return given;
+}
+
+std::unique_ptr<ServeReporter> make_reporter(const ServeFlags& flags, bool is_terminal) {
+  return flags.json ? json_reporter() : text_reporter(LiveLine{is_terminal});
+}
+
+// Runs until a signal, then drains. Invariant: a second signal ends the process.
+class ServeLoop {
+ public:
+  ServeLoop(std::uint64_t handle, StopSignals& signals, ServeReporter& reporter)
+      : handle_(handle), signals_(signals), reporter_(reporter) {}
+
+  // A negative interval prints no statistics.
+  void run_until_signal(milliseconds interval) {
+    while (signals_.wait(interval) != StopSignals::Wake::kSignal) {
+      reporter_.statistics(server_statistics(handle_));
+    }
+  }
+
+  CommandResult drain(milliseconds deadline) {
+    reporter_.draining(static_cast<std::uint64_t>(deadline.count()));
+    StopResult result;
+    std::string last_statistics = server_statistics(handle_);
+    std::thread stopping([&] {
+      result = stop_server(handle_, static_cast<std::uint64_t>(deadline.count()));
+      signals_.notify();
+    });
+    for (;;) {
+      const StopSignals::Wake wake = signals_.wait(kDrainPoll);
+      if (wake == StopSignals::Wake::kSignal) {
+        reporter_.forced();
+        // Not std::exit: a worker may still be running, and the drain cannot be cut short otherwise.
+        std::_Exit(static_cast<int>(ExitCode::kForced));
+      }
+      if (wake == StopSignals::Wake::kNotified) {
+        break;
+      }
+      if (std::string now = server_statistics(handle_); !now.empty()) {
+        last_statistics = std::move(now);
+      }
+    }
+    stopping.join();
+    if (!result.is_stopped) {
+      return run_failure(result.error);
+    }
+    reporter_.stopped(result.report, last_statistics);
+    return result.is_clean ? ExitCode::kSuccess : ExitCode::kCut;
+  }
+
+ private:
+  std::uint64_t handle_;
+  StopSignals& signals_;
+  ServeReporter& reporter_;
+};
+
+CommandResult serve(const ServeFlags& flags) {
+  const auto config = merge_config(
+      flags.settings,
+      {.flags = given_settings(flags), .file_path = flags.config_path, .environment = &::getenv});
+  if (!config) {
+    return config.error();
+  }
+  // A log reader that goes away must not take the server with it.
+  std::signal(SIGPIPE, SIG_IGN);
+  StopSignals signals;
+  const auto handle = start_server(*config);
+  if (!handle) {
+    return handle.error();
+  }
+  const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  const auto reporter = make_reporter(flags, is_terminal);
+  const std::string info = server_info(*handle);
+  reporter->listening(info);
+  const double interval = flags.stats_interval_seconds > 0 ? flags.stats_interval_seconds
+                          : is_terminal && !flags.json     ? 1
+                                                           : -1e-3;
+  ServeLoop loop(*handle, signals, *reporter);
+  loop.run_until_signal(milliseconds(static_cast<std::int64_t>(interval * 1e3)));
+  const auto settings = nlohmann::json::parse(info).at("settings");
+  return loop.drain(milliseconds(settings.at("drain_timeout_ms").get<std::int64_t>()));
+}
+
+}  // namespace
+
+Outcome<void> add_serve_command(CLI::App& app, CommandResult& result) {
+  auto settings = library_settings();
+  if (!settings) {
+    return std::move(settings).error();
+  }
+  auto flags = std::make_shared<ServeFlags>();
+  flags->settings = *std::move(settings);
+  CLI::App* const command =
+      app.add_subcommand("serve", "Run a server until SIGINT or SIGTERM, then drain it");
+  command->add_option("-c,--config", flags->config_path,
+                      "TOML file with settings, named as below with _ for -");
+  command->add_flag("--json", flags->json, "One JSON object per line and event on standard output");
+  command
+      ->add_option("--stats-interval", flags->stats_interval_seconds,
+                   "Print statistics every so many seconds")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.001, 86'400.0));
+  for (const Setting& setting : flags->settings) {
+    CLI::Option* const option = add_setting(*command, *flags, setting);
+    option->group("Settings");
+    if (!setting.default_text.empty()) {
+      option->default_str(setting.default_text);
+    }
+    flags->options[setting.name] = option;
+  }
+  command->footer(
+      "A setting is taken from its flag, else from the TOML file, else from the environment variable\n"
+      "KNUL_<SETTING> (KNUL_MAX_STREAMS=10), else from the default. KNUL_LOG sets the log level.\n"
+      "A first SIGINT or SIGTERM drains for at most drain-timeout-ms, a second one ends the process.\n"
+      "Exit codes: 0 drained, 1 failed, 2 wrong usage, 3 streams were cut at the deadline, 4 forced.");
+  command->callback([flags, &result] { result = serve(*flags); });
+  return {};
+}
+
+}  // namespace knul::cli

@@ -1,0 +1,148 @@
+#include "cli/serve_reporter.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/quantity.hpp"
+
+namespace knul::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+ordered_json parsed(const std::string& text) {
+  return text.empty() ? ordered_json::object() : ordered_json::parse(text);
+}
+
+std::string address_of(const ordered_json& settings, std::uint64_t port) {
+  const auto host = settings.at("host").get<std::string>();
+  const bool is_ipv6 = host.find(':') != std::string::npos;
+  return (is_ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+std::string joined(const ordered_json& names) {
+  std::string text;
+  for (const ordered_json& name : names) {
+    text += (text.empty() ? "" : ", ") + name.get<std::string>();
+  }
+  return text;
+}
+
+class JsonReporter final : public ServeReporter {
+ public:
+  void listening(const std::string& info) override {
+    const ordered_json described = parsed(info);
+    const ordered_json& settings = described.at("settings");
+    emit({{"event", "listening"},
+          {"host", settings.at("host")},
+          {"port", described.at("port")},
+          {"workers", settings.at("workers")},
+          {"alpn", settings.at("alpn")},
+          {"service", settings.at("service")},
+          {"pid", ::getpid()}});
+  }
+  void statistics(const std::string& statistics) override {
+    emit({{"event", "stats"}, {"stats", parsed(statistics)}});
+  }
+  void draining(std::uint64_t deadline_ms) override {
+    emit({{"event", "draining"}, {"deadline_ms", deadline_ms}});
+  }
+  void stopped(const std::string& report, const std::string& last_statistics) override {
+    ordered_json event = {{"event", "stopped"}};
+    event.update(parsed(report));
+    event["stats"] = parsed(last_statistics);
+    emit(event);
+  }
+  void forced() override { emit({{"event", "forced"}}); }
+
+ private:
+  static void emit(const ordered_json& event) { print(event.dump() + "\n"); }
+};
+
+class TextReporter final : public ServeReporter {
+ public:
+  explicit TextReporter(LiveLine live) : live_(live) {}
+
+  void listening(const std::string& info) override {
+    const ordered_json described = parsed(info);
+    const ordered_json& settings = described.at("settings");
+    const auto service = settings.at("service").get<std::string>();
+    line("listening on " + address_of(settings, described.at("port").get<std::uint64_t>()) + ", " +
+         settings.at("workers").dump() + " worker(s), ALPN " + joined(settings.at("alpn")) + ", service " +
+         service + (service == "none" ? " (streams are refused, see --service)" : "") + ", pid " +
+         std::to_string(::getpid()));
+  }
+  void statistics(const std::string& statistics) override;
+  void draining(std::uint64_t deadline_ms) override {
+    line("draining for at most " + format_duration(static_cast<double>(deadline_ms) / 1e3) +
+         "; a second signal ends it at once");
+  }
+  void stopped(const std::string& report, const std::string& last_statistics) override;
+  void forced() override { line("forced: open streams were cut"); }
+
+ private:
+  void line(const std::string& text) {
+    print((has_live_line_ ? "\r\x1b[K" : "") + text + "\n");
+    has_live_line_ = false;
+  }
+
+  LiveLine live_;
+  bool has_live_line_ = false;
+  ordered_json previous_ = ordered_json::object();
+};
+
+double difference(const ordered_json& now, const ordered_json& before, const char* name) {
+  return now.value(name, 0.0) - before.value(name, 0.0);
+}
+
+void TextReporter::statistics(const std::string& statistics) {
+  const ordered_json now = parsed(statistics);
+  const double seconds = difference(now, previous_, "uptime_ms") / 1e3;
+  const double rate = seconds > 0 ? 1 / seconds : 0;
+  const auto bits = [&](const char* name) {
+    return format_count(difference(now, previous_, name) * 8 * rate);
+  };
+  const std::string text = "connections " + format_count(now.value("active_connections", 0.0)) +
+                           "  requests " + format_count(difference(now, previous_, "total_requests") * rate) +
+                           "/s  in " + bits("total_bytes_in") + "bit/s  out " + bits("total_bytes_out") +
+                           "bit/s  errors " + format_count(now.value("error_count", 0.0));
+  previous_ = now;
+  if (live_ == LiveLine::kYes) {
+    print("\r" + text + "\x1b[K");
+    has_live_line_ = true;
+  } else {
+    line(text);
+  }
+}
+
+void TextReporter::stopped(const std::string& report, const std::string& last_statistics) {
+  const ordered_json drained = parsed(report);
+  const ordered_json total = parsed(last_statistics);
+  line(std::string(drained.value("clean", false) ? "stopped, nothing was cut" : "stopped at the deadline") +
+       ": " + std::to_string(drained.value("connections_closed", 0ULL)) + " connection(s) closed, " +
+       std::to_string(drained.value("streams_completed", 0ULL)) + " stream(s) completed, " +
+       std::to_string(drained.value("streams_cut", 0ULL)) + " cut, " +
+       format_bytes(drained.value("bytes_unsent", 0ULL)) + " unsent, " +
+       std::to_string(drained.value("elapsed_ms", 0ULL)) + " ms");
+  line("in total: " + std::to_string(total.value("total_requests", 0ULL)) + " request(s), received " +
+       format_bytes(total.value("total_bytes_in", 0ULL)) + ", sent " +
+       format_bytes(total.value("total_bytes_out", 0ULL)) + ", mean latency " +
+       format_duration(total.value("avg_latency_ms", 0.0) / 1e3) + ", " +
+       std::to_string(total.value("error_count", 0ULL)) + " error(s), up " +
+       format_duration(total.value("uptime_ms", 0.0) / 1e3));
+}
+
+}  // namespace
+
+std::unique_ptr<ServeReporter> json_reporter() { return std::make_unique<JsonReporter>(); }
+
+std::unique_ptr<ServeReporter> text_reporter(LiveLine live) { return std::make_unique<TextReporter>(live); }
+
+}  // namespace knul::cli

@@ -1,0 +1,26 @@
+// What `knul serve` prints: text for people, or one JSON object per line.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace knul::cli {
+
+// All texts are JSON objects of the C interface. Thread: one.
+class ServeReporter {
+ public:
+  virtual ~ServeReporter() = default;
+  virtual void listening(const std::string& info) = 0;
+  virtual void statistics(const std::string& statistics) = 0;
+  virtual void draining(std::uint64_t deadline_ms) = 0;
+  virtual void stopped(const std::string& report, const std::string& last_statistics) = 0;
+  virtual void forced() = 0;
+};
+
+[[nodiscard]] std::unique_ptr<ServeReporter> json_reporter();
+// On a terminal each statistics line overwrites the one before.
+enum class LiveLine : bool { kNo = false, kYes = true };
+[[nodiscard]] std::unique_ptr<ServeReporter> text_reporter(LiveLine live);
+
+}  // namespace knul::cli

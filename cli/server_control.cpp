@@ -1,0 +1,55 @@
+#include "cli/server_control.hpp"
+
+#include <krepis/krepis.h>
+
+#include <cstring>
+
+namespace knul::cli {
+namespace {
+
+std::string text_of(const FfiResponse& response) {
+  return {reinterpret_cast<const char*>(response.result_buffer.data), response.result_buffer.len};
+}
+
+std::string text_if_success(const FfiResponse& response) {
+  return response.error_code == KREPIS_SUCCESS ? text_of(response) : std::string();
+}
+
+// What the user can do about it, where the text of the library does not say.
+std::string hint_for(std::uint32_t code, const std::string& message) {
+  const bool is_certificate =
+      message.find("cert_path") != std::string::npos || message.find("key_path") != std::string::npos;
+  if (is_certificate && (code == KREPIS_INVALID_REQUEST || code == KREPIS_INTERNAL)) {
+    return "\nfor development: `knul cert --out DIR`, then --cert DIR/cert.pem --key DIR/key.pem";
+  }
+  return {};
+}
+
+}  // namespace
+
+Outcome<std::uint64_t> start_server(const std::string& json) {
+  const FfiResponse response = krepis_quic_start_json(json.data(), json.size());
+  if (response.error_code != KREPIS_SUCCESS) {
+    std::string message = krepis_last_error();
+    message += hint_for(response.error_code, message);
+    return response.error_code == KREPIS_INVALID_REQUEST ? usage_failure(message) : run_failure(message);
+  }
+  std::uint64_t handle = 0;
+  std::memcpy(&handle, response.result_buffer.data, sizeof handle);
+  return handle;
+}
+
+std::string server_info(std::uint64_t handle) { return text_if_success(krepis_quic_info(handle)); }
+
+std::string server_statistics(std::uint64_t handle) { return text_if_success(krepis_quic_get_stats(handle)); }
+
+StopResult stop_server(std::uint64_t handle, std::uint64_t deadline_ms) {
+  const FfiResponse response = krepis_quic_stop_report(handle, deadline_ms);
+  const bool is_clean = response.error_code == KREPIS_SUCCESS;
+  return {.is_clean = is_clean,
+          .is_stopped = is_clean || response.error_code == KREPIS_TIMEOUT,
+          .report = text_of(response),
+          .error = is_clean ? std::string() : krepis_last_error()};
+}
+
+}  // namespace knul::cli

@@ -1,0 +1,26 @@
+// The calls of the C interface that `knul serve` makes, with C++ results.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "cli/outcome.hpp"
+
+namespace knul::cli {
+
+Outcome<std::uint64_t> start_server(const std::string& json);
+
+// JSON texts, see krepis.h; empty for a server that is gone.
+[[nodiscard]] std::string server_info(std::uint64_t handle);
+[[nodiscard]] std::string server_statistics(std::uint64_t handle);
+
+struct StopResult {
+  bool is_clean = false;    // nothing was cut
+  bool is_stopped = false;  // the report is there
+  std::string report;       // JSON
+  std::string error;        // when not clean
+};
+// Blocks for as long as the drain takes.
+StopResult stop_server(std::uint64_t handle, std::uint64_t deadline_ms);
+
+}  // namespace knul::cli

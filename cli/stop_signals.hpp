@@ -1,0 +1,29 @@
+// SIGINT and SIGTERM as something to wait for.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace knul::cli {
+
+// Lifetime: one object, made before any thread, because threads inherit the blocked signals.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  enum class Wake : std::uint8_t { kTimeout, kSignal, kNotified };
+  // A negative timeout waits for ever. One signal is reported once.
+  Wake wait(std::chrono::milliseconds timeout);
+
+  // Ends a wait with kNotified. Thread: any.
+  void notify();
+
+ private:
+  int signals_;
+  int notification_;
+};
+
+}  // namespace knul::cli
