@@ -1,5 +1,6 @@
 # The functions that the CMakeLists.txt of each folder calls, one line each. Sources are found by name:
-# x.cpp is code, x_test.cpp a test, x_bench.cpp a benchmark.
+# x.cpp is code, x_test.cpp a test, x_test_support.cpp what the tests of the folder share, x_bench.cpp a
+# benchmark.
 include(GoogleTest)
 
 set(KNUL_SOURCE_ROOT "${PROJECT_SOURCE_DIR}/src")
@@ -35,9 +36,9 @@ function(knul_library)
   knul_sources(sources *.cpp)
   set(tests ${sources})
   set(benches ${sources})
-  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test(_support)?\\.cpp$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
-  list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_(test|test_support|bench)\\.cpp$")
 
   set(target knul_${arg_NAME})
   knul_links(links ${arg_LINKS})

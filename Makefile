@@ -1,0 +1,33 @@
+# Entry points for people and CI; each is a script of scripts/ that also runs alone.
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test test-dev bench fuzz lint format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## build, start a server, let an independent client use it, print the statistics, drain
+	@scripts/demo.sh
+
+serve: ## build and run a server in the foreground (Ctrl-C drains)
+	@scripts/serve.sh
+
+test: ## everything: all tests, then again under ASan+UBSan and under TSan
+	@scripts/test.sh dev asan tsan
+
+test-dev: ## all tests once, without sanitizers
+	@scripts/test.sh dev
+
+bench: ## release build and the benchmarks of bench/
+	@scripts/bench.sh
+
+fuzz: ## each fuzz target for 30 s (SECONDS_EACH=n for longer)
+	@scripts/fuzz.sh
+
+lint: ## layers, file lengths, layout, clang-tidy
+	@scripts/lint.sh
+
+format: ## clang-format on every source file
+	@scripts/format.sh
+
+clean: ## remove build/
+	@rm -rf build

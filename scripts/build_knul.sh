@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Builds the knul command alone, in the release configuration without link-time optimisation, and prints
+# its path on standard output; everything else goes to standard error.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+{
+  scripts/bootstrap.sh
+  mkdir -p build
+  cmake --preset release -B build/knul -DKNUL_LTO=OFF -DKNUL_BUILD_BENCHMARKS=OFF >build/knul.configure.log ||
+    {
+      cat build/knul.configure.log
+      exit 1
+    }
+  cmake --build build/knul --target knul --parallel "$(nproc)"
+} >&2
+echo "$PWD/build/knul/cli/knul"

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Checks symbol tables with nm and readelf.
+
+  sans-io ARCHIVE...   no undefined symbol is a socket, clock, thread, file or randomness function
+  exports LIBRARY      the dynamic symbols are krepis_* and nothing else; NODELETE, NOW and the soname are set
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+# Whole names of C functions; the 64-bit and _chk forms are the same functions.
+C_FUNCTIONS = re.compile(
+    r"(?:__)?(?:"
+    r"socket|socketpair|bind|listen|accept4?|connect|shutdown|send(?:to|msg|mmsg|file)?|recv(?:from|msg|mmsg)?|"
+    r"[gs]etsockopt|getsockname|getpeername|getaddrinfo|freeaddrinfo|gethostby\w+|"
+    r"epoll_\w+|p?poll|p?select|eventfd|timerfd_\w+|signalfd|"
+    r"clock(?:_\w+)?|time|gettimeofday|times|timespec_get|nanosleep|usleep|sleep|localtime(?:_r)?|gmtime(?:_r)?|"
+    r"pthread_\w+|thrd_\w+|mtx_\w+|cnd_\w+|sem_\w+|fork|vfork|clone|exec\w+|posix_spawn\w*|"
+    r"open|openat|creat|close|read|write|p(?:read|write)v?|readv|writev|lseek|fsync|ioctl|fcntl|dup[23]?|pipe2?|"
+    r"f(?:open|dopen|close|read|write|gets|puts|printf)|printf|puts|putchar|perror|v?fprintf|remove|rename|unlink|"
+    r"mmap|munmap|stat|fstat|lstat|"
+    r"rand|srand|rand_r|random|[dlm]rand48|getrandom|getentropy|arc4random\w*|getenv|secure_getenv"
+    r")(?:64)?(?:_chk|_2)?"
+)
+CXX_FUNCTIONS = re.compile(
+    r"std::(?:\w+::)*(?:"
+    r"thread\b|jthread\b|this_thread|condition_variable|mutex\b|recursive_mutex|shared_mutex|call_once|__once_|"
+    r"chrono::.*_clock::now|(?:_V2::)?(?:system|steady)_clock::now|random_device|"
+    r"basic_(?:[io]?fstream|filebuf)|filesystem::|cout\b|cerr\b|clog\b|cin\b)"
+)
+# GnuTLS can open files and sockets itself: quic hands it bytes.
+GNUTLS_FUNCTIONS = re.compile(r"gnutls_\w+_file\d*|gnutls_load_file|gnutls_transport_set_int\w*")
+
+
+def is_forbidden(symbol):
+    name = symbol.split("@")[0]
+    return bool(C_FUNCTIONS.fullmatch(name) or GNUTLS_FUNCTIONS.fullmatch(name) or CXX_FUNCTIONS.match(name))
+
+
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def undefined_symbols(archive):
+    """(object file, symbol) of every reference, weak ones too."""
+    for line in run("nm", "-A", "-C", "-u", archive).splitlines():
+        match = re.match(r"(.*?):\s+[Uwv] (.*)", line)
+        if match:
+            yield match[1].removeprefix(f"{archive}:"), match[2]
+
+
+def check_sans_io(archives):
+    errors = []
+    for archive in archives:
+        symbols = list(undefined_symbols(archive))
+        if not symbols:
+            errors.append(f"{archive}: nm shows no symbols")
+        errors += [f"{place}: uses {symbol}" for place, symbol in symbols if is_forbidden(symbol)]
+    return errors
+
+
+def check_exports(library):
+    errors = []
+    names = [line.split()[-1].split("@")[0] for line in run("nm", "-D", "--defined-only", library).splitlines()]
+    exported = [name for name in names if not re.fullmatch(r"KREPIS_\d+(\.\d+)*", name)]  # version nodes
+    errors += [f"exports {name}" for name in exported if not name.startswith("krepis_")]
+    if not any(name.startswith("krepis_") for name in exported):
+        errors.append("exports no krepis_* function")
+    dynamic = run("readelf", "-dW", library)
+    for what, pattern in {
+        "soname libknul.so.1": r"\(SONAME\).*\[libknul\.so\.1\]",
+        "NODELETE": r"\(FLAGS_1\).*\bNODELETE\b",
+        "NOW": r"\(FLAGS_1\).*\bNOW\b",
+    }.items():
+        if not re.search(pattern, dynamic):
+            errors.append(f"dynamic section lacks {what}")
+    if "GNU_RELRO" not in run("readelf", "-lW", library):
+        errors.append("has no RELRO segment")
+    return [f"{library}: {error}" for error in errors]
+
+
+class SelfTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name)
+
+    def compile(self, source, output, *flags):
+        (self.path / "x.cpp").write_text(source, encoding="utf-8")
+        run("c++", "-std=c++20", "-O0", "-fPIC", *flags, str(self.path / "x.cpp"), "-o", str(self.path / output))
+        return str(self.path / output)
+
+    def sans_io_errors(self, source):
+        return check_sans_io([self.compile(source, "x.o", "-c")])
+
+    def test_accepts_memory_and_address_functions(self):
+        source = "#include <arpa/inet.h>\n#include <cstring>\nint f(void* p) { return inet_pton(AF_INET, (char*)p, p); }"
+        self.assertEqual(self.sans_io_errors(source), [])
+
+    def assert_all_refused(self, headers, calls):
+        source = "".join(f"#include <{header}>\n" for header in headers)
+        source += "\n".join(f"void f{i}() {{ (void)({call}); }}" for i, call in enumerate(calls))
+        errors = "\n".join(self.sans_io_errors(source))
+        for word in calls.values():
+            self.assertIn(word, errors)
+
+    def test_refuses_each_kind_of_system_call(self):
+        headers = ("sys/socket.h", "sys/epoll.h", "time.h", "unistd.h", "stdio.h", "stdlib.h", "pthread.h")
+        self.assert_all_refused(headers, {
+            "socket(0, 0, 0)": "uses socket", "sendto(0, 0, 0, 0, 0, 0)": "uses sendto",
+            "epoll_create1(0)": "uses epoll_create1", "time(nullptr)": "uses time",
+            "clock_gettime(0, nullptr)": "uses clock_gettime", "read(0, nullptr, 0)": "uses read",
+            'fopen("", "")': "uses fopen", "rand()": "uses rand", "pthread_mutex_lock(nullptr)": "uses pthread_mutex_lock",
+        })
+
+    def test_refuses_the_clock_threads_and_streams_of_the_standard_library(self):
+        self.assert_all_refused(("chrono", "thread", "fstream", "random"), {
+            "std::chrono::steady_clock::now()": "steady_clock::now",
+            "std::thread([] {}).join()": "std::thread",
+            'std::ifstream("x").get()': "fstream",
+            "std::random_device()()": "random_device",
+        })
+
+    def test_refuses_a_library_with_other_exports_and_without_flags(self):
+        text = " ".join(check_exports(self.compile("int stray() { return 1; }", "x.so", "-shared")))
+        for words in ("exports _Z5strayv", "no krepis_", "NODELETE", "soname"):
+            self.assertIn(words, text)
+
+    def test_accepts_a_library_that_keeps_the_rules(self):
+        flags = ("-shared", "-Wl,-soname,libknul.so.1", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-z,relro", "-fvisibility=hidden")
+        source = 'extern "C" __attribute__((visibility("default"))) int krepis_version() { return 1; }'
+        self.assertEqual(check_exports(self.compile(source, "x.so", *flags)), [])
+
+
+def main():
+    if sys.argv[1:] == ["--self-test"]:
+        unittest.main(argv=[sys.argv[0]])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("check", choices=["sans-io", "exports"])
+    parser.add_argument("files", nargs="+")
+    arguments = parser.parse_args()
+    if arguments.check == "sans-io":
+        errors = check_sans_io(arguments.files)
+    else:
+        errors = [error for library in arguments.files for error in check_exports(library)]
+    for error in errors:
+        print(error)
+    print(f"{len(arguments.files)} files, {len(errors)} errors")
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# clang-format on every C and C++ file of the tree; --check only tells which would change.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+command -v clang-format >/dev/null || { echo "format: clang-format is not installed" >&2; exit 77; }
+mode=(-i)
+[[ ${1:-} == --check ]] && mode=(--dry-run --Werror)
+mapfile -t files < <(find include src cli tests bench fuzz examples cmake \
+  -path '*/node_modules' -prune -o \( -name '*.h' -o -name '*.hpp' -o -name '*.c' -o -name '*.cpp' \) -print)
+((${#files[@]} > 0)) || { echo "format: found no files" >&2; exit 1; }
+printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 20 clang-format "${mode[@]}"
