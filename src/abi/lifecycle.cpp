@@ -1,0 +1,148 @@
+#include "abi/lifecycle.hpp"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "abi/call_guard.hpp"
+#include "abi/quic_config.hpp"
+#include "server/error_codes.hpp"
+#include "server/settings_json.hpp"
+#include "service/service.hpp"
+
+namespace knul::abi {
+
+namespace {
+
+using krepis::DrainReport;
+using krepis::ErrorCode;
+using krepis::QuicServer;
+
+// Takes the server out of the registry when the scope ends, however it ends.
+class Removal {
+ public:
+  Removal(Process& process, std::uint64_t handle) : process_(process), handle_(handle) {}
+  ~Removal() {
+    process_.registry().unregister(handle_).reset();
+    process_.forget(handle_);
+  }
+  Removal(const Removal&) = delete;
+  Removal& operator=(const Removal&) = delete;
+
+ private:
+  Process& process_;
+  std::uint64_t handle_;
+};
+
+FfiResponse start_server(Process& process, const krepis::ServerOptions& options,
+                         krepis::ApplicationFactory factory, ServiceChoice service) {
+  auto server = QuicServer::start(options, std::move(factory));
+  if (!server) {
+    return failure(server.error());
+  }
+  const auto handle = process.registry().register_server(*std::move(server));
+  if (!handle) {
+    return failure(handle.error());
+  }
+  try {
+    return success({process.remember(*handle, std::move(service)), sizeof *handle, sizeof *handle, 0});
+  } catch (...) {
+    process.registry().unregister(*handle).reset();
+    throw;
+  }
+}
+
+// In two steps, because stop is a member of a server that others may be reading at the same time.
+krepis::Result<DrainReport> stop_pinned(Process& process, std::uint64_t handle,
+                                        std::optional<std::chrono::milliseconds> deadline) {
+  const auto pin = process.registry().find(handle);
+  if (!pin) {
+    return krepis::Error{ErrorCode::kInvalidPointer, {}};
+  }
+  return deadline ? pin->stop(*deadline) : pin->stop();
+}
+
+void write_report(const DrainReport& report, std::string& out) {
+  const auto member = [&](const char* name, std::uint64_t value) {
+    out += std::string(",\"") + name + "\":" + std::to_string(value);
+  };
+  out += report.clean ? "{\"clean\":true" : "{\"clean\":false";
+  member("connections_closed", report.connections_closed);
+  member("streams_completed", report.streams_completed);
+  member("streams_cut", report.streams_cut);
+  member("bytes_unsent", report.bytes_unsent);
+  member("elapsed_ms", static_cast<std::uint64_t>(report.elapsed.count()));
+  out += '}';
+}
+
+std::string timeout_text(const DrainReport& report) {
+  return "the drain deadline passed after " + std::to_string(report.elapsed.count()) +
+         " ms: " + std::to_string(report.streams_cut) + " streams cut, " +
+         std::to_string(report.bytes_unsent) + " bytes unsent; the server is stopped";
+}
+
+}  // namespace
+
+FfiResponse unknown_handle(std::uint64_t handle) {
+  return failure(ErrorCode::kInvalidPointer,
+                 "handle " + std::to_string(handle) + " is of no server that runs");
+}
+
+FfiResponse start(Process& process, const FfiQuicConfig* config) {
+  const auto options = read_config(config);
+  return options ? start_server(process, *options, nullptr, {}) : failure(options.error());
+}
+
+FfiResponse start_json(Process& process, const char* json, std::size_t length) {
+  if (json == nullptr) {
+    return failure(ErrorCode::kInvalidPointer, "json is null, expected " + std::to_string(length) + " bytes");
+  }
+  std::string_view text(json, length);
+  if (text.size() <= server::kMaxSettingsBytes && text.ends_with('\0')) {
+    text.remove_suffix(1);
+  }
+  auto parsed = server::parse_settings_json(text);
+  if (!parsed) {
+    return failure(server::to_public(std::move(parsed).error()));
+  }
+  krepis::ApplicationFactory factory;
+  if (parsed->service != "none") {
+    auto made = service::service_factory(parsed->service, parsed->service_root);
+    if (!made) {
+      return failure(made.error());
+    }
+    factory = *std::move(made);
+  }
+  return start_server(process, parsed->options, std::move(factory), {parsed->service, parsed->service_root});
+}
+
+FfiResponse stop(Process& process, std::uint64_t handle, std::optional<std::chrono::milliseconds> deadline,
+                 Report report) {
+  std::optional<Removal> removal;
+  const auto drained = [&] {
+    try {
+      return stop_pinned(process, handle, deadline);
+    } catch (...) {  // this call had claimed the stop, so nobody else can finish it
+      removal.emplace(process, handle);
+      throw;
+    }
+  }();
+  if (!drained) {
+    const ErrorCode code = drained.error().code;
+    const bool is_claimed = code == ErrorCode::kInvalidContext;  // by another call: the same for this caller
+    return is_claimed || code == ErrorCode::kInvalidPointer ? unknown_handle(handle) : failure(drained.error());
+  }
+  removal.emplace(process, handle);
+  if (!drained->clean) {
+    set_last_error(timeout_text(*drained));
+  }
+  FfiBuffer result{};
+  if (report == Report::kYes) {
+    std::string& out = new_result_text();
+    write_report(*drained, out);
+    result = buffer_of(out);
+  }
+  return {static_cast<std::uint32_t>(drained->clean ? ErrorCode::kSuccess : ErrorCode::kTimeout), 0, result};
+}
+
+}  // namespace knul::abi

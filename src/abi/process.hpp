@@ -1,0 +1,48 @@
+// The one global of the library: the registry behind the C ABI, and what each handle needs beside its server.
+#pragma once
+
+#include <krepis/krepis.hpp>
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace knul::abi {
+
+// Which built-in service a server was started with.
+struct ServiceChoice {
+  std::string name = "none";
+  std::string root;
+};
+
+// Thread: all functions from any thread.
+// Lifetime: made by the first call, never destroyed, so that a host may exit without a stop and its atexit
+// handlers may still call in.
+class Process {
+ public:
+  // Throws std::bad_alloc, and tries again at the next call.
+  static Process& instance();
+
+  [[nodiscard]] krepis::ServerRegistry& registry() { return registry_; }
+
+  // Starts to keep what belongs to a handle. Returns the 8 bytes of start's result. Lifetime: until forget.
+  const std::uint8_t* remember(std::uint64_t handle, ServiceChoice service);
+  [[nodiscard]] std::optional<ServiceChoice> service_of(std::uint64_t handle) const;
+  void forget(std::uint64_t handle);
+
+ private:
+  struct Record {
+    std::uint64_t handle_bytes;
+    ServiceChoice service;
+  };
+
+  Process() = default;
+
+  krepis::ServerRegistry registry_;
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, Record> records_;  // a map, because its values never move
+};
+
+}  // namespace knul::abi

@@ -1,0 +1,100 @@
+/* Stop with traffic: the deadline, the report, and what may be asked meanwhile. */
+#include <pthread.h>
+
+#include "check.h"
+#include "fixture.h"
+#include "traffic.h"
+
+static uint64_t handle;
+static FfiResponse stopped; /* its buffer belongs to the thread that stopped */
+static char report[512];
+
+static void stop_with(uint64_t deadline_ms) {
+  stopped = krepis_quic_stop_report(handle, deadline_ms);
+  snprintf(report, sizeof report, "%s", text_of(stopped));
+}
+
+static void* stop_within_ten_seconds(void* unused) {
+  stop_with(10000);
+  return unused;
+}
+
+static void a_stream_that_stays_open_is_cut_at_the_deadline(void) {
+  handle = start_server_json("\"service\":\"echo\"");
+  Traffic* const traffic = traffic_connect(krepis_quic_port(handle));
+  REQUIRE(traffic != NULL && traffic_hold_stream(traffic) == 0);
+  const double before = seconds_now();
+  stop_with(300);
+  const double elapsed = seconds_now() - before;
+  CHECK_EQUAL(stopped.error_code, KREPIS_TIMEOUT);
+  CHECK_CONTAINS(krepis_last_error(), "deadline");
+  CHECK_CONTAINS(report, "{\"clean\":false");
+  CHECK_EQUAL(json_number(report, "streams_cut"), 1);
+  CHECK_EQUAL(json_number(report, "connections_closed"), 1);
+  CHECK(elapsed >= 0.3 && elapsed < 1.0); /* the exact bound is a test of the server, on a quiet machine */
+  CHECK_EQUAL(krepis_quic_get_stats(handle).error_code, KREPIS_INVALID_POINTER);
+  CHECK_EQUAL(traffic_wait_closed(traffic), 0);
+  traffic_free(traffic);
+}
+
+static void the_frozen_stop_waits_for_the_setting_and_gives_no_buffer(void) {
+  handle = start_server_json("\"service\":\"echo\",\"drain_timeout_ms\":200");
+  Traffic* const traffic = traffic_connect(krepis_quic_port(handle));
+  REQUIRE(traffic != NULL && traffic_hold_stream(traffic) == 0);
+  const FfiResponse response = krepis_quic_stop(handle);
+  CHECK_EQUAL(response.error_code, KREPIS_TIMEOUT);
+  CHECK(response.result_buffer.data == NULL);
+  CHECK_EQUAL(krepis_quic_stop(handle).error_code, KREPIS_INVALID_POINTER);
+  traffic_free(traffic);
+}
+
+static void a_draining_server_answers_and_a_second_stop_does_not_find_it(void) {
+  pthread_t stopper;
+  handle = start_server_json("\"service\":\"echo\"");
+  Traffic* const traffic = traffic_connect(krepis_quic_port(handle));
+  REQUIRE(traffic != NULL && traffic_hold_stream(traffic) == 0);
+  REQUIRE(pthread_create(&stopper, NULL, stop_within_ten_seconds, NULL) == 0);
+  while (strstr(text_of(krepis_quic_info(handle)), "\"state\":\"draining\"") == NULL) {
+  }
+  CHECK_EQUAL(krepis_quic_stop(handle).error_code, KREPIS_INVALID_POINTER);
+  const FfiResponse stats = krepis_quic_get_stats(handle);
+  CHECK_EQUAL(stats.error_code, KREPIS_SUCCESS);
+  CHECK_EQUAL(json_number(text_of(stats), "draining"), 1);
+  CHECK_EQUAL(krepis_quic_get_metrics(handle).error_code, KREPIS_SUCCESS);
+  CHECK(krepis_quic_port(handle) != 0);
+  CHECK_EQUAL(traffic_finish_stream(traffic), 0);
+  pthread_join(stopper, NULL);
+  CHECK_EQUAL(stopped.error_code, KREPIS_SUCCESS);
+  CHECK_CONTAINS(report, "{\"clean\":true");
+  CHECK_EQUAL(json_number(report, "streams_completed"), 1);
+  CHECK(json_number(report, "elapsed_ms") < 9000);
+  CHECK_EQUAL(traffic_wait_closed(traffic), 0);
+  traffic_free(traffic);
+}
+
+static void traffic_shows_in_the_statistics_and_among_the_connections(void) {
+  handle = start_server_json("\"service\":\"echo\"");
+  Traffic* const traffic = traffic_connect(krepis_quic_port(handle));
+  REQUIRE(traffic != NULL);
+  CHECK_EQUAL(traffic_echo(traffic, 10000), 0);
+  const char* const stats = text_of(krepis_quic_get_stats(handle));
+  CHECK_EQUAL(json_number(stats, "total_requests"), 1);
+  CHECK_EQUAL(json_number(stats, "active_connections"), 1);
+  CHECK(json_number(stats, "total_bytes_in") > 10000);
+  CHECK(json_number(stats, "total_bytes_out") > 10000);
+  CHECK(json_number(stats, "avg_latency_ms") > 0);
+  const char* const connections = text_of(krepis_quic_connections(handle));
+  CHECK(connections[0] == '[' && connections[1] == '{');
+  CHECK_CONTAINS(connections, "127.0.0.1:");
+  traffic_free(traffic);
+  CHECK_EQUAL(krepis_quic_stop(handle).error_code, KREPIS_SUCCESS);
+}
+
+int main(void) {
+  fixture_set_up();
+  RUN(traffic_shows_in_the_statistics_and_among_the_connections);
+  RUN(a_stream_that_stays_open_is_cut_at_the_deadline);
+  RUN(the_frozen_stop_waits_for_the_setting_and_gives_no_buffer);
+  RUN(a_draining_server_answers_and_a_second_stop_does_not_find_it);
+  return check_summary();
+}

@@ -1,0 +1,121 @@
+#define _GNU_SOURCE
+#include "fixture.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "support/temporary_folder.h"
+
+KnulTestCertificateFiles fixture_files;
+char fixture_folder[256];
+static pid_t owner;
+
+static void tear_down(void) {
+  if (getpid() == owner) { /* not in a forked child */
+    knul_test_remove_folder(fixture_folder);
+  }
+}
+
+void fixture_set_up(void) {
+  REQUIRE(knul_test_make_temporary_folder(fixture_folder, sizeof fixture_folder) == 0);
+  owner = getpid();
+  atexit(tear_down);
+  REQUIRE(knul_test_write_certificates(fixture_folder, "server", NULL, &fixture_files) == 0);
+}
+
+FfiBuffer text_buffer(const char* text) {
+  const size_t length = strlen(text);
+  return (FfiBuffer){(const uint8_t*)text, length, length, 0};
+}
+
+FfiQuicConfig config_for(uint16_t port) {
+  return (FfiQuicConfig){.port = port,
+                         .max_streams = 100,
+                         .idle_timeout_ms = 30000,
+                         .host_addr = text_buffer("127.0.0.1"),
+                         .cert_path = text_buffer(fixture_files.cert_path),
+                         .key_path = text_buffer(fixture_files.key_path)};
+}
+
+uint16_t free_port(void) {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t size = sizeof address;
+  REQUIRE(fd >= 0);
+  REQUIRE(bind(fd, (const struct sockaddr*)&address, sizeof address) == 0);
+  REQUIRE(getsockname(fd, (struct sockaddr*)&address, &size) == 0);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
+uint64_t handle_of(FfiResponse response) {
+  uint64_t handle = 0;
+  if (response.error_code == KREPIS_SUCCESS && response.result_buffer.len == sizeof handle) {
+    memcpy(&handle, response.result_buffer.data, sizeof handle);
+  }
+  return handle;
+}
+
+const char* text_of(FfiResponse response) {
+  return response.result_buffer.data != NULL ? (const char*)response.result_buffer.data : "";
+}
+
+uint64_t start_server(void) {
+  for (int attempt = 0; attempt < 20; ++attempt) { /* the port may be taken by another program meanwhile */
+    const FfiQuicConfig config = config_for(free_port());
+    const FfiResponse response = krepis_quic_start(&config);
+    if (response.error_code == KREPIS_SUCCESS) {
+      return handle_of(response);
+    }
+    if (response.error_code != KREPIS_NETWORK_ERROR) {
+      break;
+    }
+  }
+  fprintf(stderr, "no server: %s\n", krepis_last_error());
+  exit(1);
+}
+
+uint64_t start_server_json(const char* more) {
+  char json[2048];
+  snprintf(json, sizeof json, "{\"cert_path\":\"%s\",\"key_path\":\"%s\"%s%s}", fixture_files.cert_path,
+           fixture_files.key_path, more != NULL ? "," : "", more != NULL ? more : "");
+  const uint64_t handle = handle_of(krepis_quic_start_json(json, strlen(json)));
+  if (handle == 0) {
+    fprintf(stderr, "no server: %s\n", krepis_last_error());
+    exit(1);
+  }
+  return handle;
+}
+
+static int entries(const char* path) {
+  DIR* const folder = opendir(path);
+  int count = 0;
+  REQUIRE(folder != NULL);
+  for (const struct dirent* entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+    count += entry->d_name[0] != '.';
+  }
+  closedir(folder);
+  return count;
+}
+
+int open_descriptors(void) { return entries("/proc/self/fd") - 1; /* the one that lists them */ }
+
+int threads(void) { return entries("/proc/self/task"); }
+
+double json_number(const char* json, const char* name) {
+  char key[80];
+  snprintf(key, sizeof key, "\"%s\":", name);
+  const char* const found = strstr(json, key);
+  return found != NULL ? strtod(found + strlen(key), NULL) : -1;
+}
+
+double seconds_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
