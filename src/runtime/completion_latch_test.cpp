@@ -55,14 +55,21 @@ TEST(CompletionLatch, PublishesWhatThreadsDidBeforeTheyCountedDown) {
 }
 
 TEST(CompletionLatch, ReleasesEveryWaiter) {
-  CompletionLatch latch;
-  std::vector<std::thread> waiters;
-  for (int i = 0; i < 4; ++i) {
-    waiters.emplace_back([&latch] { EXPECT_TRUE(latch.wait_until(monotonic_now() + 60s)); });
-  }
-  latch.count_down();
-  for (std::thread& waiter : waiters) {
-    waiter.join();
+  for (int round = 0; round < 50; ++round) {
+    CompletionLatch is_waiting(4);
+    CompletionLatch latch;
+    std::vector<std::thread> waiters;
+    for (int i = 0; i < 4; ++i) {
+      waiters.emplace_back([&] {
+        is_waiting.count_down();
+        EXPECT_TRUE(latch.wait_until(monotonic_now() + 5s));
+      });
+    }
+    is_waiting.wait();
+    latch.count_down();
+    for (std::thread& waiter : waiters) {
+      waiter.join();
+    }
   }
 }
 

@@ -67,7 +67,7 @@ class Mailbox {
       if (cell.sequence.load(std::memory_order_acquire) != head_ + 1) {
         break;
       }
-      T mail = std::exchange(cell.mail, T{});
+      T mail = std::move(cell.mail);
       cell.sequence.store(head_ + mask_ + 1, std::memory_order_release);
       ++head_;
       ++count;

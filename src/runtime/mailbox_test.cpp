@@ -51,9 +51,16 @@ TEST_F(MailboxTest, RefusesAPostWhenFullAndLeavesItUntouched) {
 TEST_F(MailboxTest, HoldsAtLeastItsCapacityEvenOfOne) {
   Mailbox<int> mailbox(1, *waker_);
   EXPECT_FALSE(mailbox.has_mail());
-  EXPECT_TRUE(mailbox.try_post(1));
-  EXPECT_TRUE(mailbox.has_mail());
-  EXPECT_EQ(mailbox.drain([](int&&) {}), 1U);
+  std::vector<int> accepted;
+  for (int mail = 0; mail < 5; ++mail) {
+    if (mailbox.try_post(int{mail})) {
+      accepted.push_back(mail);
+    }
+  }
+  EXPECT_GE(accepted.size(), 1U);
+  std::vector<int> received;
+  mailbox.drain([&](int&& mail) { received.push_back(mail); });
+  EXPECT_EQ(received, accepted);
   EXPECT_FALSE(mailbox.has_mail());
 }
 

@@ -30,12 +30,9 @@ class ThreadAttributes {
   ThreadAttributes& operator=(const ThreadAttributes&) = delete;
 
   int pin_to(unsigned cpu) {
-    if (cpu >= CPU_SETSIZE) {
-      return EINVAL;
-    }
     cpu_set_t cpus;
     CPU_ZERO(&cpus);
-    CPU_SET(cpu, &cpus);
+    CPU_SET(cpu, &cpus);  // one beyond the set stays out of it, and the kernel refuses an empty set
     return pthread_attr_setaffinity_np(&attributes_, sizeof(cpus), &cpus);
   }
   const pthread_attr_t* get() const { return &attributes_; }

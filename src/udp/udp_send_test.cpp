@@ -121,7 +121,20 @@ TEST_P(RefusedGso, KeepsTheRemainderWhenTheResendBlocks) {
 INSTANTIATE_TEST_SUITE_P(Errno, RefusedGso, ::testing::Values(EIO, EINVAL),
                          [](const auto& test) { return std::string(test.param == EIO ? "EIO" : "EINVAL"); });
 
-TEST_F(FaultySend, KeepsGsoWhenThePathItselfIsRefused) {
+TEST_F(FaultySend, KeepsGsoWhenTheTrainsPacketsAreRefusedToo) {
+  for (const int error : {EINVAL, EIO}) {
+    fill(1, 3);
+    calls_.send_errors = {error, error};
+    EXPECT_EQ(send(), SendStatus::kDone);
+    EXPECT_TRUE(sender_.features().gso);
+    cursor_ = {};
+    batch_.clear();
+  }
+  EXPECT_EQ(counters_.udp_gso_fallbacks.load(), 0U);
+  EXPECT_EQ(counters_.udp_send_errors.load(), 2U);
+}
+
+TEST_F(FaultySend, DropsATrainWhoseSourceAddressIsNotOfThisMachine) {
   UdpSocket wildcard = UdpSocket::open({.address = address("0.0.0.0")}, log_).value();
   const base::Path gone{address("192.0.2.1", 1), receiver_.local_address()};
   append(batch_, gone, packet(0, 100));

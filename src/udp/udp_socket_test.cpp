@@ -123,6 +123,7 @@ TEST_F(UdpSocketTest, DeliversAnEmptyDatagramAsSuch) {
   EXPECT_EQ(received[1].payload.size(), 0U);
   EXPECT_EQ(received[1].path.remote, sender.local_address());
   EXPECT_EQ(received[2].payload.size(), 3U);
+  EXPECT_EQ(counters_.udp_datagrams_received.load(), 3U);
 }
 
 class UdpReceive : public UdpSocketTest {
