@@ -21,8 +21,16 @@ int report(const Failure& failure) {
   return static_cast<int>(failure.code);
 }
 
+// CLI11 only says that a command is missing.
+std::string unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (!app.get_subcommands().empty() || argc < 2 || *argv[1] == '-') {
+    return {};
+  }
+  return std::string("unknown command \"") + argv[1] + "\"; serve, cert, perf or get is expected";
+}
+
 // --help and --version end the parse like errors do, with code 0.
-int end_of_parse(const CLI::App& app, const CLI::ParseError& error) {
+int end_of_parse(const CLI::App& app, const CLI::ParseError& error, const std::string& better_text) {
   if (error.get_exit_code() == 0) {
     return app.exit(error);
   }
@@ -31,7 +39,8 @@ int end_of_parse(const CLI::App& app, const CLI::ParseError& error) {
     chosen = command;
   }
   const std::string command = chosen == &app ? "knul" : "knul " + chosen->get_name();
-  std::fprintf(stderr, "knul: %s\nTry `%s --help`.\n", error.what(), command.c_str());
+  std::fprintf(stderr, "knul: %s\nTry `%s --help`.\n",
+               better_text.empty() ? error.what() : better_text.c_str(), command.c_str());
   return static_cast<int>(ExitCode::kUsage);
 }
 
@@ -39,6 +48,7 @@ int run(int argc, char** argv) {
   CLI::App app("Krepis KNUL: a QUIC server and its tools", "knul");
   app.set_version_flag("--version", std::string("knul ") + krepis::version());
   app.require_subcommand(1);
+  app.get_formatter()->column_width(36);
   app.footer("Exit codes: 0 success, 1 failure, 2 wrong usage, 3 and 4 see `knul serve --help`.");
   CommandResult result = ExitCode::kSuccess;
   if (const auto added = knul::cli::add_serve_command(app, result); !added) {
@@ -50,7 +60,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return end_of_parse(app, error);
+    return end_of_parse(app, error, unknown_command(app, argc, argv));
   }
   return result ? static_cast<int>(*result) : report(result.error());
 }

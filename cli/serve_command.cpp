@@ -44,21 +44,27 @@ std::string short_form(const Setting& setting) {
   return found == kShort.end() ? "" : "," + found->second;
 }
 
+std::string description(const Setting& setting) {
+  return setting.doc + (setting.default_text.empty() ? "" : " [" + setting.default_text + "]");
+}
+
 CLI::Option* add_setting(CLI::App& command, ServeFlags& flags, const Setting& setting) {
   const std::string names = flag_of(setting) + short_form(setting);
   if (setting.type == SettingType::kBoolean) {
     const std::string negated = ",!--no-" + flag_of(setting).substr(2);
-    return command.add_flag(names + negated, flags.scalars[setting.name], setting.doc);
+    return command.add_flag(names + negated, flags.scalars[setting.name], description(setting));
   }
   if (setting.type == SettingType::kList) {
-    return command.add_option(names, flags.lists[setting.name], setting.doc)
+    return command.add_option(names, flags.lists[setting.name], description(setting))
         ->delimiter(',')
         ->allow_extra_args(false)
-        ->type_name("NAME,...");
+        ->type_name("NAME");
   }
   const char* const type = setting.type == SettingType::kInteger ? "N" : "TEXT";
-  return command.add_option(names, flags.scalars[setting.name], setting.doc)
-      ->type_name(setting.limits.empty() ? type : setting.limits);
+  // The last one counts, so that a flag can be appended to a command line that has it.
+  return command.add_option(names, flags.scalars[setting.name], description(setting))
+      ->type_name(setting.limits.empty() ? type : setting.limits)
+      ->take_last();
 }
 
 std::map<std::string, std::string> given_settings(const ServeFlags& flags) {
@@ -175,9 +181,6 @@ Outcome<void> add_serve_command(CLI::App& app, CommandResult& result) {
   for (const Setting& setting : flags->settings) {
     CLI::Option* const option = add_setting(*command, *flags, setting);
     option->group("Settings");
-    if (!setting.default_text.empty()) {
-      option->default_str(setting.default_text);
-    }
     flags->options[setting.name] = option;
   }
   command->footer(

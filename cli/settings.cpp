@@ -37,7 +37,9 @@ std::string limits_of(const json& described) {
     }
     return joined;
   }
-  if (described.contains("min") && described.contains("max")) {
+  // The limits of other types are lengths.
+  const bool is_integer = described.at("type") == "integer";
+  if (is_integer && described.contains("min") && described.contains("max")) {
     return shown(described["min"]) + ".." + shown(described["max"]);
   }
   return {};
