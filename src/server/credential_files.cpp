@@ -17,8 +17,15 @@ struct Named {
   std::string_view what;
   const std::string& path;
 
+  // Without the middle of a very long path, so that the reason behind it is still read.
+  [[nodiscard]] std::string shown_path() const {
+    constexpr std::size_t kShown = 240;
+    return path.size() <= 2 * kShown ? path
+                                     : path.substr(0, kShown) + "..." + path.substr(path.size() - kShown);
+  }
   [[nodiscard]] base::Error error(std::string_view why) const {
-    return {base::ErrorKind::kCredentials, std::string(what) + " \"" + path + "\": " + std::string(why)};
+    return {base::ErrorKind::kCredentials,
+            std::string(what) + " \"" + shown_path() + "\": " + std::string(why)};
   }
   [[nodiscard]] base::Error system_error(int code) const {
     const auto kind =

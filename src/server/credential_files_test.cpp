@@ -49,6 +49,14 @@ TEST_F(CredentialFile, ThatIsMissingIsRefusedWithTheSystemsReason) {
   expect_refused(folder_.file("none.pem"), "No such file");
 }
 
+TEST_F(CredentialFile, WithAVeryLongPathIsRefusedWithAReadableMessage) {
+  const auto result = read_credential_file("cert_path", "/begin" + std::string(4'000, 'x') + "end");
+  ASSERT_FALSE(result);
+  EXPECT_LT(result.error().message.size(), 600U);
+  EXPECT_THAT(result.error().message, ::testing::StartsWith("cert_path \"/begin"));
+  EXPECT_THAT(result.error().message, HasSubstr("end\": File name too long"));
+}
+
 TEST_F(CredentialFile, ThatIsEmptyIsRefused) { expect_refused(write("empty.pem", ""), "empty"); }
 
 TEST_F(CredentialFile, ThatIsLargerThanOneMebibyteIsRefused) {

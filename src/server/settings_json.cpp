@@ -1,11 +1,15 @@
+// No json value of the library is built here, only its parser and its string writer are used: the destructor
+// of an array or object allocates, and without memory that would end the process.
 #include "server/settings_json.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <bitset>
 #include <limits>
-#include <set>
+#include <optional>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace knul::server {
 
@@ -13,64 +17,17 @@ namespace {
 
 using krepis::ServerOptions;
 using Json = nlohmann::json;
-using OrderedJson = nlohmann::ordered_json;
 
 base::Error invalid(std::string message) { return {base::ErrorKind::kInvalidArgument, std::move(message)}; }
 
-std::string dumped(const Json& value) {
+std::string json_text(const std::string& text) {
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// For messages, which have to stay readable.
+std::string cut_json_text(const std::string& text) {
   constexpr std::size_t kShown = 80;
-  std::string text = value.dump(-1, ' ', true);  // ASCII, so that it can be cut anywhere
-  if (text.size() > kShown) {
-    text.replace(kShown, std::string::npos, "...");
-  }
-  return text;
-}
-
-base::Error wrong_type(const Setting& setting, const Json& value, std::string_view expected) {
-  return invalid(std::string(setting.name) + " is " + dumped(value) + ", expected " + std::string(expected));
-}
-
-base::Status read(const Setting& setting, const Json& value, std::string& place) {
-  if (!value.is_string()) {
-    return wrong_type(setting, value, "a string");
-  }
-  place = value.get<std::string>();
-  return {};
-}
-
-base::Status read(const Setting& setting, const Json& value, bool& place) {
-  if (!value.is_boolean()) {
-    return wrong_type(setting, value, "true or false");
-  }
-  place = value.get<bool>();
-  return {};
-}
-
-base::Status read(const Setting& setting, const Json& value, std::vector<std::string>& place) {
-  const auto is_string = [](const Json& name) { return name.is_string(); };
-  if (value.is_string()) {
-    place = {value.get<std::string>()};
-  } else if (value.is_array() && std::ranges::all_of(value, is_string)) {
-    place = value.get<std::vector<std::string>>();
-  } else {
-    return wrong_type(setting, value, "a string or a list of strings");
-  }
-  return {};
-}
-
-template <class T>
-requires std::is_unsigned_v<T> base::Status read(const Setting& setting, const Json& value, T& place) {
-  const std::string expected =
-      "a whole number from " + std::to_string(setting.min) + " to " + std::to_string(setting.max);
-  if (!value.is_number_unsigned()) {
-    return wrong_type(setting, value, expected);
-  }
-  const auto number = value.get<std::uint64_t>();
-  if (number > std::numeric_limits<T>::max()) {  // the rest of the range is checked by validate
-    return wrong_type(setting, value, expected);
-  }
-  place = static_cast<T>(number);
-  return {};
+  return json_text(text.size() > kShown ? text.substr(0, kShown) + "..." : text);
 }
 
 template <class T>
@@ -81,51 +38,139 @@ template <class T>
 T& at(ParsedSettings& parsed, T ParsedSettings::*place) {
   return parsed.*place;
 }
-template <class T>
-const T& at(const ParsedSettings& parsed, T ServerOptions::*place) {
-  return parsed.options.*place;
-}
-template <class T>
-const T& at(const ParsedSettings& parsed, T ParsedSettings::*place) {
-  return parsed.*place;
+
+std::string expected_of(const Setting& setting) {
+  const std::string_view type = type_name(setting);
+  if (type == "integer") {
+    return "a whole number from " + std::to_string(setting.min) + " to " + std::to_string(setting.max);
+  }
+  if (type == "boolean") {
+    return "true or false";
+  }
+  return type == "string" ? "a string" : "a string or a list of strings";
 }
 
-// Thrown out of the parser, which has no limit of its own: writing or comparing deep values recurses.
-struct TooDeep {};
-constexpr int kMaxDepth = 4;
+// Takes the parser's events, one setting after another, and stops it at the first one that is wrong.
+class SettingsReader final : public nlohmann::json_sax<Json> {
+ public:
+  explicit SettingsReader(std::size_t text_size) : text_size_(text_size) {}
 
-// The parser itself would let the last of two equal keys win.
-base::Result<Json> parse_object(std::string_view text) {
-  std::set<std::string> seen;
-  std::string repeated;
-  const auto notice = [&](int depth, Json::parse_event_t event, Json& value) {
-    if (depth > kMaxDepth) {
-      throw TooDeep{};
+  [[nodiscard]] bool has_alpn() const { return has_alpn_; }
+  ParsedSettings& parsed() { return parsed_; }
+  std::optional<base::Error>& error() { return error_; }
+
+  bool null() override { return refuse("null"); }
+  bool boolean(bool value) override { return store(value, value ? "true" : "false"); }
+  bool number_integer(number_integer_t value) override { return refuse(std::to_string(value)); }
+  bool number_float(number_float_t, const string_t& text) override { return refuse(text); }
+  bool binary(binary_t&) override { return refuse("binary"); }
+
+  bool number_unsigned(number_unsigned_t value) override {
+    return store(std::uint64_t{value}, std::to_string(value));
+  }
+
+  bool string(string_t& value) override {
+    if (list_ != nullptr) {
+      list_->push_back(value);
+      return true;
     }
-    if (depth == 1 && event == Json::parse_event_t::key && !seen.insert(value.get<std::string>()).second) {
-      repeated = dumped(value);
+    return store(value, cut_json_text(value));
+  }
+
+  bool start_object(std::size_t) override {
+    if (is_inside_) {
+      return refuse("an object");
     }
+    is_inside_ = true;
     return true;
-  };
-  Json object;
-  try {
-    object = Json::parse(text.begin(), text.end(), notice);
-  } catch (const Json::parse_error& failure) {
-    return invalid("not valid JSON at byte " + std::to_string(failure.byte) + " of " +
-                   std::to_string(text.size()));
-  } catch (const Json::exception&) {
-    return invalid("not valid JSON: a number is too large");
-  } catch (const TooDeep&) {
-    return invalid("the settings are nested deeper than " + std::to_string(kMaxDepth) + " levels");
   }
-  if (!object.is_object()) {
-    return invalid("the settings are " + dumped(object) + ", expected a JSON object");
+  bool end_object() override { return true; }
+
+  bool start_array(std::size_t) override {
+    const auto* place = setting_ == nullptr
+                            ? nullptr
+                            : std::get_if<std::vector<std::string> ServerOptions::*>(&setting_->place);
+    if (place == nullptr || list_ != nullptr) {
+      return refuse("a list");
+    }
+    list_ = &at(parsed_, *place);
+    list_->clear();
+    return true;
   }
-  if (!repeated.empty()) {
-    return invalid(repeated + " is given twice, expected each setting once");
+  bool end_array() override {
+    list_ = nullptr;
+    return true;
   }
-  return object;
-}
+
+  bool key(string_t& name) override {
+    setting_ = find_setting(name);
+    if (setting_ == nullptr) {
+      return fail(cut_json_text(name) + " is not a setting, expected one of docs/settings.md");
+    }
+    const auto index = static_cast<std::size_t>(setting_ - settings().data());
+    if (seen_.test(index)) {
+      return fail(json_text(name) + " is given twice, expected each setting once");
+    }
+    seen_.set(index);
+    has_alpn_ = has_alpn_ || name == "alpn";
+    return true;
+  }
+
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
+    return fail("not valid JSON at byte " + std::to_string(position) + " of " + std::to_string(text_size_));
+  }
+
+ private:
+  bool fail(std::string message) {
+    error_ = invalid(std::move(message));
+    return false;
+  }
+
+  bool refuse(const std::string& shown) {
+    if (setting_ == nullptr) {
+      return fail("the settings are " + shown + ", expected a JSON object");
+    }
+    const std::string is = list_ != nullptr ? "a list with " + shown : shown;
+    return fail(std::string(setting_->name) + " is " + is + ", expected " + expected_of(*setting_));
+  }
+
+  // A value that a setting of another type cannot hold is refused; ranges are checked by validate.
+  template <class Value>
+  bool store(const Value& value, const std::string& shown) {
+    if (setting_ == nullptr || list_ != nullptr) {
+      return refuse(shown);
+    }
+    const bool is_stored =
+        std::visit([&](auto place) { return assign(at(parsed_, place), value); }, setting_->place);
+    return is_stored || refuse(shown);
+  }
+
+  template <class T, class Value>
+  static bool assign(T& to, const Value& value) {
+    if constexpr (std::is_same_v<T, Value>) {
+      to = value;
+      return true;
+    } else if constexpr (std::is_same_v<T, std::vector<std::string>> && std::is_same_v<Value, std::string>) {
+      to.assign(1, value);
+      return true;
+    } else if constexpr (std::is_unsigned_v<T> && !std::is_same_v<T, bool> &&
+                         std::is_same_v<Value, std::uint64_t>) {
+      to = static_cast<T>(value);
+      return value <= std::numeric_limits<T>::max();
+    } else {
+      return false;
+    }
+  }
+
+  std::size_t text_size_;
+  ParsedSettings parsed_;
+  std::optional<base::Error> error_;
+  std::bitset<64> seen_;
+  bool has_alpn_ = false;
+  bool is_inside_ = false;
+  const Setting* setting_ = nullptr;          // the one whose value comes next
+  std::vector<std::string>* list_ = nullptr;  // inside its list
+};
 
 std::string_view default_alpn(std::string_view service) {
   if (service == "perf") {
@@ -138,25 +183,44 @@ bool must_be_given(const Setting& setting) {
   return setting.name == "cert_path" || setting.name == "key_path";
 }
 
-OrderedJson value_of(const ParsedSettings& parsed, const Setting& setting) {
-  return std::visit([&](auto place) { return OrderedJson(at(parsed, place)); }, setting.place);
+std::string json_of(const std::string& value) { return json_text(value); }
+template <class T>
+requires std::is_unsigned_v<T> std::string json_of(T value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return value ? "true" : "false";
+  } else {
+    return std::to_string(value);
+  }
+}
+template <class Texts>
+std::string json_of_list(const Texts& texts) {
+  std::string list = "[";
+  for (const auto& text : texts) {
+    list += (list.size() > 1 ? "," : "") + json_text(std::string(text));
+  }
+  return list + "]";
+}
+std::string json_of(const std::vector<std::string>& value) { return json_of_list(value); }
+
+std::string value_of(ParsedSettings& parsed, const Setting& setting) {
+  return std::visit([&](auto place) { return json_of(at(parsed, place)); }, setting.place);
 }
 
-OrderedJson describe(const Setting& setting) {
-  OrderedJson entry{{"name", setting.name}, {"type", type_name(setting)}};
-  entry["default"] = must_be_given(setting) ? OrderedJson(nullptr) : value_of(ParsedSettings{}, setting);
+std::string describe(const Setting& setting, ParsedSettings& defaults) {
+  const std::string_view type = type_name(setting);
+  std::string entry = "{\"name\":" + json_text(std::string(setting.name)) +
+                      ",\"type\":" + json_text(std::string(type)) +
+                      ",\"default\":" + (must_be_given(setting) ? "null" : value_of(defaults, setting));
   if (!setting.values.empty()) {
-    entry["values"] = setting.values;
-  } else if (type_name(setting) != "boolean") {
-    entry["min"] = setting.min;
-    entry["max"] = setting.max;
+    entry += ",\"values\":" + json_of_list(setting.values);
+  } else if (type != "boolean") {
+    entry += ",\"min\":" + std::to_string(setting.min) + ",\"max\":" + std::to_string(setting.max);
   }
-  const bool is_text = type_name(setting) == "string" && setting.values.empty();
+  const bool is_text = type == "string" && setting.values.empty();
   if (is_text || !setting.unit.empty()) {
-    entry["unit"] = is_text ? "bytes" : setting.unit;
+    entry += ",\"unit\":" + json_text(std::string(is_text ? "bytes" : setting.unit));
   }
-  entry["doc"] = setting.doc;
-  return entry;
+  return entry + ",\"doc\":" + json_text(std::string(setting.doc)) + "}";
 }
 
 }  // namespace
@@ -166,46 +230,37 @@ base::Result<ParsedSettings> parse_settings_json(std::string_view text) {
     return invalid("the settings are " + std::to_string(text.size()) + " bytes long, expected 1 to " +
                    std::to_string(kMaxSettingsBytes));
   }
-  auto object = parse_object(text);
-  if (!object) {
-    return std::move(object).error();
+  SettingsReader reader(text.size());
+  if (!Json::sax_parse(text.begin(), text.end(), &reader)) {
+    return reader.error().value_or(invalid("not valid JSON"));
   }
-  ParsedSettings parsed;
-  for (const auto& [key, value] : object->items()) {
-    const Setting* setting = find_setting(key);
-    if (setting == nullptr) {
-      return invalid(dumped(key) + " is not a setting, expected one of docs/settings.md");
-    }
-    auto status =
-        std::visit([&](auto place) { return read(*setting, value, at(parsed, place)); }, setting->place);
-    if (!status) {
-      return std::move(status).error();
-    }
-  }
-  if (!object->contains("alpn")) {
+  ParsedSettings& parsed = reader.parsed();
+  if (!reader.has_alpn()) {
     parsed.options.alpn = {std::string(default_alpn(parsed.service))};
   }
   if (auto status = validate(parsed); !status) {
     return std::move(status).error();
   }
   clamp(parsed.options);
-  return parsed;
+  return std::move(parsed);
 }
 
-std::string settings_to_json(const ParsedSettings& parsed) {
-  OrderedJson object = OrderedJson::object();
+std::string settings_to_json(ParsedSettings parsed) {
+  std::string object;
   for (const Setting& setting : settings()) {
-    object[std::string(setting.name)] = value_of(parsed, setting);
+    object +=
+        (object.empty() ? "{" : ",") + json_text(std::string(setting.name)) + ":" + value_of(parsed, setting);
   }
-  return object.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  return object + "}";
 }
 
 std::string describe_settings_json() {
-  OrderedJson list = OrderedJson::array();
+  ParsedSettings defaults;
+  std::string list;
   for (const Setting& setting : settings()) {
-    list.push_back(describe(setting));
+    list += (list.empty() ? "[" : ",") + describe(setting, defaults);
   }
-  return list.dump();
+  return list + "]";
 }
 
 }  // namespace knul::server

@@ -18,7 +18,7 @@ inline constexpr std::size_t kMaxSettingsBytes = 1 << 20;
 base::Result<ParsedSettings> parse_settings_json(std::string_view text);
 
 // Every setting with its value. Bytes of a path that are not UTF-8 become U+FFFD.
-[[nodiscard]] std::string settings_to_json(const ParsedSettings& settings);
+[[nodiscard]] std::string settings_to_json(ParsedSettings settings);
 
 // Array of {name, type, default, doc} and, where they apply, min, max, values, unit. `default` is null where
 // the setting must be given.
