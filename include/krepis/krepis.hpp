@@ -362,6 +362,9 @@ class ServerRegistry {
 };
 
 struct ClientOptions {
+  // Numeric. Its family decides which servers can be reached: "0.0.0.0" those with an IPv4 address, "::"
+  // those with an IPv6 address.
+  std::string local_address = "0.0.0.0";
   std::vector<std::string> alpn = {"knul"};
   std::string ca_path;              // PEM of trusted roots; empty: the system's
   bool verify_peer = true;          // false accepts any certificate: for tests only
@@ -382,12 +385,13 @@ struct ClientOptions {
   bool gro = true;
 };
 
-// A QUIC client: one thread, one socket per address family, any number of connections.
+// A QUIC client: one thread, one socket, any number of connections.
 class QuicClient {
  public:
   static Result<std::unique_ptr<QuicClient>> start(const ClientOptions& options,
                                                    std::unique_ptr<Application> application);
-  // Closes all connections with code 0 and joins the thread.
+  // Closes idle connections with LibraryCode::kNone, busy ones with kDeadline, and joins the thread.
+  // Blocks: up to 200 ms, for the closes to arrive. Thread: any but the client's own.
   ~QuicClient();
   QuicClient(const QuicClient&) = delete;
   QuicClient& operator=(const QuicClient&) = delete;
@@ -395,6 +399,8 @@ class QuicClient {
   // Starts a handshake; on_connection or on_connection_closed follows on the client's thread, with
   // `context` in Connection::context. `host` is numeric or "localhost"; `server_name` is sent as SNI and
   // checked against the certificate. Thread: any, the client's own included.
+  // Errors: kInvalidRequest (host, family), kNetworkError (no route), kInvalidContext (stopping, or
+  // thousands of calls wait).
   Result<void> connect(std::string_view host, std::uint16_t port, std::string_view server_name,
                        std::uint64_t context);
   // Runs `task` on the client's thread. Thread: any.

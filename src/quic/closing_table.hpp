@@ -57,6 +57,12 @@ class ClosingTable {
     return taken;
   }
 
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (const auto& entry : entries_)
+      visit(*entry);
+  }
+
  private:
   base::DeadlineHeap<ClosingConnection> deadlines_;
   std::vector<std::unique_ptr<ClosingConnection>> entries_;

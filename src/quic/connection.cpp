@@ -7,6 +7,7 @@
 #include <array>
 
 #include "quic/connection_callbacks.hpp"
+#include "quic/text.hpp"
 #include "quic/transport_settings.hpp"
 
 namespace knul::quic {
@@ -24,14 +25,6 @@ ngtcp2_conn* native_of(ngtcp2_crypto_conn_ref* reference) {
 Error library_error(const char* what, int code) {
   const ErrorKind kind = code == NGTCP2_ERR_NOMEM ? ErrorKind::kOutOfMemory : ErrorKind::kInternal;
   return {kind, std::string(what) + ": " + ngtcp2_strerror(code)};
-}
-
-std::string join(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) {
-    text += (text.empty() ? "" : ", ") + name;
-  }
-  return text.empty() ? "none" : text;
 }
 
 }  // namespace
@@ -232,7 +225,7 @@ void Connection::fail_tls() {
   if (alert == kNoApplicationProtocol && is_server_) {
     environment_.log.write(base::LogLevel::kWarning,
                            "connection from " + path().remote.to_string() + " refused: it offers ALPN " +
-                               join(conn_ref_.offered_alpn) + ", see the setting alpn for what is accepted");
+                               join(conn_ref_.offered_alpn) + ", accepted is " + environment_.accepted_alpn);
   } else if (const std::string failure = tls_.verification_failure(); !failure.empty()) {
     reason += ": " + failure;
   }

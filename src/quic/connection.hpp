@@ -60,6 +60,7 @@ struct ConnectionEnvironment {
   ConnectionObserver& observer;
   ConnectionHost& host;
   const ConnectionIdCodec& codec;
+  const std::string& accepted_alpn;             // for the message that explains a refusal
   std::span<const std::uint8_t> static_secret;  // of stateless reset and address tokens
   SendBudget& send_budget;
   base::RandomSource& random;

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstring>
 
+#include "quic/text.hpp"
+
 namespace knul::quic {
 namespace {
 
@@ -31,9 +33,10 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
       counters_(counters),
       codec_(options_.worker, options_.workers),
       send_budget_{options_.send_buffer_bytes, 0, false},
+      accepted_alpn_(options_.server_tls == nullptr ? "none" : join(options_.server_tls->alpn())),
       hash_key_(make_key(random)),
-      environment_{options_.transport, observer, *this, codec_,  options_.static_secret,
-                   send_budget_,       random,   log,   counters},
+      environment_{options_.transport,     observer,     *this,  codec_, accepted_alpn_,
+                   options_.static_secret, send_budget_, random, log,    counters},
       responder_(options_.static_secret, codec_, random, counters),
       addresses_(hash_key_),
       routes_(0, ConnectionIdHash{hash_key_}) {}
@@ -195,6 +198,14 @@ void Endpoint::keep_closing(Connection& connection, base::Instant now) {
   for (const ConnectionId& id : kept.routes) {
     routes_[id] = {nullptr, &kept};
   }
+}
+
+void Endpoint::repeat_closes() {
+  closing_.for_each([this](const ClosingConnection& entry) {
+    if (!entry.packet.empty()) {
+      responder_.send(entry.path, entry.packet);
+    }
+  });
 }
 
 void Endpoint::count_closed(const Connection& connection) {

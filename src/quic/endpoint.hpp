@@ -45,6 +45,9 @@ class Endpoint final : private ConnectionHost {
 
   // From now on new connections are refused with CONNECTION_REFUSED.
   void refuse_new_connections() { is_refusing_ = true; }
+  // Sends every CONNECTION_CLOSE of the closing period once more.
+  void repeat_closes();
+  [[nodiscard]] std::size_t closing_count() const { return closing_.size(); }
   [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
   [[nodiscard]] std::size_t half_open_count() const { return half_open_; }
   // `visit` may close the connection it is given, not make others.
@@ -81,7 +84,6 @@ class Endpoint final : private ConnectionHost {
   void keep_closing(Connection& connection, base::Instant now);
   void count_closed(const Connection& connection);
   void wake_budget_waiters();
-  ConnectionEnvironment environment();
 
   // endpoint_accept.cpp
   void handle_unrouted(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
@@ -99,6 +101,7 @@ class Endpoint final : private ConnectionHost {
   stats::WorkerCounters& counters_;
   ConnectionIdCodec codec_;
   SendBudget send_budget_;
+  std::string accepted_alpn_;
   base::SipKey hash_key_;
   ConnectionEnvironment environment_;
   StatelessResponder responder_;

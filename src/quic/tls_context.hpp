@@ -67,6 +67,7 @@ class TlsServerContext : public std::enable_shared_from_this<TlsServerContext> {
 
   // Lifetime: `conn_ref` longer than the session.
   base::Result<TlsSession> create_session(TlsConnRef& conn_ref) const;
+  [[nodiscard]] const std::vector<std::string>& alpn() const { return alpn_; }
   // End of the leaf's validity, Unix seconds.
   [[nodiscard]] std::int64_t certificate_not_after() const { return certificate_not_after_; }
 

@@ -1,0 +1,100 @@
+#include "server/drain.hpp"
+
+#include <ngtcp2/ngtcp2.h>
+
+#include <algorithm>
+
+namespace knul::server {
+namespace {
+
+constexpr auto kNone = static_cast<std::uint64_t>(krepis::LibraryCode::kNone);
+constexpr auto kDeadline = static_cast<std::uint64_t>(krepis::LibraryCode::kDeadline);
+
+}  // namespace
+
+void Drain::begin(quic::Endpoint& endpoint, base::Instant now, base::Instant deadline) {
+  begun_ = now;
+  last_closed_ = now;
+  deadline_ = deadline;
+  endpoint.refuse_new_connections();
+  endpoint.for_each_connection([](quic::Connection& connection) {
+    if (!connection.is_handshake_completed()) {
+      connection.abort(connection.is_server() ? NGTCP2_CONNECTION_REFUSED : NGTCP2_NO_ERROR,
+                       "the endpoint stops");
+      return;
+    }
+    connection.freeze_stream_credit();
+    close_if_idle(connection);
+  });
+}
+
+void Drain::close_if_idle(quic::Connection& connection, std::size_t streams_that_do_not_count) {
+  if (connection.stream_count() == streams_that_do_not_count && !connection.has_unsent_datagrams()) {
+    connection.close(kNone, "the server stops");
+  }
+}
+
+base::Instant Drain::next_expiry(const quic::Endpoint& endpoint) const {
+  if (!has_begun()) {
+    return base::kNever;
+  }
+  const bool is_lingering = endpoint.connection_count() == 0;
+  return std::min({is_cut_ ? deadline_ + kLongestLinger : deadline_, next_repeat_,
+                   is_lingering ? last_closed_ + kLongestLinger : base::kNever});
+}
+
+void Drain::handle_expiry(quic::Endpoint& endpoint, base::Instant now) {
+  if (!has_begun()) {
+    return;
+  }
+  if (now >= deadline_ && !is_cut_) {
+    is_cut_ = true;
+    endpoint.for_each_connection([this](quic::Connection& connection) { cut(connection); });
+  }
+  if (now >= next_repeat_) {
+    endpoint.repeat_closes();
+    next_repeat_ =
+        now + kRepeatInterval < last_closed_ + kLongestLinger ? now + kRepeatInterval : base::kNever;
+  }
+}
+
+void Drain::cut(quic::Connection& connection) {
+  if (connection.is_over()) {
+    return;
+  }
+  report_.streams_cut += connection.stream_count();
+  report_.bytes_unsent += connection.buffered_bytes();
+  connection.close(kDeadline, "the server's drain deadline has passed");
+}
+
+void Drain::note_stream_closed(quic::Connection& connection, const quic::Stream& stream) {
+  if (!has_begun()) {
+    return;
+  }
+  report_.streams_completed += stream.is_clean ? 1 : 0;
+  close_if_idle(connection, 1);
+}
+
+void Drain::note_connection_closed(base::Instant now) {
+  if (!has_begun()) {
+    return;
+  }
+  ++report_.connections_closed;
+  last_closed_ = now;
+  next_repeat_ = std::min(next_repeat_, now + kRepeatInterval);
+  report_.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - begun_);
+}
+
+bool Drain::is_over(const quic::Endpoint& endpoint, base::Instant now) const {
+  if (!has_begun()) {
+    return false;
+  }
+  // Closing needs a socket that takes packets; one that does not must not hold the stop.
+  if (is_cut_ && now >= deadline_ + kLongestLinger) {
+    return true;
+  }
+  return endpoint.connection_count() == 0 && !endpoint.wants_send() &&
+         (endpoint.closing_count() == 0 || now >= last_closed_ + kLongestLinger);
+}
+
+}  // namespace knul::server

@@ -1,0 +1,20 @@
+// ServerOptions and ClientOptions in the terms of the layers below.
+#pragma once
+
+#include <krepis/krepis.hpp>
+
+#include "quic/connection_id.hpp"
+#include "quic/endpoint_options.hpp"
+#include "udp/socket_group.hpp"
+
+namespace knul::server {
+
+// The number of workers of a server that asks for 0: the CPUs this process may use, at most 8.
+[[nodiscard]] unsigned automatic_workers();
+
+// `options` are valid (settings.hpp), `workers` is resolved. TLS, secret and worker index are not set.
+[[nodiscard]] quic::EndpointOptions endpoint_options(const krepis::ServerOptions& options, unsigned workers);
+[[nodiscard]] quic::EndpointOptions endpoint_options(const krepis::ClientOptions& options);
+[[nodiscard]] udp::GroupOptions group_options(const krepis::ServerOptions& options, unsigned workers);
+
+}  // namespace knul::server

@@ -1,0 +1,165 @@
+#include <krepis/krepis.hpp>
+
+#include "runtime/clock.hpp"
+#include "server/credential_files.hpp"
+#include "server/engine_options.hpp"
+#include "server/error_codes.hpp"
+#include "server/log_sink.hpp"
+#include "server/worker.hpp"
+#include "udp/route_lookup.hpp"
+
+namespace krepis {
+
+using namespace knul;
+using knul::server::to_public;
+
+namespace {
+constexpr std::size_t kSocketBufferBytes = 4 << 20;
+}  // namespace
+
+// Thread: any.
+class QuicClient::Impl {
+ public:
+  explicit Impl(udp::UdpSocket socket) : socket_(std::move(socket)) {}
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  base::Status start(quic::EndpointOptions options, std::unique_ptr<Application> application);
+  base::Status connect(const base::SocketAddress& remote, std::string_view server_name,
+                       std::uint64_t context);
+  bool post(std::function<void()> task) { return workers_.front()->post(std::move(task)); }
+
+ private:
+  udp::UdpSocket socket_;
+  std::vector<std::unique_ptr<server::Worker>> workers_;  // one
+};
+
+namespace {
+
+base::Result<std::shared_ptr<quic::TlsClientContext>> load_tls(const ClientOptions& options) {
+  std::string ca;
+  if (!options.ca_path.empty()) {
+    auto file = server::read_credential_file("ca_path", options.ca_path);
+    if (!file) {
+      return std::move(file).error();
+    }
+    ca = *std::move(file);
+  }
+  return quic::TlsClientContext::create(
+      {.alpn = options.alpn,
+       .ca_pem = {reinterpret_cast<const std::uint8_t*>(ca.data()), ca.size()},
+       .verify_peer = options.verify_peer});
+}
+
+base::Result<udp::UdpSocket> open_socket(const ClientOptions& options) {
+  const auto local = base::SocketAddress::parse(options.local_address, 0);
+  if (!local.has_value()) {
+    return base::Error{base::ErrorKind::kInvalidArgument,
+                       "local_address is \"" + options.local_address + "\", expected a numeric address"};
+  }
+  udp::SocketOptions socket;
+  socket.address = *local;
+  socket.send_buffer_bytes = kSocketBufferBytes;
+  socket.receive_buffer_bytes = kSocketBufferBytes;
+  socket.use_gso = options.gso;
+  socket.use_gro = options.gro;
+  return udp::UdpSocket::open(socket, server::process_log());
+}
+
+}  // namespace
+
+base::Status QuicClient::Impl::start(quic::EndpointOptions options,
+                                     std::unique_ptr<Application> application) {
+  server::WorkerOptions worker;
+  worker.endpoint = std::move(options);
+  worker.endpoint.static_secret.resize(32);
+  runtime::SystemRandom().fill(worker.endpoint.static_secret);
+  worker.application = std::move(application);
+  worker.receive_socket = &socket_;
+  worker.send_socket = &socket_;
+  worker.thread_name = "knul-client";
+  auto made = server::Worker::create(std::move(worker), server::process_log());
+  if (!made) {
+    return std::move(made).error();
+  }
+  workers_.push_back(*std::move(made));
+  base::Status status = workers_.front()->start(workers_);
+  if (!status) {
+    workers_.clear();
+  }
+  return status;
+}
+
+QuicClient::Impl::~Impl() {
+  if (!workers_.empty()) {
+    workers_.front()->request_drain(runtime::monotonic_now());
+    workers_.front()->join();
+  }
+}
+
+base::Status QuicClient::Impl::connect(const base::SocketAddress& remote, std::string_view server_name,
+                                       std::uint64_t context) {
+  if (remote.family() != socket_.local_address().family()) {
+    return base::Error{base::ErrorKind::kInvalidArgument, "connect: host " + remote.ip_to_string() +
+                                                              " is of another family than local_address " +
+                                                              socket_.local_address().ip_to_string()};
+  }
+  auto source = udp::source_address_for(remote);
+  if (!source) {
+    return std::move(source).error();
+  }
+  source->set_port(socket_.local_address().port());
+  quic::ConnectTarget target{{*source, remote}, std::string(server_name), context};
+  const bool is_posted =
+      workers_.front()->post_to_core([target](server::WorkerCore& core, base::Instant now) {
+        if (const base::Status status = core.connect(target, now); !status) {
+          server::process_log().write(base::LogLevel::kError, "connect: " + status.error().message);
+        }
+      });
+  if (!is_posted) {
+    return base::Error{base::ErrorKind::kWrongState, "connect: the client stops or too many calls wait"};
+  }
+  return {};
+}
+
+QuicClient::QuicClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+QuicClient::~QuicClient() = default;
+
+Result<std::unique_ptr<QuicClient>> QuicClient::start(const ClientOptions& options,
+                                                      std::unique_ptr<Application> application) {
+  auto tls = load_tls(options);
+  if (!tls) {
+    return to_public(std::move(tls).error());
+  }
+  auto socket = open_socket(options);
+  if (!socket) {
+    return to_public(std::move(socket).error());
+  }
+  quic::EndpointOptions endpoint = server::endpoint_options(options);
+  endpoint.client_tls = *std::move(tls);
+  auto impl = std::make_unique<Impl>(*std::move(socket));
+  if (base::Status status = impl->start(std::move(endpoint), std::move(application)); !status) {
+    return to_public(std::move(status).error());
+  }
+  return std::unique_ptr<QuicClient>(new QuicClient(std::move(impl)));
+}
+
+Result<void> QuicClient::connect(std::string_view host, std::uint16_t port, std::string_view server_name,
+                                 std::uint64_t context) {
+  const auto remote = base::SocketAddress::parse(host, port);
+  if (!remote.has_value() || port == 0) {
+    return Error{ErrorCode::kInvalidRequest,
+                 "connect: expected a numeric host or localhost and a port, got \"" + std::string(host) +
+                     "\" and " + std::to_string(port)};
+  }
+  if (base::Status status = impl_->connect(*remote, server_name, context); !status) {
+    return to_public(std::move(status).error());
+  }
+  return {};
+}
+
+bool QuicClient::post(std::function<void()> task) { return impl_->post(std::move(task)); }
+
+}  // namespace krepis

@@ -1,0 +1,69 @@
+#include <krepis/krepis.hpp>
+
+#include "server/error_codes.hpp"
+#include "server/server_impl.hpp"
+#include "stats/json.hpp"
+#include "stats/openmetrics.hpp"
+
+namespace krepis {
+
+using knul::server::to_public;
+
+const char* version() { return KNUL_VERSION; }
+
+QuicServer::QuicServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+QuicServer::~QuicServer() = default;
+
+Result<std::unique_ptr<QuicServer>> QuicServer::start(const ServerOptions& options,
+                                                      ApplicationFactory factory) {
+  try {
+    auto impl = Impl::start(options, factory);
+    if (!impl) {
+      return to_public(std::move(impl).error());
+    }
+    return std::unique_ptr<QuicServer>(new QuicServer(*std::move(impl)));
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::kOutOfMemory, "start: out of memory"};
+  } catch (const std::exception& failure) {
+    return Error{ErrorCode::kInternal, std::string("start: ") + failure.what()};
+  }
+}
+
+Result<DrainReport> QuicServer::stop(std::chrono::milliseconds deadline) {
+  if (!impl_->claim_stop()) {
+    return Error{ErrorCode::kInvalidContext, "stop: the server is stopping or stopped already"};
+  }
+  return impl_->drain(std::max(deadline, std::chrono::milliseconds(0)));
+}
+
+Result<DrainReport> QuicServer::stop() {
+  return stop(std::chrono::milliseconds(static_cast<std::int64_t>(options().drain_timeout_ms)));
+}
+
+bool QuicServer::is_running() const { return impl_->is_running(); }
+
+std::uint16_t QuicServer::port() const { return impl_->options().port; }
+
+const ServerOptions& QuicServer::options() const { return impl_->options(); }
+
+Statistics QuicServer::stats() const { return impl_->statistics(); }
+
+void QuicServer::stats_json(std::string& out) const {
+  // Reused, so that its texts are not allocated again for each call.
+  thread_local knul::stats::ServerSnapshot snapshot;
+  impl_->fill(snapshot);
+  knul::stats::render_json(snapshot, out);
+}
+
+void QuicServer::metrics_text(std::string& out) const {
+  thread_local knul::stats::ServerSnapshot snapshot;
+  impl_->fill(snapshot);
+  knul::stats::render_openmetrics(snapshot, out);
+}
+
+Result<void> QuicServer::connections_json(std::string& out, std::size_t limit) const {
+  return impl_->list_connections(out, limit);
+}
+
+}  // namespace krepis

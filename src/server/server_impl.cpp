@@ -1,0 +1,156 @@
+#include "server/server_impl.hpp"
+
+#include <ctime>
+
+#include "quic/endpoint_options.hpp"
+#include "runtime/clock.hpp"
+#include "server/credential_files.hpp"
+#include "server/engine_options.hpp"
+#include "server/log_sink.hpp"
+#include "server/settings.hpp"
+
+namespace krepis {
+namespace {
+
+using namespace knul;
+using base::Error;
+using base::ErrorKind;
+
+base::Result<std::shared_ptr<quic::TlsServerContext>> load_tls(const ServerOptions& options) {
+  auto certificate = server::read_credential_file("cert_path", options.cert_path);
+  if (!certificate) {
+    return std::move(certificate).error();
+  }
+  auto key = server::read_credential_file("key_path", options.key_path);
+  if (!key) {
+    return std::move(key).error();
+  }
+  const auto bytes = [](const std::string& text) {
+    return std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  };
+  auto tls = quic::TlsServerContext::create(
+      {.certificate_pem = bytes(*certificate), .private_key_pem = bytes(*key), .alpn = options.alpn});
+  explicit_bzero(key->data(), key->size());
+  if (!tls) {
+    Error error = std::move(tls).error();
+    error.message += " (cert_path \"" + options.cert_path + "\", key_path \"" + options.key_path + "\")";
+    return error;
+  }
+  if ((*tls)->certificate_not_after() < std::time(nullptr)) {
+    server::process_log().write(base::LogLevel::kWarning, "the certificate in " + options.cert_path +
+                                                              " has expired: clients will refuse it");
+  }
+  return tls;
+}
+
+base::Result<udp::SocketGroup> open_sockets(const ServerOptions& options) {
+  auto sockets =
+      udp::SocketGroup::open(server::group_options(options, options.workers), server::process_log());
+  if (sockets && options.steering == "bpf" && options.workers > 1 && !sockets->is_steered()) {
+    return Error{
+        ErrorKind::kNetwork,
+        "steering is \"bpf\", but the kernel refuses a steering program; \"auto\" would share one socket"};
+  }
+  return sockets;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const ServerOptions& asked,
+                                                                        const ApplicationFactory& factory) {
+  if (base::Status status = server::validate(asked); !status) {
+    return std::move(status).error();
+  }
+  ServerOptions options = asked;
+  server::clamp(options);
+  options.workers = options.workers == 0 ? server::automatic_workers() : options.workers;
+  auto tls = load_tls(options);
+  if (!tls) {
+    return std::move(tls).error();
+  }
+  auto sockets = open_sockets(options);
+  if (!sockets) {
+    return std::move(sockets).error();
+  }
+  options.port = sockets->local_address().port();
+  std::unique_ptr<Impl> impl(new Impl(std::move(options), *std::move(tls), *std::move(sockets)));
+  if (base::Status status = impl->create_workers(factory); !status) {
+    return std::move(status).error();
+  }
+  if (base::Status status = impl->start_workers(); !status) {
+    return std::move(status).error();
+  }
+  return impl;
+}
+
+QuicServer::Impl::Impl(ServerOptions options, std::shared_ptr<quic::TlsServerContext> tls,
+                       udp::SocketGroup sockets)
+    : options_(std::move(options)),
+      tls_(std::move(tls)),
+      started_at_(runtime::monotonic_now()),
+      sockets_(std::move(sockets)) {}
+
+base::Status QuicServer::Impl::create_workers(const ApplicationFactory& factory) {
+  std::vector<std::uint8_t> secret(32);
+  runtime::SystemRandom().fill(secret);
+  for (unsigned i = 0; i < options_.workers; ++i) {
+    server::WorkerOptions worker;
+    worker.endpoint = server::endpoint_options(options_, options_.workers);
+    worker.endpoint.worker = i;
+    worker.endpoint.server_tls = tls_;
+    worker.endpoint.static_secret = secret;
+    worker.endpoint.steering =
+        sockets_.is_single_socket() ? quic::Steering::kByConnectionId : quic::Steering::kByKernel;
+    worker.application = factory ? factory(i) : nullptr;
+    worker.receive_socket = sockets_.receive_socket(i);
+    worker.send_socket = &sockets_.send_socket(i);
+    worker.thread_name = "knul-" + std::to_string(options_.port) + "-" + std::to_string(i);
+    auto made = server::Worker::create(std::move(worker), server::process_log());
+    if (!made) {
+      return std::move(made).error();
+    }
+    workers_.push_back(*std::move(made));
+  }
+  return {};
+}
+
+base::Status QuicServer::Impl::start_workers() {
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    if (base::Status status = workers_[i]->start(workers_); !status) {
+      workers_.resize(i);  // the started ones are stopped by the destructor
+      return status;
+    }
+  }
+  return {};
+}
+
+QuicServer::Impl::~Impl() {
+  if (claim_stop()) {
+    drain(std::chrono::milliseconds(0));
+  }
+}
+
+DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
+  const base::Instant begin = runtime::monotonic_now();
+  const base::Instant deadline = begin + std::min<std::chrono::milliseconds>(wait, std::chrono::hours(24));
+  for (const auto& worker : workers_) {
+    worker->request_drain(deadline);
+  }
+  DrainReport total;
+  // All threads first: a worker that is still busy may hand packets to one that is done.
+  for (const auto& worker : workers_) {
+    worker->join();
+  }
+  for (const auto& worker : workers_) {
+    const DrainReport part = worker->drain_report();
+    total.connections_closed += part.connections_closed;
+    total.streams_completed += part.streams_completed;
+    total.streams_cut += part.streams_cut;
+    total.bytes_unsent += part.bytes_unsent;
+  }
+  total.clean = total.streams_cut == 0 && total.bytes_unsent == 0;
+  total.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(runtime::monotonic_now() - begin);
+  return total;
+}
+
+}  // namespace krepis

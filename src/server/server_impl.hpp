@@ -1,0 +1,51 @@
+// What stands behind krepis::QuicServer.
+#pragma once
+
+#include <krepis/krepis.hpp>
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "quic/tls_context.hpp"
+#include "server/worker.hpp"
+#include "stats/snapshot.hpp"
+#include "udp/socket_group.hpp"
+
+namespace krepis {
+
+// Thread: any but the workers, see QuicServer.
+class QuicServer::Impl {
+ public:
+  static knul::base::Result<std::unique_ptr<Impl>> start(const ServerOptions& options,
+                                                         const ApplicationFactory& factory);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  // False for all but one caller.
+  [[nodiscard]] bool claim_stop() { return is_running_.exchange(false); }
+  DrainReport drain(std::chrono::milliseconds deadline);
+  [[nodiscard]] bool is_running() const { return is_running_.load(); }
+  [[nodiscard]] const ServerOptions& options() const { return options_; }
+  [[nodiscard]] Statistics statistics() const;
+  void fill(knul::stats::ServerSnapshot& snapshot) const;
+  [[nodiscard]] Result<void> list_connections(std::string& out, std::size_t limit) const;
+
+ private:
+  Impl(ServerOptions options, std::shared_ptr<knul::quic::TlsServerContext> tls,
+       knul::udp::SocketGroup sockets);
+
+  knul::base::Status create_workers(const ApplicationFactory& factory);
+  knul::base::Status start_workers();
+  [[nodiscard]] std::uint64_t uptime_ms() const;
+
+  ServerOptions options_;
+  std::shared_ptr<knul::quic::TlsServerContext> tls_;
+  knul::base::Instant started_at_;
+  std::atomic<bool> is_running_{true};
+  knul::udp::SocketGroup sockets_;
+  std::vector<std::unique_ptr<knul::server::Worker>> workers_;
+};
+
+}  // namespace krepis

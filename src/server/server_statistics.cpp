@@ -1,0 +1,115 @@
+// What a server tells about itself.
+#include <gnutls/gnutls.h>
+#include <ngtcp2/ngtcp2.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "runtime/clock.hpp"
+#include "server/server_impl.hpp"
+
+namespace krepis {
+namespace {
+
+using namespace knul;
+
+nlohmann::ordered_json to_json(const server::ConnectionRow& row, std::size_t worker) {
+  return {{"id", row.id},
+          {"worker", worker},
+          {"peer", row.peer},
+          {"alpn", row.alpn},
+          {"server_name", row.server_name},
+          {"handshake_completed", row.is_handshake_completed},
+          {"smoothed_rtt_us", row.info.smoothed_rtt.count() / 1'000},
+          {"min_rtt_us", row.info.min_rtt.count() / 1'000},
+          {"congestion_window_bytes", row.info.congestion_window_bytes},
+          {"bytes_in_flight", row.info.bytes_in_flight},
+          {"bytes_received", row.info.bytes_received},
+          {"bytes_sent", row.info.bytes_sent},
+          {"streams_active", row.info.streams_active}};
+}
+
+// Shared with the workers' tasks, because one may run after the wait for it has been given up.
+struct Gathering {
+  explicit Gathering(std::size_t workers) : rows(workers), done(workers) {}
+  std::vector<std::vector<server::ConnectionRow>> rows;  // each written by its worker alone
+  runtime::CompletionLatch done;
+};
+
+}  // namespace
+
+std::uint64_t QuicServer::Impl::uptime_ms() const {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(runtime::monotonic_now() - started_at_).count());
+}
+
+Statistics QuicServer::Impl::statistics() const {
+  stats::Snapshot totals;
+  for (const auto& worker : workers_) {
+    totals += worker->counters();
+  }
+  Statistics result;
+  result.total_requests = totals.requests_started;
+  result.active_connections = totals.connections_active;
+  result.total_bytes_in = totals.udp_bytes_received;
+  result.total_bytes_out = totals.udp_bytes_sent;
+  result.avg_latency_ms = totals.request_latency.mean_ms();
+  result.error_count = totals.errors;
+  result.uptime_ms = uptime_ms();
+  return result;
+}
+
+void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
+  snapshot.totals = {};
+  for (const auto& worker : workers_) {
+    snapshot.totals += worker->counters();
+  }
+  // The sockets belong to this object and their sizes never change, so any thread may ask.
+  udp::UdpSocket& socket = const_cast<udp::SocketGroup&>(sockets_).send_socket(0);
+  snapshot.uptime_ms = uptime_ms();
+  snapshot.draining = is_running() ? 0 : 1;
+  snapshot.workers = workers_.size();
+  snapshot.certificate_not_after = static_cast<std::uint64_t>(tls_->certificate_not_after());
+  snapshot.certificate_expired = tls_->certificate_not_after() < std::time(nullptr) ? 1 : 0;
+  snapshot.socket_receive_buffer_asked_bytes = socket.receive_buffer().asked_bytes;
+  snapshot.socket_receive_buffer_bytes = socket.receive_buffer().got_bytes;
+  snapshot.socket_send_buffer_asked_bytes = socket.send_buffer().asked_bytes;
+  snapshot.socket_send_buffer_bytes = socket.send_buffer().got_bytes;
+  snapshot.gso_enabled = socket.features().gso ? 1 : 0;
+  snapshot.gro_enabled = socket.features().gro ? 1 : 0;
+  snapshot.steering = sockets_.is_steered() ? "bpf" : "single_socket";
+  snapshot.packet_protection = "gnutls";
+  snapshot.tls_library = gnutls_check_version(nullptr);
+  snapshot.quic_library = ngtcp2_version(0)->version_str;
+  snapshot.version = version();
+}
+
+Result<void> QuicServer::Impl::list_connections(std::string& out, std::size_t limit) const {
+  auto gathering = std::make_shared<Gathering>(workers_.size());
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const bool is_posted =
+        workers_[i]->post_to_core([gathering, i, limit](server::WorkerCore& core, base::Instant) {
+          gathering->rows[i] = core.list_connections(limit);
+          gathering->done.count_down();
+        });
+    if (!is_posted) {
+      gathering->done.count_down();  // it is stopping: no connections to speak of
+    }
+  }
+  if (!gathering->done.wait_until(runtime::monotonic_now() + std::chrono::seconds(1))) {
+    return Error{ErrorCode::kTimeout, "connections: a worker did not answer within one second"};
+  }
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    for (const server::ConnectionRow& row : gathering->rows[i]) {
+      if (list.size() < limit) {
+        list.push_back(to_json(row, i));
+      }
+    }
+  }
+  // A peer chooses its server name; what is not UTF-8 in it is replaced, not an error.
+  out += list.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return {};
+}
+
+}  // namespace krepis

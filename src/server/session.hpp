@@ -1,0 +1,47 @@
+// A connection as the Application sees it: krepis::Connection over quic::Connection.
+#pragma once
+
+#include <krepis/krepis.hpp>
+
+#include "quic/connection.hpp"
+
+namespace knul::server {
+
+// Thread: its worker's. Lifetime: as long as the quic::Connection it stands for.
+class Session final : public krepis::Connection {
+ public:
+  explicit Session(quic::Connection& connection) : connection_(connection) {}
+
+  [[nodiscard]] std::uint64_t id() const override { return connection_.number(); }
+  [[nodiscard]] std::string_view alpn() const override { return connection_.alpn(); }
+  [[nodiscard]] std::string_view server_name() const override { return connection_.server_name(); }
+  [[nodiscard]] std::string peer_address() const override { return connection_.path().remote.to_string(); }
+  [[nodiscard]] krepis::ConnectionInfo info() const override;
+  [[nodiscard]] std::uint64_t context() const override { return connection_.context(); }
+
+  krepis::Result<krepis::StreamId> open_stream(krepis::StreamDirection direction) override;
+  std::size_t write(krepis::StreamId stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  std::size_t write(krepis::StreamId stream, krepis::SharedBytes bytes, krepis::Fin fin) override;
+  [[nodiscard]] std::size_t writable_bytes(krepis::StreamId stream) const override;
+  void consume(krepis::StreamId stream, std::size_t bytes) override;
+  void reset_stream(krepis::StreamId stream, std::uint64_t code) override;
+  void stop_sending(krepis::StreamId stream, std::uint64_t code) override;
+  bool send_datagram(std::span<const std::uint8_t> bytes) override {
+    return connection_.send_datagram(bytes);
+  }
+  [[nodiscard]] std::size_t max_datagram_bytes() const override { return connection_.max_datagram_bytes(); }
+  void close(std::uint64_t code, std::string_view reason) override { connection_.close(code, reason); }
+
+  [[nodiscard]] quic::Connection& connection() { return connection_; }
+
+  // Invariant: the Application hears of the end exactly if it heard of the beginning, or made it.
+  bool is_known_to_application = false;
+  bool is_closed_by_drain = false;
+
+ private:
+  [[nodiscard]] quic::Stream* find(krepis::StreamId id) const;
+
+  quic::Connection& connection_;
+};
+
+}  // namespace knul::server

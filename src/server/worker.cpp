@@ -1,0 +1,217 @@
+#include "server/worker.hpp"
+
+#include <algorithm>
+
+#include "runtime/clock.hpp"
+
+namespace knul::server {
+namespace {
+
+constexpr std::size_t kHandOverQueue = 4'096;  // datagrams; beyond, they are dropped and counted
+constexpr std::size_t kTaskQueue = 4'096;
+// Per turn of the loop, so that neither a flood of packets nor a fast path keeps the other side waiting.
+constexpr int kReceiveCallsPerTurn = 8;
+constexpr int kSendBatchesPerTurn = 8;
+
+}  // namespace
+
+base::Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, base::LogSink& log) {
+  auto poller = runtime::Poller::create();
+  if (!poller) {
+    return std::move(poller).error();
+  }
+  auto waker = runtime::Waker::create();
+  if (!waker) {
+    return std::move(waker).error();
+  }
+  std::unique_ptr<Worker> worker(new Worker(std::move(options), log, *std::move(poller), *std::move(waker)));
+  if (base::Status status = worker->poller_.add(worker->waker_->fd(), kWakerToken, {.read = true}); !status) {
+    return std::move(status).error();
+  }
+  // Also where another worker reads: the shared socket tells this one when it may write again.
+  if (base::Status status = worker->poller_.add(worker->options_.send_socket->fd(), kSocketToken,
+                                                {.read = worker->options_.receive_socket != nullptr});
+      !status) {
+    return std::move(status).error();
+  }
+  return worker;
+}
+
+Worker::Worker(WorkerOptions options, base::LogSink& log, runtime::Poller poller,
+               std::unique_ptr<runtime::Waker> waker)
+    : options_(std::move(options)),
+      log_(log),
+      counters_(std::make_unique<stats::WorkerCounters>()),
+      poller_(std::move(poller)),
+      waker_(std::move(waker)),
+      handed_over_(kHandOverQueue, *waker_),
+      tasks_(kTaskQueue, *waker_) {
+  core_.emplace(
+      std::move(options_.endpoint),
+      CoreEnvironment{random_, log_, *counters_, [this](auto task) { return post(std::move(task)); }},
+      std::move(options_.application), runtime::monotonic_now());
+}
+
+Worker::~Worker() = default;
+
+base::Status Worker::start(const std::vector<std::unique_ptr<Worker>>& peers) {
+  peers_ = &peers;
+  auto thread = runtime::WorkerThread::start({.name = options_.thread_name}, [this] { run(); });
+  if (!thread) {
+    return std::move(thread).error();
+  }
+  thread_ = *std::move(thread);
+  return {};
+}
+
+bool Worker::post(std::function<void()> task) {
+  return post_to_core([task = std::move(task)](WorkerCore&, base::Instant) { task(); });
+}
+
+bool Worker::post_to_core(std::function<void(WorkerCore& core, base::Instant now)> task) {
+  return !is_stopping_.load(std::memory_order_acquire) && tasks_.try_post(std::move(task));
+}
+
+bool Worker::hand_over(HandedOver datagram) { return handed_over_.try_post(std::move(datagram)); }
+
+void Worker::request_drain(base::Instant deadline) {
+  std::int64_t none = kNoDrain;
+  // seq_cst: the worker arms its waker and then looks here, see Waker.
+  if (drain_deadline_ns_.compare_exchange_strong(none, deadline.time_since_epoch().count())) {
+    waker_->wake_if_armed();
+  }
+}
+
+void Worker::run() {
+  base::Instant now = runtime::monotonic_now();
+  while (!core_->is_drained(now)) {
+    wait_for_work(now);
+    now = runtime::monotonic_now();
+    counters_->loop_wakeups.add();
+    take_mail(now);
+    take_drain_request(now);
+    receive(now);
+    core_->handle_expiry(now);
+    now = runtime::monotonic_now();  // what was done with the input counts in a request's latency
+    send(now);
+  }
+  is_stopping_.store(true, std::memory_order_release);
+  drain_report_ = core_->drain_report();
+  core_.reset();  // the Application dies on the thread that it lived on
+  stopped_.count_down();
+}
+
+bool Worker::has_mail() const {
+  return handed_over_.has_mail() || tasks_.has_mail() ||
+         (!is_drain_begun_ && drain_deadline_ns_.load(std::memory_order_seq_cst) != kNoDrain);
+}
+
+void Worker::wait_for_work(base::Instant now) {
+  const bool can_send = core_->wants_send() && !awaits_writable_ && retry_send_at_ == base::kNever;
+  base::Instant deadline = std::min(core_->next_expiry(), retry_send_at_);
+  if (is_readable_ || can_send) {
+    deadline = now;
+  }
+  waker_->arm();
+  if (has_mail()) {
+    deadline = now;
+  }
+  const std::span<const runtime::ReadyEvent> events = poller_.wait(deadline);
+  waker_->disarm();
+  for (const runtime::ReadyEvent& event : events) {
+    if (event.token == kWakerToken) {
+      waker_->acknowledge();
+      continue;
+    }
+    is_readable_ = is_readable_ || (event.is_readable && options_.receive_socket != nullptr);
+    if (event.is_writable && awaits_writable_) {
+      watch_writable(false);
+    }
+  }
+}
+
+void Worker::take_mail(base::Instant now) {
+  tasks_.drain([&](std::function<void(WorkerCore&, base::Instant)>&& task) {
+    try {
+      task(*core_, now);
+    } catch (...) {
+      counters_->application_exceptions.add();
+      counters_->errors.add();
+    }
+  });
+  handed_over_.drain([&](HandedOver&& datagram) {
+    core_->handle_handed_over({datagram.path, datagram.ecn, datagram.payload}, now);
+  });
+}
+
+void Worker::take_drain_request(base::Instant now) {
+  const std::int64_t deadline = drain_deadline_ns_.load(std::memory_order_seq_cst);
+  if (deadline != kNoDrain && !is_drain_begun_) {
+    is_drain_begun_ = true;
+    core_->begin_drain(now, base::Instant(base::Duration(deadline)));
+  }
+}
+
+// All that one wake-up brought is read before anything is sent: acknowledgements and answers then share
+// packets and trains.
+void Worker::receive(base::Instant now) {
+  for (int call = 0; is_readable_ && call < kReceiveCallsPerTurn; ++call) {
+    const udp::ReceiveOutcome outcome = options_.receive_socket->receive(receive_batch_, *counters_);
+    while (const base::ReceivedDatagram* datagram = receive_batch_.next()) {
+      deliver(*datagram, now);
+    }
+    is_readable_ = !outcome.is_drained;
+  }
+}
+
+void Worker::deliver(const base::ReceivedDatagram& datagram, base::Instant now) {
+  const std::optional<unsigned> owner = core_->handle_datagram(datagram, now);
+  if (!owner.has_value()) {
+    return;
+  }
+  counters_->handovers_out.add();
+  HandedOver copy{datagram.path, datagram.ecn, {datagram.payload.begin(), datagram.payload.end()}};
+  if (!(*peers_)[*owner]->hand_over(std::move(copy))) {
+    counters_->handovers_dropped.add();
+    counters_->packets_dropped_handover_queue_full.add();
+  }
+}
+
+void Worker::send(base::Instant now) {
+  if (awaits_writable_ || now < (retry_send_at_ == base::kNever ? now : retry_send_at_)) {
+    return;
+  }
+  retry_send_at_ = base::kNever;
+  for (int batches = 0; batches < kSendBatchesPerTurn; ++batches) {
+    if (send_batch_.is_empty()) {
+      core_->poll_send(send_batch_, now);
+      send_cursor_ = {};
+    }
+    if (send_batch_.is_empty()) {
+      return;
+    }
+    const udp::SendResult result = options_.send_socket->send(send_batch_, send_cursor_, *counters_);
+    if (result.status == udp::SendStatus::kAwaitWritable) {
+      return watch_writable(true);
+    }
+    if (result.status == udp::SendStatus::kRetryAfter) {
+      retry_send_at_ = now + result.retry_after;
+      return;
+    }
+    send_batch_.clear();
+  }
+}
+
+void Worker::watch_writable(bool is_wanted) {
+  awaits_writable_ = is_wanted;
+  const base::Status status =
+      poller_.modify(options_.send_socket->fd(), kSocketToken,
+                     {.read = options_.receive_socket != nullptr, .write = is_wanted});
+  if (!status) {
+    // Without the notice the loop would sleep on a full socket for ever; then look again soon.
+    awaits_writable_ = false;
+    retry_send_at_ = runtime::monotonic_now() + std::chrono::milliseconds(1);
+  }
+}
+
+}  // namespace knul::server

@@ -1,0 +1,108 @@
+// A worker thread: its loop of receiving, timers and sending around a WorkerCore.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "runtime/completion_latch.hpp"
+#include "runtime/mailbox.hpp"
+#include "runtime/poller.hpp"
+#include "runtime/system_random.hpp"
+#include "runtime/worker_thread.hpp"
+#include "server/worker_core.hpp"
+#include "udp/udp_socket.hpp"
+
+namespace knul::server {
+
+// A datagram that arrived at another worker than its connection's.
+struct HandedOver {
+  base::Path path;
+  base::Ecn ecn = base::Ecn::kNotEct;
+  std::vector<std::uint8_t> payload;
+};
+
+struct WorkerOptions {
+  quic::EndpointOptions endpoint;
+  std::unique_ptr<krepis::Application> application;
+  udp::UdpSocket* receive_socket = nullptr;  // null: another worker reads for this one
+  udp::UdpSocket* send_socket = nullptr;
+  std::string thread_name;
+};
+
+// Lifetime: the sockets and the log live longer. Not moved.
+class Worker {
+ public:
+  // Errors: kQuota (descriptors). Nothing runs before start().
+  static base::Result<std::unique_ptr<Worker>> create(WorkerOptions options, base::LogSink& log);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Error: kQuota (threads). `peers` are all workers of the server, this one included, by index.
+  base::Status start(const std::vector<std::unique_ptr<Worker>>& peers);
+
+  // Thread: any, for all that follows.
+  bool post(std::function<void()> task);
+  bool hand_over(HandedOver datagram);
+  // Runs on the worker's thread with its core; false when the worker stops or its queue is full.
+  bool post_to_core(std::function<void(WorkerCore& core, base::Instant now)> task);
+  // Starts the drain; it cannot fail. Only the first call counts.
+  void request_drain(base::Instant deadline);
+  // True when the thread has finished its drain.
+  [[nodiscard]] bool wait_until_stopped(base::Instant deadline) { return stopped_.wait_until(deadline); }
+  void join() { thread_.join(); }
+  [[nodiscard]] const stats::WorkerCounters& counters() const { return *counters_; }
+
+  // After join().
+  [[nodiscard]] krepis::DrainReport drain_report() const { return drain_report_; }
+
+ private:
+  static constexpr std::uint64_t kSocketToken = 1;
+  static constexpr std::uint64_t kWakerToken = 2;
+  static constexpr std::int64_t kNoDrain = -1;
+
+  Worker(WorkerOptions options, base::LogSink& log, runtime::Poller poller,
+         std::unique_ptr<runtime::Waker> waker);
+
+  void run();
+  void wait_for_work(base::Instant now);
+  void take_mail(base::Instant now);
+  void take_drain_request(base::Instant now);
+  void receive(base::Instant now);
+  void deliver(const base::ReceivedDatagram& datagram, base::Instant now);
+  void send(base::Instant now);
+  void watch_writable(bool is_wanted);
+  [[nodiscard]] bool has_mail() const;
+
+  WorkerOptions options_;
+  base::LogSink& log_;
+  std::unique_ptr<stats::WorkerCounters> counters_;
+  runtime::SystemRandom random_;
+  runtime::Poller poller_;
+  std::unique_ptr<runtime::Waker> waker_;
+  runtime::Mailbox<HandedOver> handed_over_;
+  runtime::Mailbox<std::function<void(WorkerCore&, base::Instant)>> tasks_;
+  std::atomic<std::int64_t> drain_deadline_ns_{kNoDrain};
+  std::atomic<bool> is_stopping_{false};
+  runtime::CompletionLatch stopped_{1};
+  krepis::DrainReport drain_report_;
+
+  // Thread: the worker's own, from here on.
+  const std::vector<std::unique_ptr<Worker>>* peers_ = nullptr;
+  std::optional<WorkerCore> core_;
+  udp::ReceiveBatch receive_batch_;
+  base::SendBatch send_batch_{base::SendBatch::Limits{}};
+  udp::SendCursor send_cursor_;
+  bool is_readable_ = false;
+  bool awaits_writable_ = false;
+  bool is_drain_begun_ = false;
+  base::Instant retry_send_at_ = base::kNever;
+
+  runtime::WorkerThread thread_;  // last: joined before anything it uses is gone
+};
+
+}  // namespace knul::server

@@ -1,0 +1,298 @@
+#include "server/worker_core.hpp"
+
+#include <utility>
+
+namespace knul::server {
+namespace {
+
+using krepis::LibraryCode;
+
+// quic::Stream::user_word of a request.
+constexpr std::uint64_t kRequestPending = 1;
+
+krepis::StreamId public_id(const quic::Stream& stream) { return static_cast<krepis::StreamId>(stream.id); }
+
+krepis::CloseReason to_public(const quic::CloseCause& cause, bool is_drain) {
+  using From = quic::CloseCause::Source;
+  using To = krepis::CloseReason::Source;
+  const auto source = [&] {
+    switch (cause.source) {
+      case From::kPeerApplication:
+        return To::kPeerApplication;
+      case From::kPeerTransport:
+        return To::kPeerTransport;
+      case From::kLocalApplication:
+        return To::kLocalApplication;
+      case From::kLocalTransport:
+        return To::kLocalTransport;
+      case From::kIdleTimeout:
+        return To::kIdleTimeout;
+      case From::kHandshakeTimeout:
+        return To::kHandshakeTimeout;
+      case From::kStatelessReset:
+        return To::kStatelessReset;
+    }
+    return To::kLocalTransport;
+  };
+  return {is_drain ? To::kDrain : source(), cause.code, cause.reason};
+}
+
+}  // namespace
+
+WorkerCore::WorkerCore(quic::EndpointOptions options, CoreEnvironment environment,
+                       std::unique_ptr<krepis::Application> application, base::Instant now)
+    : environment_(std::move(environment)),
+      index_(options.worker),
+      is_server_(options.server_tls != nullptr),
+      now_(now),
+      application_(std::move(application)),
+      endpoint_(std::move(options), *this, environment_.random, environment_.log, environment_.counters) {
+  if (application_ != nullptr) {
+    run_task([this] { application_->on_start(*this); });
+  }
+}
+
+WorkerCore::~WorkerCore() = default;
+
+std::optional<unsigned> WorkerCore::handle_datagram(const base::ReceivedDatagram& datagram,
+                                                    base::Instant now) {
+  now_ = now;
+  return endpoint_.handle_datagram(datagram, now);
+}
+
+void WorkerCore::handle_handed_over(const base::ReceivedDatagram& datagram, base::Instant now) {
+  now_ = now;
+  environment_.counters.handovers_in.add();
+  endpoint_.handle_handed_over(datagram, now);
+}
+
+void WorkerCore::handle_expiry(base::Instant now) {
+  now_ = now;
+  endpoint_.handle_expiry(now);
+  drain_.handle_expiry(endpoint_, now);
+  while (const std::function<void()> task = timers_.take_due(now)) {
+    run_task(task);
+  }
+}
+
+base::Instant WorkerCore::next_expiry() const {
+  return std::min({endpoint_.next_expiry(), timers_.soonest(), drain_.next_expiry(endpoint_)});
+}
+
+void WorkerCore::poll_send(base::SendBatch& batch, base::Instant now) {
+  now_ = now;
+  endpoint_.poll_send(batch, now);
+}
+
+base::Status WorkerCore::connect(const quic::ConnectTarget& target, base::Instant now) {
+  now_ = now;
+  auto made = endpoint_.connect(target, now);
+  if (!made) {
+    return std::move(made).error();
+  }
+  session_of(**made).is_known_to_application = true;
+  return {};
+}
+
+void WorkerCore::begin_drain(base::Instant now, base::Instant deadline) {
+  now_ = now;
+  drain_.begin(endpoint_, now, deadline);
+  if (application_ != nullptr) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - now);
+    run_task([this, left] { application_->on_drain(left); });
+  }
+  drain_.handle_expiry(endpoint_, now);
+}
+
+std::vector<ConnectionRow> WorkerCore::list_connections(std::size_t limit) {
+  std::vector<ConnectionRow> rows;
+  endpoint_.for_each_connection([&](quic::Connection& connection) {
+    if (rows.size() >= limit || connection.is_over()) {
+      return;
+    }
+    const Session& session = session_of(connection);
+    rows.push_back({session.id(), session.peer_address(), connection.alpn(), connection.server_name(),
+                    connection.is_handshake_completed(), session.info()});
+  });
+  return rows;
+}
+
+void WorkerCore::call_after(std::chrono::nanoseconds delay, std::function<void()> task) {
+  timers_.add(now_ + delay, std::move(task));
+}
+
+void WorkerCore::run_task(const std::function<void()>& task) {
+  try {
+    task();
+  } catch (...) {
+    environment_.counters.application_exceptions.add();
+    environment_.counters.errors.add();
+  }
+}
+
+Session& WorkerCore::session_of(quic::Connection& connection) {
+  if (connection.user() == nullptr) {
+    auto session = std::make_unique<Session>(connection);
+    connection.set_user(session.get());
+    sessions_.emplace(connection.number(), std::move(session));
+  }
+  return *static_cast<Session*>(connection.user());
+}
+
+template <class Call>
+void WorkerCore::tell(quic::Connection& connection, quic::Stream* stream, Call call) {
+  if (application_ == nullptr) {
+    return;
+  }
+  constexpr auto kCode = static_cast<std::uint64_t>(LibraryCode::kApplicationError);
+  const std::int64_t stream_id = stream == nullptr ? -1 : stream->id;
+  try {
+    call(*application_, session_of(connection));
+  } catch (...) {
+    environment_.counters.application_exceptions.add();
+    environment_.counters.errors.add();
+    // The callback may have finished the stream before it threw.
+    quic::Stream* left = stream_id < 0 ? nullptr : connection.find_stream(stream_id);
+    if (left != nullptr) {
+      connection.reset_stream(*left, kCode);
+      connection.stop_sending(*left, kCode);
+    } else if (stream_id < 0) {
+      connection.close(kCode, "the application failed");
+    }
+  }
+}
+
+void WorkerCore::on_handshake_completed(quic::Connection& connection) {
+  session_of(connection).is_known_to_application = true;
+  tell(connection, nullptr,
+       [](krepis::Application& application, Session& session) { application.on_connection(session); });
+}
+
+void WorkerCore::on_closed(quic::Connection& connection, const quic::CloseCause& cause) {
+  Session& session = session_of(connection);
+  const bool is_drain = drain_.has_begun() && cause.source == quic::CloseCause::Source::kLocalApplication;
+  connection.for_each_stream([this](quic::Stream& stream) { end_request(stream, false); });
+  if (session.is_known_to_application) {
+    tell(connection, nullptr, [&](krepis::Application& application, Session& told) {
+      application.on_connection_closed(told, to_public(cause, is_drain));
+    });
+  }
+  count_close(cause, is_drain);
+  drain_.note_connection_closed(now_);
+  sessions_.erase(connection.number());
+}
+
+void WorkerCore::count_close(const quic::CloseCause& cause, bool is_drain) {
+  using Source = quic::CloseCause::Source;
+  stats::WorkerCounters& counters = environment_.counters;
+  if (is_drain) {
+    counters.connections_closed_drain.add();
+    return;
+  }
+  switch (cause.source) {
+    case Source::kPeerApplication:
+      return counters.connections_closed_peer_application.add();
+    case Source::kPeerTransport:
+      return counters.connections_closed_peer_transport.add();
+    case Source::kLocalApplication:
+      return counters.connections_closed_local_application.add();
+    case Source::kLocalTransport:
+      counters.errors.add();
+      return counters.connections_closed_local_transport_error.add();
+    case Source::kIdleTimeout:
+      return counters.connections_closed_idle_timeout.add();
+    case Source::kHandshakeTimeout:
+      return counters.connections_closed_handshake_timeout.add();
+    case Source::kStatelessReset:
+      return counters.connections_closed_stateless_reset.add();
+  }
+}
+
+void WorkerCore::on_stream_opened(quic::Connection& connection, quic::Stream& stream) {
+  if (is_server_ && quic::is_bidirectional(stream.id)) {
+    stream.user_word = kRequestPending;
+    environment_.counters.requests_started.add();
+  }
+  if (is_server_ && (application_ == nullptr || drain_.has_begun())) {
+    refuse_stream(connection, stream,
+                  application_ == nullptr ? LibraryCode::kNoConsumer : LibraryCode::kDraining);
+    return;
+  }
+  tell(connection, &stream, [&](krepis::Application& application, Session& session) {
+    application.on_stream_opened(session, public_id(stream));
+  });
+}
+
+void WorkerCore::refuse_stream(quic::Connection& connection, quic::Stream& stream, LibraryCode code) {
+  environment_.counters.streams_refused.add();
+  end_request(stream, false);
+  connection.reset_stream(stream, static_cast<std::uint64_t>(code));
+  connection.stop_sending(stream, static_cast<std::uint64_t>(code));
+}
+
+void WorkerCore::on_stream_data(quic::Connection& connection, quic::Stream& stream,
+                                std::span<const std::uint8_t> bytes, bool is_fin) {
+  tell(connection, &stream, [&](krepis::Application& application, Session& session) {
+    application.on_stream_data(session, public_id(stream), bytes,
+                               is_fin ? krepis::Fin::kYes : krepis::Fin::kNo);
+  });
+}
+
+void WorkerCore::on_stream_reset(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) {
+  tell(connection, &stream, [&](krepis::Application& application, Session& session) {
+    application.on_stream_reset(session, public_id(stream), code);
+  });
+}
+
+void WorkerCore::on_stop_sending(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) {
+  tell(connection, &stream, [&](krepis::Application& application, Session& session) {
+    application.on_stop_sending(session, public_id(stream), code);
+  });
+}
+
+void WorkerCore::on_stream_writable(quic::Connection& connection, quic::Stream& stream) {
+  tell(connection, &stream, [&](krepis::Application& application, Session& session) {
+    application.on_stream_writable(session, public_id(stream));
+  });
+}
+
+void WorkerCore::on_stream_fin_sent(quic::Connection& /*connection*/, quic::Stream& stream) {
+  if (stream.user_word == kRequestPending) {
+    environment_.counters.request_latency.record(now_ - stream.opened_at);
+    end_request(stream, true);
+  }
+}
+
+void WorkerCore::end_request(quic::Stream& stream, bool is_complete) {
+  if (std::exchange(stream.user_word, 0) != kRequestPending) {
+    return;
+  }
+  if (is_complete) {
+    environment_.counters.requests_completed.add();
+  } else {
+    environment_.counters.requests_failed.add();
+    environment_.counters.errors.add();
+  }
+}
+
+void WorkerCore::on_stream_closed(quic::Connection& connection, quic::Stream& stream) {
+  end_request(stream, false);
+  tell(connection, nullptr, [&](krepis::Application& application, Session& session) {
+    application.on_stream_closed(session, public_id(stream));
+  });
+  drain_.note_stream_closed(connection, stream);
+}
+
+void WorkerCore::on_streams_available(quic::Connection& connection, bool is_bidirectional) {
+  tell(connection, nullptr, [&](krepis::Application& application, Session& session) {
+    application.on_streams_available(session, is_bidirectional ? krepis::StreamDirection::kBidirectional
+                                                               : krepis::StreamDirection::kUnidirectional);
+  });
+}
+
+void WorkerCore::on_datagram(quic::Connection& connection, std::span<const std::uint8_t> bytes) {
+  tell(connection, nullptr,
+       [&](krepis::Application& application, Session& session) { application.on_datagram(session, bytes); });
+}
+
+}  // namespace knul::server

@@ -1,0 +1,109 @@
+// One worker's work without its thread, sockets and clock: the endpoint, the Application above it, the
+// accounting of requests, and the drain. The simulator runs the same code as the worker thread does.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <krepis/krepis.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "quic/endpoint.hpp"
+#include "server/drain.hpp"
+#include "server/session.hpp"
+#include "server/timer_queue.hpp"
+
+namespace knul::server {
+
+// What a core needs from outside. Lifetime: longer than the core.
+struct CoreEnvironment {
+  base::RandomSource& random;
+  base::LogSink& log;
+  stats::WorkerCounters& counters;
+  // Thread: any; the task runs on the core's thread.
+  std::function<bool(std::function<void()> task)> post;
+};
+
+// One connection's figures, for krepis_quic_connections.
+struct ConnectionRow {
+  std::uint64_t id = 0;
+  std::string peer;
+  std::string alpn;
+  std::string server_name;
+  bool is_handshake_completed = false;
+  krepis::ConnectionInfo info;
+};
+
+// Thread: one. `now` never goes backwards.
+class WorkerCore final : private quic::ConnectionObserver, private krepis::Worker {
+ public:
+  // Without an Application every stream is refused with LibraryCode::kNoConsumer.
+  WorkerCore(quic::EndpointOptions options, CoreEnvironment environment,
+             std::unique_ptr<krepis::Application> application, base::Instant now);
+  ~WorkerCore();
+  WorkerCore(const WorkerCore&) = delete;
+  WorkerCore& operator=(const WorkerCore&) = delete;
+
+  [[nodiscard]] std::optional<unsigned> handle_datagram(const base::ReceivedDatagram& datagram,
+                                                        base::Instant now);
+  void handle_handed_over(const base::ReceivedDatagram& datagram, base::Instant now);
+  void handle_expiry(base::Instant now);
+  [[nodiscard]] base::Instant next_expiry() const;
+  void poll_send(base::SendBatch& batch, base::Instant now);
+  [[nodiscard]] bool wants_send() const { return endpoint_.wants_send(); }
+
+  // Client side. The connection, or its end, is reported to the Application.
+  base::Status connect(const quic::ConnectTarget& target, base::Instant now);
+
+  // Once. Everything is over at `deadline` plus the linger of Drain.
+  void begin_drain(base::Instant now, base::Instant deadline);
+  [[nodiscard]] bool is_drained(base::Instant now) const { return drain_.is_over(endpoint_, now); }
+  [[nodiscard]] krepis::DrainReport drain_report() const { return drain_.report(); }
+
+  // The first `limit` connections in no particular order.
+  [[nodiscard]] std::vector<ConnectionRow> list_connections(std::size_t limit);
+
+ private:
+  // krepis::Worker
+  [[nodiscard]] unsigned index() const override { return index_; }
+  bool post(std::function<void()> task) override { return environment_.post(std::move(task)); }
+  void call_after(std::chrono::nanoseconds delay, std::function<void()> task) override;
+  [[nodiscard]] std::chrono::nanoseconds now() const override { return now_.time_since_epoch(); }
+
+  // quic::ConnectionObserver
+  void on_handshake_completed(quic::Connection& connection) override;
+  void on_closed(quic::Connection& connection, const quic::CloseCause& cause) override;
+  void on_stream_opened(quic::Connection& connection, quic::Stream& stream) override;
+  void on_stream_data(quic::Connection& connection, quic::Stream& stream, std::span<const std::uint8_t> bytes,
+                      bool is_fin) override;
+  void on_stream_reset(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) override;
+  void on_stop_sending(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) override;
+  void on_stream_writable(quic::Connection& connection, quic::Stream& stream) override;
+  void on_stream_fin_sent(quic::Connection& connection, quic::Stream& stream) override;
+  void on_stream_closed(quic::Connection& connection, quic::Stream& stream) override;
+  void on_streams_available(quic::Connection& connection, bool is_bidirectional) override;
+  void on_datagram(quic::Connection& connection, std::span<const std::uint8_t> bytes) override;
+
+  Session& session_of(quic::Connection& connection);
+  // Calls the Application; what it throws costs the stream, or without one the connection.
+  template <class Call>
+  void tell(quic::Connection& connection, quic::Stream* stream, Call call);
+  void refuse_stream(quic::Connection& connection, quic::Stream& stream, krepis::LibraryCode code);
+  void run_task(const std::function<void()>& task);
+  void count_close(const quic::CloseCause& cause, bool is_drain);
+  void end_request(quic::Stream& stream, bool is_complete);
+
+  CoreEnvironment environment_;
+  const unsigned index_;
+  const bool is_server_;
+  base::Instant now_;
+  std::unique_ptr<krepis::Application> application_;
+  TimerQueue timers_;
+  Drain drain_;
+  absl::flat_hash_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
+  quic::Endpoint endpoint_;
+};
+
+}  // namespace knul::server

@@ -1,0 +1,12 @@
+// Which of this machine's addresses the kernel would send from.
+#pragma once
+
+#include "base/result.hpp"
+#include "base/socket_address.hpp"
+
+namespace knul::udp {
+
+// The source address for packets to `remote`, port 0. Sends nothing. Errors: kNetwork (no route), kQuota.
+base::Result<base::SocketAddress> source_address_for(const base::SocketAddress& remote);
+
+}  // namespace knul::udp

@@ -1,0 +1,137 @@
+#include <krepis/krepis.hpp>
+
+#include <gtest/gtest.h>
+
+#include "loopback/blocking_client.hpp"
+#include "loopback/test_server.hpp"
+
+namespace knul::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(QuicServer, EchoesOverIpv4AndIpv6) {
+  for (const std::string host : {"127.0.0.1", "::1"}) {
+    krepis::ServerOptions options = server_options();
+    options.host = host;
+    const auto server = start_echo(options);
+    krepis::ClientOptions client_options = BlockingClient::insecure();
+    client_options.local_address = host == "::1" ? "::" : "0.0.0.0";
+    BlockingClient client(client_options);
+    ASSERT_TRUE(client.connect(server->port(), 0, host));
+    const auto stream = client.send("hello");
+    ASSERT_TRUE(stream.has_value());
+    EXPECT_EQ(client.wait_answer(*stream), "hello");
+  }
+}
+
+TEST(QuicServer, CountsWhatItServed) {
+  const auto server = start_echo();
+  BlockingClient client;
+  ASSERT_TRUE(client.connect(server->port()));
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(client.wait_answer(*client.send(std::string(1'000, 'x'))), std::string(1'000, 'x'));
+  }
+  const krepis::Statistics stats = server->stats();
+  EXPECT_EQ(stats.total_requests, 10U);
+  EXPECT_EQ(stats.active_connections, 1U);
+  EXPECT_GT(stats.total_bytes_in, 10'000U);
+  EXPECT_GT(stats.total_bytes_out, 10'000U);
+  EXPECT_GT(stats.avg_latency_ms, 0.0);
+  EXPECT_EQ(stats.error_count, 0U);
+}
+
+TEST(QuicServer, ServesManyConnectionsOnEveryWorkerAndWithOneSocket) {
+  for (const std::string steering : {"auto", "single_socket"}) {
+    krepis::ServerOptions options = server_options();
+    options.workers = 4;
+    options.steering = steering;
+    const auto server = start_echo(options);
+    // A client of its own per connection: the kernel spreads by source port.
+    for (int i = 0; i < 12; ++i) {
+      BlockingClient client;
+      ASSERT_TRUE(client.connect(server->port())) << steering;
+      ASSERT_EQ(client.wait_answer(*client.send("abc")), "abc") << steering;
+    }
+    EXPECT_EQ(server->stats().total_requests, 12U);
+  }
+}
+
+TEST(QuicServer, RefusesStreamsWithADocumentedCodeWhenNobodyConsumesThem) {
+  const auto server = start_server(server_options(), nullptr);
+  BlockingClient client;
+  ASSERT_TRUE(client.connect(server->port()));
+  const auto stream = client.send("anybody there?");
+  EXPECT_EQ(client.wait_reset(*stream), static_cast<std::uint64_t>(krepis::LibraryCode::kNoConsumer));
+}
+
+TEST(QuicServer, RefusesAnUnknownProtocol) {
+  const auto server = start_echo();
+  krepis::ClientOptions options = BlockingClient::insecure();
+  options.alpn = {"something-else"};
+  BlockingClient client(options);
+  EXPECT_FALSE(client.connect(server->port()));
+  EXPECT_EQ(client.wait_closed()->code, 0x178U);
+}
+
+TEST(QuicServer, IsTrustedByAClientThatKnowsItsRootAndByNoOther) {
+  const auto server = start_echo();
+  static const TestCredentials stranger;
+  for (const bool is_trusted : {true, false}) {
+    krepis::ClientOptions options;
+    options.ca_path = is_trusted ? server_options().cert_path : stranger.files.ca_path;
+    BlockingClient client(options);
+    EXPECT_EQ(client.connect(server->port()), is_trusted);
+  }
+}
+
+TEST(QuicServer, ListsItsConnections) {
+  const auto server = start_echo();
+  BlockingClient client;
+  ASSERT_TRUE(client.connect(server->port()));
+  ASSERT_TRUE(client.wait_answer(*client.send("the handshake is complete on both sides")));
+  std::string json;
+  ASSERT_TRUE(server->connections_json(json).has_value());
+  EXPECT_NE(json.find("\"peer\":\"127.0.0.1:"), std::string::npos) << json;
+  EXPECT_NE(json.find("\"alpn\":\"knul\""), std::string::npos) << json;
+}
+
+TEST(QuicServer, StopsCleanlyAndOnlyOnce) {
+  const auto server = start_echo();
+  BlockingClient client;
+  ASSERT_TRUE(client.connect(server->port()));
+  ASSERT_TRUE(client.wait_answer(*client.send("the handshake is complete on both sides")));
+  const auto report = server->stop(5s);
+  ASSERT_TRUE(report.has_value());
+  EXPECT_TRUE(report->clean);
+  EXPECT_EQ(report->connections_closed, 1U);
+  EXPECT_LT(report->elapsed, 2s);
+  EXPECT_EQ(client.wait_closed()->code, 0U);
+  EXPECT_FALSE(server->stop(5s).has_value());
+  EXPECT_FALSE(server->is_running());
+}
+
+TEST(QuicServer, ReleasesItsPortSoThatTheNextOneCanHaveIt) {
+  krepis::ServerOptions options = server_options();
+  auto server = start_echo(options);
+  options.port = server->port();
+  const auto second = krepis::QuicServer::start(options);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().code, krepis::ErrorCode::kNetworkError);
+  server.reset();
+  EXPECT_NE(start_echo(options), nullptr);
+}
+
+TEST(QuicServer, CarriesDatagrams) {
+  const auto server = start_echo();
+  BlockingClient client;
+  ASSERT_TRUE(client.connect(server->port()));
+  client.on_connection(0, [](krepis::Connection& connection) {
+    const std::string text = "ping";
+    EXPECT_TRUE(connection.send_datagram({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
+  });
+  EXPECT_EQ(client.wait_datagram(), "ping");
+}
+
+}  // namespace
+}  // namespace knul::test
