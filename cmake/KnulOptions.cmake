@@ -24,7 +24,8 @@ endif()
 
 # Build types of our own: unlike RelWithDebInfo, Dev and the sanitizers keep assertions.
 set(checked "-D_GLIBCXX_ASSERTIONS -fno-omit-frame-pointer")
-set(address "-fsanitize=address,undefined -fno-sanitize-recover=all")
+# Without vptr: that check opens a pipe, and reports a defect where a test has used up the descriptors.
+set(address "-fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all")
 foreach(language IN ITEMS C CXX)
   set(CMAKE_${language}_FLAGS_DEV "-O2 -g1 ${checked}")
   set(CMAKE_${language}_FLAGS_ASAN "-O1 -g1 ${checked} ${address}")

@@ -33,6 +33,7 @@ SYSTEM_HEADERS = re.compile(
 )
 # All of ngtcp2 stays in one folder, and so does TLS.
 QUIC_LIBRARIES = re.compile(r"(ngtcp2|gnutls|nettle)/")
+QUIC_NAMES = re.compile(r"\b(ngtcp2|gnutls)_\w+")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 NAMESPACE = re.compile(r"^\s*(?:inline\s+)?namespace\s+((?:knul|krepis)(?:::\w+)*)\s*\{")
 
@@ -74,6 +75,7 @@ class Checker:
             self.check_include(path, folder, number, quote, name)
         self.check_own_header_first(path, folder)
         self.check_namespace(path, folder)
+        self.check_library_names(path, folder)
         if path.suffix == ".hpp" and "#pragma once" not in path.read_text(encoding="utf-8"):
             self.report(path, 1, "a header needs #pragma once")
 
@@ -92,6 +94,15 @@ class Checker:
             self.report(path, number, f"<{name}>: {folder} asks the system for nothing")
         elif QUIC_LIBRARIES.match(name) and folder != "quic" and not is_test(path):
             self.report(path, number, f"<{name}>: ngtcp2 and TLS stay in quic")
+
+    def check_library_names(self, path, folder):
+        """A quic header may show ngtcp2 to the compiler, but not to the code of other folders."""
+        if folder == "quic" or is_test(path):
+            return
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            match = QUIC_NAMES.search(line.split("//")[0])
+            if match and not INCLUDE.match(line):
+                self.report(path, number, f"{match[0]}: ngtcp2 and TLS stay in quic")
 
     def check_own_header_first(self, path, folder):
         header = path.with_suffix(".hpp")
@@ -167,6 +178,10 @@ class SelfTest(unittest.TestCase):
 
     def test_refuses_ngtcp2_outside_quic(self):
         self.assert_refused("src/server/y.cpp", "#include <ngtcp2/ngtcp2.h>\nnamespace knul::server {\n}\n", "stay in quic")
+
+    def test_refuses_ngtcp2_names_outside_quic(self):
+        text = "namespace knul::server {\n// ngtcp2_x is fine here\nngtcp2_conn_info info;\n}\n"
+        self.assert_refused("src/server/y.cpp", text, "ngtcp2_conn_info")
 
     def test_refuses_a_foreign_namespace(self):
         self.assert_refused("src/quic/y.cpp", self.quic + "namespace knul::udp {\n}\n", "namespace knul::udp")
