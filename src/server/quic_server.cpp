@@ -1,6 +1,7 @@
 #include <krepis/krepis.hpp>
 
 #include "server/error_codes.hpp"
+#include "server/fork_guard.hpp"
 #include "server/server_impl.hpp"
 #include "stats/json.hpp"
 #include "stats/openmetrics.hpp"
@@ -13,7 +14,11 @@ const char* version() { return KNUL_VERSION; }
 
 QuicServer::QuicServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-QuicServer::~QuicServer() = default;
+QuicServer::~QuicServer() {
+  if (knul::server::is_forked_child()) {
+    (void)impl_.release();  // its threads are the parent's, so nobody could be joined
+  }
+}
 
 Result<std::unique_ptr<QuicServer>> QuicServer::start(const ServerOptions& options,
                                                       ApplicationFactory factory) {
@@ -31,7 +36,7 @@ Result<std::unique_ptr<QuicServer>> QuicServer::start(const ServerOptions& optio
 }
 
 Result<DrainReport> QuicServer::stop(std::chrono::milliseconds deadline) {
-  if (!impl_->claim_stop()) {
+  if (knul::server::is_forked_child() || !impl_->claim_stop()) {
     return Error{ErrorCode::kInvalidContext, "stop: the server is stopping or stopped already"};
   }
   return impl_->drain(std::max(deadline, std::chrono::milliseconds(0)));
@@ -49,15 +54,16 @@ const ServerOptions& QuicServer::options() const { return impl_->options(); }
 
 Statistics QuicServer::stats() const { return impl_->statistics(); }
 
+// On the stack: a thread_local with a destructor ends the process when memory is short, and the texts of a
+// snapshot are short enough to need no allocation.
 void QuicServer::stats_json(std::string& out) const {
-  // Reused, so that its texts are not allocated again for each call.
-  thread_local knul::stats::ServerSnapshot snapshot;
+  knul::stats::ServerSnapshot snapshot;
   impl_->fill(snapshot);
   knul::stats::render_json(snapshot, out);
 }
 
 void QuicServer::metrics_text(std::string& out) const {
-  thread_local knul::stats::ServerSnapshot snapshot;
+  knul::stats::ServerSnapshot snapshot;
   impl_->fill(snapshot);
   knul::stats::render_openmetrics(snapshot, out);
 }

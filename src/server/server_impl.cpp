@@ -63,6 +63,9 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
   }
   ServerOptions options = asked;
   server::clamp(options);
+  if (base::Status status = server::arm_fork_guard(); !status) {
+    return std::move(status).error();
+  }
   options.workers = options.workers == 0 ? server::automatic_workers() : options.workers;
   auto tls = load_tls(options);
   if (!tls) {
@@ -88,7 +91,13 @@ QuicServer::Impl::Impl(ServerOptions options, std::shared_ptr<quic::TlsServerCon
     : options_(std::move(options)),
       tls_(std::move(tls)),
       started_at_(runtime::monotonic_now()),
-      sockets_(std::move(sockets)) {}
+      sockets_(std::move(sockets)) {
+  for (std::size_t i = 0; i < sockets_.workers(); ++i) {
+    if (const udp::UdpSocket* socket = sockets_.receive_socket(i)) {
+      closed_in_forks_.push_back(std::make_unique<server::ClosedInForks>(socket->fd()));
+    }
+  }
+}
 
 base::Status QuicServer::Impl::create_workers(const ApplicationFactory& factory) {
   std::vector<std::uint8_t> secret(32);

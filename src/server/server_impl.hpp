@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "quic/tls_context.hpp"
+#include "server/fork_guard.hpp"
 #include "server/worker.hpp"
 #include "stats/snapshot.hpp"
 #include "udp/socket_group.hpp"
@@ -45,6 +46,7 @@ class QuicServer::Impl {
   knul::base::Instant started_at_;
   std::atomic<bool> is_running_{true};
   knul::udp::SocketGroup sockets_;
+  std::vector<std::unique_ptr<knul::server::ClosedInForks>> closed_in_forks_;  // the sockets
   std::vector<std::unique_ptr<knul::server::Worker>> workers_;
 };
 

@@ -2,6 +2,7 @@
 #include <gnutls/gnutls.h>
 #include <ngtcp2/ngtcp2.h>
 
+#include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
@@ -13,20 +14,36 @@ namespace {
 
 using namespace knul;
 
-nlohmann::ordered_json to_json(const server::ConnectionRow& row, std::size_t worker) {
-  return {{"id", row.id},
-          {"worker", worker},
-          {"peer", row.peer},
-          {"alpn", row.alpn},
-          {"server_name", row.server_name},
-          {"handshake_completed", row.is_handshake_completed},
-          {"smoothed_rtt_us", row.info.smoothed_rtt.count() / 1'000},
-          {"min_rtt_us", row.info.min_rtt.count() / 1'000},
-          {"congestion_window_bytes", row.info.congestion_window_bytes},
-          {"bytes_in_flight", row.info.bytes_in_flight},
-          {"bytes_received", row.info.bytes_received},
-          {"bytes_sent", row.info.bytes_sent},
-          {"streams_active", row.info.streams_active}};
+void append_text(const char* name, const std::string& value, std::string& out) {
+  // A peer chooses its server name; what is not UTF-8 in it is replaced, not an error.
+  out += std::string(",\"") + name +
+         "\":" + nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void append_number(const char* name, std::uint64_t value, std::string& out) {
+  out += std::string(",\"") + name + "\":" + std::to_string(value);
+}
+
+std::uint64_t microseconds(std::chrono::nanoseconds duration) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 0)) / 1'000;
+}
+
+// By hand, because the destructor of a JSON object allocates, which would end a process without memory.
+void append_row(const server::ConnectionRow& row, std::size_t worker, std::string& out) {
+  out += "{\"id\":" + std::to_string(row.id);
+  append_number("worker", worker, out);
+  append_text("peer", row.peer, out);
+  append_text("alpn", row.alpn, out);
+  append_text("server_name", row.server_name, out);
+  out += row.is_handshake_completed ? ",\"handshake_completed\":true" : ",\"handshake_completed\":false";
+  append_number("smoothed_rtt_us", microseconds(row.info.smoothed_rtt), out);
+  append_number("min_rtt_us", microseconds(row.info.min_rtt), out);
+  append_number("congestion_window_bytes", row.info.congestion_window_bytes, out);
+  append_number("bytes_in_flight", row.info.bytes_in_flight, out);
+  append_number("bytes_received", row.info.bytes_received, out);
+  append_number("bytes_sent", row.info.bytes_sent, out);
+  append_number("streams_active", row.info.streams_active, out);
+  out += '}';
 }
 
 // Shared with the workers' tasks, because one may run after the wait for it has been given up.
@@ -99,16 +116,17 @@ Result<void> QuicServer::Impl::list_connections(std::string& out, std::size_t li
   if (!gathering->done.wait_until(runtime::monotonic_now() + std::chrono::seconds(1))) {
     return Error{ErrorCode::kTimeout, "connections: a worker did not answer within one second"};
   }
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  std::size_t listed = 0;
+  out += '[';
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     for (const server::ConnectionRow& row : gathering->rows[i]) {
-      if (list.size() < limit) {
-        list.push_back(to_json(row, i));
+      if (listed < limit) {
+        out += listed++ > 0 ? "," : "";
+        append_row(row, i, out);
       }
     }
   }
-  // A peer chooses its server name; what is not UTF-8 in it is replaced, not an error.
-  out += list.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  out += ']';
   return {};
 }
 
