@@ -69,8 +69,9 @@ void add_client_flags(CLI::App& command, ClientFlags& flags) {
   command.add_flag("--json", flags.json, "One JSON object per result on standard output");
 }
 
-krepis::ClientOptions client_options(const ClientFlags& flags) {
+krepis::ClientOptions client_options(const ClientFlags& flags, const Destination& destination) {
   krepis::ClientOptions options;
+  options.local_address = destination.address.find(':') == std::string::npos ? "0.0.0.0" : "::";
   options.alpn = {flags.alpn};
   options.ca_path = flags.ca_path;
   options.verify_peer = !flags.is_insecure;

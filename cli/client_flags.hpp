@@ -27,8 +27,6 @@ struct ClientFlags {
 // Lifetime: `flags` outlives the parse; flags.alpn is the default shown.
 void add_client_flags(CLI::App& command, ClientFlags& flags);
 
-[[nodiscard]] krepis::ClientOptions client_options(const ClientFlags& flags);
-
 // Where connect() goes.
 struct Destination {
   std::string address;  // numeric or "localhost"
@@ -37,6 +35,8 @@ struct Destination {
   std::string shown;  // as the user wrote it
 };
 Outcome<Destination> find_destination(const HostPort& server, const ClientFlags& flags);
+
+[[nodiscard]] krepis::ClientOptions client_options(const ClientFlags& flags, const Destination& destination);
 
 // Why a connection ended, with what to do about it where that is known.
 [[nodiscard]] std::string describe_close(const krepis::CloseReason& reason, const Destination& destination);

@@ -89,7 +89,7 @@ CommandResult get(const GetFlags& flags) {
                     .folder = flags.folder,
                     // Files on standard output must not mix.
                     .parallel = flags.folder.empty() ? 1 : flags.parallel};
-  auto client = krepis::QuicClient::start(client_options(flags.client),
+  auto client = krepis::QuicClient::start(client_options(flags.client, *to),
                                           std::make_unique<HqDownload>(std::move(plan), *to, results));
   if (!client) {
     return run_failure(client.error().message);

@@ -125,7 +125,7 @@ void watch(const Measurement& measurement, krepis::QuicClient& client) {
 // Lifetime: the client's thread, and with it the application, ends before this returns.
 CommandResult measure(Measurement measurement, const ClientFlags& flags, const Destination& to) {
   PerfApplication* const application = measurement.application.get();
-  auto started = krepis::QuicClient::start(client_options(flags), std::move(measurement.application));
+  auto started = krepis::QuicClient::start(client_options(flags, to), std::move(measurement.application));
   if (!started) {
     return run_failure(started.error().message);
   }

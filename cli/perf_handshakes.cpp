@@ -1,5 +1,6 @@
 #include "cli/perf_handshakes.hpp"
 
+#include <array>
 #include <utility>
 
 namespace knul::cli {
@@ -31,6 +32,22 @@ void HandshakeApplication::on_connection(krepis::Connection& connection) {
     ++completed_;
     pending_.erase(begun);
   }
+  ask_for_nothing(connection);
+}
+
+// A close at once would reach the server before it has the client's Finished: for the server that is a
+// handshake given up (RFC 9000 §10.2.3). An answer tells that it has completed its side too.
+void HandshakeApplication::ask_for_nothing(krepis::Connection& connection) {
+  const auto opened = connection.open_stream(krepis::StreamDirection::kBidirectional);
+  if (!opened) {
+    connection.close(0, {});
+    return;
+  }
+  constexpr std::array<std::uint8_t, kPerfHeaderBytes> kNothing{};
+  connection.write(*opened, kNothing, krepis::Fin::kYes);
+}
+
+void HandshakeApplication::on_stream_closed(krepis::Connection& connection, krepis::StreamId /*id*/) {
   connection.close(0, {});
 }
 

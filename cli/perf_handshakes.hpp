@@ -1,4 +1,5 @@
-// `knul perf --handshakes`: connections that are opened and closed at once, `parallel` at a time.
+// `knul perf --handshakes`: connections that are opened, make one empty request, and are closed; `parallel`
+// at a time.
 #pragma once
 
 #include <chrono>
@@ -25,6 +26,7 @@ class HandshakeApplication final : public PerfApplication {
 
   void start(Connect connect) override;
   void on_connection(krepis::Connection& connection) override;
+  void on_stream_closed(krepis::Connection& connection, krepis::StreamId id) override;
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
 
   // Thread: the client's until the run is over, then any.
@@ -32,6 +34,7 @@ class HandshakeApplication final : public PerfApplication {
 
  private:
   void begin_one();
+  static void ask_for_nothing(krepis::Connection& connection);
 
   HandshakePlan plan_;
   Connect connect_;
