@@ -43,17 +43,18 @@ void PerfService::on_stream_data(krepis::Connection& connection, krepis::StreamI
   Stream* const known = streams.find(stream);
   Stream fresh;
   Stream& state = known != nullptr ? *known : fresh;
+  state.has_ended = state.has_ended || fin == krepis::Fin::kYes;
   if (state.header_bytes < kHeaderBytes && !state.answered) {
     take_header(state, bytes);
-    if (state.header_bytes == kHeaderBytes) {
-      state.remaining = read_big_endian(state.header);
-      send_answer(connection, stream, state);
-    } else if (fin == krepis::Fin::kYes) {
+    if (state.header_bytes < kHeaderBytes && state.has_ended) {
       connection.reset_stream(stream, to_wire(ServiceCode::kPerfShortRequest));
       state.answered = true;
     }
   }
-  const bool finished = fin == krepis::Fin::kYes && state.answered;
+  if (has_more_to_send(state) && !state.is_blocked) {
+    send_answer(connection, stream, state);
+  }
+  const bool finished = state.has_ended && state.answered;
   if (known == nullptr && !finished) {
     streams.find_or_insert(stream) = fresh;
   } else if (known != nullptr && finished) {
@@ -65,24 +66,31 @@ void PerfService::take_header(Stream& state, std::span<const std::uint8_t> bytes
   const std::size_t taken = std::min(bytes.size(), kHeaderBytes - state.header_bytes);
   std::copy_n(bytes.begin(), taken, state.header.begin() + state.header_bytes);
   state.header_bytes = static_cast<std::uint8_t>(state.header_bytes + taken);
+  if (state.header_bytes == kHeaderBytes) {
+    state.remaining = read_big_endian(state.header);
+  }
+}
+
+bool PerfService::has_more_to_send(const Stream& state) {
+  return state.header_bytes == kHeaderBytes && !state.answered && (state.remaining > 0 || state.has_ended);
 }
 
 void PerfService::send_answer(krepis::Connection& connection, krepis::StreamId stream, Stream& state) {
-  do {
+  while (has_more_to_send(state)) {
     const std::size_t chunk = std::min<std::uint64_t>(state.remaining, kChunkBytes);
-    const krepis::Fin fin{chunk == state.remaining};
+    const krepis::Fin fin{state.has_ended && chunk == state.remaining};
     const std::size_t accepted = connection.write(stream, answer_bytes(chunk), fin);
     state.remaining -= accepted;
-    if (accepted < chunk) {
-      return;  // on_stream_writable follows
+    state.is_blocked = accepted < chunk;
+    if (state.is_blocked) {
+      return;
     }
-  } while (state.remaining > 0);
-  state.answered = true;
+    state.answered = fin == krepis::Fin::kYes;
+  }
 }
 
 void PerfService::on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) {
-  Stream* const state = connections_.of(connection).streams.find(stream);
-  if (state != nullptr && state->header_bytes == kHeaderBytes && !state->answered) {
+  if (Stream* const state = connections_.of(connection).streams.find(stream); state != nullptr) {
     send_answer(connection, stream, *state);
   }
 }

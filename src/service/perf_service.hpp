@@ -1,6 +1,7 @@
 // draft-banks-quic-performance, ALPN "perf": the first 8 bytes of a bidirectional stream, big-endian, are
 // the number of bytes to send back; what follows is upload and dropped. A unidirectional stream is upload
-// from its first byte.
+// from its first byte. The answer begins with the 8th byte and ends when the upload has ended, so that its
+// end tells the client that everything has arrived.
 #pragma once
 
 #include <array>
@@ -34,6 +35,8 @@ class PerfService final : public krepis::Application {
   struct Stream {
     std::array<std::uint8_t, kHeaderBytes> header{};
     std::uint8_t header_bytes = 0;
+    bool has_ended = false;       // the client's FIN was received
+    bool is_blocked = false;      // on_stream_writable follows
     bool answered = false;        // the FIN was accepted, or the sending side is reset
     std::uint64_t remaining = 0;  // bytes of the answer that no write has accepted yet
   };
@@ -44,6 +47,7 @@ class PerfService final : public krepis::Application {
 
   // Completes the header with the first bytes of `bytes`.
   static void take_header(Stream& state, std::span<const std::uint8_t> bytes);
+  static bool has_more_to_send(const Stream& state);
   static void send_answer(krepis::Connection& connection, krepis::StreamId stream, Stream& state);
 
   ConnectionStates<ConnectionState> connections_;

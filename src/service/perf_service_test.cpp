@@ -41,11 +41,28 @@ TEST(PerfService, AnswersZeroBytesWithAnEmptyEnd) {
   EXPECT_EQ(connection.streams[kStream].sent, "");
 }
 
-TEST(PerfService, StartsTheAnswerBeforeTheUploadEnds) {
+TEST(PerfService, StartsTheAnswerBeforeTheUploadEndsAndEndsItAfterwards) {
   PerfService service;
   FakeConnection connection;
   deliver(service, connection, kStream, header(10) + "upload");
   EXPECT_EQ(connection.streams[kStream].sent.size(), 10U);
+  EXPECT_FALSE(connection.streams[kStream].has_fin);
+  deliver(service, connection, kStream, "more", Fin::kYes);
+  EXPECT_EQ(connection.streams[kStream].sent.size(), 10U);
+  EXPECT_TRUE(connection.streams[kStream].has_fin);
+}
+
+TEST(PerfService, EndsABlockedAnswerOnceTheUploadHasEnded) {
+  PerfService service;
+  FakeConnection connection;
+  connection.streams[kStream].room = 4;
+  deliver(service, connection, kStream, header(10));
+  deliver(service, connection, kStream, "upload", Fin::kYes);
+  EXPECT_EQ(connection.streams[kStream].sent.size(), 4U);
+  connection.streams[kStream].room = 6;
+  service.on_stream_writable(connection, kStream);
+  EXPECT_EQ(connection.streams[kStream].sent.size(), 10U);
+  EXPECT_TRUE(connection.streams[kStream].has_fin);
 }
 
 TEST(PerfService, JoinsAHeaderThatArrivesInPieces) {
