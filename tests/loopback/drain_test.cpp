@@ -1,0 +1,140 @@
+// The figures of a drain, over real sockets. The simulator repeats them through loss and delay.
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "loopback/blocking_client.hpp"
+#include "loopback/test_server.hpp"
+
+namespace knul::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Answers each request with 50 KB after a time that the request names in milliseconds.
+class SlowAnswers final : public krepis::Application {
+ public:
+  void on_start(krepis::Worker& worker) override { worker_ = &worker; }
+  void on_connection(krepis::Connection& connection) override { open_[connection.id()] = &connection; }
+  void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason&) override {
+    open_.erase(connection.id());
+  }
+  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
+                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    std::string& request = requests_[{connection.id(), stream}];
+    request.append(bytes.begin(), bytes.end());
+    connection.consume(stream, bytes.size());
+    if (fin == krepis::Fin::kNo)
+      return;
+    worker_->call_after(std::chrono::milliseconds(std::stoi(request)), [this, id = connection.id(), stream] {
+      const auto found = open_.find(id);
+      if (found != open_.end())
+        found->second->write(stream, answer_, krepis::Fin::kYes);
+    });
+  }
+
+ private:
+  krepis::Worker* worker_ = nullptr;
+  std::map<std::uint64_t, krepis::Connection*> open_;
+  std::map<std::pair<std::uint64_t, krepis::StreamId>, std::string> requests_;
+  std::vector<std::uint8_t> answer_ = std::vector<std::uint8_t>(50'000, 'a');
+};
+
+std::unique_ptr<krepis::QuicServer> start_slow_server() {
+  return start_server(server_options(), [](unsigned) { return std::make_unique<SlowAnswers>(); });
+}
+
+template <class Condition>
+bool eventually(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline)
+      return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+TEST(Drain, LosesNoRequestThatIsInFlight) {
+  constexpr std::uint64_t kConnections = 100;
+  constexpr int kRequests = 10;
+  const auto server = start_slow_server();
+  BlockingClient client;
+  std::vector<std::pair<std::uint64_t, krepis::StreamId>> requests;
+  for (std::uint64_t context = 0; context < kConnections; ++context) {
+    ASSERT_TRUE(client.connect(server->port(), context));
+  }
+  for (std::uint64_t context = 0; context < kConnections; ++context) {
+    for (int i = 0; i < kRequests; ++i) {
+      const auto stream =
+          client.send(std::to_string(200 + (context * 37 + static_cast<unsigned>(i) * 211) % 1'800), context);
+      ASSERT_TRUE(stream.has_value());
+      requests.emplace_back(context, *stream);
+    }
+  }
+  ASSERT_TRUE(eventually([&] { return server->stats().total_requests == kConnections * kRequests; }));
+
+  const auto report = server->stop(5s);
+
+  ASSERT_TRUE(report.has_value());
+  EXPECT_TRUE(report->clean);
+  EXPECT_EQ(report->connections_closed, kConnections);
+  EXPECT_EQ(report->streams_cut, 0U);
+  for (const auto& [context, stream] : requests) {
+    const auto answer = client.wait_answer(stream, context);
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_EQ(answer->size(), 50'000U);
+  }
+  for (std::uint64_t context = 0; context < kConnections; ++context) {
+    const auto reason = client.wait_closed(context);
+    ASSERT_TRUE(reason.has_value());
+    EXPECT_EQ(reason->source, krepis::CloseReason::Source::kPeerApplication);
+    EXPECT_EQ(reason->code, 0U);
+  }
+}
+
+TEST(Drain, CutsOneStuckClientAtTheDeadlineAndNobodyElse) {
+  const auto server = start_slow_server();
+  krepis::ClientOptions narrow = BlockingClient::insecure();
+  narrow.initial_max_stream_data_bytes = 1'000;
+  narrow.max_stream_window_bytes = 1'000;
+  BlockingClient stuck(narrow);
+  BlockingClient other;
+  stuck.stop_consuming();
+  ASSERT_TRUE(stuck.connect(server->port()));
+  ASSERT_TRUE(other.connect(server->port()));
+  ASSERT_TRUE(stuck.send("0").has_value());
+  const auto stream = other.send("300");
+  ASSERT_TRUE(eventually([&] { return server->stats().total_requests == 2; }));
+
+  const auto report = server->stop(1s);
+
+  ASSERT_TRUE(report.has_value());
+  EXPECT_FALSE(report->clean);
+  EXPECT_EQ(report->streams_cut, 1U);
+  EXPECT_GE(report->bytes_unsent, 49'000U);
+  EXPECT_GE(report->elapsed, 1'000ms);
+  EXPECT_EQ(other.wait_answer(*stream)->size(), 50'000U);
+  EXPECT_EQ(other.wait_closed()->code, 0U);
+  EXPECT_EQ(stuck.wait_closed()->code, static_cast<std::uint64_t>(krepis::LibraryCode::kDeadline));
+}
+
+TEST(Drain, RefusesConnectionsThatComeWhileItLasts) {
+  const auto server = start_slow_server();
+  BlockingClient client;
+  ASSERT_TRUE(client.connect(server->port()));
+  const auto stream = client.send("1000");
+  ASSERT_TRUE(eventually([&] { return server->stats().total_requests == 1; }));
+  auto stopping = std::async(std::launch::async, [&] { return server->stop(5s); });
+  ASSERT_TRUE(eventually([&] { return !server->is_running(); }));
+
+  BlockingClient late;
+  EXPECT_FALSE(late.connect(server->port()));
+
+  EXPECT_EQ(late.wait_closed()->code, 0x2U);
+  EXPECT_TRUE(client.wait_answer(*stream).has_value());
+  EXPECT_TRUE(stopping.get()->clean);
+}
+
+}  // namespace
+}  // namespace knul::test
