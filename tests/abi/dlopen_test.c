@@ -3,8 +3,8 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
-#include "check.h"
 #include <krepis/krepis.h>
+#include "check.h"
 #include "support/temporary_folder.h"
 #include "support/test_certificates.h"
 
