@@ -11,13 +11,6 @@ find_package(spdlog 1.10 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 find_package(tomlplusplus 3.3 REQUIRED)
 find_package(absl REQUIRED)
-pkg_check_modules(knul_prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core>=1.0)
-
-# Debian moved the header between releases; both layouts serve #include <concurrentqueue.h>.
-find_path(KNUL_CONCURRENTQUEUE_DIR concurrentqueue.h
-          PATH_SUFFIXES concurrentqueue concurrentqueue/moodycamel moodycamel REQUIRED)
-add_library(knul_concurrentqueue INTERFACE)
-target_include_directories(knul_concurrentqueue SYSTEM INTERFACE $<BUILD_INTERFACE:${KNUL_CONCURRENTQUEUE_DIR}>)
 
 set(KNUL_LINK_ngtcp2 PkgConfig::knul_ngtcp2)
 set(KNUL_LINK_gnutls PkgConfig::knul_gnutls)
@@ -26,8 +19,6 @@ set(KNUL_LINK_spdlog spdlog::spdlog)
 set(KNUL_LINK_cli11 CLI11::CLI11)
 set(KNUL_LINK_toml tomlplusplus::tomlplusplus)
 set(KNUL_LINK_absl absl::flat_hash_map absl::flat_hash_set absl::hash)
-set(KNUL_LINK_prometheus PkgConfig::knul_prometheus)
-set(KNUL_LINK_concurrentqueue knul_concurrentqueue)
 set(KNUL_LINK_threads Threads::Threads)
 
 if(KNUL_BUILD_TESTS)

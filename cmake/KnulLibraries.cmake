@@ -6,7 +6,6 @@ include(CMakePackageConfigHelpers)
 get_property(folders GLOBAL PROPERTY KNUL_FOLDERS_WITH_CODE)
 get_property(link_names GLOBAL PROPERTY KNUL_LINKS)
 list(REMOVE_DUPLICATES link_names)
-list(REMOVE_ITEM link_names concurrentqueue)  # headers only, and none of ours shows it
 knul_links(link_targets ${link_names})
 
 set(KNUL_HAS_ABI OFF)
@@ -57,6 +56,8 @@ if(KNUL_HAS_ABI)
   configure_package_config_file(cmake/knulConfig.cmake.in knulConfig.cmake
                                 INSTALL_DESTINATION "${package_dir}")
   write_basic_package_version_file(knulConfigVersion.cmake COMPATIBILITY SameMajorVersion)
+  # From the folder of knul.pc back to the prefix, so that an installed tree can be moved.
+  file(RELATIVE_PATH KNUL_PC_PREFIX "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
   configure_file(cmake/knul.pc.in knul.pc @ONLY)
   install(FILES "${CMAKE_CURRENT_BINARY_DIR}/knulConfig.cmake" "${CMAKE_CURRENT_BINARY_DIR}/knulConfigVersion.cmake"
           DESTINATION "${package_dir}")
