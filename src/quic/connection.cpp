@@ -291,6 +291,21 @@ void Connection::handle_expiry(base::Instant now) {
   }
 }
 
+bool Connection::knows_reset_token(std::span<const std::uint8_t> token) const {
+  std::vector<ngtcp2_cid_token> ids(is_over() ? 0 : ngtcp2_conn_get_active_dcid(conn_.get(), nullptr));
+  if (!ids.empty()) {
+    ids.resize(ngtcp2_conn_get_active_dcid(conn_.get(), ids.data()));
+  }
+  return std::ranges::any_of(ids, [&](const ngtcp2_cid_token& id) {
+    // In constant time, so that a token cannot be guessed byte by byte.
+    unsigned difference = id.token_present != 0 ? 0 : 1;
+    for (std::size_t i = 0; i < sizeof(id.token); ++i) {
+      difference |= static_cast<unsigned>(id.token[i] ^ token[i]);
+    }
+    return difference == 0;
+  });
+}
+
 base::Instant Connection::next_expiry() const {
   const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(conn_.get());
   constexpr auto kLargest = static_cast<ngtcp2_tstamp>(base::Duration::max().count());

@@ -100,7 +100,17 @@ class Connection final
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
+  // What one connection may bring in one turn of the loop (one value of `now`), so that a flood of cheap
+  // frames leaves the others their share. An honest upload at full speed stays below.
+  static constexpr unsigned kPacketsPerTurn = 4'096;
+
   // --- Endpoint's side. After each call the endpoint looks at is_over().
+  // False: this turn's packets are used up.
+  [[nodiscard]] bool takes_packet(base::Instant now) {
+    turn_packets_ = now == turn_ ? turn_packets_ + 1 : 1;
+    turn_ = now;
+    return turn_packets_ <= kPacketsPerTurn;
+  }
   void read(const base::ReceivedDatagram& datagram, base::Instant now);
   void handle_expiry(base::Instant now);
   // Writes one round of packets; true when it would write more in another round.
@@ -115,6 +125,8 @@ class Connection final
   [[nodiscard]] base::Duration closing_period() const;
   // Tells streams whose writes were cut short that there is room again.
   void notify_writable();
+  // Whether a Stateless Reset with this token ends the connection. RFC 9000 §10.3.1.
+  [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const;
   // Ends the connection with a transport error.
   void abort(std::uint64_t transport_code, std::string reason);
   // All connection IDs that lead here; from now on the caller answers for them.
@@ -158,6 +170,8 @@ class Connection final
     for (auto& [id, stream] : streams_)
       visit(*stream);
   }
+  // For tests that make a peer misbehave. Lifetime: this object.
+  [[nodiscard]] ngtcp2_conn* native() const { return conn_.get(); }
   // For the layer above; this layer never looks at it.
   void set_user(void* user) { user_ = user; }
   [[nodiscard]] void* user() const { return user_; }
@@ -235,7 +249,10 @@ class Connection final
   bool is_handshake_completed_ = false;
   bool is_handshake_confirmed_ = false;
   bool is_credit_frozen_ = false;
+  bool has_next_keys_ = false;
   base::Instant last_now_;
+  base::Instant turn_{};
+  unsigned turn_packets_ = 0;
   std::vector<ConnectionId> routes_;
   std::vector<StopSending> stop_sending_seen_;
   std::vector<StreamOrder> stream_orders_;

@@ -3,6 +3,7 @@
 #include <ngtcp2/ngtcp2_crypto.h>
 
 #include <new>
+#include <utility>
 
 #include "quic/connection.hpp"
 #include "quic/transport_settings.hpp"
@@ -195,7 +196,12 @@ struct ConnectionCallbacks {
                            ngtcp2_crypto_aead_ctx* tx_context, std::uint8_t* tx_iv,
                            const std::uint8_t* current_rx_secret, const std::uint8_t* current_tx_secret,
                            std::size_t length, void* user_data) {
-    connection_of(user_data).environment_.counters.key_updates.add();
+    // The library asks for the next keys in advance: the first time right after the handshake, then once
+    // an update is over.
+    Connection& connection = connection_of(user_data);
+    if (std::exchange(connection.has_next_keys_, true)) {
+      connection.environment_.counters.key_updates.add();
+    }
     return ngtcp2_crypto_update_key_cb(conn, rx_secret, tx_secret, rx_context, rx_iv, tx_context, tx_iv,
                                        current_rx_secret, current_tx_secret, length, user_data);
   }

@@ -118,8 +118,12 @@ void Connection::notify_writable() {
   if (waiting_for_room_.empty() || is_over()) {
     return;
   }
-  // Room worth a wake-up: a quarter of the buffer, so that a full one is not refilled packet by packet.
-  const std::size_t enough = std::max<std::size_t>(1, environment_.transport.stream_send_buffer_bytes / 4);
+  // Room worth a wake-up: a quarter of the smallest buffer, so that a full one is not refilled packet by packet.
+  const std::uint64_t smallest =
+      std::min<std::uint64_t>({environment_.transport.stream_send_buffer_bytes,
+                               environment_.transport.connection_send_buffer_bytes,
+                               environment_.send_budget.limit_bytes});
+  const std::uint64_t enough = std::max<std::uint64_t>(1, smallest / 4);
   std::vector<std::int64_t> waiting;
   waiting.swap(waiting_for_room_);
   for (const std::int64_t id : waiting) {
@@ -151,6 +155,9 @@ void Connection::enqueue(Stream& stream) {
 
 void Connection::consume(Stream& stream, std::uint64_t bytes) {
   bytes = std::min(bytes, stream.received_bytes - stream.consumed_bytes);
+  if (bytes == 0) {
+    return;  // also from within on_stream_closed, which must not come twice
+  }
   stream.consumed_bytes += bytes;
   return_credit(stream, bytes);
   if (stream.is_closed_below && stream.consumed_bytes == stream.received_bytes) {

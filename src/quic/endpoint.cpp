@@ -53,7 +53,7 @@ std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& 
                                                    ConnectionIdCodec::kLength);
   if (result == NGTCP2_ERR_VERSION_NEGOTIATION) {
     counters_.packets_dropped_unsupported_version.add();
-    if (options_.server_tls != nullptr) {
+    if (options_.server_tls != nullptr && !is_reflection(datagram.path.remote)) {
       responder_.negotiate_version(datagram, header, now);
     }
     return std::nullopt;
@@ -97,7 +97,9 @@ std::optional<unsigned> Endpoint::other_owner(const base::ReceivedDatagram& data
 
 void Endpoint::deliver(Route& route, const base::ReceivedDatagram& datagram, base::Instant now) {
   if (route.connection != nullptr) {
-    if (!route.connection->is_over()) {
+    if (!route.connection->takes_packet(now)) {
+      counters_.packets_dropped_budget.add();
+    } else if (!route.connection->is_over()) {
       route.connection->read(datagram, now);
     }
     return;

@@ -86,8 +86,12 @@ class Endpoint final : private ConnectionHost {
   void wake_budget_waiters();
 
   // endpoint_accept.cpp
+  // Counts it if it is one.
+  [[nodiscard]] bool is_reflection(const base::SocketAddress& source);
   void handle_unrouted(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
                        base::Instant now);
+  // The client connection that the datagram is a Stateless Reset of, or null.
+  [[nodiscard]] Connection* find_reset(const base::ReceivedDatagram& datagram);
   void accept(const base::ReceivedDatagram& datagram, base::Instant now);
   [[nodiscard]] bool is_admitted(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
                                  base::Instant now);

@@ -18,16 +18,19 @@ constexpr ngtcp2_duration kRegularTokenLifetime = 24 * 3'600 * NGTCP2_SECONDS;
 constexpr std::array<std::uint16_t, 17> kReflectionPorts{0,   7,   9,   17,  19,   53,   69,    111,  123,
                                                          137, 161, 389, 520, 1900, 5353, 11211, 27015};
 
-bool is_reflection_port(std::uint16_t port) {
-  return std::ranges::find(kReflectionPorts, port) != kReflectionPorts.end();
-}
-
 }  // namespace
+
+bool Endpoint::is_reflection(const base::SocketAddress& source) {
+  if (std::ranges::find(kReflectionPorts, source.port()) == kReflectionPorts.end()) {
+    return false;
+  }
+  counters_.packets_dropped_source_port_blocked.add();
+  return true;
+}
 
 void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
                                base::Instant now) {
-  if (is_reflection_port(datagram.path.remote.port())) {
-    counters_.packets_dropped_source_port_blocked.add();
+  if (is_reflection(datagram.path.remote)) {
     return;
   }
   const bool is_long = (datagram.payload[0] & 0x80) != 0;
@@ -35,10 +38,28 @@ void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngt
     accept(datagram, now);
     return;
   }
+  if (Connection* connection = is_long ? nullptr : find_reset(datagram)) {
+    connection->read(datagram, now);
+    return;
+  }
   counters_.packets_dropped_unknown_connection.add();
   if (!is_long && options_.server_tls != nullptr) {
     responder_.reset(datagram, {header.dcid, header.dcidlen}, now);
   }
+}
+
+// RFC 9000 §10.3.1: the connection ID of a Stateless Reset is random; the last 16 bytes say whose it is. Only
+// servers hand out tokens here, so only clients look. Cost: every connection's tokens, for a packet that
+// is otherwise lost.
+Connection* Endpoint::find_reset(const base::ReceivedDatagram& datagram) {
+  constexpr std::size_t kSmallest = NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN;
+  if (options_.client_tls == nullptr || datagram.payload.size() < kSmallest) {
+    return nullptr;
+  }
+  const auto token = datagram.payload.last(NGTCP2_STATELESS_RESET_TOKENLEN);
+  const auto found = std::ranges::find_if(
+      connections_, [&](const auto& item) { return item.second.connection->knows_reset_token(token); });
+  return found == connections_.end() ? nullptr : found->second.connection.get();
 }
 
 void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now) {

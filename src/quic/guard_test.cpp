@@ -1,0 +1,91 @@
+// What a dishonest peer gets: the exact close code, and nothing else is touched.
+#include <gtest/gtest.h>
+#include <ngtcp2/ngtcp2.h>
+
+#include "quic/endpoint_pair_test_support.hpp"
+
+namespace knul::quic {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::uint64_t code_of_only_close(const EndpointPair& pair) {
+  return pair.server_observer.closed.size() == 1 ? pair.server_observer.closed[0].code : ~std::uint64_t{0};
+}
+
+// Lets the client send CRYPTO data that its TLS library never made.
+void send_crypto(EndpointPair& pair, ngtcp2_encryption_level level, const std::string& bytes) {
+  ASSERT_EQ(ngtcp2_conn_submit_crypto_data(pair.client_connection().native(), level, bytes_of(bytes).data(),
+                                           bytes.size()),
+            0);
+  ASSERT_TRUE(pair.client_connection().send_datagram(bytes_of("wake")));
+  pair.advance(1s);
+}
+
+TEST(Guard, EndsAConnectionThatSendsCryptoDataAfterTheHandshake) {
+  for (const char type : {'\x04', '\x18', '\x01', '\x63'}) {
+    EndpointPair pair;
+    pair.shake_hands();
+    send_crypto(pair, NGTCP2_ENCRYPTION_LEVEL_1RTT, std::string(1, type) + std::string("\0\0\1\0", 4));
+    EXPECT_EQ(code_of_only_close(pair), 0x10aU);
+    ASSERT_EQ(pair.client_observer.closed.size(), 1U);
+    EXPECT_EQ(pair.client_observer.closed[0].code, 0x10aU);
+    EXPECT_EQ(pair.server_counters.crypto_limit_violations.load(), 1U);
+  }
+}
+
+TEST(Guard, RefusesAClientThatOffersNoProtocolAtAll) {
+  EndpointPair pair(
+      [](EndpointOptions&, EndpointOptions& client) { client.client_tls = EndpointPair::client_tls({}); });
+  pair.shake_hands();
+  EXPECT_EQ(code_of_only_close(pair), 0x178U);
+}
+
+TEST(Guard, DropsWhatOneConnectionBringsAboveItsBudgetOfATurn) {
+  EndpointPair pair;
+  pair.shake_hands();
+  Connection& connection = pair.server_connection();
+  for (unsigned i = 0; i < Connection::kPacketsPerTurn; ++i) {
+    ASSERT_TRUE(connection.takes_packet(pair.now));
+  }
+  EXPECT_FALSE(connection.takes_packet(pair.now));
+  EXPECT_TRUE(connection.takes_packet(pair.now + 1ns));
+}
+
+TEST(Guard, AnswersNothingToPortsThatReflect) {
+  EndpointPair pair;
+  base::Path path = EndpointPair::path();
+  path.local.set_port(53);
+  std::vector<std::uint8_t> unknown_version(1'200, 0xff);
+  unknown_version[5] = unknown_version[6 + 8] = 8;
+  const std::vector<std::uint8_t> short_header(100, 0x40);
+  for (const auto& packet : {unknown_version, short_header}) {
+    std::ignore =
+        pair.server->handle_datagram({{path.remote, path.local}, base::Ecn::kNotEct, packet}, pair.now);
+  }
+  EXPECT_FALSE(pair.server->wants_send());
+  EXPECT_EQ(pair.server_counters.packets_dropped_source_port_blocked.load(), 2U);
+}
+
+TEST(Guard, SurvivesKeyUpdatesAfterTheTlsSessionIsGone) {
+  EndpointPair pair;
+  pair.shake_hands();
+  const auto send = [&](const char* text) {
+    ASSERT_TRUE(pair.client_connection().send_datagram(bytes_of(text)));
+    pair.advance(5s);
+  };
+  for (std::size_t i = 1; i <= 5; ++i) {
+    send("the library makes the next keys when it sends");
+    // RFC 9001 §6.1: not before the last update is confirmed.
+    ASSERT_EQ(
+        ngtcp2_conn_initiate_key_update(pair.client_connection().native(),
+                                        static_cast<ngtcp2_tstamp>(pair.now.time_since_epoch().count())),
+        0);
+    send("with the new keys");
+    EXPECT_EQ(pair.server_observer.datagrams.size(), 2 * i);
+    EXPECT_EQ(pair.server_counters.key_updates.load(), i - 1) << "counted when the next keys are made";
+  }
+}
+
+}  // namespace
+}  // namespace knul::quic
