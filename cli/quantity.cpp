@@ -75,6 +75,12 @@ std::string format_count(double count) {
   return scaled(count, kScales);
 }
 
+std::string format_bit_rate(double bits_per_second) {
+  static constexpr std::array<Scale, 4> kScales{
+      {{1e9, " Gbit/s"}, {1e6, " Mbit/s"}, {1e3, " kbit/s"}, {1, " bit/s"}}};
+  return scaled(bits_per_second, kScales);
+}
+
 std::string format_duration(double seconds) {
   static constexpr std::array<Scale, 4> kScales{{{1, " s"}, {1e-3, " ms"}, {1e-6, " us"}, {1e-9, " ns"}}};
   return scaled(seconds, kScales);

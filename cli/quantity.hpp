@@ -18,6 +18,9 @@ namespace knul::cli {
 // "950", "12.3k", "4.56M": three significant digits.
 [[nodiscard]] std::string format_count(double count);
 
+// "0 bit/s", "62.3 kbit/s", "1.20 Gbit/s".
+[[nodiscard]] std::string format_bit_rate(double bits_per_second);
+
 // "850 ns", "12.3 us", "4.56 ms", "1.23 s".
 [[nodiscard]] std::string format_duration(double seconds);
 

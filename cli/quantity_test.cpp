@@ -37,6 +37,12 @@ TEST(FormatCount, KeepsThreeDigits) {
   EXPECT_EQ(format_count(999'900), "1.00M");
 }
 
+TEST(FormatBitRate, ChoosesTheUnit) {
+  EXPECT_EQ(format_bit_rate(0), "0 bit/s");
+  EXPECT_EQ(format_bit_rate(62'300), "62.3 kbit/s");
+  EXPECT_EQ(format_bit_rate(1.2e9), "1.20 Gbit/s");
+}
+
 TEST(FormatDuration, ChoosesTheUnit) {
   EXPECT_EQ(format_duration(850e-9), "850 ns");
   EXPECT_EQ(format_duration(12.3e-6), "12.3 us");

@@ -107,12 +107,12 @@ void TextReporter::statistics(const std::string& statistics) {
   const double seconds = difference(now, previous_, "uptime_ms") / 1e3;
   const double rate = seconds > 0 ? 1 / seconds : 0;
   const auto bits = [&](const char* name) {
-    return format_count(difference(now, previous_, name) * 8 * rate);
+    return format_bit_rate(difference(now, previous_, name) * 8 * rate);
   };
   const std::string text = "connections " + format_count(now.value("active_connections", 0.0)) +
                            "  requests " + format_count(difference(now, previous_, "total_requests") * rate) +
-                           "/s  in " + bits("total_bytes_in") + "bit/s  out " + bits("total_bytes_out") +
-                           "bit/s  errors " + format_count(now.value("error_count", 0.0));
+                           "/s  in " + bits("total_bytes_in") + "  out " + bits("total_bytes_out") +
+                           "  errors " + format_count(now.value("error_count", 0.0));
   previous_ = now;
   if (live_ == LiveLine::kYes) {
     print("\r" + text + "\x1b[K");

@@ -34,6 +34,10 @@ def live_line(now, before):
     )
 
 
+def had_traffic(now, before):
+    return any(now[name] != before.get(name, 0) for name in ("total_bytes_in", "total_bytes_out"))
+
+
 def final_lines(event):
     stats = event["stats"]
     yield (
@@ -57,7 +61,8 @@ def main():
         if event["event"] == "listening":
             show(f"listening on {event['host']}:{event['port']}, {event['workers']} workers, pid {event['pid']}")
         elif event["event"] == "stats":
-            show(live_line(event["stats"], before))
+            if had_traffic(event["stats"], before):
+                show(live_line(event["stats"], before))
             before = event["stats"]
         elif event["event"] == "stopped":
             for text in final_lines(event):
