@@ -19,7 +19,7 @@ Ctrl-C drains it. Talk to it from another terminal, with Deno's own QUIC:
   deno=\$(node -e 'import("./tests/interop/setup.mjs").then((m) => console.log(m.deno_executable()))')
   \$deno run --unstable-net --allow-all tests/interop/demo_client.ts 127.0.0.1 4433 build/serve/cert.pem
 
-or run \`make serve\` with another service (scripts/serve.sh --service perf) and measure it:
+or run another service, scripts/serve.sh --service perf, and measure it:
 
   build/knul/cli/knul perf localhost:4433 --ca build/serve/cert.pem --download 1G
 
