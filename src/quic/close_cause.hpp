@@ -6,6 +6,9 @@
 
 namespace knul::quic {
 
+// RFC 9000 §20.1: the transport codes that layers above name.
+enum class TransportCode : std::uint64_t { kNoError = 0x0, kConnectionRefused = 0x2 };
+
 struct CloseCause {
   enum class Source : std::uint8_t {
     kPeerApplication,

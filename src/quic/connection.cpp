@@ -334,10 +334,12 @@ std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, ba
 
 base::Path Connection::path() const { return from_ngtcp2(*ngtcp2_conn_get_path(conn_.get())); }
 
-ngtcp2_conn_info Connection::transport_info() const {
+TransportState Connection::transport_state() const {
   ngtcp2_conn_info info;
   ngtcp2_conn_get_conn_info(conn_.get(), &info);
-  return info;
+  // Without a sample the library says "infinite".
+  const ngtcp2_duration min_rtt = info.min_rtt == UINT64_MAX ? 0 : info.min_rtt;
+  return {base::Duration(info.smoothed_rtt), base::Duration(min_rtt), info.cwnd, info.bytes_in_flight};
 }
 
 }  // namespace knul::quic

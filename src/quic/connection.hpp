@@ -33,6 +33,15 @@ namespace knul::quic {
 
 class Connection;
 
+// What loss recovery and congestion control know. Before the first sample min_rtt is 0 and
+// smoothed_rtt the assumption of RFC 9002 §6.2.2.
+struct TransportState {
+  base::Duration smoothed_rtt{};
+  base::Duration min_rtt{};
+  std::uint64_t congestion_window_bytes = 0;
+  std::uint64_t in_flight_bytes = 0;
+};
+
 // What a connection tells its endpoint.
 class ConnectionHost {
  public:
@@ -129,6 +138,9 @@ class Connection final
   [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const;
   // Ends the connection with a transport error.
   void abort(std::uint64_t transport_code, std::string reason);
+  void abort(TransportCode code, std::string reason) {
+    abort(static_cast<std::uint64_t>(code), std::move(reason));
+  }
   // All connection IDs that lead here; from now on the caller answers for them.
   [[nodiscard]] std::vector<ConnectionId> take_routes() { return std::exchange(routes_, {}); }
 
@@ -141,7 +153,7 @@ class Connection final
   [[nodiscard]] std::uint64_t context() const { return context_; }
   // The validated path.
   [[nodiscard]] base::Path path() const;
-  [[nodiscard]] ngtcp2_conn_info transport_info() const;
+  [[nodiscard]] TransportState transport_state() const;
   [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
 

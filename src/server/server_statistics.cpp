@@ -1,11 +1,9 @@
 // What a server tells about itself.
-#include <gnutls/gnutls.h>
-#include <ngtcp2/ngtcp2.h>
-
 #include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "quic/library_versions.hpp"
 #include "runtime/clock.hpp"
 #include "server/server_impl.hpp"
 
@@ -96,8 +94,8 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
   snapshot.gro_enabled = socket.features().gro ? 1 : 0;
   snapshot.steering = sockets_.is_steered() ? "bpf" : "single_socket";
   snapshot.packet_protection = "gnutls";
-  snapshot.tls_library = gnutls_check_version(nullptr);
-  snapshot.quic_library = ngtcp2_version(0)->version_str;
+  snapshot.tls_library = quic::tls_library_version();
+  snapshot.quic_library = quic::quic_library_version();
   snapshot.version = version();
 }
 

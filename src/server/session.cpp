@@ -5,13 +5,12 @@
 namespace knul::server {
 
 krepis::ConnectionInfo Session::info() const {
-  const ngtcp2_conn_info transport = connection_.transport_info();
+  const quic::TransportState transport = connection_.transport_state();
   krepis::ConnectionInfo info;
-  info.smoothed_rtt = std::chrono::nanoseconds(transport.smoothed_rtt);
-  // Without a sample the library says "infinite".
-  info.min_rtt = std::chrono::nanoseconds(transport.min_rtt == UINT64_MAX ? 0 : transport.min_rtt);
-  info.congestion_window_bytes = transport.cwnd;
-  info.bytes_in_flight = transport.bytes_in_flight;
+  info.smoothed_rtt = transport.smoothed_rtt;
+  info.min_rtt = transport.min_rtt;
+  info.congestion_window_bytes = transport.congestion_window_bytes;
+  info.bytes_in_flight = transport.in_flight_bytes;
   info.bytes_received = connection_.bytes_received();
   info.bytes_sent = connection_.bytes_sent();
   info.streams_active = connection_.stream_count();
