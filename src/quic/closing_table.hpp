@@ -15,13 +15,16 @@ struct ClosingConnection : base::DeadlineHook {
   std::vector<ConnectionId> routes;
   base::Path path;
   std::vector<std::uint8_t> packet;  // empty: the peer closed, nothing is answered
+  bool is_address_validated = false;
   std::uint64_t received = 0;
   std::size_t index = 0;  // in ClosingTable
 
-  // The 1st, 2nd, 4th, 8th … late packet is answered.
-  [[nodiscard]] bool counts_for_an_answer() {
+  // The 1st, 2nd, 4th, 8th … late packet is answered, and to an unproven address with no more than three
+  // times its bytes (RFC 9000 §8.1).
+  [[nodiscard]] bool counts_for_an_answer(std::size_t received_bytes) {
     ++received;
-    return !packet.empty() && (received & (received - 1)) == 0;
+    return !packet.empty() && (received & (received - 1)) == 0 &&
+           (is_address_validated || packet.size() <= 3 * received_bytes);
   }
 };
 

@@ -105,7 +105,7 @@ void Endpoint::deliver(Route& route, const base::ReceivedDatagram& datagram, bas
     return;
   }
   counters_.packets_dropped_closing.add();
-  if (route.closing->counts_for_an_answer()) {
+  if (route.closing->counts_for_an_answer(datagram.payload.size())) {
     responder_.repeat(route.closing->path, route.closing->packet, now);
   }
 }
@@ -187,6 +187,7 @@ void Endpoint::keep_closing(Connection& connection, base::Instant now) {
   auto entry = std::make_unique<ClosingConnection>();
   entry->packet = connection.take_close_packet(entry->path, now);
   entry->routes = connection.take_routes();
+  entry->is_address_validated = connection.is_handshake_completed() || !connection.is_server();
   if (!entry->packet.empty()) {
     responder_.send(entry->path, entry->packet);
   }
@@ -204,7 +205,7 @@ void Endpoint::keep_closing(Connection& connection, base::Instant now) {
 
 void Endpoint::repeat_closes() {
   closing_.for_each([this](const ClosingConnection& entry) {
-    if (!entry.packet.empty()) {
+    if (!entry.packet.empty() && entry.is_address_validated) {
       responder_.send(entry.path, entry.packet);
     }
   });

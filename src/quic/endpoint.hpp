@@ -45,7 +45,7 @@ class Endpoint final : private ConnectionHost {
 
   // From now on new connections are refused with CONNECTION_REFUSED.
   void refuse_new_connections() { is_refusing_ = true; }
-  // Sends every CONNECTION_CLOSE of the closing period once more.
+  // Sends every CONNECTION_CLOSE of the closing period once more, except to unproven addresses.
   void repeat_closes();
   [[nodiscard]] std::size_t closing_count() const { return closing_.size(); }
   [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }

@@ -1,8 +1,7 @@
 #include "server/drain.hpp"
 
-#include <ngtcp2/ngtcp2.h>
-
 #include <algorithm>
+#include <utility>
 
 namespace knul::server {
 namespace {
@@ -17,20 +16,34 @@ void Drain::begin(quic::Endpoint& endpoint, base::Instant now, base::Instant dea
   last_closed_ = now;
   deadline_ = deadline;
   endpoint.refuse_new_connections();
-  endpoint.for_each_connection([](quic::Connection& connection) {
+  endpoint.for_each_connection([this](quic::Connection& connection) {
     if (!connection.is_handshake_completed()) {
-      connection.abort(connection.is_server() ? NGTCP2_CONNECTION_REFUSED : NGTCP2_NO_ERROR,
+      using Code = quic::TransportCode;
+      connection.abort(connection.is_server() ? Code::kConnectionRefused : Code::kNoError,
                        "the endpoint stops");
       return;
     }
     connection.freeze_stream_credit();
-    close_if_idle(connection);
+    close_if_idle(connection, 0);
   });
 }
 
 void Drain::close_if_idle(quic::Connection& connection, std::size_t streams_that_do_not_count) {
-  if (connection.stream_count() == streams_that_do_not_count && !connection.has_unsent_datagrams()) {
+  if (connection.stream_count() != streams_that_do_not_count) {
+    return;
+  }
+  if (connection.has_unsent_datagrams()) {
+    waiting_for_datagrams_.push_back(connection.number());
+  } else {
     connection.close(kNone, "the server stops");
+  }
+}
+
+void Drain::note_sent(quic::Endpoint& endpoint) {
+  for (const std::uint64_t number : std::exchange(waiting_for_datagrams_, {})) {
+    if (quic::Connection* connection = endpoint.find_connection(number)) {
+      close_if_idle(*connection, 0);
+    }
   }
 }
 
@@ -38,8 +51,8 @@ base::Instant Drain::next_expiry(const quic::Endpoint& endpoint) const {
   if (!has_begun()) {
     return base::kNever;
   }
-  const bool is_lingering = endpoint.connection_count() == 0;
-  return std::min({is_cut_ ? deadline_ + kLongestLinger : deadline_, next_repeat_,
+  const bool is_lingering = endpoint.connection_count() == 0 && !endpoint.wants_send();
+  return std::min({is_cut_ ? deadline_ + kLingerAfterDeadline : deadline_, next_repeat_,
                    is_lingering ? last_closed_ + kLongestLinger : base::kNever});
 }
 
@@ -90,7 +103,7 @@ bool Drain::is_over(const quic::Endpoint& endpoint, base::Instant now) const {
     return false;
   }
   // Closing needs a socket that takes packets; one that does not must not hold the stop.
-  if (is_cut_ && now >= deadline_ + kLongestLinger) {
+  if (is_cut_ && now >= deadline_ + kLingerAfterDeadline) {
     return true;
   }
   return endpoint.connection_count() == 0 && !endpoint.wants_send() &&

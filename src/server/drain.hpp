@@ -5,6 +5,9 @@
 
 #include <krepis/krepis.hpp>
 
+#include <cstdint>
+#include <vector>
+
 #include "quic/endpoint.hpp"
 
 namespace knul::server {
@@ -14,6 +17,8 @@ class Drain {
  public:
   // The closing period of RFC 9000 §10.2 is 3 × PTO; a stop does not wait longer than this for it.
   static constexpr base::Duration kLongestLinger = std::chrono::milliseconds(200);
+  // Past the deadline somebody waits for the stop to return.
+  static constexpr base::Duration kLingerAfterDeadline = std::chrono::milliseconds(80);
   static constexpr base::Duration kRepeatInterval = std::chrono::milliseconds(40);
 
   void begin(quic::Endpoint& endpoint, base::Instant now, base::Instant deadline);
@@ -22,14 +27,16 @@ class Drain {
   void handle_expiry(quic::Endpoint& endpoint, base::Instant now);
   // Before `stream` is gone from its connection.
   void note_stream_closed(quic::Connection& connection, const quic::Stream& stream);
-  // Closes it if nothing is left to do on it.
-  static void close_if_idle(quic::Connection& connection, std::size_t streams_that_do_not_count = 0);
+  // After packets have been written: closes what only waited for its datagrams to leave.
+  void note_sent(quic::Endpoint& endpoint);
   void note_connection_closed(base::Instant now);
 
   [[nodiscard]] bool is_over(const quic::Endpoint& endpoint, base::Instant now) const;
   [[nodiscard]] krepis::DrainReport report() const { return report_; }
 
  private:
+  // Closes it if nothing is left to do on it.
+  void close_if_idle(quic::Connection& connection, std::size_t streams_that_do_not_count);
   void cut(quic::Connection& connection);
 
   base::Instant begun_{};
@@ -37,6 +44,7 @@ class Drain {
   base::Instant last_closed_{};
   base::Instant next_repeat_ = base::kNever;
   bool is_cut_ = false;
+  std::vector<std::uint64_t> waiting_for_datagrams_;  // numbers of connections without streams
   krepis::DrainReport report_;
 };
 

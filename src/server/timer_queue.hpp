@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "base/time.hpp"
 
@@ -17,14 +18,16 @@ class TimerQueue {
     return tasks_.empty() ? base::kNever : tasks_.begin()->first;
   }
 
-  // The soonest task if it is due, else an empty function.
-  std::function<void()> take_due(base::Instant now) {
-    if (soonest() > now) {
-      return {};
+  // All that are due, the soonest first. What they add is not among them, so that a task that always asks
+  // for another one does not hold its worker.
+  std::vector<std::function<void()>> take_due(base::Instant now) {
+    const auto end = tasks_.upper_bound(now);
+    std::vector<std::function<void()>> due;
+    for (auto task = tasks_.begin(); task != end; ++task) {
+      due.push_back(std::move(task->second));
     }
-    std::function<void()> task = std::move(tasks_.begin()->second);
-    tasks_.erase(tasks_.begin());
-    return task;
+    tasks_.erase(tasks_.begin(), end);
+    return due;
   }
 
  private:

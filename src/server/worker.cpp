@@ -65,7 +65,8 @@ base::Status Worker::start(const std::vector<std::unique_ptr<Worker>>& peers) {
 }
 
 bool Worker::post(std::function<void()> task) {
-  return post_to_core([task = std::move(task)](WorkerCore&, base::Instant) { task(); });
+  return post_to_core(
+      [task = std::move(task)](WorkerCore& core, base::Instant now) { core.run_posted(task, now); });
 }
 
 bool Worker::post_to_core(std::function<void(WorkerCore& core, base::Instant now)> task) {

@@ -7,8 +7,9 @@ namespace {
 
 using krepis::LibraryCode;
 
-// quic::Stream::user_word of a request.
+// quic::Stream::user_word: of a request, and of a stream that the Application never hears of.
 constexpr std::uint64_t kRequestPending = 1;
+constexpr std::uint64_t kRefused = 2;
 
 krepis::StreamId public_id(const quic::Stream& stream) { return static_cast<krepis::StreamId>(stream.id); }
 
@@ -70,9 +71,14 @@ void WorkerCore::handle_expiry(base::Instant now) {
   now_ = now;
   endpoint_.handle_expiry(now);
   drain_.handle_expiry(endpoint_, now);
-  while (const std::function<void()> task = timers_.take_due(now)) {
+  for (const std::function<void()>& task : timers_.take_due(now)) {
     run_task(task);
   }
+}
+
+void WorkerCore::run_posted(const std::function<void()>& task, base::Instant now) {
+  now_ = now;
+  run_task(task);
 }
 
 base::Instant WorkerCore::next_expiry() const {
@@ -82,6 +88,7 @@ base::Instant WorkerCore::next_expiry() const {
 void WorkerCore::poll_send(base::SendBatch& batch, base::Instant now) {
   now_ = now;
   endpoint_.poll_send(batch, now);
+  drain_.note_sent(endpoint_);
 }
 
 base::Status WorkerCore::connect(const quic::ConnectTarget& target, base::Instant now) {
@@ -226,6 +233,7 @@ void WorkerCore::on_stream_opened(quic::Connection& connection, quic::Stream& st
 void WorkerCore::refuse_stream(quic::Connection& connection, quic::Stream& stream, LibraryCode code) {
   environment_.counters.streams_refused.add();
   end_request(stream, false);
+  stream.user_word = kRefused;
   connection.reset_stream(stream, static_cast<std::uint64_t>(code));
   connection.stop_sending(stream, static_cast<std::uint64_t>(code));
 }
@@ -276,10 +284,13 @@ void WorkerCore::end_request(quic::Stream& stream, bool is_complete) {
 }
 
 void WorkerCore::on_stream_closed(quic::Connection& connection, quic::Stream& stream) {
+  const bool is_known = stream.user_word != kRefused;
   end_request(stream, false);
-  tell(connection, nullptr, [&](krepis::Application& application, Session& session) {
-    application.on_stream_closed(session, public_id(stream));
-  });
+  if (is_known) {
+    tell(connection, &stream, [&](krepis::Application& application, Session& session) {
+      application.on_stream_closed(session, public_id(stream));
+    });
+  }
   drain_.note_stream_closed(connection, stream);
 }
 

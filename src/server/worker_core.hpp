@@ -51,6 +51,8 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   void handle_handed_over(const base::ReceivedDatagram& datagram, base::Instant now);
   void handle_expiry(base::Instant now);
   [[nodiscard]] base::Instant next_expiry() const;
+  // What krepis::Worker::post was given, on the core's thread.
+  void run_posted(const std::function<void()>& task, base::Instant now);
   void poll_send(base::SendBatch& batch, base::Instant now);
   [[nodiscard]] bool wants_send() const { return endpoint_.wants_send(); }
 

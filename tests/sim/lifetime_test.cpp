@@ -1,0 +1,340 @@
+// Programs that close, reset, over-consume or throw inside every event. Nothing may be touched after its end
+// (the sanitizers look), and nobody else may notice.
+#include "world.hpp"
+
+namespace knul::sim {
+namespace {
+
+using krepis::Connection;
+using krepis::Fin;
+using krepis::StreamDirection;
+using krepis::StreamId;
+
+enum class Event : std::uint8_t {
+  kConnection,
+  kStreamOpened,
+  kStreamData,
+  kStreamFin,
+  kStreamWritable,
+  kStreamReset,
+  kStopSending,
+  kStreamClosed,
+  kStreamsAvailable,
+  kDatagram,
+  kConnectionClosed,
+  kTimer,
+};
+constexpr int kEvents = 12;
+
+enum class Deed : std::uint8_t {
+  kNothing,
+  kClose,
+  kReset,
+  kStopSending,
+  kResetBoth,
+  kConsumeAll,
+  kWriteFin,
+  kOpenStreams,
+  kSendDatagrams,
+  kThrow,
+  kEverything,
+};
+constexpr int kDeeds = 11;
+
+struct Plan {
+  Event when = Event::kConnection;
+  Deed what = Deed::kNothing;
+};
+
+// Outlives the program.
+struct Diary {
+  unsigned seen[kEvents] = {};
+  unsigned deeds = 0;
+};
+
+// Keeps every kind of event coming on both sides: echoes, resets, stops, opens streams, sends datagrams.
+class LivelyProgram final : public krepis::Application {
+ public:
+  LivelyProgram(Plan plan, std::shared_ptr<Diary> diary) : plan_(plan), diary_(std::move(diary)) {}
+
+  void on_start(krepis::Worker& worker) override { worker_ = &worker; }
+  void on_connection(Connection& connection) override {
+    open_[connection.id()] = &connection;
+    const bool is_client = connection.context() != 0;
+    for (int i = 0; i < (is_client ? 8 : 2); ++i) {
+      start_stream(connection, StreamDirection::kBidirectional, 60'000);
+    }
+    start_stream(connection, StreamDirection::kUnidirectional, 500);
+    connection.send_datagram(bytes(100));
+    worker_->call_after(5ms, [this, id = connection.id()] {
+      if (const auto found = open_.find(id); found != open_.end()) {
+        act(Event::kTimer, *found->second, 0);
+      }
+    });
+    act(Event::kConnection, connection, 0);
+  }
+  void on_connection_closed(Connection& connection, const krepis::CloseReason& /*reason*/) override {
+    open_.erase(connection.id());
+    act(Event::kConnectionClosed, connection, 0);
+  }
+  void on_stream_opened(Connection& connection, StreamId stream) override {
+    act(Event::kStreamOpened, connection, stream);
+  }
+  void on_stream_data(Connection& connection, StreamId stream, std::span<const std::uint8_t> data,
+                      Fin fin) override {
+    connection.consume(stream, data.size() / 2);
+    const bool is_client = connection.context() != 0;
+    if (stream % 16 == (is_client ? 0 : 8)) {
+      connection.reset_stream(stream, 8);
+    }
+    if (stream % 16 == (is_client ? 4 : 12)) {
+      connection.stop_sending(stream, 12);
+    }
+    const bool is_peers = (stream & 1) == (is_client ? 1 : 0);
+    if (is_peers) {
+      connection.write(stream, data, fin);
+    }
+    act(fin == Fin::kYes ? Event::kStreamFin : Event::kStreamData, connection, stream);
+    connection.consume(stream, data.size() - data.size() / 2);
+  }
+  void on_stream_writable(Connection& connection, StreamId stream) override {
+    connection.write(stream, bytes(30'000), Fin::kYes);
+    act(Event::kStreamWritable, connection, stream);
+  }
+  void on_stream_reset(Connection& connection, StreamId stream, std::uint64_t /*code*/) override {
+    connection.write(stream, bytes(0), Fin::kYes);
+    act(Event::kStreamReset, connection, stream);
+  }
+  void on_stop_sending(Connection& connection, StreamId stream, std::uint64_t /*code*/) override {
+    act(Event::kStopSending, connection, stream);
+  }
+  void on_stream_closed(Connection& connection, StreamId stream) override {
+    act(Event::kStreamClosed, connection, stream);
+  }
+  void on_streams_available(Connection& connection, StreamDirection direction) override {
+    start_stream(connection, direction, 100);
+    act(Event::kStreamsAvailable, connection, 0);
+  }
+  void on_datagram(Connection& connection, std::span<const std::uint8_t> data) override {
+    if (data.size() > 90) {
+      connection.send_datagram(data.first(data.size() - 1));
+    }
+    act(Event::kDatagram, connection, 0);
+  }
+
+ private:
+  static std::span<const std::uint8_t> bytes(std::size_t count) {
+    static const std::vector<std::uint8_t> zeros(100'000);
+    return std::span(zeros).first(count);
+  }
+  static void start_stream(Connection& connection, StreamDirection direction, std::size_t count) {
+    if (const auto stream = connection.open_stream(direction); stream.has_value()) {
+      connection.write(*stream, bytes(count), Fin::kYes);
+    }
+  }
+
+  void act(Event event, Connection& connection, StreamId stream) {
+    ++diary_->seen[static_cast<int>(event)];
+    if (event != plan_.when || plan_.what == Deed::kNothing) {
+      return;
+    }
+    ++diary_->deeds;
+    commit(plan_.what, connection, stream);
+  }
+
+  void commit(Deed deed, Connection& connection, StreamId stream) {
+    switch (deed) {
+      case Deed::kNothing:
+        return;
+      case Deed::kClose:
+        return connection.close(77, "rash");
+      case Deed::kReset:
+        return connection.reset_stream(stream, 78);
+      case Deed::kStopSending:
+        return connection.stop_sending(stream, 79);
+      case Deed::kResetBoth:
+        connection.reset_stream(stream, 78);
+        return connection.stop_sending(stream, 79);
+      case Deed::kConsumeAll:
+        return connection.consume(stream, ~std::size_t{0});
+      case Deed::kWriteFin:
+        connection.write(stream, bytes(10), Fin::kYes);
+        connection.write(stream, krepis::SharedBytes{std::make_shared<int>(1), bytes(20)}, Fin::kYes);
+        return;
+      case Deed::kOpenStreams:
+        start_stream(connection, StreamDirection::kBidirectional, 10);
+        return start_stream(connection, StreamDirection::kUnidirectional, 10);
+      case Deed::kSendDatagrams:
+        connection.send_datagram(bytes(10));
+        connection.send_datagram(bytes(60'000));
+        connection.send_datagram({});
+        return;
+      case Deed::kThrow:
+        throw std::runtime_error("rash");
+      case Deed::kEverything:
+        for (int other = static_cast<int>(Deed::kOpenStreams); other >= 0; --other) {
+          commit(static_cast<Deed>(other), connection, stream);
+        }
+        std::ignore = connection.info();
+        std::ignore = connection.peer_address();
+        std::ignore = connection.max_datagram_bytes();
+        return;
+    }
+  }
+
+  const Plan plan_;
+  std::shared_ptr<Diary> diary_;
+  krepis::Worker* worker_ = nullptr;
+  std::map<std::uint64_t, Connection*> open_;
+};
+
+struct Couple {
+  std::shared_ptr<Diary> server = std::make_shared<Diary>();
+  std::shared_ptr<Diary> client = std::make_shared<Diary>();
+};
+
+void limit(quic::EndpointOptions& options) {
+  options.transport.max_streams_bidi = 6;
+  options.transport.max_streams_uni = 2;
+  options.transport.stream_send_buffer_bytes = 30'000;
+  options.transport.connection_send_buffer_bytes = 100'000;
+  options.transport.idle_timeout = 3s;
+}
+
+// Two connections of a lively client to a lively server through a bad path, a drain, and late packets.
+Couple live(std::uint64_t seed, Plan server_plan, Plan client_plan) {
+  Couple couple;
+  ServerSetup setup;
+  setup.change = limit;
+  setup.application = [&](unsigned) { return std::make_unique<LivelyProgram>(server_plan, couple.server); };
+  World world(seed, setup);
+  ClientSetup client;
+  client.up.loss = client.down.loss = 0.05;
+  client.up.duplicated = client.down.duplicated = 0.2;
+  client.up.delayed = client.down.delayed = 0.2;
+  client.up.extra_delay = client.down.extra_delay = 300ms;
+  client.change = limit;
+  client.application = std::make_unique<LivelyProgram>(client_plan, couple.client);
+  ClientHost& host = world.add_client(std::move(client));
+  for (std::uint64_t context = 1; context <= 2; ++context) {
+    host.runner().connect({{client_address(0), world.server.address()}, "localhost", context});
+  }
+  world.network.run_for(2s);
+  world.server.begin_drain(500ms);
+  EXPECT_TRUE(world.run_until([&] { return world.server.is_stopped(); }, 1s));
+  world.network.run_for(5s);
+  EXPECT_EQ(world.server.sum(&stats::WorkerCounters::connections_active), 0U);
+  EXPECT_EQ(world.server.sum(&stats::WorkerCounters::streams_active), 0U);
+  EXPECT_EQ(world.server.sum(&stats::WorkerCounters::send_buffer_bytes), 0U);
+  EXPECT_EQ(host.counters().streams_active.load(), 0U);
+  EXPECT_EQ(host.counters().connections_active.load(), 0U);
+  return couple;
+}
+
+// Otherwise the tests below would test nothing.
+TEST(Lifetime, EveryEventHappensOnBothSides) {
+  const Couple couple = live(1, {}, {});
+  for (int event = 0; event < kEvents; ++event) {
+    EXPECT_GT(couple.server->seen[event], 0U) << "event " << event;
+    EXPECT_GT(couple.client->seen[event], 0U) << "event " << event;
+  }
+}
+
+TEST(Lifetime, SurvivesEveryDeedInEveryEventOfTheServer) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    for (int event = 0; event < kEvents; ++event) {
+      for (int deed = 1; deed < kDeeds; ++deed) {
+        const testing::ScopedTrace trace(__FILE__, __LINE__, testing::Message() << event << " " << deed);
+        const Couple couple = live(seed, {static_cast<Event>(event), static_cast<Deed>(deed)}, {});
+        EXPECT_GT(couple.server->deeds, 0U);
+      }
+    }
+  });
+}
+
+TEST(Lifetime, SurvivesEveryDeedInEveryEventOfTheClient) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    for (int event = 0; event < kEvents; ++event) {
+      for (int deed = 1; deed < kDeeds; ++deed) {
+        const testing::ScopedTrace trace(__FILE__, __LINE__, testing::Message() << event << " " << deed);
+        const Couple couple = live(seed, {}, {static_cast<Event>(event), static_cast<Deed>(deed)});
+        EXPECT_GT(couple.client->deeds, 0U);
+      }
+    }
+  });
+}
+
+// Answers requests, and throws in one event of one stream.
+class ThrowingServer final : public krepis::Application {
+ public:
+  ThrowingServer(Event when, StreamId stream) : when_(when), stream_(stream) {}
+
+  void on_start(krepis::Worker& worker) override { inner_.on_start(worker); }
+  void on_connection(Connection& connection) override { inner_.on_connection(connection); }
+  void on_connection_closed(Connection& connection, const krepis::CloseReason& reason) override {
+    inner_.on_connection_closed(connection, reason);
+  }
+  void on_stream_opened(Connection& connection, StreamId stream) override {
+    inner_.on_stream_opened(connection, stream);
+    throw_at(Event::kStreamOpened, stream);
+  }
+  void on_stream_data(Connection& connection, StreamId stream, std::span<const std::uint8_t> data,
+                      Fin fin) override {
+    inner_.on_stream_data(connection, stream, data, fin);
+    throw_at(Event::kStreamData, stream);
+  }
+  void on_stream_writable(Connection& connection, StreamId stream) override {
+    inner_.on_stream_writable(connection, stream);
+    throw_at(Event::kStreamWritable, stream);
+  }
+  void on_stream_closed(Connection& connection, StreamId stream) override {
+    inner_.on_stream_closed(connection, stream);
+    throw_at(Event::kStreamClosed, stream);
+  }
+
+ private:
+  void throw_at(Event event, StreamId stream) const {
+    if (event == when_ && stream == stream_) {
+      throw 42;  // whatever it is
+    }
+  }
+
+  const Event when_;
+  const StreamId stream_;
+  RequestServer inner_{std::make_shared<ServerRecord>()};
+};
+
+void expect_one_stream_lost(std::uint64_t seed, Event when) {
+  constexpr std::size_t kThrowing = 2;
+  ServerSetup setup;
+  setup.change = [](quic::EndpointOptions& options) { options.transport.stream_send_buffer_bytes = 20'000; };
+  setup.application = [&](unsigned) { return std::make_unique<ThrowingServer>(when, kThrowing * 4); };
+  World world(seed, setup);
+  const ConnectionRecord& record =
+      world.add_client().connect(std::vector<Request>(5, {.answer_bytes = 100'000}));
+  world.network.run_for(5s);
+  EXPECT_FALSE(record.closed.has_value()) << record.describe();
+  for (std::size_t i = 0; i < 5; ++i) {
+    const bool is_lost = i == kThrowing && when != Event::kStreamClosed;
+    EXPECT_EQ(record.requests[i].is_complete, !is_lost) << i;
+    if (is_lost) {
+      EXPECT_EQ(record.requests[i].reset_code,
+                static_cast<std::uint64_t>(krepis::LibraryCode::kApplicationError));
+    }
+  }
+  EXPECT_GE(world.server.sum(&stats::WorkerCounters::application_exceptions), 1U);
+  EXPECT_EQ(world.server.sum(&stats::WorkerCounters::streams_active), 0U);
+}
+
+TEST(Exception, InAStreamEventCostsThatStreamAlone) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    for (const Event when :
+         {Event::kStreamOpened, Event::kStreamData, Event::kStreamWritable, Event::kStreamClosed}) {
+      const testing::ScopedTrace trace(__FILE__, __LINE__, testing::Message() << static_cast<int>(when));
+      expect_one_stream_lost(seed, when);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace knul::sim
