@@ -130,7 +130,8 @@ FfiResponse stop(Process& process, std::uint64_t handle, std::optional<std::chro
   if (!drained) {
     const ErrorCode code = drained.error().code;
     const bool is_claimed = code == ErrorCode::kInvalidContext;  // by another call: the same for this caller
-    return is_claimed || code == ErrorCode::kInvalidPointer ? unknown_handle(handle) : failure(drained.error());
+    return is_claimed || code == ErrorCode::kInvalidPointer ? unknown_handle(handle)
+                                                            : failure(drained.error());
   }
   removal.emplace(process, handle);
   if (!drained->clean) {
