@@ -77,7 +77,7 @@ base::Result<WorkerThread> WorkerThread::start(const ThreadOptions& options, std
     }
   }
   // The kernel refuses a name of more than 15 bytes.
-  auto block = std::make_unique<StartBlock>(options.name.substr(0, 15), std::move(body));
+  auto block = std::make_unique<StartBlock>(StartBlock{options.name.substr(0, 15), std::move(body)});
   pthread_t thread{};
   int error = 0;
   {

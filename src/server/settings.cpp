@@ -13,7 +13,6 @@ namespace {
 using krepis::ServerOptions;
 
 constexpr std::uint64_t kKiB = 1 << 10;
-constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kGiB = 1 << 30;
 constexpr std::uint64_t kMaxU32 = 0xffff'ffff;
 constexpr std::uint64_t kMaxConnections = 16'000'000;

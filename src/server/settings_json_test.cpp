@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -172,7 +171,7 @@ std::string documented_row(const nlohmann::json& entry) {
 }
 
 TEST(SettingsJson, IsDocumentedRowByRowInDocsSettings) {
-  std::ifstream file(std::filesystem::path(__FILE__).parent_path() / "../../docs/settings.md");
+  std::ifstream file(KNUL_SOURCE_DIR "/docs/settings.md");
   ASSERT_TRUE(file);
   std::vector<std::string> rows;
   for (std::string line; std::getline(file, line);) {
