@@ -118,11 +118,11 @@ void Connection::notify_writable() {
   if (waiting_for_room_.empty() || is_over()) {
     return;
   }
-  // Room worth a wake-up: a quarter of the smallest buffer, so that a full one is not refilled packet by packet.
-  const std::uint64_t smallest =
-      std::min<std::uint64_t>({environment_.transport.stream_send_buffer_bytes,
-                               environment_.transport.connection_send_buffer_bytes,
-                               environment_.send_budget.limit_bytes});
+  // Room worth a wake-up: a quarter of the smallest buffer, so that a full one is not refilled packet by
+  // packet.
+  const std::uint64_t smallest = std::min<std::uint64_t>({environment_.transport.stream_send_buffer_bytes,
+                                                          environment_.transport.connection_send_buffer_bytes,
+                                                          environment_.send_budget.limit_bytes});
   const std::uint64_t enough = std::max<std::uint64_t>(1, smallest / 4);
   std::vector<std::int64_t> waiting;
   waiting.swap(waiting_for_room_);
