@@ -25,7 +25,10 @@ std::vector<Request> files(std::initializer_list<std::uint64_t> sizes, std::uint
 
 void expect_transfer(std::uint64_t seed, const Impair& impair, std::vector<Request> requests,
                      base::Duration limit) {
-  const auto patient = [](quic::EndpointOptions& options) { options.transport.handshake_timeout = 60s; };
+  const auto patient = [](quic::EndpointOptions& options) {
+    options.transport.handshake_timeout = 300s;
+    options.transport.idle_timeout = 300s;
+  };
   World world(seed, {.change = patient});
   ClientSetup setup = path_with(impair);
   setup.change = patient;
