@@ -1,5 +1,6 @@
 #include "server/server_impl.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include "quic/endpoint_options.hpp"
@@ -126,7 +127,9 @@ base::Status QuicServer::Impl::create_workers(const ApplicationFactory& factory)
 base::Status QuicServer::Impl::start_workers() {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     if (base::Status status = workers_[i]->start(workers_); !status) {
-      workers_.resize(i);  // the started ones are stopped by the destructor
+      // The started ones are stopped by the destructor.
+      std::for_each(workers_.begin() + static_cast<std::ptrdiff_t>(i), workers_.end(),
+                    [](const auto& worker) { worker->abandon(); });
       return status;
     }
   }

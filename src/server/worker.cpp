@@ -85,7 +85,7 @@ void Worker::request_drain(base::Instant deadline) {
 
 void Worker::run() {
   base::Instant now = runtime::monotonic_now();
-  while (!core_->is_drained(now)) {
+  while (!are_all_drained()) {
     wait_for_work(now);
     now = runtime::monotonic_now();
     counters_->loop_wakeups.add();
@@ -95,6 +95,7 @@ void Worker::run() {
     core_->handle_expiry(now);
     now = runtime::monotonic_now();  // what was done with the input counts in a request's latency
     send(now);
+    note_drained(now);
   }
   is_stopping_.store(true, std::memory_order_release);
   drain_report_ = core_->drain_report();
@@ -102,14 +103,30 @@ void Worker::run() {
   stopped_.count_down();
 }
 
+void Worker::note_drained(base::Instant now) {
+  if (is_drained_.load() || !core_->is_drained(now)) {
+    return;
+  }
+  is_drained_.store(true);  // seq_cst: the others arm their wakers and then look here, see Waker
+  for (const auto& peer : *peers_) {
+    peer->waker_->wake_if_armed();
+  }
+}
+
+bool Worker::are_all_drained() const {
+  return is_drained_.load() &&
+         std::ranges::all_of(*peers_, [](const auto& peer) { return peer->is_drained_.load(); });
+}
+
 bool Worker::has_mail() const {
-  return handed_over_.has_mail() || tasks_.has_mail() ||
+  return are_all_drained() || handed_over_.has_mail() || tasks_.has_mail() ||
          (!is_drain_begun_ && drain_deadline_ns_.load(std::memory_order_seq_cst) != kNoDrain);
 }
 
 void Worker::wait_for_work(base::Instant now) {
   const bool can_send = core_->wants_send() && !awaits_writable_ && retry_send_at_ == base::kNever;
-  base::Instant deadline = std::min(core_->next_expiry(), retry_send_at_);
+  base::Instant deadline =
+      is_drained_.load() ? retry_send_at_ : std::min(core_->next_expiry(), retry_send_at_);
   if (is_readable_ || can_send) {
     deadline = now;
   }

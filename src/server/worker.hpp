@@ -45,6 +45,9 @@ class Worker {
   // Error: kQuota (threads). `peers` are all workers of the server, this one included, by index.
   base::Status start(const std::vector<std::unique_ptr<Worker>>& peers);
 
+  // Instead of start(), when another worker could not be started: nobody waits for this one.
+  void abandon() { is_drained_.store(true); }
+
   // Thread: any, for all that follows.
   bool post(std::function<void()> task);
   bool hand_over(HandedOver datagram);
@@ -77,6 +80,8 @@ class Worker {
   void send(base::Instant now);
   void watch_writable(bool is_wanted);
   [[nodiscard]] bool has_mail() const;
+  void note_drained(base::Instant now);
+  [[nodiscard]] bool are_all_drained() const;
 
   WorkerOptions options_;
   base::LogSink& log_;
@@ -88,6 +93,9 @@ class Worker {
   runtime::Mailbox<std::function<void(WorkerCore&, base::Instant)>> tasks_;
   std::atomic<std::int64_t> drain_deadline_ns_{kNoDrain};
   std::atomic<bool> is_stopping_{false};
+  // This worker is done. It goes on answering until all are: its socket still gets a part of the new
+  // connections, which are to be refused and not left without an answer.
+  std::atomic<bool> is_drained_{false};
   runtime::CompletionLatch stopped_{1};
   krepis::DrainReport drain_report_;
 

@@ -122,13 +122,13 @@ TEST(Drain, CutsOneStuckClientAtTheDeadlineAndNobodyElse) {
 TEST(Drain, RefusesConnectionsThatComeWhileItLasts) {
   const auto server = start_slow_server();
   BlockingClient client;
+  BlockingClient late;
   ASSERT_TRUE(client.connect(server->port()));
-  const auto stream = client.send("1000");
+  const auto stream = client.send("3000");
   ASSERT_TRUE(eventually([&] { return server->stats().total_requests == 1; }));
   auto stopping = std::async(std::launch::async, [&] { return server->stop(5s); });
   ASSERT_TRUE(eventually([&] { return !server->is_running(); }));
 
-  BlockingClient late;
   EXPECT_FALSE(late.connect(server->port()));
 
   EXPECT_EQ(late.wait_closed()->code, 0x2U);
