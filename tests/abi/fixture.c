@@ -43,14 +43,30 @@ FfiQuicConfig config_for(uint16_t port) {
 }
 
 uint16_t free_port(void) {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  socklen_t size = sizeof address;
-  REQUIRE(fd >= 0);
-  REQUIRE(bind(fd, (const struct sockaddr*)&address, sizeof address) == 0);
-  REQUIRE(getsockname(fd, (struct sockaddr*)&address, &size) == 0);
-  close(fd);
-  return ntohs(address.sin_port);
+  /* Below the range that the kernel hands out for port 0, so that no test that runs beside this one gets the
+   * port between this call, a stop and a start again. */
+  enum { kLowest = 10000, kCount = 22000, kTries = 1000 };
+  static unsigned next;
+  if (next == 0) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    next = (unsigned)getpid() * 7919u + (unsigned)now.tv_nsec;
+  }
+  for (int i = 0; i < kTries; ++i, ++next) {
+    const uint16_t port = (uint16_t)(kLowest + next % kCount);
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    REQUIRE(fd >= 0);
+    const int result = bind(fd, (const struct sockaddr*)&address, sizeof address);
+    close(fd);
+    if (result == 0) {
+      ++next;
+      return port;
+    }
+  }
+  fprintf(stderr, "no free port from %d to %d\n", kLowest, kLowest + kCount - 1);
+  exit(1);
 }
 
 uint64_t handle_of(FfiResponse response) {
