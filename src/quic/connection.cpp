@@ -84,7 +84,8 @@ base::Status Connection::init_server(const TlsServerContext& tls, const Accepted
                                                    secret.size(), &scid) != 0) {
     return Error{ErrorKind::kInternal, "stateless reset token"};
   }
-  const ngtcp2_path path = to_ngtcp2(initial.path);
+  path_ = initial.path;
+  const ngtcp2_path path = to_ngtcp2(path_);
   ngtcp2_conn* conn = nullptr;
   if (const int result =
           ngtcp2_conn_server_new(&conn, &initial.header.scid, &scid, &path, initial.header.version,
@@ -110,7 +111,8 @@ base::Status Connection::init_client(const TlsClientContext& tls, const ConnectT
   environment_.random.fill(random_bytes);
   const ngtcp2_cid dcid = ConnectionId(random_bytes).to_ngtcp2();
   const ngtcp2_cid scid = make_route().to_ngtcp2();
-  const ngtcp2_path path = to_ngtcp2(target.path);
+  path_ = target.path;
+  const ngtcp2_path path = to_ngtcp2(path_);
   ngtcp2_conn* conn = nullptr;
   if (const int result =
           ngtcp2_conn_client_new(&conn, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &client_callbacks(),
@@ -183,12 +185,11 @@ void Connection::release_tls_session() {
 // A NEW_TOKEN spares the client's next connection a Retry (RFC 9000 §8.1.3). Without one it only costs a
 // round trip, so failure is not an error.
 void Connection::offer_token() {
-  const base::Path current = path();
   const std::span<const std::uint8_t> secret = environment_.static_secret;
   std::array<std::uint8_t, NGTCP2_CRYPTO_MAX_REGULAR_TOKENLEN> token;
   const ngtcp2_ssize length =
-      ngtcp2_crypto_generate_regular_token(token.data(), secret.data(), secret.size(), current.remote.data(),
-                                           current.remote.size(), to_timestamp(last_now_));
+      ngtcp2_crypto_generate_regular_token(token.data(), secret.data(), secret.size(), path_.remote.data(),
+                                           path_.remote.size(), to_timestamp(last_now_));
   if (length > 0) {
     ngtcp2_conn_submit_new_token(conn_.get(), token.data(), static_cast<std::size_t>(length));
   }
@@ -331,8 +332,6 @@ std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, ba
   path_out = from_ngtcp2(storage.path);
   return packet;
 }
-
-base::Path Connection::path() const { return from_ngtcp2(*ngtcp2_conn_get_path(conn_.get())); }
 
 TransportState Connection::transport_state() const {
   ngtcp2_conn_info info;

@@ -151,8 +151,9 @@ class Connection final
   [[nodiscard]] const std::string& alpn() const { return alpn_; }
   [[nodiscard]] const std::string& server_name() const { return server_name_; }
   [[nodiscard]] std::uint64_t context() const { return context_; }
-  // The validated path.
-  [[nodiscard]] base::Path path() const;
+  // The path that the peer has last proved to be reachable on; while a migration is being validated this is
+  // still the old one (RFC 9000 §9.3). Before the handshake is complete, the one it began on.
+  [[nodiscard]] const base::Path& path() const { return path_; }
   [[nodiscard]] TransportState transport_state() const;
   [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
@@ -256,6 +257,7 @@ class Connection final
   // Order: deleted before the TLS session, whose callbacks point at it.
   std::unique_ptr<ngtcp2_conn, ConnDelete> conn_;
 
+  base::Path path_;
   std::string alpn_;
   CryptoGuard crypto_guard_;
   bool is_handshake_completed_ = false;

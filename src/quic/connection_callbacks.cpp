@@ -206,12 +206,19 @@ struct ConnectionCallbacks {
                                        current_rx_secret, current_tx_secret, length, user_data);
   }
 
-  static int on_path_validation(ngtcp2_conn* /*conn*/, std::uint32_t /*flags*/, const ngtcp2_path* path,
+  static int on_path_validation(ngtcp2_conn* conn, std::uint32_t /*flags*/, const ngtcp2_path* path,
                                 const ngtcp2_path* old_path, ngtcp2_path_validation_result result,
                                 void* user_data) {
-    if (result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS && old_path != nullptr &&
-        ngtcp2_path_eq(path, old_path) == 0) {
-      connection_of(user_data).environment_.counters.path_migrations.add();
+    Connection& connection = connection_of(user_data);
+    if (result != NGTCP2_PATH_VALIDATION_RESULT_SUCCESS) {
+      return 0;
+    }
+    if (old_path != nullptr && ngtcp2_path_eq(path, old_path) == 0) {
+      connection.environment_.counters.path_migrations.add();
+    }
+    // A path that was only probed is not used yet.
+    if (ngtcp2_path_eq(path, ngtcp2_conn_get_path(conn)) != 0) {
+      connection.path_ = from_ngtcp2(*path);
     }
     return 0;
   }

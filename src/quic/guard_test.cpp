@@ -67,6 +67,34 @@ TEST(Guard, AnswersNothingToPortsThatReflect) {
   EXPECT_EQ(pair.server_counters.packets_dropped_source_port_blocked.load(), 2U);
 }
 
+TEST(Guard, ShowsTheOldAddressWhileANewOneIsNotProved) {
+  EndpointPair pair;
+  pair.shake_hands();
+  const base::Path before = pair.server_connection().path();
+  std::vector<std::uint8_t> stolen;
+  pair.drops = [&](std::span<const std::uint8_t> packet, bool) {
+    stolen.assign(packet.begin(), packet.end());
+    return true;
+  };
+  ASSERT_TRUE(pair.client_connection().send_datagram(bytes_of("sent from an address that was forged")));
+  pair.carry(*pair.client, *pair.server);
+  base::Path forged = before;
+  forged.remote.set_port(9'999);
+
+  std::ignore = pair.server->handle_datagram({forged, base::Ecn::kNotEct, stolen}, pair.now);
+  base::SendBatch batch({});
+  pair.server->poll_send(batch, pair.now);
+
+  ASSERT_EQ(pair.server_observer.datagrams.size(), 1U) << "the packet itself is genuine";
+  EXPECT_EQ(pair.server_connection().path().remote, before.remote);
+  std::size_t bytes_to_forged = 0;
+  for (const base::Train& train : batch.trains()) {
+    bytes_to_forged += train.path.remote == forged.remote ? train.length_bytes : 0;
+  }
+  EXPECT_GT(bytes_to_forged, 0U) << "a PATH_CHALLENGE was expected";
+  EXPECT_LE(bytes_to_forged, 3 * stolen.size());
+}
+
 TEST(Guard, SurvivesKeyUpdatesAfterTheTlsSessionIsGone) {
   EndpointPair pair;
   pair.shake_hands();

@@ -106,10 +106,30 @@ bool is_address(const std::string& name) {
          inet_pton(AF_INET6, name.c_str(), bytes.data()) == 1;
 }
 
-base::Result<gnutls_session_t> init_session(unsigned flags) {
-  gnutls_session_t session = nullptr;
-  if (const int rv = gnutls_init(&session, flags); rv != GNUTLS_E_SUCCESS) {
+struct SessionParts {
+  unsigned flags;
+  gnutls_priority_t priority;
+  gnutls_certificate_credentials_t credentials;
+  const std::vector<std::string>& alpn;
+  unsigned alpn_flags;
+  std::shared_ptr<const void> context;  // kept alive by the session
+};
+
+// What the sessions of servers and clients have in common.
+base::Result<TlsSession> make_session(SessionParts parts) {
+  gnutls_session_t native = nullptr;
+  // NO_END_OF_EARLY_DATA: QUIC has no such message (RFC 9001 §8.3).
+  if (const int rv = gnutls_init(&native, parts.flags | GNUTLS_NO_END_OF_EARLY_DATA); rv != 0) {
     return tls_error(ErrorKind::kOutOfMemory, "TLS session", rv);
+  }
+  TlsSession session(native, std::move(parts.context));
+  int rv = gnutls_priority_set(native, parts.priority);
+  if (rv == 0)
+    rv = gnutls_credentials_set(native, GNUTLS_CRD_CERTIFICATE, parts.credentials);
+  if (rv == 0)
+    rv = set_alpn(native, parts.alpn, parts.alpn_flags);
+  if (rv != 0) {
+    return tls_error(ErrorKind::kInternal, "TLS session", rv);
   }
   return session;
 }
@@ -168,28 +188,26 @@ TlsServerContext::~TlsServerContext() {
 }
 
 base::Result<TlsSession> TlsServerContext::create_session(TlsConnRef& conn_ref) const {
-  // NO_END_OF_EARLY_DATA: QUIC has no such message (RFC 9001 §8.3). Tickets are sent when the handshake
-  // is complete, see Connection.
-  auto native = init_session(GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET | GNUTLS_NO_END_OF_EARLY_DATA);
-  if (!native) {
-    return std::move(native).error();
+  // NO_AUTO_SEND_TICKET: a ticket is sent when the handshake is complete, see Connection.
+  auto session = make_session({.flags = GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET,
+                               .priority = priority_,
+                               .credentials = credentials_,
+                               .alpn = alpn_,
+                               .alpn_flags = GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE,
+                               .context = shared_from_this()});
+  if (!session) {
+    return session;
   }
-  TlsSession session(*native, shared_from_this());
-  int rv = gnutls_priority_set(*native, priority_);
+  gnutls_session_t native = session->native();
+  int rv = gnutls_session_ticket_enable_server(native, &ticket_key_);
   if (rv == 0)
-    rv = gnutls_credentials_set(*native, GNUTLS_CRD_CERTIFICATE, credentials_);
-  if (rv == 0)
-    rv = gnutls_session_ticket_enable_server(*native, &ticket_key_);
-  if (rv == 0)
-    rv = set_alpn(*native, alpn_, GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE);
-  if (rv == 0)
-    rv = ngtcp2_crypto_gnutls_configure_server_session(*native);
+    rv = ngtcp2_crypto_gnutls_configure_server_session(native);
   if (rv != 0) {
     return tls_error(ErrorKind::kInternal, "TLS session", rv);
   }
-  gnutls_handshake_set_hook_function(*native, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE,
+  gnutls_handshake_set_hook_function(native, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE,
                                      &require_extensions);
-  gnutls_session_set_ptr(*native, static_cast<ngtcp2_crypto_conn_ref*>(&conn_ref));
+  gnutls_session_set_ptr(native, static_cast<ngtcp2_crypto_conn_ref*>(&conn_ref));
   return session;
 }
 
@@ -240,28 +258,29 @@ TlsClientContext::~TlsClientContext() {
 
 base::Result<TlsSession> TlsClientContext::create_session(TlsConnRef& conn_ref,
                                                           const std::string& server_name) const {
-  auto native = init_session(GNUTLS_CLIENT | GNUTLS_NO_END_OF_EARLY_DATA);
-  if (!native) {
-    return std::move(native).error();
+  auto session = make_session({.flags = GNUTLS_CLIENT,
+                               .priority = priority_,
+                               .credentials = credentials_,
+                               .alpn = alpn_,
+                               .alpn_flags = GNUTLS_ALPN_MANDATORY,
+                               .context = shared_from_this()});
+  if (!session) {
+    return session;
   }
-  TlsSession session(*native, shared_from_this());
-  int rv = gnutls_priority_set(*native, priority_);
-  if (rv == 0)
-    rv = gnutls_credentials_set(*native, GNUTLS_CRD_CERTIFICATE, credentials_);
-  if (rv == 0)
-    rv = set_alpn(*native, alpn_, GNUTLS_ALPN_MANDATORY);
-  if (rv == 0 && !is_address(server_name)) {
-    rv = gnutls_server_name_set(*native, GNUTLS_NAME_DNS, server_name.data(), server_name.size());
+  gnutls_session_t native = session->native();
+  int rv = 0;
+  if (!is_address(server_name)) {
+    rv = gnutls_server_name_set(native, GNUTLS_NAME_DNS, server_name.data(), server_name.size());
   }
   if (rv == 0)
-    rv = ngtcp2_crypto_gnutls_configure_client_session(*native);
+    rv = ngtcp2_crypto_gnutls_configure_client_session(native);
   if (rv != 0) {
     return tls_error(ErrorKind::kInternal, "TLS session", rv);
   }
   if (verify_peer_) {
-    gnutls_session_set_verify_cert(*native, server_name.c_str(), 0);
+    gnutls_session_set_verify_cert(native, server_name.c_str(), 0);
   }
-  gnutls_session_set_ptr(*native, static_cast<ngtcp2_crypto_conn_ref*>(&conn_ref));
+  gnutls_session_set_ptr(native, static_cast<ngtcp2_crypto_conn_ref*>(&conn_ref));
   return session;
 }
 
