@@ -214,27 +214,15 @@ class Application {
 // Called once per worker, on the thread that calls start.
 using ApplicationFactory = std::function<std::unique_ptr<Application>(unsigned worker)>;
 
-// Every setting of a server. The same names are the keys of krepis_quic_start_json and, with dashes, the
-// flags of `knul serve`. Out-of-range values are kInvalidRequest.
-struct ServerOptions {
-  std::string host = "127.0.0.1";            // numeric IPv4 or IPv6, or "localhost"
-  std::uint16_t port = 0;                    // 0: an ephemeral port, see QuicServer::port
-  std::string cert_path;                     // PEM, leaf first
-  std::string key_path;                      // PEM, unencrypted
+// What an endpoint offers its peers and keeps for them: settings that servers and clients share.
+// Out-of-range values are kInvalidRequest.
+struct ConnectionOptions {
   std::vector<std::string> alpn = {"knul"};  // 1..16 names of 1..255 bytes, in order of preference
-  unsigned workers = 0;                      // 0: the number of CPUs, at most 8; 1..64
 
-  std::uint64_t max_streams = 100;      // concurrent client bidirectional streams per connection, 1..2^32-1
+  std::uint64_t max_streams = 100;      // concurrent bidirectional streams that the peer may open, 1..2^32-1
   std::uint64_t max_streams_uni = 100;  // the same, unidirectional, 0..2^32-1
   std::uint64_t idle_timeout_ms = 30'000;       // 1,000..86,400,000 (longer is clamped), RFC 9000 §10.1
   std::uint64_t handshake_timeout_ms = 10'000;  // 100..600,000
-  std::uint64_t drain_timeout_ms = 5'000;       // 0..3,600,000, the deadline of stop without one
-
-  std::uint64_t max_connections = 200'000;        // per server
-  std::uint64_t max_connections_per_address = 0;  // per source IPv4 address or IPv6 /64; 0: no cap
-  std::uint64_t max_half_open = 4'096;            // handshakes under way, per server
-  std::string retry = "auto";  // address validation (RFC 9000 §8.1.2): "never", "always", or "auto": from
-                               // half of max_half_open on
 
   std::uint64_t initial_max_data_bytes = 1 << 20;           // connection window at first, RFC 9000 §4.1
   std::uint64_t initial_max_stream_data_bytes = 256 << 10;  // stream window at first
@@ -242,15 +230,32 @@ struct ServerOptions {
   std::uint64_t max_stream_window_bytes = 16 << 20;         // limit of window auto-tuning, stream
   std::uint64_t stream_send_buffer_bytes = 1 << 20;         // unacknowledged and unsent bytes per stream
   std::uint64_t connection_send_buffer_bytes = 16 << 20;    // per connection
-  std::uint64_t server_send_buffer_bytes = 1 << 30;         // per server, split evenly over its workers
   std::uint64_t datagram_queue = 256;  // unsent datagrams per connection; 0: no datagrams
 
   std::string congestion_control = "cubic";          // "cubic", "bbr", "reno"
   std::uint64_t max_udp_payload_bytes = 1'452;       // 1,200..65,527; path MTU discovery ends here
   std::uint64_t socket_send_buffer_bytes = 4 << 20;  // asked of the kernel, see statistics for what was got
   std::uint64_t socket_receive_buffer_bytes = 4 << 20;
-  bool gso = true;                // send trains in one call where the kernel can
-  bool gro = true;                // receive trains in one call where the kernel can
+  bool gso = true;  // send trains in one call where the kernel can
+  bool gro = true;  // receive trains in one call where the kernel can
+};
+
+// Every setting of a server. The same names are the keys of krepis_quic_start_json and, with dashes, the
+// flags of `knul serve`.
+struct ServerOptions : ConnectionOptions {
+  std::string host = "127.0.0.1";          // numeric IPv4 or IPv6, or "localhost"
+  std::uint16_t port = 0;                  // 0: an ephemeral port, see QuicServer::port
+  std::string cert_path;                   // PEM, leaf first
+  std::string key_path;                    // PEM, unencrypted
+  unsigned workers = 0;                    // 0: the number of CPUs, at most 8; 1..64
+  std::uint64_t drain_timeout_ms = 5'000;  // 0..3,600,000, the deadline of stop without one
+
+  std::uint64_t max_connections = 200'000;           // per server
+  std::uint64_t max_connections_per_address = 0;     // per source IPv4 address or IPv6 /64; 0: no cap
+  std::uint64_t max_half_open = 4'096;               // handshakes under way, per server
+  std::uint64_t server_send_buffer_bytes = 1 << 30;  // per server, split evenly over its workers
+  std::string retry = "auto";     // address validation (RFC 9000 §8.1.2): "never", "always", or "auto": from
+                                  // half of max_half_open on
   std::string steering = "auto";  // "auto": by connection ID in the kernel, else one shared socket;
                                   // "bpf": fail if the kernel refuses; "single_socket"
 };
@@ -352,8 +357,10 @@ class ServerRegistry {
   [[nodiscard]] Pin find(std::uint64_t handle) const;
   // Takes the server out; waits for pins. Null for an unknown handle; of two concurrent calls one gets it.
   std::unique_ptr<QuicServer> unregister(std::uint64_t handle);
+  // The servers of one moment each: one that comes or goes meanwhile may be in it or not.
   [[nodiscard]] std::vector<std::uint64_t> list_handles() const;
   [[nodiscard]] std::size_t count() const;
+  // Each server is pinned during its visit, so `visit` must not unregister it.
   void for_each(const std::function<void(std::uint64_t handle, QuicServer& server)>& visit) const;
 
  private:
@@ -361,33 +368,29 @@ class ServerRegistry {
   std::unique_ptr<State> state_;
 };
 
-struct ClientOptions {
+// A client's windows and buffers are larger: it has few connections and one program.
+struct ClientOptions : ConnectionOptions {
+  ClientOptions() {
+    initial_max_data_bytes = 16 << 20;
+    initial_max_stream_data_bytes = 4 << 20;
+    max_window_bytes = 64 << 20;
+    max_stream_window_bytes = 32 << 20;
+    stream_send_buffer_bytes = 4 << 20;
+    connection_send_buffer_bytes = 64 << 20;
+  }
+
   // Numeric. Its family decides which servers can be reached: "0.0.0.0" those with an IPv4 address, "::"
   // those with an IPv6 address.
   std::string local_address = "0.0.0.0";
-  std::vector<std::string> alpn = {"knul"};
-  std::string ca_path;              // PEM of trusted roots; empty: the system's
-  bool verify_peer = true;          // false accepts any certificate: for tests only
-  std::uint64_t max_streams = 100;  // concurrent server bidirectional streams
-  std::uint64_t max_streams_uni = 100;
-  std::uint64_t idle_timeout_ms = 30'000;
-  std::uint64_t handshake_timeout_ms = 10'000;
-  std::uint64_t initial_max_data_bytes = 16 << 20;
-  std::uint64_t initial_max_stream_data_bytes = 4 << 20;
-  std::uint64_t max_window_bytes = 64 << 20;
-  std::uint64_t max_stream_window_bytes = 32 << 20;
-  std::uint64_t stream_send_buffer_bytes = 4 << 20;
-  std::uint64_t connection_send_buffer_bytes = 64 << 20;
-  std::uint64_t datagram_queue = 256;
-  std::string congestion_control = "cubic";
-  std::uint64_t max_udp_payload_bytes = 1'452;
-  bool gso = true;
-  bool gro = true;
+  std::string ca_path;      // PEM of trusted roots; empty: the system's
+  bool verify_peer = true;  // false accepts any certificate: for tests only
 };
 
 // A QUIC client: one thread, one socket, any number of connections.
 class QuicClient {
  public:
+  // Returns when the thread runs. Errors: kInvalidRequest (an option), kInternal (ca_path), kNetworkError
+  // (local_address), kQuotaExceeded (descriptors, threads); nothing is left behind.
   static Result<std::unique_ptr<QuicClient>> start(const ClientOptions& options,
                                                    std::unique_ptr<Application> application);
   // Closes idle connections with LibraryCode::kNone, busy ones with kDeadline, and joins the thread.
@@ -403,7 +406,8 @@ class QuicClient {
   // thousands of calls wait).
   Result<void> connect(std::string_view host, std::uint16_t port, std::string_view server_name,
                        std::uint64_t context);
-  // Runs `task` on the client's thread. Thread: any.
+  // Runs `task` on the client's thread soon. Thread: any. Blocking: never. False, and the task is dropped,
+  // when the client stops or thousands of tasks wait.
   bool post(std::function<void()> task);
 
  private:

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -36,13 +37,14 @@ struct Named {
   }
 };
 
-base::Status check_is_regular(const Named& named, int fd) {
+// The size that the file has at present.
+base::Result<std::size_t> size_of_regular(const Named& named, int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) {
     return named.system_error(errno);
   }
   if (S_ISREG(status.st_mode)) {
-    return {};
+    return static_cast<std::size_t>(status.st_size);
   }
   return named.error(S_ISDIR(status.st_mode) ? "is a directory, expected a PEM file"
                                              : "is not a regular file, expected a PEM file");
@@ -69,13 +71,16 @@ base::Result<std::string> read_credential_file(std::string_view what, const std:
     return named.system_error(errno);
   }
   const udp::FileDescriptor fd(raw);
-  if (auto status = check_is_regular(named, raw); !status) {
-    return std::move(status).error();
+  const auto size = size_of_regular(named, raw);
+  if (!size) {
+    return size.error();
   }
+  constexpr std::size_t kStep = 16 << 10;
   std::string bytes;
+  // At once, so that a key leaves no copies behind in memory that growing would give back.
+  bytes.reserve(std::min(*size, kMaxCredentialFileBytes) + 2 * kStep);
   std::size_t used = 0;
   for (;;) {
-    constexpr std::size_t kStep = 16 << 10;
     bytes.resize(used + kStep);
     const ssize_t got = read_some(raw, bytes.data() + used, kStep);
     if (got < 0) {

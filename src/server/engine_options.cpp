@@ -25,9 +25,7 @@ quic::RetryPolicy retry_policy(const std::string& name) {
   return name == "always" ? quic::RetryPolicy::kAlways : quic::RetryPolicy::kAuto;
 }
 
-// The fields that server and client options have in common.
-template <class Options>
-quic::TransportOptions transport_options(const Options& options) {
+quic::TransportOptions transport_options(const krepis::ConnectionOptions& options) {
   quic::TransportOptions transport;
   transport.max_streams_bidi = options.max_streams;
   transport.max_streams_uni = options.max_streams_uni;
@@ -77,14 +75,21 @@ quic::EndpointOptions endpoint_options(const krepis::ClientOptions& options) {
   return endpoint;
 }
 
+udp::SocketOptions socket_options(const krepis::ConnectionOptions& options,
+                                  const base::SocketAddress& address) {
+  udp::SocketOptions socket;
+  socket.address = address;
+  socket.send_buffer_bytes = options.socket_send_buffer_bytes;
+  socket.receive_buffer_bytes = options.socket_receive_buffer_bytes;
+  socket.use_gso = options.gso;
+  socket.use_gro = options.gro;
+  return socket;
+}
+
 udp::GroupOptions group_options(const krepis::ServerOptions& options, unsigned workers) {
   udp::GroupOptions group;
   // Validated: the host is numeric or "localhost".
-  group.socket.address = *base::SocketAddress::parse(options.host, options.port);
-  group.socket.send_buffer_bytes = options.socket_send_buffer_bytes;
-  group.socket.receive_buffer_bytes = options.socket_receive_buffer_bytes;
-  group.socket.use_gso = options.gso;
-  group.socket.use_gro = options.gro;
+  group.socket = socket_options(options, *base::SocketAddress::parse(options.host, options.port));
   group.layout.connection_id_bytes = quic::ConnectionIdCodec::kLength;
   group.layout.workers = workers;
   group.steering = options.steering == "single_socket" ? udp::Steering::kOff : udp::Steering::kWhereSupported;

@@ -12,9 +12,12 @@ namespace knul::server {
 // The number of workers of a server that asks for 0: the CPUs this process may use, at most 8.
 [[nodiscard]] unsigned automatic_workers();
 
-// `options` are valid (settings.hpp), `workers` is resolved. TLS, secret and worker index are not set.
+// `options` are valid and clamped (settings.hpp), `workers` is resolved. TLS, secret and worker index are
+// not set.
 [[nodiscard]] quic::EndpointOptions endpoint_options(const krepis::ServerOptions& options, unsigned workers);
 [[nodiscard]] quic::EndpointOptions endpoint_options(const krepis::ClientOptions& options);
 [[nodiscard]] udp::GroupOptions group_options(const krepis::ServerOptions& options, unsigned workers);
+[[nodiscard]] udp::SocketOptions socket_options(const krepis::ConnectionOptions& options,
+                                                const base::SocketAddress& address);
 
 }  // namespace knul::server

@@ -4,7 +4,9 @@
 #include "server/credential_files.hpp"
 #include "server/engine_options.hpp"
 #include "server/error_codes.hpp"
+#include "server/fork_guard.hpp"
 #include "server/log_sink.hpp"
+#include "server/settings.hpp"
 #include "server/worker.hpp"
 #include "udp/route_lookup.hpp"
 
@@ -13,14 +15,10 @@ namespace krepis {
 using namespace knul;
 using knul::server::to_public;
 
-namespace {
-constexpr std::size_t kSocketBufferBytes = 4 << 20;
-}  // namespace
-
 // Thread: any.
 class QuicClient::Impl {
  public:
-  explicit Impl(udp::UdpSocket socket) : socket_(std::move(socket)) {}
+  explicit Impl(udp::UdpSocket socket) : socket_(std::move(socket)), closed_in_forks_(socket_.fd()) {}
   ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -32,6 +30,7 @@ class QuicClient::Impl {
 
  private:
   udp::UdpSocket socket_;
+  server::ClosedInForks closed_in_forks_;
   std::vector<std::unique_ptr<server::Worker>> workers_;  // one
 };
 
@@ -55,16 +54,10 @@ base::Result<std::shared_ptr<quic::TlsClientContext>> load_tls(const ClientOptio
 base::Result<udp::UdpSocket> open_socket(const ClientOptions& options) {
   const auto local = base::SocketAddress::parse(options.local_address, 0);
   if (!local.has_value()) {
-    return base::Error{base::ErrorKind::kInvalidArgument,
-                       "local_address is \"" + options.local_address + "\", expected a numeric address"};
+    return base::Error{base::ErrorKind::kInvalidArgument, "local_address is \"" + options.local_address +
+                                                              "\", expected a numeric IPv4 or IPv6 address"};
   }
-  udp::SocketOptions socket;
-  socket.address = *local;
-  socket.send_buffer_bytes = kSocketBufferBytes;
-  socket.receive_buffer_bytes = kSocketBufferBytes;
-  socket.use_gso = options.gso;
-  socket.use_gro = options.gro;
-  return udp::UdpSocket::open(socket, server::process_log());
+  return udp::UdpSocket::open(server::socket_options(options, *local), server::process_log());
 }
 
 }  // namespace
@@ -125,10 +118,21 @@ base::Status QuicClient::Impl::connect(const base::SocketAddress& remote, std::s
 
 QuicClient::QuicClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-QuicClient::~QuicClient() = default;
+QuicClient::~QuicClient() {
+  if (server::is_forked_child()) {
+    (void)impl_.release();  // its thread is the parent's, so nobody could be joined
+  }
+}
 
-Result<std::unique_ptr<QuicClient>> QuicClient::start(const ClientOptions& options,
+Result<std::unique_ptr<QuicClient>> QuicClient::start(const ClientOptions& asked,
                                                       std::unique_ptr<Application> application) {
+  ClientOptions options = asked;
+  if (base::Status status = server::validate_and_clamp(options); !status) {
+    return to_public(std::move(status).error());
+  }
+  if (base::Status status = server::arm_fork_guard(); !status) {
+    return to_public(std::move(status).error());
+  }
   auto tls = load_tls(options);
   if (!tls) {
     return to_public(std::move(tls).error());

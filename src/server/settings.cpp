@@ -245,4 +245,16 @@ void clamp(ServerOptions& options) {
   }
 }
 
+base::Status validate_and_clamp(krepis::ConnectionOptions& options) {
+  ServerOptions server;
+  static_cast<krepis::ConnectionOptions&>(server) = options;
+  server.cert_path = server.key_path = "a client has none";
+  if (auto status = validate(server); !status) {
+    return status;
+  }
+  clamp(server);
+  options = static_cast<const krepis::ConnectionOptions&>(server);
+  return {};
+}
+
 }  // namespace knul::server

@@ -56,4 +56,7 @@ base::Status validate(const ParsedSettings& settings);
 // Brings what may be above its maximum (idle_timeout_ms) down to it. After validate.
 void clamp(krepis::ServerOptions& options);
 
+// Both, by the same table, for what a client shares with a server.
+base::Status validate_and_clamp(krepis::ConnectionOptions& options);
+
 }  // namespace knul::server
