@@ -71,7 +71,7 @@ base::Error wrong(std::string_view name, const std::string& value, const std::st
 }
 
 // Long values are cut: the message has to stay readable.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t kShown = 80;
   return '"' + std::string(text.substr(0, kShown)) + (text.size() > kShown ? "…\"" : "\"");
 }
@@ -83,7 +83,7 @@ std::string range(const Setting& setting) {
 std::string one_of(std::span<const std::string_view> values) {
   std::string list;
   for (const std::string_view value : values) {
-    list += (list.empty() ? "" : ", ") + quoted(value);
+    list += (list.empty() ? "" : ", ") + in_quotes(value);
   }
   return "one of " + list;
 }
@@ -99,7 +99,7 @@ base::Status check_integer(const Setting& setting, std::uint64_t value) {
 base::Status check_text(const Setting& setting, const std::string& value) {
   if (!setting.values.empty()) {
     if (std::ranges::find(setting.values, value) == setting.values.end()) {
-      return wrong(setting.name, quoted(value), one_of(setting.values));
+      return wrong(setting.name, in_quotes(value), one_of(setting.values));
     }
     return {};
   }
@@ -123,7 +123,7 @@ base::Status check_list(const Setting& setting, const std::vector<std::string>& 
                    range(setting) + " bytes");
     }
     if (std::ranges::count(names, name) > 1) {
-      return wrong(setting.name, quoted(name) + " twice", "each name once");
+      return wrong(setting.name, in_quotes(name) + " twice", "each name once");
     }
   }
   return {};
@@ -153,7 +153,7 @@ base::Status check_window(std::string_view max_name, std::uint64_t max, std::str
 
 base::Status check_together(const ServerOptions& options) {
   if (!base::SocketAddress::parse(options.host, options.port)) {
-    return wrong("host", quoted(options.host), "a numeric IPv4 or IPv6 address or \"localhost\"");
+    return wrong("host", in_quotes(options.host), "a numeric IPv4 or IPv6 address or \"localhost\"");
   }
   if (auto status = check_window("max_window_bytes", options.max_window_bytes, "initial_max_data_bytes",
                                  options.initial_max_data_bytes);
@@ -169,7 +169,7 @@ base::Status check_service(const ParsedSettings& parsed) {
     return wrong("service_root", "not given", "the folder that the service \"hq\" serves");
   }
   if (parsed.service != "hq" && !parsed.service_root.empty()) {
-    return wrong("service_root", quoted(parsed.service_root), "only the service \"hq\" to have one");
+    return wrong("service_root", in_quotes(parsed.service_root), "only the service \"hq\" to have one");
   }
   return {};
 }
