@@ -113,8 +113,11 @@ def scanner_seeds():
     yield "stream_to_the_end", b"\x08\x00\x05\x04\x07"
     yield "huge_length", b"\x06\x00\xff\xff\xff\xff\xff\xff\xff\xff\x05\x04\x07"
     yield "truncated", b"\x05\x04\x80\x00"
-    # As the writer of well-formed frames reads it: PING, STOP_SENDING, ACK with a range, STOP_SENDING.
-    yield "well_formed", b"\x01\x05\x00\x04\x01\x07\x00\x02\x00\x05\x00\x01\x02\x00\x01\x00\x02\x00\x03\x05\x03\x01\x02\x03\x04\x05\x06\x07\x08\x00\x07"
+    # As the writer of well-formed frames reads it: PING, STOP_SENDING, ACK with a range, STOP_SENDING; the second
+    # time without the last byte.
+    frames = b"\x01\x05\x00\x04\x01\x07\x00\x02\x00\x05\x00\x01\x01\x00\x01\x00\x02\x00\x03\x05\x03\x01\x02\x03\x04\x05\x06\x07\x08\x01\x00\x07"
+    yield "well_formed", b"\x00" + frames
+    yield "cut_short", b"\x01" + frames
 
 
 def service_seeds():
