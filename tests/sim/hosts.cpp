@@ -1,6 +1,7 @@
 #include "hosts.hpp"
 
 #include <numeric>
+#include <tuple>
 
 #include "quic/connection_id.hpp"
 #include "quic/endpoint_pair_test_support.hpp"
