@@ -16,6 +16,12 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t kMegabyte = 1'000'000;
 
+// For scenarios in which a handshake may take long and is not what is looked at.
+inline void be_patient(quic::EndpointOptions& options) {
+  options.transport.handshake_timeout = 300s;
+  options.transport.idle_timeout = 300s;
+}
+
 struct World {
   World(std::uint64_t seed, const ServerSetup& setup) : network(seed), server(network, setup) {}
   explicit World(std::uint64_t seed) : World(seed, ServerSetup{}) {}
