@@ -19,8 +19,8 @@ class Drain {
   static constexpr base::Duration kLongestLinger = std::chrono::milliseconds(200);
   // Past the deadline somebody waits for the stop to return.
   static constexpr base::Duration kLingerAfterDeadline = std::chrono::milliseconds(80);
-  // In either linger five copies of a close leave, so that of 100,000 peers behind a path that loses a tenth
-  // one hears nothing.
+  // In either linger at least five copies of a close leave, so that of 100,000 peers behind a path that loses
+  // a tenth one hears nothing.
   static constexpr base::Duration kRepeatInterval = std::chrono::milliseconds(40);
   static constexpr base::Duration kRepeatIntervalAfterDeadline = std::chrono::milliseconds(16);
 

@@ -92,6 +92,18 @@ TEST(Drain, RepeatsItsClosesSoThatLossHidesFew) {
   told.expect_nearly_all();
 }
 
+TEST(Drain, SendsTheCloseOfItsDeadlineFiveTimesInATenthOfASecond) {
+  World world(1);
+  ClientHost& client = world.add_client();
+  client.connect({{.answer_bytes = 100, .server_delay = 60s}});
+  world.network.run_for(200ms);
+  world.server.begin_drain(3s);
+  world.network.run_for(2'999ms);
+  const std::uint64_t before = client.line().down.statistics().entered;
+  ASSERT_TRUE(is_stopped_before(world, 101ms));
+  EXPECT_GE(client.line().down.statistics().entered - before, 5U);
+}
+
 TEST(Drain, RefusesNewStreamsAndTellsTheProgramOnce) {
   for_each_seed(2, [](std::uint64_t seed) {
     World world(seed, {.workers = 2});
