@@ -253,6 +253,11 @@ KREPIS_API uint32_t krepis_quic_list_into(FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_connections_into(uint64_t handle, FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_get_metrics_into(uint64_t handle, FfiResponse* out) KREPIS_NOEXCEPT;
 
+/* ---- The data plane -------------------------------------------------------------------------------------
+ */
+
+#include <krepis/channel.h>
+
 /* ---- Layout -------------------------------------------------------------------------------------------- */
 
 #ifdef __cplusplus
@@ -275,6 +280,31 @@ KREPIS_ASSERT_LAYOUT(offsetof(FfiQuicConfig, idle_timeout_ms) == 8);
 KREPIS_ASSERT_LAYOUT(offsetof(FfiQuicConfig, host_addr) == 16);
 KREPIS_ASSERT_LAYOUT(offsetof(FfiQuicConfig, cert_path) == 48);
 KREPIS_ASSERT_LAYOUT(offsetof(FfiQuicConfig, key_path) == 80);
+KREPIS_ASSERT_LAYOUT(sizeof(FfiChannelConfig) == 56);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelConfig, ring_records) == 8);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelConfig, queue_bytes) == 12);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelConfig, wake) == 16);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelConfig, wake_path) == 24);
+KREPIS_ASSERT_LAYOUT(sizeof(FfiChannelRegion) == 64);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelRegion, bytes) == 8);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelRegion, ring_offset) == 16);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelRegion, ring_stride) == 24);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelRegion, arena_offset) == 32);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelRegion, arena_bytes) == 40);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelRegion, channel) == 48);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelRegion, rings) == 52);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelRegion, ring_records) == 56);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiChannelRegion, wake_fd) == 60);
+KREPIS_ASSERT_LAYOUT(sizeof(FfiEvent) == 64);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiEvent, connection) == 8);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiEvent, stream) == 12);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiEvent, offset) == 16);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiEvent, length) == 20);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiEvent, sequence) == 24);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiEvent, value) == 28);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiEvent, timestamp_us) == 32);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiEvent, stream_id) == 40);
+KREPIS_ASSERT_LAYOUT(offsetof(FfiEvent, code) == 48);
 #undef KREPIS_ASSERT_LAYOUT
 
 #ifdef __cplusplus
