@@ -33,6 +33,7 @@ Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t n
                        base::Instant now)
     : environment_(environment), number_(number), is_server_(is_server), last_now_(now) {
   conn_ref_.get_conn = &native_of;
+  conn_ref_.protection = environment.protection;
 }
 
 Connection::~Connection() {

@@ -35,8 +35,8 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
       send_budget_{options_.send_buffer_bytes, 0, false},
       accepted_alpn_(options_.server_tls == nullptr ? "none" : join(options_.server_tls->alpn())),
       hash_key_(make_key(random)),
-      environment_{options_.transport,     observer,     *this,  codec_, accepted_alpn_,
-                   options_.static_secret, send_budget_, random, log,    counters},
+      environment_{options_.transport,  observer,     *this,  codec_, accepted_alpn_, options_.static_secret,
+                   options_.protection, send_budget_, random, log,    counters},
       responder_(options_.static_secret, codec_, random, counters),
       addresses_(hash_key_),
       routes_(0, ConnectionIdHash{hash_key_}) {}
