@@ -52,6 +52,10 @@ find_missing() {
       command -v "${entry##* unless }" >/dev/null && continue
       entry="${entry%% unless *}"
     fi
+    if [[ $entry == *" on "* ]]; then
+      [[ $(dpkg --print-architecture) == "${entry##* on }" ]] || continue
+      entry="${entry%% on *}"
+    fi
     name="${entry%%>=*}"
     have="$(installed_version "$name")"
     [[ -n $have ]] || { missing+=("$entry") && continue; }

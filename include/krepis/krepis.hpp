@@ -288,6 +288,8 @@ struct ConnectionOptions {
   std::uint64_t datagram_queue = 256;  // unsent datagrams per connection; 0: no datagrams
 
   std::string congestion_control = "cubic";          // "cubic", "bbr", "reno"
+  std::string packet_protection = "auto";            // "auto": intel-ipsec-mb where build and processor have
+                                                     // it; "ipsec_mb": fail without it; "gnutls"
   std::uint64_t max_udp_payload_bytes = 1'452;       // 1,200..65,527; path MTU discovery ends here
   std::uint64_t socket_send_buffer_bytes = 4 << 20;  // asked of the kernel, see statistics for what was got
   std::uint64_t socket_receive_buffer_bytes = 4 << 20;

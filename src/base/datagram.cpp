@@ -12,9 +12,14 @@ void SendBatch::commit(const Path& path, Ecn ecn, std::size_t packet_bytes) {
   assert(packet_bytes > 0 && packet_bytes <= buffer_.size() - used_);
   const auto bytes = static_cast<std::uint32_t>(packet_bytes);
   if (joins_last_train(path, ecn, packet_bytes)) {
-    trains_.back().length_bytes += bytes;
+    Train& last = trains_.back();
+    last.length_bytes += bytes;
+    ++last_packets_;
+    is_last_ended_ = bytes < last.segment_bytes;
   } else {
     trains_.push_back({path, ecn, static_cast<std::uint32_t>(used_), bytes, bytes});
+    last_packets_ = 1;
+    is_last_ended_ = false;
   }
   used_ += packet_bytes;
 }
@@ -29,9 +34,7 @@ bool SendBatch::joins_last_train(const Path& path, Ecn ecn, std::size_t packet_b
     return false;
   }
   const Train& last = trains_.back();
-  // A short segment ends its train: the kernel cuts at equal distances.
-  return packet_bytes <= last.segment_bytes && last.length_bytes % last.segment_bytes == 0 &&
-         last.packet_count() < limits_.train_packets &&
+  return !is_last_ended_ && packet_bytes <= last.segment_bytes && last_packets_ < limits_.train_packets &&
          last.length_bytes + packet_bytes <= limits_.train_bytes && last.ecn == ecn && last.path == path;
 }
 

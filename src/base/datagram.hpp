@@ -74,6 +74,9 @@ class SendBatch {
   std::vector<std::uint8_t> buffer_;
   std::size_t used_ = 0;
   std::vector<Train> trains_;
+  // Of the last train.
+  std::uint32_t last_packets_ = 0;
+  bool is_last_ended_ = false;  // by a short packet: the kernel cuts at equal distances
 };
 
 }  // namespace knul::base

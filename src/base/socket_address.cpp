@@ -70,14 +70,4 @@ std::string SocketAddress::ip_to_string() const {
   return text.data();
 }
 
-bool operator==(const SocketAddress& a, const SocketAddress& b) {
-  if (a.family() != b.family() || a.port() != b.port()) {
-    return false;
-  }
-  if (a.is_v6() && a.storage_.v6.sin6_scope_id != b.storage_.v6.sin6_scope_id) {
-    return false;
-  }
-  return std::ranges::equal(a.ip_bytes(), b.ip_bytes());
-}
-
 }  // namespace knul::base

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,7 +43,16 @@ class SocketAddress {
   // "127.0.0.1" or "::1".
   [[nodiscard]] std::string ip_to_string() const;
 
-  friend bool operator==(const SocketAddress& a, const SocketAddress& b);
+  // Inline: once per packet.
+  friend bool operator==(const SocketAddress& a, const SocketAddress& b) {
+    if (a.is_v6() && b.is_v6()) {
+      return a.storage_.v6.sin6_port == b.storage_.v6.sin6_port &&
+             a.storage_.v6.sin6_scope_id == b.storage_.v6.sin6_scope_id &&
+             std::memcmp(&a.storage_.v6.sin6_addr, &b.storage_.v6.sin6_addr, sizeof(in6_addr)) == 0;
+    }
+    return a.family() == b.family() && a.storage_.v4.sin_port == b.storage_.v4.sin_port &&
+           a.storage_.v4.sin_addr.s_addr == b.storage_.v4.sin_addr.s_addr;
+  }
 
  private:
   union {

@@ -26,6 +26,7 @@
 #include "quic/crypto_guard.hpp"
 #include "quic/datagram_queue.hpp"
 #include "quic/frame_scanner.hpp"
+#include "quic/protection_library.hpp"
 #include "quic/stream.hpp"
 #include "quic/tls_context.hpp"
 #include "quic/transport_options.hpp"
@@ -73,6 +74,7 @@ struct ConnectionEnvironment {
   const ConnectionIdCodec& codec;
   const std::string& accepted_alpn;             // for the message that explains a refusal
   std::span<const std::uint8_t> static_secret;  // of stateless reset and address tokens
+  const ProtectionLibrary* protection;          // null: GnuTLS protects packets
   SendBudget& send_budget;
   base::RandomSource& random;
   base::LogSink& log;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "quic/connection.hpp"
+#include "quic/packet_protection.hpp"
 #include "quic/transport_settings.hpp"
 
 namespace knul::quic {
@@ -75,8 +76,8 @@ struct ConnectionCallbacks {
                         const ngtcp2_crypto_aead_ctx* context, const std::uint8_t* ciphertext,
                         std::size_t ciphertext_length, const std::uint8_t* nonce, std::size_t nonce_length,
                         const std::uint8_t* aad, std::size_t aad_length) {
-    const int result = ngtcp2_crypto_decrypt_cb(dest, aead, context, ciphertext, ciphertext_length, nonce,
-                                                nonce_length, aad, aad_length);
+    const int result = decrypt_packet(dest, aead, context, ciphertext, ciphertext_length, nonce, nonce_length,
+                                      aad, aad_length);
     if (result == 0 && reading_connection != nullptr) {
       return guarded([&] {
         find_stop_sending({dest, ciphertext_length - aead->max_overhead},
@@ -214,6 +215,15 @@ struct ConnectionCallbacks {
     if (std::exchange(connection.has_next_keys_, true)) {
       connection.environment_.counters.key_updates.add();
     }
+    const ProtectionLibrary* library = connection.environment_.protection;
+    if (has_keys_of(library, conn)) {
+      return guarded([&] {
+        if (!update_key(*library, conn, {rx_secret, rx_context, rx_iv, current_rx_secret, length}) ||
+            !update_key(*library, conn, {tx_secret, tx_context, tx_iv, current_tx_secret, length})) {
+          throw std::bad_alloc();
+        }
+      });
+    }
     return ngtcp2_crypto_update_key_cb(conn, rx_secret, tx_secret, rx_context, rx_iv, tx_context, tx_iv,
                                        current_rx_secret, current_tx_secret, length, user_data);
   }
@@ -255,9 +265,9 @@ struct ConnectionCallbacks {
     ngtcp2_callbacks callbacks{};
     callbacks.recv_crypto_data = &on_crypto_data;
     callbacks.handshake_completed = &on_handshake_completed;
-    callbacks.encrypt = &ngtcp2_crypto_encrypt_cb;
+    callbacks.encrypt = &encrypt_packet;
     callbacks.decrypt = &on_decrypt;
-    callbacks.hp_mask = &ngtcp2_crypto_hp_mask_cb;
+    callbacks.hp_mask = &mask_header;
     callbacks.recv_stream_data = &on_stream_data;
     callbacks.acked_stream_data_offset = &on_acknowledged;
     callbacks.stream_open = &on_stream_open;
@@ -274,8 +284,8 @@ struct ConnectionCallbacks {
     callbacks.remove_connection_id = &on_retired_connection_id;
     callbacks.update_key = &on_update_key;
     callbacks.path_validation = &on_path_validation;
-    callbacks.delete_crypto_aead_ctx = &ngtcp2_crypto_delete_crypto_aead_ctx_cb;
-    callbacks.delete_crypto_cipher_ctx = &ngtcp2_crypto_delete_crypto_cipher_ctx_cb;
+    callbacks.delete_crypto_aead_ctx = &delete_aead_context;
+    callbacks.delete_crypto_cipher_ctx = &delete_cipher_context;
     callbacks.get_path_challenge_data = &ngtcp2_crypto_get_path_challenge_data_cb;
     callbacks.version_negotiation = &ngtcp2_crypto_version_negotiation_cb;
     callbacks.recv_stateless_reset = &on_stateless_reset;

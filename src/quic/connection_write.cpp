@@ -14,14 +14,15 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   const std::size_t packet_bytes = environment_.transport.max_udp_payload_bytes;
   std::size_t written_bytes = 0;
   bool wants_more = false;
+  ngtcp2_path_storage path;
+  ngtcp2_path_storage_zero(&path);
+  base::Path to;  // `path`, converted again only when it has changed
   while (written_bytes < quantum && !is_over()) {
     const std::span<std::uint8_t> room = batch.room();
     if (room.size() < packet_bytes) {
       wants_more = true;
       break;
     }
-    ngtcp2_path_storage path;
-    ngtcp2_path_storage_zero(&path);
     ngtcp2_pkt_info info{};
     const ngtcp2_ssize written = write_packet(room.first(packet_bytes), &path.path, &info, timestamp);
     if (written < 0) {
@@ -30,7 +31,10 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     if (written <= 0) {
       break;
     }
-    batch.commit(from_ngtcp2(path.path), static_cast<base::Ecn>(info.ecn), static_cast<std::size_t>(written));
+    if (!is_same(path.path, to)) {
+      to = from_ngtcp2(path.path);
+    }
+    batch.commit(to, static_cast<base::Ecn>(info.ecn), static_cast<std::size_t>(written));
     environment_.counters.packets_sent.add();
     written_bytes += static_cast<std::size_t>(written);
     wants_more = written_bytes >= quantum;

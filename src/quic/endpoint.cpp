@@ -35,17 +35,21 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
       send_budget_{options_.send_buffer_bytes, 0, false},
       accepted_alpn_(options_.server_tls == nullptr ? "none" : join(options_.server_tls->alpn())),
       hash_key_(make_key(random)),
-      environment_{options_.transport,     observer,     *this,  codec_, accepted_alpn_,
-                   options_.static_secret, send_budget_, random, log,    counters},
+      environment_{options_.transport,  observer,     *this,  codec_, accepted_alpn_, options_.static_secret,
+                   options_.protection, send_budget_, random, log,    counters},
       responder_(options_.static_secret, codec_, random, counters),
       addresses_(hash_key_),
-      routes_(0, ConnectionIdHash{hash_key_}) {}
+      routes_(hash_key_) {}
 
 Endpoint::~Endpoint() { write_list_.clear(); }
 
 std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& datagram, base::Instant now) {
   if (datagram.payload.empty()) {
     counters_.packets_dropped_empty.add();
+    return std::nullopt;
+  }
+  if (const Route recent = routes_.find_recent(datagram.payload); recent.is_known()) {
+    deliver(recent, datagram, now);
     return std::nullopt;
   }
   ngtcp2_version_cid header;
@@ -63,8 +67,8 @@ std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& 
     counters_.packets_dropped_malformed.add();
     return std::nullopt;
   }
-  if (const auto found = routes_.find(ConnectionId({header.dcid, header.dcidlen})); found != routes_.end()) {
-    deliver(found->second, datagram, now);
+  if (const Route route = routes_.find(ConnectionId({header.dcid, header.dcidlen})); route.is_known()) {
+    deliver(route, datagram, now);
     return std::nullopt;
   }
   if (const std::optional<unsigned> owner = other_owner(datagram, header)) {
@@ -95,7 +99,7 @@ std::optional<unsigned> Endpoint::other_owner(const base::ReceivedDatagram& data
   return owner == codec_.worker() ? std::nullopt : std::optional(owner);
 }
 
-void Endpoint::deliver(Route& route, const base::ReceivedDatagram& datagram, base::Instant now) {
+void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now) {
   if (route.connection != nullptr) {
     if (!route.connection->takes_packet(now)) {
       counters_.packets_dropped_budget.add();
@@ -199,7 +203,7 @@ void Endpoint::keep_closing(Connection& connection, base::Instant now) {
   }
   ClosingConnection& kept = closing_.add(std::move(entry), now + connection.closing_period());
   for (const ConnectionId& id : kept.routes) {
-    routes_[id] = {nullptr, &kept};
+    routes_.assign(id, {nullptr, &kept});
   }
 }
 
@@ -239,7 +243,7 @@ void Endpoint::count_closed(const Connection& connection) {
 }
 
 void Endpoint::add_route(const ConnectionId& id, Connection& connection) {
-  routes_[id] = {&connection, nullptr};
+  routes_.assign(id, {&connection, nullptr});
 }
 
 void Endpoint::remove_route(const ConnectionId& id) { routes_.erase(id); }

@@ -14,6 +14,7 @@
 #include "quic/closing_table.hpp"
 #include "quic/connection.hpp"
 #include "quic/endpoint_options.hpp"
+#include "quic/route_table.hpp"
 #include "quic/stateless_responder.hpp"
 
 namespace knul::quic {
@@ -63,11 +64,6 @@ class Endpoint final : private ConnectionHost {
     std::unique_ptr<Connection> connection;
     base::SocketAddress admitted_from;  // unspecified: not counted
   };
-  // One of the two.
-  struct Route {
-    Connection* connection = nullptr;
-    ClosingConnection* closing = nullptr;
-  };
   using WriteList = boost::intrusive::list<Connection, boost::intrusive::constant_time_size<false>>;
 
   // ConnectionHost
@@ -77,7 +73,7 @@ class Endpoint final : private ConnectionHost {
   void note_handshake_completed(Connection& connection) override;
 
   // endpoint.cpp
-  void deliver(Route& route, const base::ReceivedDatagram& datagram, base::Instant now);
+  void deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now);
   [[nodiscard]] std::optional<unsigned> other_owner(const base::ReceivedDatagram& datagram,
                                                     const ngtcp2_version_cid& header) const;
   void retire(Connection& connection, base::Instant now);
@@ -111,7 +107,7 @@ class Endpoint final : private ConnectionHost {
   StatelessResponder responder_;
   AddressCounter addresses_;
   ClosingTable closing_;
-  absl::flat_hash_map<ConnectionId, Route, ConnectionIdHash> routes_;
+  RouteTable routes_;
   base::DeadlineHeap<Connection> deadlines_;
   absl::flat_hash_map<std::uint64_t, Entry> connections_;
   WriteList write_list_;

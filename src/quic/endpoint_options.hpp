@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "quic/protection_library.hpp"
 #include "quic/tls_context.hpp"
 #include "quic/transport_options.hpp"
 
@@ -31,6 +32,7 @@ struct EndpointOptions {
   std::shared_ptr<const TlsServerContext> server_tls;  // null: no connection is accepted
   std::shared_ptr<const TlsClientContext> client_tls;  // null: connect fails
   std::vector<std::uint8_t> static_secret;             // 32 bytes, the same for all workers of a server
+  const ProtectionLibrary* protection = ipsec_mb();    // null: GnuTLS protects packets
   RetryPolicy retry = RetryPolicy::kAuto;
   std::uint64_t max_connections = 200'000;  // this and the following: per endpoint
   std::uint64_t max_half_open = 4'096;

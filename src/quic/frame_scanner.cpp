@@ -1,5 +1,6 @@
 #include "quic/frame_scanner.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 
@@ -14,8 +15,30 @@ class Reader {
   [[nodiscard]] bool is_empty() const { return rest_.empty(); }
   [[nodiscard]] bool has_failed() const { return has_failed_; }
 
-  // RFC 9000 §16.
+  // RFC 9000 §16. Most are of one byte.
   std::uint64_t varint() {
+    if (!rest_.empty() && rest_[0] < 0x40) {
+      const std::uint64_t value = rest_[0];
+      rest_ = rest_.subspan(1);
+      return value;
+    }
+    return long_varint();
+  }
+
+  void skip(std::uint64_t count) { rest_ = count > rest_.size() ? rest_.last(0) : rest_.subspan(count); }
+  void skip_varints(int count) {
+    for (int i = 0; i < count; ++i)
+      varint();
+  }
+  void end() { rest_ = {}; }
+  // A first Initial packet holds a thousand bytes of PADDING, which are frames of one byte each.
+  void skip_zeros() {
+    const auto end = std::find_if(rest_.begin(), rest_.end(), [](std::uint8_t byte) { return byte != 0; });
+    rest_ = rest_.subspan(static_cast<std::size_t>(end - rest_.begin()));
+  }
+
+ private:
+  std::uint64_t long_varint() {
     const std::size_t length = rest_.empty() ? 1 : std::size_t{1} << (rest_[0] >> 6);
     if (rest_.size() < length) {
       has_failed_ = true;
@@ -30,14 +53,6 @@ class Reader {
     return value;
   }
 
-  void skip(std::uint64_t count) { rest_ = count > rest_.size() ? rest_.last(0) : rest_.subspan(count); }
-  void skip_varints(int count) {
-    for (int i = 0; i < count; ++i)
-      varint();
-  }
-  void end() { rest_ = {}; }
-
- private:
   std::span<const std::uint8_t> rest_;
   bool has_failed_ = false;
 };
@@ -57,15 +72,11 @@ void skip_ack(Reader& reader, bool has_ecn) {
 void skip_stream(Reader& reader, std::uint64_t type) {
   constexpr std::uint64_t kOffset = 0x04;
   constexpr std::uint64_t kLength = 0x02;
-  reader.varint();
-  if ((type & kOffset) != 0) {
-    reader.varint();
+  if ((type & kLength) == 0) {
+    return reader.end();
   }
-  if ((type & kLength) != 0) {
-    reader.skip(reader.varint());
-  } else {
-    reader.end();
-  }
+  reader.skip_varints((type & kOffset) != 0 ? 2 : 1);
+  reader.skip(reader.varint());
 }
 
 void skip_new_connection_id(Reader& reader) {
@@ -78,6 +89,7 @@ void skip_new_connection_id(Reader& reader) {
 void skip_body(Reader& reader, std::uint64_t type) {
   switch (type) {
     case 0x00:
+      return reader.skip_zeros();
     case 0x01:
     case 0x1e:
       return;

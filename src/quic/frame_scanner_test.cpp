@@ -47,6 +47,10 @@ TEST(FrameScanner, FindsStopSendingBehindEveryOtherFrame) {
   }
 }
 
+TEST(FrameScanner, FindsStopSendingBehindMuchPadding) {
+  EXPECT_EQ(scan(Bytes(1'000, 0x00) + kStopSending4With7).size(), 1U);
+}
+
 TEST(FrameScanner, DoesNotLookIntoStreamDataThatFillsThePacket) {
   EXPECT_TRUE(scan(Bytes{0x08, 0x00} + kStopSending4With7).empty());
 }

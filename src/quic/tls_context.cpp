@@ -8,6 +8,8 @@
 #include <array>
 #include <utility>
 
+#include "quic/packet_protection.hpp"
+
 namespace knul::quic {
 namespace {
 
@@ -115,6 +117,15 @@ struct SessionParts {
   std::shared_ptr<const void> context;  // kept alive by the session
 };
 
+// Shows the session the way to its connection, and its secrets to the library that protects packets.
+TlsSession bind(TlsSession session, TlsConnRef& conn_ref) {
+  gnutls_session_set_ptr(session.native(), static_cast<ngtcp2_crypto_conn_ref*>(&conn_ref));
+  if (conn_ref.protection != nullptr) {
+    take_secrets(session.native());
+  }
+  return session;
+}
+
 // What the sessions of servers and clients have in common.
 base::Result<TlsSession> make_session(SessionParts parts) {
   gnutls_session_t native = nullptr;
@@ -207,8 +218,7 @@ base::Result<TlsSession> TlsServerContext::create_session(TlsConnRef& conn_ref) 
   }
   gnutls_handshake_set_hook_function(native, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE,
                                      &require_extensions);
-  gnutls_session_set_ptr(native, static_cast<ngtcp2_crypto_conn_ref*>(&conn_ref));
-  return session;
+  return bind(*std::move(session), conn_ref);
 }
 
 base::Result<std::shared_ptr<TlsClientContext>> TlsClientContext::create(const TlsClientOptions& options) {
@@ -280,8 +290,7 @@ base::Result<TlsSession> TlsClientContext::create_session(TlsConnRef& conn_ref,
   if (verify_peer_) {
     gnutls_session_set_verify_cert(native, server_name.c_str(), 0);
   }
-  gnutls_session_set_ptr(native, static_cast<ngtcp2_crypto_conn_ref*>(&conn_ref));
-  return session;
+  return bind(*std::move(session), conn_ref);
 }
 
 }  // namespace knul::quic

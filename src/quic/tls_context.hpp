@@ -1,5 +1,5 @@
 // TLS 1.3 for QUIC (RFC 9001) on GnuTLS: what all sessions of a server or client share, and the session of
-// one connection. The only files that know GnuTLS are tls_*.cpp.
+// one connection.
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "quic/protection_library.hpp"
 
 namespace knul::quic {
 
@@ -21,6 +22,7 @@ namespace knul::quic {
 struct TlsConnRef : ngtcp2_crypto_conn_ref {
   std::vector<std::string> offered_alpn;
   bool has_transport_parameters = false;
+  const ProtectionLibrary* protection = nullptr;  // null: GnuTLS protects packets
 };
 
 // One connection's TLS session. Lifetime: keeps its context alive (certificates, ticket key).

@@ -1,6 +1,7 @@
 #include "quic/transport_settings.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace knul::quic {
 namespace {
@@ -72,6 +73,13 @@ ngtcp2_path to_ngtcp2(const base::Path& path) {
   return {{const_cast<sockaddr*>(path.local.data()), path.local.size()},
           {const_cast<sockaddr*>(path.remote.data()), path.remote.size()},
           nullptr};
+}
+
+bool is_same(const ngtcp2_path& a, const base::Path& b) {
+  const auto is_same_address = [](const ngtcp2_addr& left, const base::SocketAddress& right) {
+    return left.addrlen == right.size() && std::memcmp(left.addr, right.data(), left.addrlen) == 0;
+  };
+  return is_same_address(a.remote, b.remote) && is_same_address(a.local, b.local);
 }
 
 base::Path from_ngtcp2(const ngtcp2_path& path) {

@@ -31,5 +31,6 @@ class TransportSettings {
 // Lifetime: the result points into `path`.
 [[nodiscard]] ngtcp2_path to_ngtcp2(const base::Path& path);
 [[nodiscard]] base::Path from_ngtcp2(const ngtcp2_path& path);
+[[nodiscard]] bool is_same(const ngtcp2_path& a, const base::Path& b);
 
 }  // namespace knul::quic

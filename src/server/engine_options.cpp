@@ -48,6 +48,10 @@ std::uint64_t share(std::uint64_t limit, unsigned workers) { return (limit + wor
 
 }  // namespace
 
+const quic::ProtectionLibrary* protection_library(const krepis::ConnectionOptions& options) {
+  return options.packet_protection == "gnutls" ? nullptr : quic::ipsec_mb();
+}
+
 unsigned automatic_workers() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
@@ -59,6 +63,7 @@ quic::EndpointOptions endpoint_options(const krepis::ServerOptions& options, uns
   quic::EndpointOptions endpoint;
   endpoint.workers = workers;
   endpoint.transport = transport_options(options);
+  endpoint.protection = protection_library(options);
   endpoint.retry = retry_policy(options.retry);
   endpoint.max_connections = share(options.max_connections, workers);
   endpoint.max_half_open = share(options.max_half_open, workers);
@@ -70,6 +75,7 @@ quic::EndpointOptions endpoint_options(const krepis::ServerOptions& options, uns
 quic::EndpointOptions endpoint_options(const krepis::ClientOptions& options) {
   quic::EndpointOptions endpoint;
   endpoint.transport = transport_options(options);
+  endpoint.protection = protection_library(options);
   endpoint.max_connections = ~std::uint64_t{0};
   endpoint.max_half_open = ~std::uint64_t{0};
   return endpoint;

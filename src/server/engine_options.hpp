@@ -16,6 +16,8 @@ namespace knul::server {
 // not set.
 [[nodiscard]] quic::EndpointOptions endpoint_options(const krepis::ServerOptions& options, unsigned workers);
 [[nodiscard]] quic::EndpointOptions endpoint_options(const krepis::ClientOptions& options);
+// Null: GnuTLS protects packets.
+[[nodiscard]] const quic::ProtectionLibrary* protection_library(const krepis::ConnectionOptions& options);
 [[nodiscard]] udp::GroupOptions group_options(const krepis::ServerOptions& options, unsigned workers);
 [[nodiscard]] udp::SocketOptions socket_options(const krepis::ConnectionOptions& options,
                                                 const base::SocketAddress& address);

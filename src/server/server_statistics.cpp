@@ -5,6 +5,7 @@
 
 #include "quic/library_versions.hpp"
 #include "runtime/clock.hpp"
+#include "server/engine_options.hpp"
 #include "server/server_impl.hpp"
 
 namespace krepis {
@@ -93,7 +94,7 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
   snapshot.gso_enabled = socket.features().gso ? 1 : 0;
   snapshot.gro_enabled = socket.features().gro ? 1 : 0;
   snapshot.steering = sockets_.is_steered() ? "bpf" : "single_socket";
-  snapshot.packet_protection = "gnutls";
+  snapshot.packet_protection = server::protection_library(options_) == nullptr ? "gnutls" : "ipsec_mb";
   snapshot.tls_library = quic::tls_library_version();
   snapshot.quic_library = quic::quic_library_version();
   snapshot.version = version();

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "base/socket_address.hpp"
+#include "quic/protection_library.hpp"
 
 namespace knul::server {
 
@@ -21,6 +22,7 @@ constexpr std::size_t kMaxAlpnNames = 16;
 
 constexpr std::array<std::string_view, 3> kRetry = {"auto", "never", "always"};
 constexpr std::array<std::string_view, 3> kCongestionControl = {"cubic", "bbr", "reno"};
+constexpr std::array<std::string_view, 3> kPacketProtection = {"auto", "ipsec_mb", "gnutls"};
 constexpr std::array<std::string_view, 3> kSteering = {"auto", "bpf", "single_socket"};
 constexpr std::array<std::string_view, 4> kServices = {"none", "echo", "perf", "hq"};
 
@@ -54,6 +56,7 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"datagram_queue", &ServerOptions::datagram_queue, "Unsent datagrams (RFC 9221) of a connection; 0 means no datagrams.", "datagrams", 0, 65'536},
 
     {"congestion_control", &ServerOptions::congestion_control, "Congestion controller of every connection.", {}, 0, 0, kCongestionControl},
+    {"packet_protection", &ServerOptions::packet_protection, "Library that encrypts AES-GCM packets; \"auto\": intel-ipsec-mb where the build and the processor have it, else GnuTLS.", {}, 0, 0, kPacketProtection},
     {"max_udp_payload_bytes", &ServerOptions::max_udp_payload_bytes, "Largest datagram sent; path MTU discovery ends here.", "bytes", 1'200, 65'527},
     {"socket_send_buffer_bytes", &ServerOptions::socket_send_buffer_bytes, "Send buffer asked of the kernel, per socket; the statistics show what it gave.", "bytes", 4 * kKiB, kGiB},
     {"socket_receive_buffer_bytes", &ServerOptions::socket_receive_buffer_bytes, "Receive buffer asked of the kernel, per socket; the statistics show what it gave.", "bytes", 4 * kKiB, kGiB},
@@ -154,6 +157,9 @@ base::Status check_window(std::string_view max_name, std::uint64_t max, std::str
 base::Status check_together(const ServerOptions& options) {
   if (!base::SocketAddress::parse(options.host, options.port)) {
     return wrong("host", in_quotes(options.host), "a numeric IPv4 or IPv6 address or \"localhost\"");
+  }
+  if (options.packet_protection == "ipsec_mb" && quic::ipsec_mb() == nullptr) {
+    return wrong("packet_protection", "\"ipsec_mb\"", "\"auto\" or \"gnutls\" with this build and processor");
   }
   if (auto status = check_window("max_window_bytes", options.max_window_bytes, "initial_max_data_bytes",
                                  options.initial_max_data_bytes);

@@ -5,6 +5,8 @@
 
 #include <set>
 
+#include "quic/protection_library.hpp"
+
 namespace knul::server {
 namespace {
 
@@ -107,6 +109,12 @@ TEST(Settings, RefuseATextThatIsNotAmongTheAllowedOnes) {
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().message,
             "congestion_control is \"vegas\", expected one of \"cubic\", \"bbr\", \"reno\"");
+}
+
+TEST(Settings, AcceptIpsecMbExactlyWhereItIs) {
+  ServerOptions options = valid();
+  options.packet_protection = "ipsec_mb";
+  EXPECT_EQ(static_cast<bool>(validate(options)), quic::ipsec_mb() != nullptr);
 }
 
 TEST(Settings, AcceptNumericHostsAndLocalhostOnly) {

@@ -1,0 +1,174 @@
+// Packet protection by intel-ipsec-mb: its functions for one packet. Its job manager is for batches of
+// packets, and the QUIC library encrypts one at a time.
+#include "quic/protection_library.hpp"
+
+#ifndef KNUL_HAS_IPSEC_MB
+
+namespace knul::quic {
+
+const ProtectionLibrary* ipsec_mb() { return nullptr; }
+
+}  // namespace knul::quic
+
+#else
+
+#include <intel-ipsec-mb.h>
+#include <wmmintrin.h>
+
+#include <algorithm>
+#include <array>
+#include <new>
+
+namespace knul::quic {
+namespace {
+
+constexpr std::size_t kAes128KeyBytes = 16;
+
+// The functions for one key size.
+struct GcmFunctions {
+  aes_gcm_pre_t expand;
+  aes_gcm_enc_dec_t encrypt;
+  aes_gcm_enc_dec_t decrypt;
+};
+
+class GcmKey final : public AeadKey {
+ public:
+  GcmKey(const GcmFunctions& functions, std::span<const std::uint8_t> key) : functions_(functions) {
+    std::ranges::copy(key, key_.begin());
+  }
+  ~GcmKey() override {
+    imb_clear_mem(key_.data(), key_.size());
+    if (schedule_ != nullptr) {
+      imb_clear_mem(schedule_.get(), sizeof(gcm_key_data));
+    }
+  }
+  GcmKey(const GcmKey&) = delete;
+  GcmKey& operator=(const GcmKey&) = delete;
+
+  bool seal(std::uint8_t* dest, std::span<const std::uint8_t> plaintext, const std::uint8_t* nonce,
+            std::span<const std::uint8_t> associated) override {
+    if (!is_expanded()) {
+      return false;
+    }
+    gcm_context_data context;
+    functions_.encrypt(schedule_.get(), &context, dest, plaintext.data(), plaintext.size(), nonce,
+                       associated.data(), associated.size(), dest + plaintext.size(), kAeadTagBytes);
+    return true;
+  }
+
+  bool open(std::uint8_t* dest, std::span<const std::uint8_t> ciphertext, const std::uint8_t* nonce,
+            std::span<const std::uint8_t> associated) override {
+    if (ciphertext.size() < kAeadTagBytes || !is_expanded()) {
+      return false;
+    }
+    const auto expected = ciphertext.last<kAeadTagBytes>();
+    gcm_context_data context;
+    std::array<std::uint8_t, kAeadTagBytes> tag;
+    functions_.decrypt(schedule_.get(), &context, dest, ciphertext.data(), ciphertext.size() - tag.size(),
+                       nonce, associated.data(), associated.size(), tag.data(), tag.size());
+    // In constant time, so that a forger cannot find the tag byte by byte.
+    unsigned difference = 0;
+    for (std::size_t i = 0; i < tag.size(); ++i) {
+      difference |= static_cast<unsigned>(tag[i] ^ expected[i]);
+    }
+    return difference == 0;
+  }
+
+ private:
+  // The schedule of 1 KB is made at the first use: the keys of the next key phase lie ready in every
+  // connection and are mostly never used.
+  bool is_expanded() {
+    if (schedule_ == nullptr) {
+      schedule_.reset(new (std::nothrow) gcm_key_data);
+      if (schedule_ != nullptr) {
+        functions_.expand(key_.data(), schedule_.get());
+      }
+    }
+    return schedule_ != nullptr;
+  }
+
+  const GcmFunctions& functions_;
+  std::array<std::uint8_t, 32> key_{};
+  std::unique_ptr<gcm_key_data> schedule_;
+};
+
+class AesHeaderKey final : public HeaderKey {
+ public:
+  AesHeaderKey(keyexp_t expand, std::span<const std::uint8_t> key)
+      : rounds_(key.size() == kAes128KeyBytes ? 10 : kMostRounds) {
+    alignas(16) std::array<std::uint8_t, sizeof(schedule_)> for_decryption;
+    expand(key.data(), schedule_.data(), for_decryption.data());
+    imb_clear_mem(for_decryption.data(), for_decryption.size());
+  }
+  ~AesHeaderKey() override { imb_clear_mem(schedule_.data(), schedule_.size()); }
+  AesHeaderKey(const AesHeaderKey&) = delete;
+  AesHeaderKey& operator=(const AesHeaderKey&) = delete;
+
+  // By the processor's instructions: the library has single blocks only inside modes that cost more.
+  __attribute__((target("aes,sse2"))) void mask(std::uint8_t* dest,
+                                                const std::uint8_t* sample) const override {
+    const auto* keys = reinterpret_cast<const __m128i*>(schedule_.data());
+    __m128i block = _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(sample)), keys[0]);
+    for (std::size_t round = 1; round < rounds_; ++round) {
+      block = _mm_aesenc_si128(block, keys[round]);
+    }
+    block = _mm_aesenclast_si128(block, keys[rounds_]);
+    std::array<std::uint8_t, 16> bytes;
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes.data()), block);
+    std::copy_n(bytes.begin(), 5, dest);
+  }
+
+ private:
+  static constexpr std::size_t kMostRounds = 14;
+
+  const std::size_t rounds_;
+  alignas(16) std::array<std::uint8_t, (kMostRounds + 1) * 16> schedule_{};
+};
+
+class IpsecMb final : public ProtectionLibrary {
+ public:
+  explicit IpsecMb(const IMB_MGR& manager)
+      : aes128_{manager.gcm128_pre, manager.gcm128_enc, manager.gcm128_dec},
+        aes256_{manager.gcm256_pre, manager.gcm256_enc, manager.gcm256_dec},
+        expand_128_(manager.keyexp_128),
+        expand_256_(manager.keyexp_256) {}
+
+  std::unique_ptr<AeadKey> make_aead_key(std::span<const std::uint8_t> key) const override {
+    return std::make_unique<GcmKey>(key.size() == kAes128KeyBytes ? aes128_ : aes256_, key);
+  }
+  std::unique_ptr<HeaderKey> make_header_key(std::span<const std::uint8_t> key) const override {
+    return std::make_unique<AesHeaderKey>(key.size() == kAes128KeyBytes ? expand_128_ : expand_256_, key);
+  }
+
+ private:
+  GcmFunctions aes128_;
+  GcmFunctions aes256_;
+  keyexp_t expand_128_;
+  keyexp_t expand_256_;
+};
+
+// The manager is only asked for the functions of this processor.
+std::unique_ptr<const IpsecMb> load() {
+  const std::unique_ptr<IMB_MGR, void (*)(IMB_MGR*)> manager(alloc_mb_mgr(0), &free_mb_mgr);
+  if (manager == nullptr) {
+    return nullptr;
+  }
+  IMB_ARCH arch = IMB_ARCH_NONE;
+  init_mb_mgr_auto(manager.get(), &arch);
+  // Without AES instructions the library computes in software, slower than GnuTLS.
+  constexpr std::uint64_t kNeeded = IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ;
+  const bool is_usable = imb_get_errno(manager.get()) == 0 && (manager->features & kNeeded) == kNeeded;
+  return is_usable ? std::make_unique<const IpsecMb>(*manager) : nullptr;
+}
+
+}  // namespace
+
+const ProtectionLibrary* ipsec_mb() {
+  // Never destroyed: a host may leave main while workers still run.
+  static const ProtectionLibrary* const library = load().release();
+  return library;
+}
+
+}  // namespace knul::quic
+
+#endif

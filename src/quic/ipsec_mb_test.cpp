@@ -1,0 +1,183 @@
+// intel-ipsec-mb against the vectors of RFC 9001 and against GnuTLS. KNUL_PROTECTION_PACKETS=n compares n
+// random packets of each key size, KNUL_TEST_SEED=n repeats a run.
+#include <gnutls/crypto.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <random>
+#include <string_view>
+#include <vector>
+
+#include "quic/protection_library.hpp"
+
+namespace knul::quic {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes from_hex(std::string_view hex) {
+  Bytes bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes.push_back(static_cast<std::uint8_t>(std::stoul(std::string(hex.substr(i, 2)), nullptr, 16)));
+  return bytes;
+}
+
+gnutls_datum_t datum(Bytes& bytes) { return {bytes.data(), static_cast<unsigned>(bytes.size())}; }
+
+class IpsecMb : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (ipsec_mb() == nullptr)
+      GTEST_SKIP() << "not in this build, or no AES instructions";
+  }
+  const ProtectionLibrary& library() { return *ipsec_mb(); }
+};
+
+// The server's Initial keys and packet, RFC 9001 appendices A.1 and A.3.
+struct ServerInitial {
+  Bytes key = from_hex("cf3a5331653c364c88f0f379b6067e37");
+  Bytes header_key = from_hex("c206b8d9b9f0f37644430b490eeaa314");
+  Bytes nonce = from_hex("0ac1493ca1905853b0bba03f");  // the IV with packet number 1
+  Bytes header = from_hex("c1000000010008f067a5502a4262b50040750001");
+  Bytes payload = from_hex(
+      "02000000000600405a020000560303eefce7f7b37ba1d1632e96677825ddf73988cfc79825df566dc5430b9a045a1200130100"
+      "002e00330024001d00209d3c940d89690b84d08a60993c144eca684d1081287c834d5311bcf32bb9da1a002b00020304");
+  Bytes protected_payload = from_hex(
+      "5a482cd0991cd25b0aac406a5816b6394100f37a1c69797554780bb38cc5a99f5ede4cf73c3ec2493a1839b3dbcba3f6ea46c5"
+      "b7684df3548e7ddeb9c3bf9c73cc3f3bded74b562bfb19fb84022f8ef4cdd93795d77d06edbb7aaf2f58891850abbdca3d2039"
+      "8c276456cbc42158407dd074ee");
+};
+
+TEST_F(IpsecMb, SealsThePacketOfRfc9001) {
+  const ServerInitial initial;
+  Bytes out(initial.payload.size() + kAeadTagBytes);
+  ASSERT_TRUE(library()
+                  .make_aead_key(initial.key)
+                  ->seal(out.data(), initial.payload, initial.nonce.data(), initial.header));
+  EXPECT_EQ(out, initial.protected_payload);
+}
+
+TEST_F(IpsecMb, MasksTheHeadersOfRfc9001) {
+  std::array<std::uint8_t, 5> mask;
+  library()
+      .make_header_key(ServerInitial{}.header_key)
+      ->mask(mask.data(), from_hex("2cd0991cd25b0aac406a5816b6394100").data());
+  EXPECT_EQ(Bytes(mask.begin(), mask.end()), from_hex("2ec0d8356a"));
+  library()
+      .make_header_key(from_hex("9f50449e04a0e810283a1e9933adedd2"))
+      ->mask(mask.data(), from_hex("d1b1c98dd7689fb8ec11d242b123dc9b").data());
+  EXPECT_EQ(Bytes(mask.begin(), mask.end()), from_hex("437b9aec36"));
+}
+
+TEST_F(IpsecMb, RefusesAPacketWithAnyBitChanged) {
+  const ServerInitial initial;
+  const auto key = library().make_aead_key(initial.key);
+  Bytes out(initial.protected_payload.size());
+  ASSERT_TRUE(key->open(out.data(), initial.protected_payload, initial.nonce.data(), initial.header));
+  for (std::size_t bit = 0; bit < initial.protected_payload.size() * 8; ++bit) {
+    Bytes forged = initial.protected_payload;
+    forged[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
+    EXPECT_FALSE(key->open(out.data(), forged, initial.nonce.data(), initial.header)) << "bit " << bit;
+  }
+}
+
+TEST_F(IpsecMb, RefusesAPacketShorterThanItsTag) {
+  const ServerInitial initial;
+  Bytes out(kAeadTagBytes);
+  EXPECT_FALSE(library()
+                   .make_aead_key(initial.key)
+                   ->open(out.data(), Bytes(kAeadTagBytes - 1), initial.nonce.data(), initial.header));
+}
+
+// Both libraries with the same random keys.
+class Comparison {
+ public:
+  Comparison(std::size_t key_bytes, std::mt19937_64& random) : random_(random) {
+    Bytes key = random_bytes(key_bytes);
+    Bytes header_key = random_bytes(key_bytes);
+    const bool is_128 = key_bytes == 16;
+    const gnutls_datum_t key_datum = datum(key);
+    const gnutls_datum_t header_datum = datum(header_key);
+    gnutls_aead_cipher_init(&aead_, is_128 ? GNUTLS_CIPHER_AES_128_GCM : GNUTLS_CIPHER_AES_256_GCM,
+                            &key_datum);
+    gnutls_cipher_init(&block_, is_128 ? GNUTLS_CIPHER_AES_128_CBC : GNUTLS_CIPHER_AES_256_CBC, &header_datum,
+                       nullptr);
+    key_ = ipsec_mb()->make_aead_key(key);
+    header_key_ = ipsec_mb()->make_header_key(header_key);
+  }
+  ~Comparison() {
+    gnutls_aead_cipher_deinit(aead_);
+    gnutls_cipher_deinit(block_);
+  }
+  Comparison(const Comparison&) = delete;
+  Comparison& operator=(const Comparison&) = delete;
+
+  // One packet sealed by both, opened by ours, its header masked by both.
+  [[nodiscard]] bool agrees() {
+    const Bytes nonce = random_bytes(kAeadNonceBytes);
+    const Bytes header = random_bytes(1 + random_() % 40);
+    const Bytes payload = random_bytes(random_() % 1'500);
+    Bytes expected(payload.size() + kAeadTagBytes);
+    std::size_t length = expected.size();
+    gnutls_aead_cipher_encrypt(aead_, nonce.data(), nonce.size(), header.data(), header.size(), kAeadTagBytes,
+                               payload.data(), payload.size(), expected.data(), &length);
+    Bytes packet = payload;  // sealed and opened in its place, as the QUIC library does
+    packet.resize(expected.size());
+    if (!key_->seal(packet.data(), std::span(packet).first(payload.size()), nonce.data(), header) ||
+        packet != expected || !masks_agree()) {
+      return false;
+    }
+    const bool is_open = key_->open(packet.data(), packet, nonce.data(), header);
+    packet.resize(payload.size());
+    return is_open && packet == payload;
+  }
+
+ private:
+  Bytes random_bytes(std::size_t count) {
+    Bytes bytes(count);
+    for (std::uint8_t& byte : bytes)
+      byte = static_cast<std::uint8_t>(random_());
+    return bytes;
+  }
+
+  bool masks_agree() {
+    Bytes sample = random_bytes(16);
+    Bytes zero(16), block(16);
+    gnutls_cipher_set_iv(block_, zero.data(), zero.size());
+    gnutls_cipher_encrypt2(block_, sample.data(), sample.size(), block.data(), block.size());
+    std::array<std::uint8_t, 5> mask;
+    header_key_->mask(mask.data(), sample.data());
+    return std::ranges::equal(mask, std::span(block).first(mask.size()));
+  }
+
+  std::mt19937_64& random_;
+  gnutls_aead_cipher_hd_t aead_ = nullptr;
+  gnutls_cipher_hd_t block_ = nullptr;
+  std::unique_ptr<AeadKey> key_;
+  std::unique_ptr<HeaderKey> header_key_;
+};
+
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+TEST_F(IpsecMb, AgreesWithGnutlsOnRandomPackets) {
+  const std::uint64_t packets = from_environment("KNUL_PROTECTION_PACKETS", 4'000);
+  const std::uint64_t seed = from_environment("KNUL_TEST_SEED", std::random_device{}());
+  SCOPED_TRACE("KNUL_TEST_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  constexpr std::uint64_t kPacketsPerKey = 100;
+  for (const std::size_t key_bytes : {16U, 32U}) {
+    for (std::uint64_t done = 0; done < packets; done += kPacketsPerKey) {
+      Comparison comparison(key_bytes, random);
+      for (std::uint64_t i = 0; i < kPacketsPerKey; ++i)
+        ASSERT_TRUE(comparison.agrees()) << key_bytes << "-byte key, packet " << done + i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace knul::quic

@@ -1,0 +1,50 @@
+// The ciphers of packet protection (RFC 9001 §5.3, §5.4.3) apart from GnuTLS's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace knul::quic {
+
+inline constexpr std::size_t kAeadTagBytes = 16;
+inline constexpr std::size_t kAeadNonceBytes = 12;
+
+// A key of AES-128-GCM or AES-256-GCM. Thread: one.
+class AeadKey {
+ public:
+  virtual ~AeadKey() = default;
+  // Writes plaintext.size() + kAeadTagBytes to `dest`, which may be the plaintext's own place. `nonce` has
+  // kAeadNonceBytes. False: out of memory.
+  [[nodiscard]] virtual bool seal(std::uint8_t* dest, std::span<const std::uint8_t> plaintext,
+                                  const std::uint8_t* nonce, std::span<const std::uint8_t> associated) = 0;
+  // The reverse; `ciphertext` ends with the tag. False also if the tag is wrong; `dest` then holds garbage.
+  [[nodiscard]] virtual bool open(std::uint8_t* dest, std::span<const std::uint8_t> ciphertext,
+                                  const std::uint8_t* nonce, std::span<const std::uint8_t> associated) = 0;
+};
+
+// A key of header protection by AES. Thread: one.
+class HeaderKey {
+ public:
+  virtual ~HeaderKey() = default;
+  // Writes 5 bytes. `sample` has 16.
+  virtual void mask(std::uint8_t* dest, const std::uint8_t* sample) const = 0;
+};
+
+// Thread: any; immutable.
+class ProtectionLibrary {
+ public:
+  virtual ~ProtectionLibrary() = default;
+  // `key` has 16 or 32 bytes and decides between AES-128 and AES-256. Lifetime: this library longer.
+  [[nodiscard]] virtual std::unique_ptr<AeadKey> make_aead_key(std::span<const std::uint8_t> key) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<HeaderKey> make_header_key(
+      std::span<const std::uint8_t> key) const = 0;
+};
+
+// intel-ipsec-mb: 140 ns for a packet of 1,452 bytes where GnuTLS takes 390 (AES-128-GCM, VAES). Null where
+// the build does not have it or the processor no AES instructions. The first call of a process takes 7 ms,
+// because the library tests itself. Lifetime: the process.
+[[nodiscard]] const ProtectionLibrary* ipsec_mb();
+
+}  // namespace knul::quic

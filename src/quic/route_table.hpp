@@ -1,0 +1,66 @@
+// Where a packet's destination connection ID leads. Keyed hashing, because the client chooses the first
+// one; the last one looked up is found without hashing, because packets come in trains of one connection.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "quic/connection_id.hpp"
+
+namespace knul::quic {
+
+class Connection;
+struct ClosingConnection;
+
+// One of the two, or neither: the ID is unknown.
+struct Route {
+  Connection* connection = nullptr;
+  ClosingConnection* closing = nullptr;
+
+  [[nodiscard]] bool is_known() const { return connection != nullptr || closing != nullptr; }
+};
+
+// Thread: one.
+class RouteTable {
+ public:
+  explicit RouteTable(base::SipKey key) : routes_(0, ConnectionIdHash{key}) {}
+
+  [[nodiscard]] Route find(const ConnectionId& id) {
+    const auto found = routes_.find(id);
+    if (found == routes_.end()) {
+      return {};
+    }
+    if (id.bytes().size() == ConnectionIdCodec::kLength) {
+      recent_ = found->second;
+      std::ranges::copy(id.bytes(), recent_id_.begin());
+    }
+    return found->second;
+  }
+
+  // Where a packet with a short header (RFC 9000 §17.3) leads if its ID was the last one found; else unknown.
+  [[nodiscard]] Route find_recent(std::span<const std::uint8_t> packet) const {
+    const bool is_short = packet.size() > ConnectionIdCodec::kLength && (packet[0] & 0x80) == 0;
+    return is_short && std::equal(recent_id_.begin(), recent_id_.end(), packet.begin() + 1) ? recent_
+                                                                                            : Route{};
+  }
+
+  void assign(const ConnectionId& id, Route route) {
+    recent_ = {};
+    routes_[id] = route;
+  }
+  void erase(const ConnectionId& id) {
+    recent_ = {};
+    routes_.erase(id);
+  }
+
+ private:
+  absl::flat_hash_map<ConnectionId, Route, ConnectionIdHash> routes_;
+  // Invariant: what routes_ says of recent_id_, or unknown.
+  Route recent_;
+  std::array<std::uint8_t, ConnectionIdCodec::kLength> recent_id_{};
+};
+
+}  // namespace knul::quic
