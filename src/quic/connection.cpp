@@ -319,7 +319,9 @@ base::Instant Connection::next_expiry() const {
   // With nothing to send that would be a second wake-up for every one that answers a packet. What else it
   // waits for may come as late as the granularity of timers, RFC 9002 §6.1.2.
   constexpr base::Duration kGranularity = std::chrono::milliseconds(1);
-  const bool has_something_to_send = !send_queue_.empty() || !datagrams_.empty();
+  const bool has_something_to_send =
+      has_unsent_datagrams() ||
+      std::ranges::any_of(send_queues_, [](const StreamQueue& queue) { return !queue.empty(); });
   return has_something_to_send ? deadline : std::max(deadline, last_now_ + kGranularity);
 }
 
