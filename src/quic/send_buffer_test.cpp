@@ -21,7 +21,8 @@ std::vector<std::uint8_t> unsent_bytes(const SendBuffer& buffer) {
 }
 
 TEST(SendBuffer, KeepsBytesAtTheirAddressUntilAcknowledged) {
-  SendBuffer buffer;
+  BlockPool pool;
+  SendBuffer buffer(pool);
   const std::vector<std::uint8_t> first(500, 'a');
   buffer.append_copy(first);
   std::array<ngtcp2_vec, 1> before{};
@@ -33,7 +34,8 @@ TEST(SendBuffer, KeepsBytesAtTheirAddressUntilAcknowledged) {
 }
 
 TEST(SendBuffer, ReleasesASharedOwnerWhenItsBytesAreAcknowledged) {
-  SendBuffer buffer;
+  BlockPool pool;
+  SendBuffer buffer(pool);
   auto owner = std::make_shared<std::vector<std::uint8_t>>(1'000, 7);
   buffer.append_shared(owner, *owner);
   buffer.append_copy(std::vector<std::uint8_t>(10, 8));
@@ -48,7 +50,8 @@ TEST(SendBuffer, GivesBackExactlyWhatWasAppendedThroughRandomUse) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  SendBuffer buffer;
+  BlockPool pool;
+  SendBuffer buffer(pool);
   auto shared = std::make_shared<std::vector<std::uint8_t>>(5'000);
   std::iota(shared->begin(), shared->end(), std::uint8_t{3});
   std::vector<std::uint8_t> expected;
