@@ -25,8 +25,9 @@ class SendBuffer {
   // Keeps `owner` until the bytes are acknowledged. Lifetime: the bytes must live and stay as they are.
   void append_shared(std::shared_ptr<const void> owner, std::span<const std::uint8_t> bytes);
 
-  // Points `out` at the unsent bytes from the front; returns how many entries were filled.
-  [[nodiscard]] std::size_t gather_unsent(std::span<ngtcp2_vec> out) const;
+  // Points `out` at the unsent bytes from the front, until there are `enough_bytes`; returns how many entries
+  // were filled.
+  [[nodiscard]] std::size_t gather_unsent(std::span<ngtcp2_vec> out, std::size_t enough_bytes) const;
   void mark_sent(std::size_t bytes);
   void acknowledge(std::size_t bytes);
   void clear();
