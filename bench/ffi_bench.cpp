@@ -2,6 +2,7 @@
 #include <benchmark/benchmark.h>
 #include <krepis/krepis.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string>

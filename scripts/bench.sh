@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Builds the release preset and runs every benchmark program, or those whose names are given.
-# Google Benchmark programs also leave JSON in build/bench.
+# Builds the release preset and measures: first the server as a whole beside the machine's ceiling
+# (bench/run.py: one table, and build/bench.json), then the Google Benchmark programs (JSON in build/bench).
+#   scripts/bench.sh                  everything
+#   scripts/bench.sh NAME...          only these programs, such as ffi_bench; "server" is bench/run.py
+#   RUNS=9 scripts/bench.sh server    more runs of each figure (default 5)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/bootstrap.sh
@@ -8,11 +11,16 @@ cmake --preset release
 cmake --build --preset release --parallel "$(nproc)"
 mkdir -p build/bench
 ran=0
+is_wanted() { (($# < 2)) || [[ " ${*:2} " == *" $1 "* ]]; }
+
+if is_wanted server "$@"; then
+  printf '\n== server\n'
+  python3 bench/run.py --runs "${RUNS:-5}" --bin build/release
+  ran=$((ran + 1))
+fi
 while read -r program; do
   name="$(basename "$program")"
-  if (($# > 0)) && [[ " $* " != *" $name "* ]]; then
-    continue
-  fi
+  is_wanted "$name" "$@" || continue
   printf '\n== %s\n' "$name"
   "$program" --benchmark_out="build/bench/$name.json" --benchmark_out_format=json
   ran=$((ran + 1))

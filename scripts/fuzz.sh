@@ -7,15 +7,19 @@ scripts/bootstrap.sh
 cmake --preset fuzz
 cmake --build --preset fuzz --parallel "$(nproc)"
 
-export ASAN_OPTIONS="halt_on_error=1:detect_leaks=1" UBSAN_OPTIONS="print_stacktrace=1"
+# A small quarantine keeps the memory of the many runs in the cache.
+export ASAN_OPTIONS="halt_on_error=1:detect_leaks=1:quarantine_size_mb=16" UBSAN_OPTIONS="print_stacktrace=1"
 ran=0
 for target in build/fuzz/fuzz/*_fuzz; do
   [[ -x $target ]] || continue
   name="$(basename "$target")"
   mkdir -p "build/fuzz/found/$name" "fuzz/corpus/$name"
   printf '\n== %s\n' "$name"
+  dictionary=()
+  [[ -f fuzz/$name.dict ]] && dictionary=("-dict=fuzz/$name.dict")
   # New inputs go to the first folder, so the corpus in the tree stays as it is.
   "$target" -max_total_time="${SECONDS_EACH:-30}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    "${dictionary[@]}" \
     -artifact_prefix="build/fuzz/found/$name/" "build/fuzz/found/$name" "fuzz/corpus/$name"
   ran=$((ran + 1))
 done

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "quic/endpoint.hpp"
@@ -93,8 +94,11 @@ class EndpointPair {
   explicit EndpointPair(const Change& change = {}) {
     EndpointOptions server_options = options();
     EndpointOptions client_options = options();
-    server_options.server_tls = server_tls({"knul"});
-    client_options.client_tls = client_tls({"knul"});
+    // Made once: reading a key costs more than a handshake.
+    static const auto usual_server_tls = server_tls({"knul"});
+    static const auto usual_client_tls = client_tls({"knul"});
+    server_options.server_tls = usual_server_tls;
+    client_options.client_tls = usual_client_tls;
     if (change)
       change(server_options, client_options);
     server = std::make_unique<Endpoint>(server_options, server_observer, random, log, server_counters);
@@ -153,7 +157,7 @@ class EndpointPair {
   Connection& client_connection() { return *client_observer.connections.at(0); }
 
   void carry(Endpoint& from, Endpoint& to) {
-    base::SendBatch batch({});
+    batch.clear();
     from.poll_send(batch, now);
     for (const base::Train& train : batch.trains()) {
       std::span<const std::uint8_t> rest = batch.bytes(train);
@@ -171,6 +175,7 @@ class EndpointPair {
 
   std::function<bool(std::span<const std::uint8_t> packet, bool is_from_client)> drops;
   std::uint64_t packets = 0;
+  base::SendBatch batch{{}};  // what the last carry brought
   base::Instant now{std::chrono::hours(1)};
   SeededRandom random{1};
   base::NullLogSink log;

@@ -1,5 +1,7 @@
 #include "quic/endpoint.hpp"
 
+#include <tuple>
+
 #include <gtest/gtest.h>
 
 #include "quic/endpoint_pair_test_support.hpp"

@@ -13,6 +13,7 @@ class Reader {
   explicit Reader(std::span<const std::uint8_t> bytes) : rest_(bytes) {}
 
   [[nodiscard]] bool is_empty() const { return rest_.empty(); }
+  [[nodiscard]] bool has_failed() const { return has_failed_; }
 
   // RFC 9000 §16. Most are of one byte.
   std::uint64_t varint() {
@@ -38,11 +39,9 @@ class Reader {
 
  private:
   std::uint64_t long_varint() {
-    if (rest_.empty()) {
-      return 0;
-    }
-    const std::size_t length = std::size_t{1} << (rest_[0] >> 6);
+    const std::size_t length = rest_.empty() ? 1 : std::size_t{1} << (rest_[0] >> 6);
     if (rest_.size() < length) {
+      has_failed_ = true;
       rest_ = {};
       return 0;
     }
@@ -55,6 +54,7 @@ class Reader {
   }
 
   std::span<const std::uint8_t> rest_;
+  bool has_failed_ = false;
 };
 
 void skip_ack(Reader& reader, bool has_ecn) {
@@ -137,10 +137,11 @@ void find_stop_sending(std::span<const std::uint8_t> payload, std::vector<StopSe
       continue;
     }
     const auto stream_id = static_cast<std::int64_t>(reader.varint());
-    if (reader.is_empty()) {
+    const std::uint64_t code = reader.varint();
+    if (reader.has_failed()) {
       return;
     }
-    out.push_back({stream_id, reader.varint()});
+    out.push_back({stream_id, code});
   }
 }
 

@@ -59,6 +59,7 @@ TEST(FrameScanner, IgnoresATruncatedFrame) {
   EXPECT_TRUE(scan({0x05}).empty());
   EXPECT_TRUE(scan({0x05, 0x04}).empty());
   EXPECT_TRUE(scan({0x05, 0x80, 0x00}).empty());
+  EXPECT_TRUE(scan({0x05, 0x04, 0x80, 0x00}).empty());
 }
 
 TEST(FrameScanner, EndsOnRandomBytes) {

@@ -1,4 +1,6 @@
 // What a dishonest peer gets: the exact close code, and nothing else is touched.
+#include <tuple>
+
 #include <gtest/gtest.h>
 #include <ngtcp2/ngtcp2.h>
 

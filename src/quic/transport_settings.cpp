@@ -9,6 +9,9 @@ namespace {
 // Connection IDs that the peer may keep for us: enough to follow it through migrations.
 constexpr std::uint64_t kActiveConnectionIds = 4;
 constexpr std::uint64_t kMaxDatagramFrameBytes = 65'535;
+// Half of what RFC 9002 §6.2.2 recommends: a first packet that is lost goes again after 0.6 s, not after 1 s;
+// docs/decisions/0013.
+constexpr base::Duration kInitialRtt = std::chrono::milliseconds(200);
 // Path MTU probes below the configured maximum: Ethernet with a tunnel or PPPoE in between.
 constexpr std::array<std::uint16_t, 4> kSmallerProbes{1'444, 1'406, 1'342, 1'232};
 
@@ -34,6 +37,7 @@ TransportSettings::TransportSettings(const TransportOptions& options, ngtcp2_tst
   ngtcp2_settings_default(&settings);
   settings.initial_ts = now;
   settings.cc_algo = algorithm(options.congestion_control);
+  settings.initial_rtt = nanoseconds(kInitialRtt);
   settings.handshake_timeout = nanoseconds(options.handshake_timeout);
   settings.max_window = options.max_window_bytes;
   settings.max_stream_window = options.max_stream_window_bytes;

@@ -66,8 +66,8 @@ void Drain::handle_expiry(quic::Endpoint& endpoint, base::Instant now) {
   }
   if (now >= next_repeat_) {
     endpoint.repeat_closes();
-    next_repeat_ =
-        now + kRepeatInterval < last_closed_ + kLongestLinger ? now + kRepeatInterval : base::kNever;
+    const base::Instant next = now + repeat_interval();
+    next_repeat_ = next < last_closed_ + kLongestLinger ? next : base::kNever;
   }
 }
 
@@ -94,7 +94,7 @@ void Drain::note_connection_closed(base::Instant now) {
   }
   ++report_.connections_closed;
   last_closed_ = now;
-  next_repeat_ = std::min(next_repeat_, now + kRepeatInterval);
+  next_repeat_ = std::min(next_repeat_, now + repeat_interval());
   report_.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - begun_);
 }
 

@@ -19,7 +19,10 @@ class Drain {
   static constexpr base::Duration kLongestLinger = std::chrono::milliseconds(200);
   // Past the deadline somebody waits for the stop to return.
   static constexpr base::Duration kLingerAfterDeadline = std::chrono::milliseconds(80);
+  // In either linger at least five copies of a close leave, so that of 100,000 peers behind a path that loses
+  // a tenth one hears nothing.
   static constexpr base::Duration kRepeatInterval = std::chrono::milliseconds(40);
+  static constexpr base::Duration kRepeatIntervalAfterDeadline = std::chrono::milliseconds(16);
 
   void begin(quic::Endpoint& endpoint, base::Instant now, base::Instant deadline);
   [[nodiscard]] bool has_begun() const { return deadline_ != base::kNever; }
@@ -38,6 +41,9 @@ class Drain {
   // Closes it if nothing is left to do on it.
   void close_if_idle(quic::Connection& connection, std::size_t streams_that_do_not_count);
   void cut(quic::Connection& connection);
+  [[nodiscard]] base::Duration repeat_interval() const {
+    return is_cut_ ? kRepeatIntervalAfterDeadline : kRepeatInterval;
+  }
 
   base::Instant begun_{};
   base::Instant deadline_ = base::kNever;

@@ -1,3 +1,5 @@
+#include <exception>
+
 #include <krepis/krepis.hpp>
 
 #include "server/error_codes.hpp"

@@ -74,7 +74,7 @@ base::Error wrong(std::string_view name, const std::string& value, const std::st
 }
 
 // Long values are cut: the message has to stay readable.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t kShown = 80;
   return '"' + std::string(text.substr(0, kShown)) + (text.size() > kShown ? "…\"" : "\"");
 }
@@ -86,7 +86,7 @@ std::string range(const Setting& setting) {
 std::string one_of(std::span<const std::string_view> values) {
   std::string list;
   for (const std::string_view value : values) {
-    list += (list.empty() ? "" : ", ") + quoted(value);
+    list += (list.empty() ? "" : ", ") + in_quotes(value);
   }
   return "one of " + list;
 }
@@ -102,7 +102,7 @@ base::Status check_integer(const Setting& setting, std::uint64_t value) {
 base::Status check_text(const Setting& setting, const std::string& value) {
   if (!setting.values.empty()) {
     if (std::ranges::find(setting.values, value) == setting.values.end()) {
-      return wrong(setting.name, quoted(value), one_of(setting.values));
+      return wrong(setting.name, in_quotes(value), one_of(setting.values));
     }
     return {};
   }
@@ -126,7 +126,7 @@ base::Status check_list(const Setting& setting, const std::vector<std::string>& 
                    range(setting) + " bytes");
     }
     if (std::ranges::count(names, name) > 1) {
-      return wrong(setting.name, quoted(name) + " twice", "each name once");
+      return wrong(setting.name, in_quotes(name) + " twice", "each name once");
     }
   }
   return {};
@@ -156,7 +156,7 @@ base::Status check_window(std::string_view max_name, std::uint64_t max, std::str
 
 base::Status check_together(const ServerOptions& options) {
   if (!base::SocketAddress::parse(options.host, options.port)) {
-    return wrong("host", quoted(options.host), "a numeric IPv4 or IPv6 address or \"localhost\"");
+    return wrong("host", in_quotes(options.host), "a numeric IPv4 or IPv6 address or \"localhost\"");
   }
   if (options.packet_protection == "ipsec_mb" && quic::ipsec_mb() == nullptr) {
     return wrong("packet_protection", "\"ipsec_mb\"", "\"auto\" or \"gnutls\" with this build and processor");
@@ -175,7 +175,7 @@ base::Status check_service(const ParsedSettings& parsed) {
     return wrong("service_root", "not given", "the folder that the service \"hq\" serves");
   }
   if (parsed.service != "hq" && !parsed.service_root.empty()) {
-    return wrong("service_root", quoted(parsed.service_root), "only the service \"hq\" to have one");
+    return wrong("service_root", in_quotes(parsed.service_root), "only the service \"hq\" to have one");
   }
   return {};
 }

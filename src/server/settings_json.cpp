@@ -196,7 +196,8 @@ template <class Texts>
 std::string json_of_list(const Texts& texts) {
   std::string list = "[";
   for (const auto& text : texts) {
-    list += (list.size() > 1 ? "," : "") + json_text(std::string(text));
+    list += list.size() > 1 ? "," : "";
+    list += json_text(std::string(text));
   }
   return list + "]";
 }

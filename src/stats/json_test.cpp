@@ -27,7 +27,7 @@ std::size_t occurrences(const std::string& text, const std::string& part) {
   return count;
 }
 
-std::string quoted(std::string_view key) { return "\"" + std::string(key) + "\":"; }
+std::string in_quotes(std::string_view key) { return "\"" + std::string(key) + "\":"; }
 
 // What a host written for a comma locale leaves behind in the process.
 class CommaLocale : public ::testing::Test {
@@ -75,15 +75,15 @@ TEST(Json, HoldsEveryEntryOfTheListExactlyOnce) {
   const std::string text = rendered(server);
   const ordered_json document = ordered_json::parse(text);
   for (const auto& entry : kTotals) {
-    EXPECT_EQ(occurrences(text, quoted(entry.key)), 1u) << entry.key;
+    EXPECT_EQ(occurrences(text, in_quotes(entry.key)), 1u) << entry.key;
     EXPECT_EQ(document[std::string(entry.key)], server.totals.*entry.value) << entry.key;
   }
   for (const auto& entry : kServerValues) {
-    EXPECT_EQ(occurrences(text, quoted(entry.key)), 1u) << entry.key;
+    EXPECT_EQ(occurrences(text, in_quotes(entry.key)), 1u) << entry.key;
     EXPECT_EQ(document[std::string(entry.key)], server.*entry.value) << entry.key;
   }
   for (const auto& entry : kServerTexts) {
-    EXPECT_EQ(occurrences(text, quoted(entry.key)), 1u) << entry.key;
+    EXPECT_EQ(occurrences(text, in_quotes(entry.key)), 1u) << entry.key;
     EXPECT_EQ(document[std::string(entry.key)], server.*entry.value) << entry.key;
   }
 }

@@ -31,7 +31,7 @@ static uint64_t start_with(const char* cert_path, const char* key_path, uint32_t
   const double before = seconds_now();
   const int descriptors_before = open_descriptors();
   const FfiResponse response = krepis_quic_start(&config);
-  CHECK(seconds_now() - before < 1.0);
+  CHECK(seconds_now() - before < 10); /* a FIFO or a prompt would hold it for ever */
   CHECK_EQUAL(response.error_code, expected);
   if (expected != KREPIS_SUCCESS) {
     CHECK_CONTAINS(krepis_last_error(), part);

@@ -12,13 +12,9 @@ bool is_ended_by_version_negotiation(const ConnectionRecord& record) {
 
 // As quic-interop-runner's handshakeloss and handshakecorruption: 50 connections, one after the other. Ten
 // seconds, the usual limit of a handshake, are five attempts: not enough for everybody here.
-void expect_fifty_connections(std::uint64_t seed, const LinkOptions& link) {
-  const auto patient = [](quic::EndpointOptions& options) {
-    options.transport.handshake_timeout = 300s;
-    options.transport.idle_timeout = 300s;
-  };
-  World world(seed, {.change = patient});
-  ClientHost& client = world.add_client({.up = link, .down = link, .change = patient});
+void expect_fifty_connections(std::uint64_t seed, IpVersion ip, const LinkOptions& link) {
+  World world(seed, {.ip = ip, .change = be_patient});
+  ClientHost& client = world.add_client({.up = link, .down = link, .change = be_patient});
   int version_negotiations = 0;
   for (int i = 0; i < 50; ++i) {
     const ConnectionRecord& record = client.connect({{.answer_bytes = 1'024}}, WhenDone::kClose);
@@ -32,9 +28,12 @@ void expect_fifty_connections(std::uint64_t seed, const LinkOptions& link) {
   EXPECT_GT(client.line().up.statistics().dropped + client.line().up.statistics().corrupted, 40U);
 }
 
-TEST(Handshake, CompletesInOneRoundTrip) {
+class Handshake : public OverBoth {};
+INSTANTIATE_TEST_SUITE_P(Ip, Handshake, kBothIpVersions, name_of);
+
+TEST_P(Handshake, CompletesInOneRoundTrip) {
   for_each_seed(3, [](std::uint64_t seed) {
-    World world(seed);
+    World world(seed, {.ip = GetParam()});
     ConnectionRecord& record = world.add_client().connect({});
     EXPECT_TRUE(world.run_until([&] { return record.is_connected; }, 31ms));
     world.network.run_for(100ms);
@@ -43,11 +42,21 @@ TEST(Handshake, CompletesInOneRoundTrip) {
   });
 }
 
-TEST(Handshake, CompletesWithRetryInTwoRoundTrips) {
+// docs/decisions/0013
+TEST_P(Handshake, RepeatsALostFirstPacketAfterSixTenthsOfASecond) {
+  for_each_seed(2, [](std::uint64_t seed) {
+    World world(seed, {.ip = GetParam()});
+    LinkOptions up;
+    up.drops = [](std::uint64_t index, std::span<const std::uint8_t>) { return index == 1; };
+    const ConnectionRecord& record = world.add_client({.up = up}).connect({});
+    EXPECT_TRUE(world.run_until([&] { return record.is_connected; }, 600ms + 31ms));
+  });
+}
+
+TEST_P(Handshake, CompletesWithRetryInTwoRoundTrips) {
   for_each_seed(3, [](std::uint64_t seed) {
-    ServerSetup setup;
-    setup.change = [](quic::EndpointOptions& options) { options.retry = quic::RetryPolicy::kAlways; };
-    World world(seed, setup);
+    const auto always = [](quic::EndpointOptions& options) { options.retry = quic::RetryPolicy::kAlways; };
+    World world(seed, {.ip = GetParam(), .change = always});
     ConnectionRecord& record = world.add_client().connect({{.answer_bytes = 1'000}}, WhenDone::kClose);
     EXPECT_TRUE(world.run_until([&] { return record.is_connected; }, 61ms));
     EXPECT_TRUE(world.run_until_done(record, 1s));
@@ -56,28 +65,46 @@ TEST(Handshake, CompletesWithRetryInTwoRoundTrips) {
   });
 }
 
-TEST(Handshake, SucceedsFiftyTimesWhereThirtyPercentAreLostInBursts) {
+TEST_P(Handshake, SucceedsFiftyTimesWhereThirtyPercentAreLostInBursts) {
   for_each_seed(3, [](std::uint64_t seed) {
     LinkOptions link;
     link.loss = 0.3;
     link.most_lost_in_a_row = 3;
-    expect_fifty_connections(seed, link);
+    expect_fifty_connections(seed, GetParam(), link);
   });
 }
 
-TEST(Handshake, SucceedsFiftyTimesWhereThirtyPercentAreCorrupted) {
+// Within the usual ten seconds a client sends its first packet five times. Where three of ten are lost each
+// way, two of a thousand handshakes take longer.
+TEST_P(Handshake, NearlyAlwaysMeetsTheUsualLimitWhereThirtyPercentAreLostInBursts) {
+  for_each_seed(3, [](std::uint64_t seed) {
+    LinkOptions link;
+    link.loss = 0.3;
+    link.most_lost_in_a_row = 3;
+    World world(seed, {.ip = GetParam()});
+    ClientHost& client = world.add_client({.up = link, .down = link});
+    int failed = 0;
+    for (int i = 0; i < 50; ++i) {
+      const ConnectionRecord& record = client.connect({{.answer_bytes = 1'024}}, WhenDone::kClose);
+      failed += world.run_until_done(record, 60s) ? 0 : 1;
+    }
+    EXPECT_LE(failed, 3);
+  });
+}
+
+TEST_P(Handshake, SucceedsFiftyTimesWhereThirtyPercentAreCorrupted) {
   for_each_seed(3, [](std::uint64_t seed) {
     LinkOptions link;
     link.corrupted = 0.3;
-    expect_fifty_connections(seed, link);
+    expect_fifty_connections(seed, GetParam(), link);
   });
 }
 
-TEST(Handshake, SucceedsOverASatelliteOrTwo) {
+TEST_P(Handshake, SucceedsOverASatelliteOrTwo) {
   for_each_seed(2, [](std::uint64_t seed) {
     LinkOptions link;
     link.delay = 750ms;
-    World world(seed);
+    World world(seed, {.ip = GetParam()});
     const ConnectionRecord& record =
         world.add_client({.up = link, .down = link}).connect({{.answer_bytes = 100'000}});
     EXPECT_TRUE(world.run_until_done(record, 30s));
@@ -85,9 +112,9 @@ TEST(Handshake, SucceedsOverASatelliteOrTwo) {
   });
 }
 
-TEST(Handshake, EndsAtItsTimeoutWhereNothingComesBack) {
+TEST_P(Handshake, EndsAtItsTimeoutWhereNothingComesBack) {
   for_each_seed(1, [](std::uint64_t seed) {
-    World world(seed);
+    World world(seed, {.ip = GetParam()});
     LinkOptions silent;
     silent.loss = 1;
     const ConnectionRecord& record = world.add_client({.down = silent}).connect({});
@@ -100,18 +127,18 @@ TEST(Handshake, EndsAtItsTimeoutWhereNothingComesBack) {
   });
 }
 
-TEST(Handshake, ThousandConnectionsShareOneCore) {
+TEST_P(Handshake, OfFiveHundredConnectionsAtOnceAllSucceed) {
   for_each_seed(1, [](std::uint64_t seed) {
-    World world(seed);
+    World world(seed, {.ip = GetParam()});
     LinkOptions link;
     link.loss = 0.01;
     ClientHost& client = world.add_client({.up = link, .down = link});
-    for (int i = 0; i < 1'000; ++i) {
+    for (int i = 0; i < 500; ++i) {
       client.connect({{.answer_bytes = 500}});
     }
     const auto is_done = [](const ConnectionRecord& record) { return record.is_done(); };
-    EXPECT_TRUE(world.run_until([&] { return world.count(is_done) == 1'000; }, 30s)) << world.count(is_done);
-    EXPECT_EQ(world.server.sum(&stats::WorkerCounters::connections_active), 1'000U);
+    EXPECT_TRUE(world.run_until([&] { return world.count(is_done) == 500; }, 30s)) << world.count(is_done);
+    EXPECT_EQ(world.server.sum(&stats::WorkerCounters::connections_active), 500U);
   });
 }
 

@@ -1,6 +1,7 @@
 #include "hosts.hpp"
 
 #include <numeric>
+#include <tuple>
 
 #include "quic/connection_id.hpp"
 #include "quic/endpoint_pair_test_support.hpp"
@@ -22,6 +23,11 @@ std::optional<std::size_t> worker_of(std::span<const std::uint8_t> bytes, std::s
   return is_handshake && bytes[5] == kIdBytes ? std::optional<std::size_t>(bytes[6] % workers) : std::nullopt;
 }
 
+base::SocketAddress address_of(IpVersion ip, const std::string& v4, const std::string& v6,
+                               std::uint16_t port) {
+  return *base::SocketAddress::parse(ip == IpVersion::kV4 ? v4 : v6, port);
+}
+
 quic::EndpointOptions base_options() {
   quic::EndpointOptions options;
   options.static_secret.assign(32, 7);
@@ -30,15 +36,15 @@ quic::EndpointOptions base_options() {
 
 }  // namespace
 
-base::SocketAddress client_address(unsigned number) {
-  const std::string text = "10.0." + std::to_string(number / 250) + "." + std::to_string(number % 250 + 1);
-  return *base::SocketAddress::parse(text, 40'000);
+base::SocketAddress client_address(unsigned number, IpVersion ip) {
+  const std::string v4 = "10.0." + std::to_string(number / 250) + "." + std::to_string(number % 250 + 1);
+  return address_of(ip, v4, "fd00::" + std::to_string(number + 1), 40'000);
 }
 
 ServerHost::ServerHost(Network& network, const ServerSetup& setup)
     : network_(network),
       setup_(setup),
-      address_(*base::SocketAddress::parse("192.0.2.1", 4'433)),
+      address_(address_of(setup.ip, "192.0.2.1", "2001:db8::1", 4'433)),
       random_(network.next_seed()) {
   network.attach(address_, *this);
   start_workers();
@@ -140,9 +146,8 @@ std::uint64_t ServerHost::sum(stats::Gauge stats::WorkerCounters::*gauge) const 
       [&](std::uint64_t total, const auto& runner) { return total + (runner->counters().*gauge).load(); });
 }
 
-ClientHost::ClientHost(Network& network, const base::SocketAddress& server, ClientSetup setup,
-                       unsigned number)
-    : network_(network), address_(client_address(number)), server_(server) {
+ClientHost::ClientHost(Network& network, const ServerHost& server, ClientSetup setup, unsigned number)
+    : network_(network), ip_(server.ip()), address_(client_address(number, ip_)), server_(server.address()) {
   static const std::shared_ptr<const quic::TlsClientContext> tls = quic::EndpointPair::client_tls({"knul"});
   line_ = &network.attach(address_, *this, setup.up, setup.down);
   quic::EndpointOptions options = base_options();
@@ -194,8 +199,8 @@ void ClientHost::rebind_port() {
 
 void ClientHost::rebind_address() {
   ++rebinds_;
-  const std::string text = "203.0.113." + std::to_string(rebinds_ % 250 + 1);
-  network_.rebind(*line_, *base::SocketAddress::parse(text, 40'000));
+  const std::string number = std::to_string(rebinds_ % 250 + 1);
+  network_.rebind(*line_, address_of(ip_, "203.0.113." + number, "2001:db8:1::" + number, 40'000));
 }
 
 void ClientHost::rebind_every(base::Duration interval, void (ClientHost::*rebind)()) {

@@ -19,7 +19,10 @@ enum class Routing : std::uint8_t {
   kAllToFirst,        // one shared socket, with quic::Steering::kByConnectionId
 };
 
+enum class IpVersion : std::uint8_t { kV4 = 4, kV6 = 6 };
+
 struct ServerSetup {
+  IpVersion ip = IpVersion::kV4;  // of the server and of its clients
   unsigned workers = 1;
   Routing routing = Routing::kAsKernel;
   std::function<void(quic::EndpointOptions& options)> change = nullptr;
@@ -46,6 +49,7 @@ class ServerHost final : public Receiver {
   [[nodiscard]] std::uint64_t sum(stats::Gauge stats::WorkerCounters::*gauge) const;
   [[nodiscard]] CoreRunner& worker(std::size_t index) { return *runners_[index]; }
   [[nodiscard]] const base::SocketAddress& address() const { return address_; }
+  [[nodiscard]] IpVersion ip() const { return setup_.ip; }
   [[nodiscard]] const std::shared_ptr<ServerRecord>& record() const { return record_; }
 
  private:
@@ -72,7 +76,7 @@ struct ClientSetup {
 // One socket behind a NAT of its own, any number of connections.
 class ClientHost final : public Receiver {
  public:
-  ClientHost(Network& network, const base::SocketAddress& server, ClientSetup setup, unsigned number);
+  ClientHost(Network& network, const ServerHost& server, ClientSetup setup, unsigned number);
 
   void receive(Datagram datagram) override;
   ConnectionRecord& connect(std::vector<Request> requests, WhenDone when_done = WhenDone::kStay);
@@ -92,6 +96,7 @@ class ClientHost final : public Receiver {
 
  private:
   Network& network_;
+  const IpVersion ip_;
   const base::SocketAddress address_;
   const base::SocketAddress server_;
   unsigned rebinds_ = 0;
@@ -101,7 +106,7 @@ class ClientHost final : public Receiver {
   std::unique_ptr<CoreRunner> runner_;
 };
 
-// Packets of an IPv4 network: 10.0.<number / 250>.<number % 250 + 1>.
-[[nodiscard]] base::SocketAddress client_address(unsigned number);
+// Of a private network: 10.0.<number / 250>.<number % 250 + 1>, or fd00::<number + 1>.
+[[nodiscard]] base::SocketAddress client_address(unsigned number, IpVersion ip = IpVersion::kV4);
 
 }  // namespace knul::sim

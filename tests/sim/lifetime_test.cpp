@@ -1,5 +1,7 @@
 // Programs that close, reset, over-consume or throw inside every event. Nothing may be touched after its end
 // (the sanitizers look), and nobody else may notice.
+#include <stdexcept>
+#include <tuple>
 #include "world.hpp"
 
 namespace knul::sim {

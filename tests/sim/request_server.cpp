@@ -5,11 +5,13 @@ namespace knul::sim {
 void RequestServer::on_connection(krepis::Connection& connection) {
   ++record_->connections;
   ++record_->connections_by_worker[worker_->index()];
+  record_->open[connection.id()] = &connection;
   clients_.emplace(connection.id(), Client{&connection, {}});
 }
 
 void RequestServer::on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) {
   record_->closed.push_back(reason);
+  record_->open.erase(connection.id());
   clients_.erase(connection.id());
 }
 

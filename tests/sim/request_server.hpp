@@ -18,6 +18,7 @@ struct ServerRecord {
   std::vector<std::chrono::milliseconds> drain_deadlines;
   std::uint64_t connections = 0;
   std::uint64_t connections_by_worker[8] = {};
+  std::map<std::uint64_t, krepis::Connection*> open;  // by id
   std::vector<krepis::CloseReason> closed;
   std::uint64_t streams_opened = 0;
   std::uint64_t streams_closed = 0;

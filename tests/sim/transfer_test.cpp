@@ -24,14 +24,10 @@ std::vector<Request> files(std::initializer_list<std::uint64_t> sizes, std::uint
 }
 
 void expect_transfer(std::uint64_t seed, const Impair& impair, std::vector<Request> requests,
-                     base::Duration limit) {
-  const auto patient = [](quic::EndpointOptions& options) {
-    options.transport.handshake_timeout = 300s;
-    options.transport.idle_timeout = 300s;
-  };
-  World world(seed, {.change = patient});
+                     base::Duration limit, IpVersion ip = IpVersion::kV4) {
+  World world(seed, {.ip = ip, .change = be_patient});
   ClientSetup setup = path_with(impair);
-  setup.change = patient;
+  setup.change = be_patient;
   ClientHost& client = world.add_client(std::move(setup));
   const ConnectionRecord& record = client.connect(std::move(requests));
   EXPECT_TRUE(world.run_until_done(record, limit)) << record.describe();
@@ -40,6 +36,9 @@ void expect_transfer(std::uint64_t seed, const Impair& impair, std::vector<Reque
   EXPECT_EQ(world.server.sum(&stats::WorkerCounters::streams_active), 0U);
   EXPECT_EQ(world.server.sum(&stats::WorkerCounters::send_buffer_bytes), 0U);
 }
+
+class TransferOverIp : public OverBoth {};
+INSTANTIATE_TEST_SUITE_P(Ip, TransferOverIp, kBothIpVersions, name_of);
 
 TEST(Transfer, BringsThreeFilesOverACleanPath) {
   for_each_seed(1, [](std::uint64_t seed) {
@@ -89,7 +88,7 @@ TEST(Transfer, SurvivesReorderingAndDuplication) {
   });
 }
 
-TEST(Transfer, SurvivesEverythingAtOnce) {
+TEST_P(TransferOverIp, SurvivesEverythingAtOnce) {
   for_each_seed(3, [](std::uint64_t seed) {
     const auto impair = [](LinkOptions& link) {
       link.delayed = 0.05;
@@ -98,7 +97,7 @@ TEST(Transfer, SurvivesEverythingAtOnce) {
       link.corrupted = 0.05;
       link.marked_ce = 0.05;
     };
-    expect_transfer(seed, impair, files({300'000, 300'000}, 100'000), 120s);
+    expect_transfer(seed, impair, files({300'000, 300'000}, 100'000), 120s, GetParam());
   });
 }
 
@@ -109,10 +108,11 @@ TEST(Transfer, FillsAPathOfOneAndAHalfSeconds) {
   });
 }
 
-TEST(Transfer, FindsThePacketSizeThatAPathCarries) {
+TEST_P(TransferOverIp, FindsThePacketSizeThatAPathCarries) {
   for_each_seed(2, [](std::uint64_t seed) {
     expect_transfer(
-        seed, [](LinkOptions& link) { link.mtu_bytes = 1'280; }, files({kMegabyte}, kMegabyte), 15s);
+        seed, [](LinkOptions& link) { link.mtu_bytes = 1'280; }, files({kMegabyte}, kMegabyte), 15s,
+        GetParam());
   });
 }
 

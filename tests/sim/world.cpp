@@ -23,7 +23,7 @@ std::string rerun_hint(std::uint64_t seed) {
 void for_each_seed(unsigned usual, const std::function<void(std::uint64_t seed)>& scenario) {
   const std::uint64_t only = number_from_environment("KNUL_SIM_SEED");
   const std::uint64_t asked = number_from_environment("KNUL_SIM_SEEDS");
-  const std::uint64_t last = only != 0 ? only : asked != 0 ? asked : usual;
+  const std::uint64_t last = only != 0 ? only : asked != 0 ? asked : kIsSanitized ? 1 : usual;
   for (std::uint64_t seed = only != 0 ? only : 1; seed <= last; ++seed) {
     const testing::ScopedTrace trace(__FILE__, __LINE__, rerun_hint(seed));
     try {

@@ -16,12 +16,18 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t kMegabyte = 1'000'000;
 
+// For scenarios in which a handshake may take long and is not what is looked at.
+inline void be_patient(quic::EndpointOptions& options) {
+  options.transport.handshake_timeout = 300s;
+  options.transport.idle_timeout = 300s;
+}
+
 struct World {
   World(std::uint64_t seed, const ServerSetup& setup) : network(seed), server(network, setup) {}
   explicit World(std::uint64_t seed) : World(seed, ServerSetup{}) {}
 
   ClientHost& add_client(ClientSetup setup = {}) {
-    clients.push_back(std::make_unique<ClientHost>(network, server.address(), std::move(setup),
+    clients.push_back(std::make_unique<ClientHost>(network, server, std::move(setup),
                                                    static_cast<unsigned>(clients.size())));
     return *clients.back();
   }
@@ -57,8 +63,24 @@ struct World {
   std::vector<std::unique_ptr<ClientHost>> clients;
 };
 
-// Runs `scenario` with seeds 1 to `usual`. KNUL_SIM_SEED=n runs that seed alone, KNUL_SIM_SEEDS=n the seeds
-// 1 to n. A failure names its seed.
+// Sanitizers make everything five to twenty times as slow.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kIsSanitized = true;
+#elif defined(__has_feature)  // clang
+constexpr bool kIsSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool kIsSanitized = false;
+#endif
+
+// The scenarios of a suite, over IPv4 and over IPv6.
+class OverBoth : public testing::TestWithParam<IpVersion> {};
+inline const auto kBothIpVersions = testing::Values(IpVersion::kV4, IpVersion::kV6);
+inline std::string name_of(const testing::TestParamInfo<IpVersion>& info) {
+  return info.param == IpVersion::kV4 ? "IPv4" : "IPv6";
+}
+
+// Runs `scenario` with seeds 1 to `usual`, with one seed under sanitizers. KNUL_SIM_SEED=n runs that seed
+// alone, KNUL_SIM_SEEDS=n the seeds 1 to n. A failure names its seed and ends the test.
 void for_each_seed(unsigned usual, const std::function<void(std::uint64_t seed)>& scenario);
 
 }  // namespace knul::sim

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <ctime>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>

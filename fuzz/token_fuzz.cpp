@@ -1,0 +1,113 @@
+// Address tokens where a connection is accepted: tokens of Retry and NEW_TOKEN, genuine, changed, too late,
+// from another address or for another connection, and bytes that are none.
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#include "input.hpp"
+#include "quic/endpoint_pair_test_support.hpp"
+#include "quic/transport_settings.hpp"
+
+namespace {
+
+using namespace knul;
+using namespace std::chrono_literals;
+
+constexpr std::size_t kIdBytes = 8;
+enum class Kind : std::uint8_t { kRetry, kRegular, kForeign };
+
+// What may go wrong between the making of a token and its use.
+struct Journey {
+  Kind kind;
+  bool changes_address;
+  bool changes_id;
+  std::chrono::seconds age;
+};
+
+struct Ids {
+  ngtcp2_cid retry_scid;  // the destination of the Initial that brings the token
+  ngtcp2_cid original_dcid;
+};
+
+ngtcp2_cid make_id(std::uint8_t fill) {
+  const fuzz::Bytes bytes(kIdBytes, fill);
+  ngtcp2_cid id;
+  ngtcp2_cid_init(&id, bytes.data(), bytes.size());
+  return id;
+}
+
+fuzz::Bytes make_token(Kind kind, const Ids& ids, const base::SocketAddress& client, base::Instant now) {
+  const std::vector<std::uint8_t> secret = quic::EndpointPair::options().static_secret;
+  fuzz::Bytes token(NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2 + NGTCP2_CRYPTO_MAX_REGULAR_TOKENLEN);
+  const ngtcp2_ssize length =
+      kind == Kind::kRetry
+          ? ngtcp2_crypto_generate_retry_token2(token.data(), secret.data(), secret.size(),
+                                                NGTCP2_PROTO_VER_V1, client.data(), client.size(),
+                                                &ids.retry_scid, &ids.original_dcid, quic::to_timestamp(now))
+          : ngtcp2_crypto_generate_regular_token(token.data(), secret.data(), secret.size(), client.data(),
+                                                 client.size(), quic::to_timestamp(now));
+  FUZZ_CHECK(length > 0);
+  token.resize(static_cast<std::size_t>(length));
+  return token;
+}
+
+// An Initial of version 1 whose protected part is nonsense: the token is judged before that.
+fuzz::Bytes make_initial(const ngtcp2_cid& dcid, const fuzz::Bytes& token) {
+  fuzz::Bytes packet{0xc3, 0, 0, 0, 1, kIdBytes};
+  packet.insert(packet.end(), dcid.data, dcid.data + dcid.datalen);
+  packet.push_back(0);
+  packet.push_back(static_cast<std::uint8_t>(0x40 | token.size() >> 8));
+  packet.push_back(static_cast<std::uint8_t>(token.size()));
+  packet.insert(packet.end(), token.begin(), token.end());
+  packet.insert(packet.end(), {0x44, 0xb0});  // 1,200 bytes follow
+  packet.resize(packet.size() + 1'200, 0x5a);
+  return packet;
+}
+
+struct Outcome {
+  std::uint64_t accepted, refused, retried;
+};
+
+Outcome deliver(quic::EndpointPair& pair, const fuzz::Bytes& packet, const base::SocketAddress& client) {
+  const stats::WorkerCounters& counters = pair.server_counters;
+  std::ignore = pair.server->handle_datagram(
+      {{quic::EndpointPair::path().remote, client}, base::Ecn::kNotEct, packet}, pair.now);
+  return {counters.connections_accepted.load(), counters.connections_refused_invalid_token.load(),
+          counters.retries_sent.load()};
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  constexpr std::size_t kMaxTokenBytes = 1'024;
+  fuzz::Input input(data, size);
+  const std::uint8_t bits = input.byte();
+  const Journey journey{static_cast<Kind>(bits % 3), (bits & 0x10) != 0, (bits & 0x20) != 0,
+                        std::chrono::seconds(input.number(3))};
+  quic::EndpointPair pair([](quic::EndpointOptions& server, quic::EndpointOptions&) {
+    server.retry = quic::RetryPolicy::kAlways;
+  });
+  base::SocketAddress client = quic::EndpointPair::path().local;
+  const Ids ids{make_id(0xa1), make_id(0xb2)};
+  const fuzz::Bytes genuine = make_token(journey.kind, ids, client, pair.now);
+  fuzz::Bytes token = journey.kind == Kind::kForeign ? fuzz::Bytes() : genuine;
+  const auto change = input.rest();
+  token.resize(std::clamp(token.size(), change.size(), kMaxTokenBytes));
+  for (std::size_t i = 0; i < std::min(change.size(), token.size()); ++i) {
+    token[i] ^= change[i];
+  }
+  if (journey.changes_address) {
+    client = *base::SocketAddress::parse("127.0.0.2", client.port());
+  }
+  pair.now += journey.age;
+  const Outcome outcome =
+      deliver(pair, make_initial(make_id(journey.changes_id ? 0xc3 : 0xa1), token), client);
+
+  const bool is_retry = journey.kind == Kind::kRetry;
+  const bool is_fresh = is_retry ? journey.age < 10s : journey.age < 24h;
+  const bool is_good =
+      token == genuine && is_fresh && !journey.changes_address && !(is_retry && journey.changes_id);
+  FUZZ_CHECK(outcome.accepted == (is_good ? 1U : 0U));
+  const bool looks_like_retry = !token.empty() && token[0] == NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY2;
+  FUZZ_CHECK(outcome.refused == (!is_good && looks_like_retry ? 1U : 0U));
+  FUZZ_CHECK(outcome.retried == (!is_good && !looks_like_retry ? 1U : 0U));
+  return 0;
+}
