@@ -29,7 +29,7 @@ set(KNUL_LINK_json nlohmann_json::nlohmann_json)
 set(KNUL_LINK_spdlog spdlog::spdlog)
 set(KNUL_LINK_cli11 CLI11::CLI11)
 set(KNUL_LINK_toml tomlplusplus::tomlplusplus)
-set(KNUL_LINK_absl absl::flat_hash_map absl::flat_hash_set absl::hash)
+set(KNUL_LINK_absl absl::flat_hash_map absl::flat_hash_set absl::hash absl::inlined_vector)
 set(KNUL_LINK_threads Threads::Threads)
 
 if(KNUL_BUILD_TESTS)

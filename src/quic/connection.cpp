@@ -311,18 +311,7 @@ bool Connection::knows_reset_token(std::span<const std::uint8_t> token) const {
 base::Instant Connection::next_expiry() const {
   const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(conn_.get());
   constexpr auto kLargest = static_cast<ngtcp2_tstamp>(base::Duration::max().count());
-  if (expiry >= kLargest) {
-    return base::kNever;
-  }
-  const base::Instant deadline{base::Duration(static_cast<std::int64_t>(expiry))};
-  // The library also wants to be called when pacing allows the next packet, some microseconds after each.
-  // With nothing to send that would be a second wake-up for every one that answers a packet. What else it
-  // waits for may come as late as the granularity of timers, RFC 9002 §6.1.2.
-  constexpr base::Duration kGranularity = std::chrono::milliseconds(1);
-  const bool has_something_to_send =
-      has_unsent_datagrams() ||
-      std::ranges::any_of(send_queues_, [](const StreamQueue& queue) { return !queue.empty(); });
-  return has_something_to_send ? deadline : std::max(deadline, last_now_ + kGranularity);
+  return expiry >= kLargest ? base::kNever : base::Instant(base::Duration(static_cast<std::int64_t>(expiry)));
 }
 
 base::Duration Connection::closing_period() const {

@@ -20,6 +20,7 @@
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "base/result.hpp"
+#include "quic/block_pool.hpp"
 #include "quic/close_cause.hpp"
 #include "quic/connection_id.hpp"
 #include "quic/connection_observer.hpp"
@@ -75,6 +76,7 @@ struct ConnectionEnvironment {
   const std::string& accepted_alpn;             // for the message that explains a refusal
   std::span<const std::uint8_t> static_secret;  // of stateless reset and address tokens
   const ProtectionLibrary* protection;          // null: GnuTLS protects packets
+  BlockPool& blocks;
   SendBudget& send_budget;
   base::RandomSource& random;
   base::LogSink& log;
@@ -286,7 +288,8 @@ class Connection final
   std::vector<StopSending> stop_sending_seen_;
   std::vector<StreamOrder> stream_orders_;
   std::vector<std::int64_t> waiting_for_room_;
-  absl::flat_hash_map<std::int64_t, std::unique_ptr<Stream>> streams_;
+  std::vector<std::int64_t> told_of_room_;  // inside notify_writable; kept for its memory
+  absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
   std::array<StreamQueue, Stream::kUrgencies> send_queues_;
   DatagramQueue datagrams_;
   std::uint64_t buffered_bytes_ = 0;

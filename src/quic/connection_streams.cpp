@@ -14,8 +14,8 @@ constexpr std::size_t kDatagramOverheadBytes = 1 + NGTCP2_MAX_CIDLEN + 4 + 16 + 
 }  // namespace
 
 Stream& Connection::add_stream(std::int64_t id) {
-  std::unique_ptr<Stream>& slot = streams_[id];
-  slot = std::make_unique<Stream>(id, last_now_);
+  PooledPtr<Stream>& slot = streams_[id];
+  slot = make_pooled<Stream>(environment_.blocks, id, last_now_, environment_.blocks);
   environment_.counters.streams_active.add();
   count_opened(*slot);
   return *slot;
@@ -125,9 +125,10 @@ void Connection::notify_writable() {
                                                           environment_.transport.connection_send_buffer_bytes,
                                                           environment_.send_budget.limit_bytes});
   const std::uint64_t enough = std::max<std::uint64_t>(1, smallest / 4);
-  std::vector<std::int64_t> waiting;
-  waiting.swap(waiting_for_room_);
-  for (const std::int64_t id : waiting) {
+  told_of_room_.clear();
+  told_of_room_.swap(waiting_for_room_);
+  for (std::size_t i = 0; i < told_of_room_.size(); ++i) {
+    const std::int64_t id = told_of_room_[i];
     Stream* stream = find_stream(id);
     if (stream == nullptr || !stream->wants_writable) {
       continue;

@@ -110,7 +110,7 @@ std::optional<ngtcp2_ssize> Connection::write_streams(std::span<std::uint8_t> ro
   while (Stream* const next = next_to_send()) {
     Stream& stream = *next;
     std::array<ngtcp2_vec, 16> vectors;
-    const std::size_t count = stream.send.gather_unsent(vectors);
+    const std::size_t count = stream.send.gather_unsent(vectors, room.size());
     std::size_t offered = 0;
     for (const ngtcp2_vec& part : std::span(vectors).first(count)) {
       offered += part.len;

@@ -11,6 +11,7 @@
 #include "base/datagram.hpp"
 #include "base/deadline_heap.hpp"
 #include "quic/address_counter.hpp"
+#include "quic/block_pool.hpp"
 #include "quic/closing_table.hpp"
 #include "quic/connection.hpp"
 #include "quic/endpoint_options.hpp"
@@ -100,6 +101,7 @@ class Endpoint final : private ConnectionHost {
   base::LogSink& log_;
   stats::WorkerCounters& counters_;
   ConnectionIdCodec codec_;
+  BlockPool blocks_;  // before what takes blocks from it
   SendBudget send_budget_;
   std::string accepted_alpn_;
   base::SipKey hash_key_;

@@ -45,17 +45,6 @@ TEST(Endpoint, CarriesAMegabyteBothWays) {
   EXPECT_EQ(pair.server_counters.send_buffer_bytes.load(), 0U);
 }
 
-TEST(Endpoint, SleepsPastThePacingOfAPacketWithNothingBehindIt) {
-  EndpointPair pair;
-  pair.shake_hands();
-  Stream& stream = **pair.client_connection().open_stream(true);
-  pair.client_connection().write_copy(stream, bytes_of(std::string(5'000, 'a')), false);
-  base::SendBatch batch({});
-  pair.client->poll_send(batch, pair.now);
-  EXPECT_FALSE(batch.is_empty());
-  EXPECT_GE(pair.client->next_expiry(), pair.now + 1ms);
-}
-
 TEST(Endpoint, SlowsThePeerDownUntilDataIsConsumed) {
   EndpointPair pair([](EndpointOptions& server, EndpointOptions&) {
     server.transport.initial_max_stream_data_bytes = 50'000;

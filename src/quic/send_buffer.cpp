@@ -8,7 +8,7 @@ namespace knul::quic {
 namespace {
 
 constexpr std::size_t kSmallestBlockBytes = 1'024;
-constexpr std::size_t kLargestBlockBytes = 64 * 1'024;
+constexpr std::size_t kLargestBlockBytes = BlockPool::kLargestBytes;
 
 }  // namespace
 
@@ -19,20 +19,19 @@ void SendBuffer::append_copy(std::span<const std::uint8_t> bytes) {
   while (!bytes.empty()) {
     const std::size_t capacity = std::clamp(bytes.size(), kSmallestBlockBytes, kLargestBlockBytes);
     Chunk& chunk = chunks_.emplace_back();
-    chunk.block = std::make_unique_for_overwrite<std::uint8_t[]>(capacity);
-    chunk.data = chunk.block.get();
-    chunk.capacity_bytes = capacity;
+    chunk.block = PooledBlock(*pool_, capacity);
+    chunk.data = chunk.block.data();
     bytes = bytes.subspan(copy_into_last_block(bytes));
   }
 }
 
 std::size_t SendBuffer::copy_into_last_block(std::span<const std::uint8_t> bytes) {
-  if (head_ == chunks_.size() || chunks_.back().block == nullptr || bytes.empty()) {
+  if (head_ == chunks_.size() || chunks_.back().block.is_empty() || bytes.empty()) {
     return 0;
   }
   Chunk& chunk = chunks_.back();
-  const std::size_t copied = std::min(bytes.size(), chunk.capacity_bytes - chunk.length_bytes);
-  std::memcpy(chunk.block.get() + chunk.length_bytes, bytes.data(), copied);
+  const std::size_t copied = std::min(bytes.size(), chunk.block.size() - chunk.length_bytes);
+  std::memcpy(chunk.block.data() + chunk.length_bytes, bytes.data(), copied);
   chunk.length_bytes += copied;
   return copied;
 }
@@ -49,14 +48,17 @@ void SendBuffer::append_shared(std::shared_ptr<const void> owner, std::span<cons
   unsent_bytes_ += bytes.size();
 }
 
-std::size_t SendBuffer::gather_unsent(std::span<ngtcp2_vec> out) const {
+std::size_t SendBuffer::gather_unsent(std::span<ngtcp2_vec> out, std::size_t enough_bytes) const {
   std::size_t count = 0;
+  std::size_t gathered_bytes = 0;
   std::size_t offset = send_offset_;
-  for (std::size_t i = send_chunk_; i < chunks_.size() && count < out.size(); ++i) {
+  for (std::size_t i = send_chunk_; i < chunks_.size() && count < out.size() && gathered_bytes < enough_bytes;
+       ++i) {
     const Chunk& chunk = chunks_[i];
     if (chunk.length_bytes > offset) {
       // The library takes a mutable pointer but only reads through it.
       out[count++] = {const_cast<std::uint8_t*>(chunk.data + offset), chunk.length_bytes - offset};
+      gathered_bytes += chunk.length_bytes - offset;
     }
     offset = 0;
   }
@@ -104,7 +106,7 @@ void SendBuffer::drop_front() {
 }
 
 void SendBuffer::clear() {
-  chunks_.clear();
+  chunks_.erase(chunks_.begin(), chunks_.end());  // clear() would free the memory that the next chunks need
   head_ = head_offset_ = send_chunk_ = send_offset_ = size_bytes_ = unsent_bytes_ = 0;
 }
 

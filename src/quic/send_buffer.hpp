@@ -2,13 +2,15 @@
 // acknowledge, because the QUIC library points into them for retransmission.
 #pragma once
 
+#include <absl/container/inlined_vector.h>
 #include <ngtcp2/ngtcp2.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
+
+#include "quic/block_pool.hpp"
 
 namespace knul::quic {
 
@@ -16,12 +18,16 @@ namespace knul::quic {
 // them are in flight. Thread: one.
 class SendBuffer {
  public:
+  // Lifetime: `pool` longer.
+  explicit SendBuffer(BlockPool& pool) noexcept : pool_(&pool) {}
+
   void append_copy(std::span<const std::uint8_t> bytes);
   // Keeps `owner` until the bytes are acknowledged. Lifetime: the bytes must live and stay as they are.
   void append_shared(std::shared_ptr<const void> owner, std::span<const std::uint8_t> bytes);
 
-  // Points `out` at the unsent bytes from the front; returns how many entries were filled.
-  [[nodiscard]] std::size_t gather_unsent(std::span<ngtcp2_vec> out) const;
+  // Points `out` at the unsent bytes from the front, until there are `enough_bytes`; returns how many entries
+  // were filled.
+  [[nodiscard]] std::size_t gather_unsent(std::span<ngtcp2_vec> out, std::size_t enough_bytes) const;
   void mark_sent(std::size_t bytes);
   void acknowledge(std::size_t bytes);
   void clear();
@@ -31,17 +37,18 @@ class SendBuffer {
 
  private:
   struct Chunk {
-    std::unique_ptr<std::uint8_t[]> block;  // null when shared
+    PooledBlock block;  // empty when shared
     std::shared_ptr<const void> owner;
     const std::uint8_t* data = nullptr;
     std::size_t length_bytes = 0;
-    std::size_t capacity_bytes = 0;  // of block
   };
 
   [[nodiscard]] std::size_t copy_into_last_block(std::span<const std::uint8_t> bytes);
   void drop_front();
 
-  std::vector<Chunk> chunks_;
+  BlockPool* pool_;
+  // One inside: most streams carry little.
+  absl::InlinedVector<Chunk, 1> chunks_;
   std::size_t head_ = 0;         // first live chunk
   std::size_t head_offset_ = 0;  // acknowledged bytes of it
   std::size_t send_chunk_ = 0;   // chunk that holds the first unsent byte

@@ -13,7 +13,7 @@ namespace {
 
 std::vector<std::uint8_t> unsent_bytes(const SendBuffer& buffer) {
   std::array<ngtcp2_vec, 64> vectors{};
-  const std::size_t count = buffer.gather_unsent(vectors);
+  const std::size_t count = buffer.gather_unsent(vectors, ~std::size_t{0});
   std::vector<std::uint8_t> bytes;
   for (const ngtcp2_vec& part : std::span(vectors).first(count)) {
     bytes.insert(bytes.end(), part.base, part.base + part.len);
@@ -22,19 +22,31 @@ std::vector<std::uint8_t> unsent_bytes(const SendBuffer& buffer) {
 }
 
 TEST(SendBuffer, KeepsBytesAtTheirAddressUntilAcknowledged) {
-  SendBuffer buffer;
+  BlockPool pool;
+  SendBuffer buffer(pool);
   const std::vector<std::uint8_t> first(500, 'a');
   buffer.append_copy(first);
   std::array<ngtcp2_vec, 1> before{};
-  ASSERT_EQ(buffer.gather_unsent(before), 1U);
+  ASSERT_EQ(buffer.gather_unsent(before, ~std::size_t{0}), 1U);
   buffer.mark_sent(500);
   for (int i = 0; i < 100; ++i)
     buffer.append_copy(std::vector<std::uint8_t>(70'000, 'b'));
   EXPECT_EQ(std::vector<std::uint8_t>(before[0].base, before[0].base + 500), first);
 }
 
+TEST(SendBuffer, GathersNoMoreThanEnough) {
+  BlockPool pool;
+  SendBuffer buffer(pool);
+  for (int i = 0; i < 5; ++i)
+    buffer.append_copy(std::vector<std::uint8_t>(BlockPool::kLargestBytes, 'a'));
+  std::array<ngtcp2_vec, 16> vectors{};
+  EXPECT_EQ(buffer.gather_unsent(vectors, 1'452), 1U);
+  EXPECT_EQ(buffer.gather_unsent(vectors, BlockPool::kLargestBytes + 1), 2U);
+}
+
 TEST(SendBuffer, ReleasesASharedOwnerWhenItsBytesAreAcknowledged) {
-  SendBuffer buffer;
+  BlockPool pool;
+  SendBuffer buffer(pool);
   auto owner = std::make_shared<std::vector<std::uint8_t>>(1'000, 7);
   buffer.append_shared(owner, *owner);
   buffer.append_copy(std::vector<std::uint8_t>(10, 8));
@@ -49,7 +61,8 @@ TEST(SendBuffer, GivesBackExactlyWhatWasAppendedThroughRandomUse) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  SendBuffer buffer;
+  BlockPool pool;
+  SendBuffer buffer(pool);
   auto shared = std::make_shared<std::vector<std::uint8_t>>(5'000);
   std::iota(shared->begin(), shared->end(), std::uint8_t{3});
   std::vector<std::uint8_t> expected;

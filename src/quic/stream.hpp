@@ -16,7 +16,8 @@ namespace knul::quic {
 
 // Lifetime: owned by its Connection, until ConnectionObserver::on_stream_closed has returned.
 struct Stream : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
-  Stream(std::int64_t stream_id, base::Instant now) : id(stream_id), opened_at(now) {}
+  Stream(std::int64_t stream_id, base::Instant now, BlockPool& pool) noexcept
+      : id(stream_id), opened_at(now), send(pool) {}
 
   const std::int64_t id;
   const base::Instant opened_at;

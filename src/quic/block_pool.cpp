@@ -1,0 +1,50 @@
+#include "quic/block_pool.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace knul::quic {
+namespace {
+
+constexpr unsigned kSmallestBits = 6;
+static_assert(BlockPool::kSmallestBytes == std::size_t{1} << kSmallestBits);
+
+unsigned index_of(std::size_t bytes) {
+  const std::size_t rounded = std::max(bytes, BlockPool::kSmallestBytes);
+  return static_cast<unsigned>(std::bit_width(rounded - 1)) - kSmallestBits;
+}
+
+std::size_t size_of(unsigned index) { return BlockPool::kSmallestBytes << index; }
+
+}  // namespace
+
+BlockPool::~BlockPool() {
+  for (Size& size : sizes_) {
+    while (size.first != nullptr) {
+      ::operator delete(std::exchange(size.first, size.first->next));
+    }
+  }
+}
+
+void* BlockPool::take(std::size_t bytes) {
+  const unsigned index = index_of(bytes);
+  Size& size = sizes_[index];
+  if (size.first == nullptr) {
+    return ::operator new(size_of(index));
+  }
+  size.kept_bytes -= size_of(index);
+  return std::exchange(size.first, size.first->next);
+}
+
+void BlockPool::give(void* block, std::size_t bytes) noexcept {
+  const unsigned index = index_of(bytes);
+  Size& size = sizes_[index];
+  if (size.kept_bytes >= kKeptBytes) {
+    ::operator delete(block);
+    return;
+  }
+  size.kept_bytes += size_of(index);
+  size.first = new (block) Free{size.first};
+}
+
+}  // namespace knul::quic

@@ -1,0 +1,97 @@
+// Memory that one endpoint uses again and again: streams and the bytes that they have to send. In steady
+// state none of it comes from the global heap, and none of it is freed there.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace knul::quic {
+
+// Blocks by powers of two. Of each size at most kKeptBytes are kept while unused, so that what a flood took
+// goes back. Thread: one. Lifetime: longer than the blocks.
+class BlockPool {
+ public:
+  static constexpr std::size_t kSmallestBytes = 64;
+  static constexpr std::size_t kLargestBytes = 64 * 1'024;
+  static constexpr std::size_t kKeptBytes = 4 << 20;
+
+  BlockPool() = default;
+  ~BlockPool();
+  BlockPool(const BlockPool&) = delete;
+  BlockPool& operator=(const BlockPool&) = delete;
+
+  // At least `bytes`, aligned for anything; 0 < bytes <= kLargestBytes. Throws std::bad_alloc.
+  [[nodiscard]] void* take(std::size_t bytes);
+  // `bytes` as it was taken.
+  void give(void* block, std::size_t bytes) noexcept;
+
+ private:
+  struct Free {
+    Free* next;
+  };
+  struct Size {
+    Free* first = nullptr;
+    std::size_t kept_bytes = 0;
+  };
+  static constexpr std::size_t kSizes = 11;
+
+  std::array<Size, kSizes> sizes_;
+};
+
+// One block and where it goes. Empty by default.
+class PooledBlock {
+ public:
+  PooledBlock() = default;
+  PooledBlock(BlockPool& pool, std::size_t bytes) : pool_(&pool), data_(pool.take(bytes)), bytes_(bytes) {}
+  PooledBlock(PooledBlock&& other) noexcept { swap(other); }
+  PooledBlock& operator=(PooledBlock&& other) noexcept {
+    PooledBlock(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~PooledBlock() {
+    if (data_ != nullptr) {
+      pool_->give(data_, bytes_);
+    }
+  }
+
+  [[nodiscard]] bool is_empty() const { return data_ == nullptr; }
+  [[nodiscard]] std::uint8_t* data() const { return static_cast<std::uint8_t*>(data_); }
+  [[nodiscard]] std::size_t size() const { return bytes_; }
+
+ private:
+  void swap(PooledBlock& other) {
+    std::swap(pool_, other.pool_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+  }
+
+  BlockPool* pool_ = nullptr;
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+// An object in a block, and the pointer that owns it.
+template <class T>
+struct PooledDelete {
+  BlockPool* pool = nullptr;
+  void operator()(T* object) const {
+    object->~T();
+    pool->give(object, sizeof(T));
+  }
+};
+template <class T>
+using PooledPtr = std::unique_ptr<T, PooledDelete<T>>;
+
+template <class T, class... Arguments>
+[[nodiscard]] PooledPtr<T> make_pooled(BlockPool& pool, Arguments&&... arguments) {
+  static_assert(alignof(T) <= alignof(std::max_align_t) && sizeof(T) <= BlockPool::kLargestBytes);
+  static_assert(std::is_nothrow_constructible_v<T, Arguments...>, "the block would be lost");
+  return PooledPtr<T>(new (pool.take(sizeof(T))) T(std::forward<Arguments>(arguments)...), {&pool});
+}
+
+}  // namespace knul::quic

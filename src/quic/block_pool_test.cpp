@@ -1,0 +1,64 @@
+#include "quic/block_pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+namespace knul::quic {
+namespace {
+
+TEST(BlockPool, GivesABlockAgainForAnySizeThatFitsIt) {
+  BlockPool pool;
+  void* first = pool.take(1'000);
+  pool.give(first, 1'000);
+  EXPECT_NE(PooledBlock(pool, 512).data(), first);
+  EXPECT_EQ(PooledBlock(pool, 1'024).data(), first);
+}
+
+TEST(BlockPool, GivesBlocksThatDoNotOverlap) {
+  BlockPool pool;
+  std::vector<std::vector<PooledBlock>> blocks;
+  for (std::size_t bytes = 1; bytes <= BlockPool::kLargestBytes; bytes = bytes * 3 + 1) {
+    auto& of_size = blocks.emplace_back();
+    for (int i = 0; i < 3; ++i) {
+      of_size.emplace_back(pool, bytes);
+      std::memset(of_size.back().data(), static_cast<int>(blocks.size() * 3) + i, bytes);
+    }
+  }
+  for (std::size_t size = 0; size < blocks.size(); ++size) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      const PooledBlock& block = blocks[size][i];
+      const std::vector<std::uint8_t> expected(block.size(), static_cast<std::uint8_t>((size + 1) * 3 + i));
+      EXPECT_EQ(std::memcmp(block.data(), expected.data(), expected.size()), 0);
+    }
+  }
+}
+
+TEST(BlockPool, ReturnsABlockWhenItsOwnerGoes) {
+  BlockPool pool;
+  const PooledBlock kept(pool, 100);
+  const std::uint8_t* address = nullptr;
+  {
+    PooledBlock block(pool, 100);
+    address = block.data();
+    PooledBlock moved = std::move(block);
+    EXPECT_EQ(moved.data(), address);
+  }
+  EXPECT_EQ(PooledBlock(pool, 100).data(), address);
+}
+
+TEST(BlockPool, DestroysTheObjectInABlock) {
+  struct Watched {
+    explicit Watched(bool& flag) noexcept : is_gone(flag) {}
+    ~Watched() { is_gone = true; }
+    bool& is_gone;
+  };
+  BlockPool pool;
+  bool is_gone = false;
+  make_pooled<Watched>(pool, is_gone).reset();
+  EXPECT_TRUE(is_gone);
+}
+
+}  // namespace
+}  // namespace knul::quic
