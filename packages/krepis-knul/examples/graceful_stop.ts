@@ -7,7 +7,8 @@ const adapter = new AdapterBuilder().certPath(cert).keyPath(key).port(Number(por
   .build();
 
 adapter.onRequest(async ({ payload }) => {
-  const length = payload.length;
+  const length = payload.length; // the payload itself is lent, its length is ours
+  console.log(`thinking about ${length} bytes`);
   await new Promise((resolve) => setTimeout(resolve, 500));
   return `thought about ${length} bytes`;
 });
