@@ -37,8 +37,9 @@
 #define KREPIS_CODE_DEADLINE 0x4b4e5503u          /* connection: cut at the drain's deadline */
 #define KREPIS_CODE_APPLICATION_ERROR 0x4b4e5504u /* stream or connection: the program's handler failed */
 #define KREPIS_CODE_CONSUMER_GONE 0x4b4e5505u     /* connection: its channel was closed */
-#define KREPIS_CODE_OVERLOADED 0x4b4e5506u /* connection: the channel had no room for more events or bytes \
-                                            */
+#define KREPIS_CODE_OVERLOADED                                                \
+  0x4b4e5506u /* connection: the channel had no room for more events or bytes \
+               */
 
 /* How the program learns of events while it sleeps. */
 typedef enum KrepisWake {

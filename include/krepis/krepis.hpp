@@ -69,6 +69,8 @@ enum class LibraryCode : std::uint64_t {
   kDraining = 0x4b4e5502,          // the stream was opened after the drain began
   kDeadline = 0x4b4e5503,          // the drain deadline passed while the connection still had work
   kApplicationError = 0x4b4e5504,  // an Application callback threw
+  kConsumerGone = 0x4b4e5505,      // the connection's channel (krepis/channel.h) was closed
+  kOverloaded = 0x4b4e5506,        // the connection's channel had no room for more events or bytes
 };
 
 // Bytes that the library may send without copying them. The owner is released when the peer has
@@ -104,6 +106,40 @@ struct CloseReason {
   Source source = Source::kLocalApplication;
   std::uint64_t code = 0;  // an application code, or a transport code of RFC 9000 §20.1
   std::string reason;
+};
+
+// The order in which streams of one connection send (the scheme of RFC 9218 §4): lower urgency first, streams
+// of the same urgency in turn when incremental, else one after the other.
+struct StreamPriority {
+  std::uint8_t urgency = 3;  // 0..7, larger counts as 7
+  bool is_incremental = true;
+};
+
+// What happens to a datagram when the connection's queue of unsent ones is full.
+enum class DatagramPolicy : std::uint8_t {
+  kBlock,       // it is not taken, on_datagram_writable follows
+  kDropOldest,  // it takes the place of the oldest
+  kDropNewest,  // it is dropped
+};
+
+struct DatagramOptions {
+  DatagramPolicy policy = DatagramPolicy::kDropNewest;
+  std::chrono::nanoseconds expires_after{};  // dropped when not sent within this time; 0: never
+  bool reports_fate = false;                 // on_datagram_fate follows for one that was queued
+  std::uint32_t context = 0;                 // given back with the fate
+};
+
+enum class DatagramOutcome : std::uint8_t {
+  kQueued,
+  kBlocked,  // the queue is full, on_datagram_writable follows
+  kDropped,  // by the policy; without a fate, and counted
+  kRefused,  // empty, longer than max_datagram_bytes(), or the connection is closing; counted as dropped
+};
+
+enum class DatagramFate : std::uint8_t {
+  kAcknowledged,
+  kLost,     // declared lost (RFC 9002 §6.1); it may still have arrived
+  kDropped,  // by the policy, its expiry or a smaller path, before it was sent
 };
 
 // A connection, as the Application sees it.
@@ -142,10 +178,22 @@ class Connection {
   // RESET_STREAM of the sending side / STOP_SENDING of the receiving side (RFC 9000 §19.4, §19.5).
   virtual void reset_stream(StreamId stream, std::uint64_t code) = 0;
   virtual void stop_sending(StreamId stream, std::uint64_t code) = 0;
+  // Both, for a stream that on_stream_opened has just told of: it is counted as refused, and the Application
+  // hears no more of it.
+  virtual void refuse_stream(StreamId stream, std::uint64_t code) = 0;
+  virtual void set_priority(StreamId stream, StreamPriority priority) = 0;
+
+  // Holds a stream of the peer back from its end: on_stream_closed comes, and the peer gets credit for
+  // another stream (RFC 9000 §4.6), only after release_stream. For Applications that hand events on and want
+  // to bound how many wait to be looked at.
+  virtual void retain_stream(StreamId stream) = 0;
+  virtual void release_stream(StreamId stream) = 0;
 
   // Queues a DATAGRAM (RFC 9221). False, and counted as dropped, when it is empty, longer than
   // max_datagram_bytes(), not supported by the peer, or the queue of unsent datagrams is full.
   virtual bool send_datagram(std::span<const std::uint8_t> bytes) = 0;
+  virtual DatagramOutcome send_datagram(std::span<const std::uint8_t> bytes,
+                                        const DatagramOptions& options) = 0;
   // 0 when the peer takes no datagrams.
   [[nodiscard]] virtual std::size_t max_datagram_bytes() const = 0;
 
@@ -205,7 +253,14 @@ class Application {
   // The peer allows more streams of this direction after open_stream failed for lack of credit.
   virtual void on_streams_available(Connection& /*connection*/, StreamDirection /*direction*/) {}
   virtual void on_datagram(Connection& /*connection*/, std::span<const std::uint8_t> /*bytes*/) {}
+  // After a send_datagram that gave kBlocked, once half of the queue is free.
+  virtual void on_datagram_writable(Connection& /*connection*/) {}
+  virtual void on_datagram_fate(Connection& /*connection*/, std::uint32_t /*context*/,
+                                DatagramFate /*fate*/) {}
 
+  // Everything that one wake-up brought has been told: the moment to act on all of it at once. Called when
+  // anything was told, before what was written is sent, and again when sending brought more.
+  virtual void on_input_done() {}
   // The server drains: no new streams will come, what is open may be finished until `deadline` from now.
   // Once per worker.
   virtual void on_drain(std::chrono::milliseconds /*deadline*/) {}

@@ -19,10 +19,14 @@ namespace {
 
 constexpr std::uint64_t kMaxDeadlineMs = 3'600'000;
 
+FfiResponse bad_deadline(std::uint64_t deadline_ms) {
+  return abi::failure(krepis::ErrorCode::kInvalidRequest,
+                      "deadline_ms is " + std::to_string(deadline_ms) + ", expected 0 to 3600000");
+}
+
 FfiResponse stop_by(Process& process, std::uint64_t handle, std::uint64_t deadline_ms) {
   if (deadline_ms > kMaxDeadlineMs) {
-    return abi::failure(krepis::ErrorCode::kInvalidRequest,
-                        "deadline_ms is " + std::to_string(deadline_ms) + ", expected 0 to 3600000");
+    return bad_deadline(deadline_ms);
   }
   return abi::stop(process, handle, std::chrono::milliseconds(deadline_ms), abi::Report::kYes);
 }
@@ -84,6 +88,15 @@ FfiResponse krepis_quic_info(std::uint64_t handle) noexcept {
 
 FfiResponse krepis_quic_stop_report(std::uint64_t handle, std::uint64_t deadline_ms) noexcept {
   return guarded([&](Process& process) { return stop_by(process, handle, deadline_ms); });
+}
+
+std::uint32_t krepis_quic_stop_begin(std::uint64_t handle, std::uint64_t deadline_ms) noexcept {
+  return guarded([&](Process& process) {
+           return deadline_ms > kMaxDeadlineMs
+                      ? bad_deadline(deadline_ms)
+                      : abi::stop_begin(process, handle, std::chrono::milliseconds(deadline_ms));
+         })
+      .error_code;
 }
 
 FfiResponse krepis_quic_list(void) noexcept {

@@ -36,7 +36,9 @@ class Removal {
 
 FfiResponse start_server(Process& process, const krepis::ServerOptions& options,
                          krepis::ApplicationFactory factory, ServiceChoice service) {
-  auto server = QuicServer::start(options, std::move(factory));
+  // Without a service the program answers, through channels.
+  const auto hub = factory ? nullptr : std::make_shared<channel::ChannelHub>();
+  auto server = QuicServer::start(options, hub ? hub->factory() : std::move(factory));
   if (!server) {
     return failure(server.error());
   }
@@ -45,7 +47,7 @@ FfiResponse start_server(Process& process, const krepis::ServerOptions& options,
     return failure(handle.error());
   }
   try {
-    return success({process.remember(*handle, std::move(service)), sizeof *handle, sizeof *handle, 0});
+    return success({process.remember(*handle, std::move(service), hub), sizeof *handle, sizeof *handle, 0});
   } catch (...) {
     process.registry().unregister(*handle).reset();
     throw;
@@ -118,32 +120,37 @@ FfiResponse start_json(Process& process, const char* json, std::size_t length) {
 
 FfiResponse stop(Process& process, std::uint64_t handle, std::optional<std::chrono::milliseconds> deadline,
                  Report report) {
-  std::optional<Removal> removal;
-  const auto drained = [&] {
-    try {
-      return stop_pinned(process, handle, deadline);
-    } catch (...) {  // this call had claimed the stop, so nobody else can finish it
-      removal.emplace(process, handle);
-      throw;
-    }
-  }();
-  if (!drained) {
-    const ErrorCode code = drained.error().code;
-    const bool is_claimed = code == ErrorCode::kInvalidContext;  // by another call: the same for this caller
-    return is_claimed || code == ErrorCode::kInvalidPointer ? unknown_handle(handle)
-                                                            : failure(drained.error());
+  return process.claim_stop(handle) ? stop_claimed(process, handle, deadline, report)
+                                    : unknown_handle(handle);
+}
+
+FfiResponse stop_claimed(Process& process, std::uint64_t handle,
+                         std::optional<std::chrono::milliseconds> deadline, Report report) {
+  const auto hub = process.hub_of(handle);
+  if (hub) {
+    hub->begin_drain();
   }
-  removal.emplace(process, handle);
+  const Removal removal(process, handle);  // whatever happens: nobody else can finish this stop
+  const auto drained = stop_pinned(process, handle, deadline);
+  if (!drained) {
+    return failure(drained.error());
+  }
+  const ErrorCode code = drained->clean ? ErrorCode::kSuccess : ErrorCode::kTimeout;
   if (!drained->clean) {
     set_last_error(timeout_text(*drained));
+  }
+  std::string text;
+  write_report(*drained, text);
+  if (hub) {
+    hub->publish_stopped(static_cast<std::uint32_t>(code), text);
   }
   FfiBuffer result{};
   if (report == Report::kYes) {
     std::string& out = new_result_text();
-    write_report(*drained, out);
+    out = text;
     result = buffer_of(out);
   }
-  return {static_cast<std::uint32_t>(drained->clean ? ErrorCode::kSuccess : ErrorCode::kTimeout), 0, result};
+  return {static_cast<std::uint32_t>(code), 0, result};
 }
 
 }  // namespace knul::abi

@@ -19,6 +19,12 @@ enum class Report : bool { kNo, kYes };
 FfiResponse stop(Process& process, std::uint64_t handle, std::optional<std::chrono::milliseconds> deadline,
                  Report report);
 
+// The same for who has claimed it with Process::claim_stop.
+FfiResponse stop_claimed(Process& process, std::uint64_t handle,
+                         std::optional<std::chrono::milliseconds> deadline, Report report);
+// Starts the stop on a thread of its own. Errors: kInvalidPointer, kQuotaExceeded.
+FfiResponse stop_begin(Process& process, std::uint64_t handle, std::chrono::milliseconds deadline);
+
 // The answer for a handle that no server has.
 FfiResponse unknown_handle(std::uint64_t handle);
 

@@ -17,9 +17,11 @@ Process& Process::instance() {
   return *process;
 }
 
-const std::uint8_t* Process::remember(std::uint64_t handle, ServiceChoice service) {
+const std::uint8_t* Process::remember(std::uint64_t handle, ServiceChoice service,
+                                      std::shared_ptr<channel::ChannelHub> hub) {
   const std::lock_guard lock(mutex_);
-  const auto [place, is_new] = records_.insert_or_assign(handle, Record{handle, std::move(service)});
+  const auto [place, is_new] =
+      records_.insert_or_assign(handle, Record{handle, std::move(service), std::move(hub)});
   return reinterpret_cast<const std::uint8_t*>(&place->second.handle_bytes);
 }
 
@@ -27,6 +29,25 @@ std::optional<ServiceChoice> Process::service_of(std::uint64_t handle) const {
   const std::lock_guard lock(mutex_);
   const auto found = records_.find(handle);
   return found != records_.end() ? std::optional(found->second.service) : std::nullopt;
+}
+
+std::shared_ptr<channel::ChannelHub> Process::hub_of(std::uint64_t handle) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = records_.find(handle);
+  return found != records_.end() ? found->second.hub : nullptr;
+}
+
+bool Process::claim_stop(std::uint64_t handle) {
+  const std::lock_guard lock(mutex_);
+  const auto found = records_.find(handle);
+  return found != records_.end() && !std::exchange(found->second.is_stopping, true);
+}
+
+void Process::give_up_stop(std::uint64_t handle) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = records_.find(handle); found != records_.end()) {
+    found->second.is_stopping = false;
+  }
 }
 
 void Process::forget(std::uint64_t handle) {

@@ -5,9 +5,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+
+#include "abi/channel_record.hpp"
+#include "channel/channel_hub.hpp"
+#include "server/pinned_slots.hpp"
 
 namespace knul::abi {
 
@@ -25,22 +30,36 @@ class Process {
   // Throws std::bad_alloc, and tries again at the next call.
   static Process& instance();
 
+  using ChannelSlots = server::PinnedSlots<ChannelRecord>;
+
   [[nodiscard]] krepis::ServerRegistry& registry() { return registry_; }
+  [[nodiscard]] ChannelSlots& channels() { return channels_; }
 
   // Starts to keep what belongs to a handle. Returns the 8 bytes of start's result. Lifetime: until forget.
-  const std::uint8_t* remember(std::uint64_t handle, ServiceChoice service);
+  const std::uint8_t* remember(std::uint64_t handle, ServiceChoice service,
+                               std::shared_ptr<channel::ChannelHub> hub);
   [[nodiscard]] std::optional<ServiceChoice> service_of(std::uint64_t handle) const;
+  // Null for a server with a built-in service, or none.
+  [[nodiscard]] std::shared_ptr<channel::ChannelHub> hub_of(std::uint64_t handle) const;
+  // True for one caller until give_up_stop: who stops this server.
+  [[nodiscard]] bool claim_stop(std::uint64_t handle);
+  void give_up_stop(std::uint64_t handle);
   void forget(std::uint64_t handle);
 
  private:
   struct Record {
     std::uint64_t handle_bytes;
     ServiceChoice service;
+    std::shared_ptr<channel::ChannelHub> hub;
+    bool is_stopping = false;
   };
 
   Process() = default;
 
+  static constexpr unsigned kChannelHandleBits = 31;
+
   krepis::ServerRegistry registry_;
+  ChannelSlots channels_{kChannelHandleBits};
   mutable std::mutex mutex_;
   std::map<std::uint64_t, Record> records_;  // a map, because its values never move
 };

@@ -6,6 +6,7 @@
 #include <absl/container/flat_hash_map.h>
 #include <ngtcp2/ngtcp2.h>
 
+#include <array>
 #include <boost/intrusive/list.hpp>
 #include <deque>
 #include <memory>
@@ -23,6 +24,7 @@
 #include "quic/connection_id.hpp"
 #include "quic/connection_observer.hpp"
 #include "quic/crypto_guard.hpp"
+#include "quic/datagram_queue.hpp"
 #include "quic/frame_scanner.hpp"
 #include "quic/stream.hpp"
 #include "quic/tls_context.hpp"
@@ -169,7 +171,14 @@ class Connection final
   void consume(Stream& stream, std::uint64_t bytes);
   void reset_stream(Stream& stream, std::uint64_t code);
   void stop_sending(Stream& stream, std::uint64_t code);
-  bool send_datagram(std::span<const std::uint8_t> bytes);
+  // Its end is not told, and not replaced by credit, before release_stream.
+  void retain_stream(Stream& stream) { stream.is_retained = true; }
+  void release_stream(Stream& stream);
+  void set_priority(Stream& stream, std::uint8_t urgency, bool is_incremental);
+  DatagramOutcome send_datagram(std::span<const std::uint8_t> bytes, const DatagramRequest& request);
+  bool send_datagram(std::span<const std::uint8_t> bytes) {
+    return send_datagram(bytes, {}) == DatagramOutcome::kQueued;
+  }
   [[nodiscard]] std::size_t max_datagram_bytes() const;
   void close(std::uint64_t application_code, std::string_view reason);
   // From now on closed streams of the peer are not replaced by new credit.
@@ -177,7 +186,7 @@ class Connection final
 
   [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
   [[nodiscard]] std::uint64_t buffered_bytes() const { return buffered_bytes_; }
-  [[nodiscard]] bool has_unsent_datagrams() const { return !datagrams_.empty(); }
+  [[nodiscard]] bool has_unsent_datagrams() const { return !datagrams_.is_empty(); }
   template <class Visit>
   void for_each_stream(Visit visit) {
     for (auto& [id, stream] : streams_)
@@ -226,11 +235,15 @@ class Connection final
                                               ngtcp2_pkt_info* info, ngtcp2_tstamp now);
   std::optional<ngtcp2_ssize> write_streams(std::span<std::uint8_t> room, ngtcp2_path* path,
                                             ngtcp2_pkt_info* info, ngtcp2_tstamp now);
+  void drop_front_datagram();
+  void notify_datagram_writable();
   void after_stream_write(Stream& stream, ngtcp2_ssize taken, std::size_t offered, bool offered_fin);
   void end_sending(Stream& stream);
 
   // connection_streams.cpp
   Stream& add_stream(std::int64_t id);
+  Stream* next_to_send();
+  StreamQueue& queue_of(const Stream& stream) { return send_queues_[stream.urgency]; }
   void enqueue(Stream& stream);
   void accept_fin(Stream& stream, bool is_fin, bool is_all_taken);
   void note_buffered(Stream& stream, std::size_t bytes);
@@ -272,9 +285,8 @@ class Connection final
   std::vector<StreamOrder> stream_orders_;
   std::vector<std::int64_t> waiting_for_room_;
   absl::flat_hash_map<std::int64_t, std::unique_ptr<Stream>> streams_;
-  StreamQueue send_queue_;
-  std::deque<std::vector<std::uint8_t>> datagrams_;
-  std::uint64_t next_datagram_id_ = 1;
+  std::array<StreamQueue, Stream::kUrgencies> send_queues_;
+  DatagramQueue datagrams_;
   std::uint64_t buffered_bytes_ = 0;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;

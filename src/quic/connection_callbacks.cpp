@@ -174,6 +174,18 @@ struct ConnectionCallbacks {
     });
   }
 
+  template <DatagramFate kFate>
+  static int on_datagram_fate(ngtcp2_conn* /*conn*/, std::uint64_t id, void* user_data) {
+    const DatagramTag tag(id);
+    if (!tag.reports_fate()) {
+      return 0;
+    }
+    return guarded([&] {
+      Connection& connection = connection_of(user_data);
+      connection.environment_.observer.on_datagram_fate(connection, tag.context(), kFate);
+    });
+  }
+
   static int on_new_connection_id(ngtcp2_conn* /*conn*/, ngtcp2_cid* id, std::uint8_t* token,
                                   std::size_t /*length*/, void* user_data) {
     return guarded([&] {
@@ -255,6 +267,8 @@ struct ConnectionCallbacks {
     callbacks.extend_max_local_streams_bidi = &on_streams_available<true>;
     callbacks.extend_max_local_streams_uni = &on_streams_available<false>;
     callbacks.recv_datagram = &on_datagram;
+    callbacks.ack_datagram = &on_datagram_fate<DatagramFate::kAcknowledged>;
+    callbacks.lost_datagram = &on_datagram_fate<DatagramFate::kLost>;
     callbacks.rand = &on_random;
     callbacks.get_new_connection_id = &on_new_connection_id;
     callbacks.remove_connection_id = &on_retired_connection_id;

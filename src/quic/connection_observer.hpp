@@ -7,6 +7,7 @@
 #include <span>
 
 #include "quic/close_cause.hpp"
+#include "quic/datagram_queue.hpp"
 
 namespace knul::quic {
 
@@ -33,6 +34,9 @@ class ConnectionObserver {
   virtual void on_stream_closed(Connection& connection, Stream& stream) = 0;
   virtual void on_streams_available(Connection& connection, bool is_bidirectional) = 0;
   virtual void on_datagram(Connection& connection, std::span<const std::uint8_t> bytes) = 0;
+  // After a send_datagram that gave kBlocked: half of the queue is free.
+  virtual void on_datagram_writable(Connection& connection) = 0;
+  virtual void on_datagram_fate(Connection& connection, std::uint32_t context, DatagramFate fate) = 0;
 
  protected:
   ~ConnectionObserver() = default;

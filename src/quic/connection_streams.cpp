@@ -2,6 +2,7 @@
 #include "quic/connection.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace knul::quic {
 namespace {
@@ -148,9 +149,27 @@ void Connection::schedule() {
 
 void Connection::enqueue(Stream& stream) {
   if (!stream.is_linked() && !stream.is_flow_blocked && stream.has_something_to_send()) {
-    send_queue_.push_back(stream);
+    queue_of(stream).push_back(stream);
   }
   schedule();
+}
+
+Stream* Connection::next_to_send() {
+  for (StreamQueue& queue : send_queues_) {
+    if (!queue.empty()) {
+      return &queue.front();
+    }
+  }
+  return nullptr;
+}
+
+void Connection::set_priority(Stream& stream, std::uint8_t urgency, bool is_incremental) {
+  stream.urgency = std::min<std::uint8_t>(urgency, Stream::kUrgencies - 1);
+  stream.is_incremental = is_incremental;
+  if (stream.is_linked()) {
+    stream.unlink();
+    enqueue(stream);
+  }
 }
 
 void Connection::consume(Stream& stream, std::uint64_t bytes) {
@@ -160,7 +179,13 @@ void Connection::consume(Stream& stream, std::uint64_t bytes) {
   }
   stream.consumed_bytes += bytes;
   return_credit(stream, bytes);
-  if (stream.is_closed_below && stream.consumed_bytes == stream.received_bytes) {
+  if (stream.is_finished()) {
+    finish_stream(stream);
+  }
+}
+
+void Connection::release_stream(Stream& stream) {
+  if (std::exchange(stream.is_retained, false) && stream.is_finished()) {
     finish_stream(stream);
   }
 }
@@ -226,7 +251,7 @@ void Connection::handle_closed_below(Stream& stream) {
   release_buffered(stream.send.size());
   stream.send.clear();
   environment_.counters.packets_lost.add(ngtcp2_conn_get_stream_loss_count(conn_.get(), stream.id));
-  if (stream.consumed_bytes == stream.received_bytes) {
+  if (stream.is_finished()) {
     finish_stream(stream);
   }
 }
@@ -247,16 +272,46 @@ void Connection::finish_stream(Stream& stream) {
   }
 }
 
-bool Connection::send_datagram(std::span<const std::uint8_t> bytes) {
+DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
+                                          const DatagramRequest& request) {
+  const std::size_t limit = environment_.transport.datagram_queue;
   // RFC 9221 allows an empty DATAGRAM, but the library asserts on one.
-  if (is_over() || bytes.empty() || bytes.size() > max_datagram_bytes() ||
-      datagrams_.size() >= environment_.transport.datagram_queue) {
+  if (is_over() || bytes.empty() || bytes.size() > max_datagram_bytes() || limit == 0) {
     environment_.counters.datagrams_dropped.add();
-    return false;
+    return DatagramOutcome::kRefused;
   }
-  datagrams_.emplace_back(bytes.begin(), bytes.end());
+  if (datagrams_.size() >= limit) {
+    if (request.policy == DatagramPolicy::kBlock) {
+      datagrams_.note_blocked();
+      return DatagramOutcome::kBlocked;
+    }
+    if (request.policy == DatagramPolicy::kDropNewest) {
+      environment_.counters.datagrams_dropped.add();
+      return DatagramOutcome::kDropped;
+    }
+    drop_front_datagram();
+  }
+  const bool expires = request.expires_after > base::Duration::zero();
+  datagrams_.push({{bytes.begin(), bytes.end()},
+                   DatagramTag(request.fate_context),
+                   expires ? last_now_ + request.expires_after : base::kNever});
   schedule();
-  return true;
+  return DatagramOutcome::kQueued;
+}
+
+void Connection::drop_front_datagram() {
+  const DatagramTag tag = datagrams_.front().tag;
+  datagrams_.pop();
+  environment_.counters.datagrams_dropped.add();
+  if (tag.reports_fate()) {
+    environment_.observer.on_datagram_fate(*this, tag.context(), DatagramFate::kDropped);
+  }
+}
+
+void Connection::notify_datagram_writable() {
+  if (!is_over() && datagrams_.take_writable(environment_.transport.datagram_queue)) {
+    environment_.observer.on_datagram_writable(*this);
+  }
 }
 
 std::size_t Connection::max_datagram_bytes() const {

@@ -36,6 +36,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     wants_more = written_bytes >= quantum;
   }
   bytes_sent_ += written_bytes;
+  notify_datagram_writable();
   if (written_bytes > 0) {
     ngtcp2_conn_update_pkt_tx_time(conn_.get(), timestamp);
   }
@@ -58,7 +59,7 @@ void Connection::run_stream_orders() {
 // Bytes written, 0 when nothing may or need be sent now, or a library error.
 ngtcp2_ssize Connection::write_packet(std::span<std::uint8_t> room, ngtcp2_path* path, ngtcp2_pkt_info* info,
                                       ngtcp2_tstamp now) {
-  if (!datagrams_.empty()) {
+  if (!datagrams_.is_empty()) {
     if (const auto written = write_datagrams(room, path, info, now)) {
       return *written;
     }
@@ -74,25 +75,24 @@ ngtcp2_ssize Connection::write_packet(std::span<std::uint8_t> room, ngtcp2_path*
 // nullopt: the packet may still take stream data.
 std::optional<ngtcp2_ssize> Connection::write_datagrams(std::span<std::uint8_t> room, ngtcp2_path* path,
                                                         ngtcp2_pkt_info* info, ngtcp2_tstamp now) {
-  while (!datagrams_.empty()) {
-    std::vector<std::uint8_t>& datagram = datagrams_.front();
-    const ngtcp2_vec vector{datagram.data(), datagram.size()};
+  while (!datagrams_.is_empty()) {
+    const UnsentDatagram& datagram = datagrams_.front();
+    if (datagram.expires_at <= last_now_ || datagram.bytes.size() > max_datagram_bytes()) {
+      drop_front_datagram();
+      continue;
+    }
+    // The library takes a mutable pointer but only reads through it.
+    const ngtcp2_vec vector{const_cast<std::uint8_t*>(datagram.bytes.data()), datagram.bytes.size()};
     int is_accepted = 0;
-    const bool fits_path = datagram.size() <= max_datagram_bytes();
     const ngtcp2_ssize written =
-        !fits_path ? NGTCP2_ERR_INVALID_ARGUMENT
-                   : ngtcp2_conn_writev_datagram(conn_.get(), path, info, room.data(), room.size(),
-                                                 &is_accepted, NGTCP2_WRITE_DATAGRAM_FLAG_MORE,
-                                                 next_datagram_id_, &vector, 1, now);
+        ngtcp2_conn_writev_datagram(conn_.get(), path, info, room.data(), room.size(), &is_accepted,
+                                    NGTCP2_WRITE_DATAGRAM_FLAG_MORE, datagram.tag.value(), &vector, 1, now);
     if (is_accepted != 0) {
-      ++next_datagram_id_;
-      datagrams_.pop_front();
+      datagrams_.pop();
       environment_.counters.datagrams_sent.add();
     }
     if (written == NGTCP2_ERR_INVALID_ARGUMENT || written == NGTCP2_ERR_INVALID_STATE) {
-      // The path or the peer takes it no longer.
-      datagrams_.pop_front();
-      environment_.counters.datagrams_dropped.add();
+      drop_front_datagram();  // the path or the peer takes it no longer
     } else if (written != NGTCP2_ERR_WRITE_MORE) {
       return written;
     }
@@ -103,8 +103,8 @@ std::optional<ngtcp2_ssize> Connection::write_datagrams(std::span<std::uint8_t> 
 // nullopt: no stream has anything that may be sent; the packet may hold frames already.
 std::optional<ngtcp2_ssize> Connection::write_streams(std::span<std::uint8_t> room, ngtcp2_path* path,
                                                       ngtcp2_pkt_info* info, ngtcp2_tstamp now) {
-  while (!send_queue_.empty()) {
-    Stream& stream = send_queue_.front();
+  while (Stream* const next = next_to_send()) {
+    Stream& stream = *next;
     std::array<ngtcp2_vec, 16> vectors;
     const std::size_t count = stream.send.gather_unsent(vectors);
     std::size_t offered = 0;
@@ -145,7 +145,8 @@ void Connection::after_stream_write(Stream& stream, ngtcp2_ssize taken, std::siz
   stream.is_fin_sent = stream.is_fin_sent || sent_fin;
   stream.unlink();
   if (stream.has_something_to_send()) {
-    send_queue_.push_back(stream);  // the others' turn
+    StreamQueue& queue = queue_of(stream);
+    queue.insert(stream.is_incremental ? queue.end() : queue.begin(), stream);  // the others' turn, or not
   }
   if (sent_fin) {
     environment_.observer.on_stream_fin_sent(*this, stream);

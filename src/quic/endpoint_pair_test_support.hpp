@@ -48,8 +48,14 @@ class RecordingObserver final : public ConnectionObserver {
   void on_datagram(Connection&, std::span<const std::uint8_t> bytes) override {
     datagrams.emplace_back(bytes.begin(), bytes.end());
   }
+  void on_datagram_writable(Connection&) override { ++datagrams_writable; }
+  void on_datagram_fate(Connection&, std::uint32_t context, DatagramFate fate) override {
+    fates.emplace_back(context, fate);
+  }
 
   bool consumes = true;
+  int datagrams_writable = 0;
+  std::vector<std::pair<std::uint32_t, DatagramFate>> fates;
   std::function<void(Connection&, Stream&, bool)> on_data;
   std::function<void(Connection&, Stream&)> on_writable;
   std::vector<Connection*> connections;

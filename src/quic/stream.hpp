@@ -33,10 +33,18 @@ struct Stream : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
   bool is_receive_over = false;  // FIN delivered, reset by the peer, or stopped by us
   bool is_closed_below = false;  // the QUIC library is done with it
   bool is_clean = false;         // then: neither side had reset or stopped it
+  bool is_retained = false;      // the layer above is not done with it
+
+  static constexpr std::uint8_t kUrgencies = 8;
+  std::uint8_t urgency = 3;  // RFC 9218 §4.1
+  bool is_incremental = true;
 
   // For the layer above; this layer never looks at it.
   std::uint64_t user_word = 0;
 
+  [[nodiscard]] bool is_finished() const {
+    return is_closed_below && !is_retained && consumed_bytes == received_bytes;
+  }
   [[nodiscard]] bool has_something_to_send() const {
     return !is_send_over && (send.unsent() > 0 || (is_fin_queued && !is_fin_sent));
   }

@@ -21,8 +21,10 @@ class HandleAllocator {
     return static_cast<std::size_t>(handle & (kCapacity - 1));
   }
 
-  // `first_generation` >= 1; another than 1 is for tests of the end of the range.
-  explicit HandleAllocator(std::uint64_t first_generation = 1);
+  // `first_generation` >= 1; another than 1 is for tests of the end of the range. `last_generation` says how
+  // large handles may become.
+  explicit HandleAllocator(std::uint64_t first_generation = 1,
+                           std::uint64_t last_generation = kMaxGeneration);
 
   // Never 0. Nothing when all slots are taken. Does not allocate memory.
   std::optional<std::uint64_t> allocate() noexcept;
@@ -31,6 +33,7 @@ class HandleAllocator {
   void release(std::uint64_t handle) noexcept;
 
  private:
+  const std::uint64_t last_generation_;
   std::vector<std::uint64_t> generations_;  // the next one of each slot
   // A stack: the slot given back last goes first, so that few slots are ever touched. Never grows.
   std::vector<std::uint16_t> free_;

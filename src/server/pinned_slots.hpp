@@ -35,6 +35,10 @@ class PinnedSlots {
  public:
   using PinCount = std::atomic<std::uint32_t>;
 
+  // Handles stay below 2^`handle_bits`.
+  explicit PinnedSlots(unsigned handle_bits = 53)
+      : allocator_(1, (std::uint64_t{1} << (handle_bits - HandleAllocator::kIndexBits)) - 1) {}
+
   struct Found {
     PinCount* count = nullptr;  // give it to unpin
     T* occupant = nullptr;      // null: not found, and nothing to unpin

@@ -3,6 +3,21 @@
 #include "server/error_codes.hpp"
 
 namespace knul::server {
+namespace {
+
+template <class Public, class Internal>
+constexpr bool are_same(Public one, Internal other) {
+  return static_cast<int>(one) == static_cast<int>(other);
+}
+
+// Session casts between these.
+static_assert(are_same(krepis::DatagramPolicy::kDropNewest, quic::DatagramPolicy::kDropNewest) &&
+              are_same(krepis::DatagramPolicy::kDropOldest, quic::DatagramPolicy::kDropOldest) &&
+              are_same(krepis::DatagramOutcome::kBlocked, quic::DatagramOutcome::kBlocked) &&
+              are_same(krepis::DatagramOutcome::kDropped, quic::DatagramOutcome::kDropped) &&
+              are_same(krepis::DatagramOutcome::kRefused, quic::DatagramOutcome::kRefused));
+
+}  // namespace
 
 krepis::ConnectionInfo Session::info() const {
   const quic::TransportState transport = connection_.transport_state();
@@ -62,6 +77,41 @@ void Session::stop_sending(krepis::StreamId id, std::uint64_t code) {
   if (quic::Stream* stream = find(id)) {
     connection_.stop_sending(*stream, code);
   }
+}
+
+void Session::refuse_stream(krepis::StreamId id, std::uint64_t code) {
+  if (quic::Stream* stream = find(id)) {
+    refuser_.refuse_stream(connection_, *stream, code);
+  }
+}
+
+void Session::set_priority(krepis::StreamId id, krepis::StreamPriority priority) {
+  if (quic::Stream* stream = find(id)) {
+    connection_.set_priority(*stream, priority.urgency, priority.is_incremental);
+  }
+}
+
+void Session::retain_stream(krepis::StreamId id) {
+  if (quic::Stream* stream = find(id)) {
+    connection_.retain_stream(*stream);
+  }
+}
+
+void Session::release_stream(krepis::StreamId id) {
+  if (quic::Stream* stream = find(id)) {
+    connection_.release_stream(*stream);
+  }
+}
+
+krepis::DatagramOutcome Session::send_datagram(std::span<const std::uint8_t> bytes,
+                                               const krepis::DatagramOptions& options) {
+  quic::DatagramRequest request;
+  request.policy = static_cast<quic::DatagramPolicy>(options.policy);
+  request.expires_after = options.expires_after;
+  if (options.reports_fate) {
+    request.fate_context = options.context;
+  }
+  return static_cast<krepis::DatagramOutcome>(connection_.send_datagram(bytes, request));
 }
 
 }  // namespace knul::server

@@ -7,10 +7,20 @@
 
 namespace knul::server {
 
+// Counts a refused stream; the core of the worker.
+class StreamRefuser {
+ public:
+  virtual void refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) = 0;
+
+ protected:
+  ~StreamRefuser() = default;
+};
+
 // Thread: its worker's. Lifetime: as long as the quic::Connection it stands for.
 class Session final : public krepis::Connection {
  public:
-  explicit Session(quic::Connection& connection) : connection_(connection) {}
+  Session(quic::Connection& connection, StreamRefuser& refuser)
+      : connection_(connection), refuser_(refuser) {}
 
   [[nodiscard]] std::uint64_t id() const override { return connection_.number(); }
   [[nodiscard]] std::string_view alpn() const override { return connection_.alpn(); }
@@ -26,9 +36,15 @@ class Session final : public krepis::Connection {
   void consume(krepis::StreamId stream, std::size_t bytes) override;
   void reset_stream(krepis::StreamId stream, std::uint64_t code) override;
   void stop_sending(krepis::StreamId stream, std::uint64_t code) override;
+  void refuse_stream(krepis::StreamId stream, std::uint64_t code) override;
+  void set_priority(krepis::StreamId stream, krepis::StreamPriority priority) override;
+  void retain_stream(krepis::StreamId stream) override;
+  void release_stream(krepis::StreamId stream) override;
   bool send_datagram(std::span<const std::uint8_t> bytes) override {
     return connection_.send_datagram(bytes);
   }
+  krepis::DatagramOutcome send_datagram(std::span<const std::uint8_t> bytes,
+                                        const krepis::DatagramOptions& options) override;
   [[nodiscard]] std::size_t max_datagram_bytes() const override { return connection_.max_datagram_bytes(); }
   void close(std::uint64_t code, std::string_view reason) override { connection_.close(code, reason); }
 
@@ -42,6 +58,7 @@ class Session final : public krepis::Connection {
   [[nodiscard]] quic::Stream* find(krepis::StreamId id) const;
 
   quic::Connection& connection_;
+  StreamRefuser& refuser_;
 };
 
 }  // namespace knul::server

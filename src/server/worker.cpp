@@ -93,8 +93,10 @@ void Worker::run() {
     take_drain_request(now);
     receive(now);
     core_->handle_expiry(now);
+    core_->finish_input(now);
     now = runtime::monotonic_now();  // what was done with the input counts in a request's latency
     send(now);
+    core_->finish_input(now);  // closes, for one, are told while sending
     note_drained(now);
   }
   is_stopping_.store(true, std::memory_order_release);

@@ -85,6 +85,14 @@ base::Instant WorkerCore::next_expiry() const {
   return std::min({endpoint_.next_expiry(), timers_.soonest(), drain_.next_expiry(endpoint_)});
 }
 
+void WorkerCore::finish_input(base::Instant now) {
+  now_ = now;
+  if (application_ != nullptr && was_told_) {
+    was_told_ = false;
+    run_guarded([this] { application_->on_input_done(); });
+  }
+}
+
 void WorkerCore::poll_send(base::SendBatch& batch, base::Instant now) {
   now_ = now;
   endpoint_.poll_send(batch, now);
@@ -129,6 +137,11 @@ void WorkerCore::call_after(std::chrono::nanoseconds delay, std::function<void()
 }
 
 void WorkerCore::run_task(const std::function<void()>& task) {
+  was_told_ = true;
+  run_guarded(task);
+}
+
+void WorkerCore::run_guarded(const std::function<void()>& task) {
   try {
     task();
   } catch (...) {
@@ -139,7 +152,8 @@ void WorkerCore::run_task(const std::function<void()>& task) {
 
 Session& WorkerCore::session_of(quic::Connection& connection) {
   if (connection.user() == nullptr) {
-    auto session = std::make_unique<Session>(connection);
+    StreamRefuser& refuser = *this;
+    auto session = std::make_unique<Session>(connection, refuser);
     connection.set_user(session.get());
     sessions_.emplace(connection.number(), std::move(session));
   }
@@ -151,6 +165,7 @@ void WorkerCore::tell(quic::Connection& connection, quic::Stream* stream, Call c
   if (application_ == nullptr) {
     return;
   }
+  was_told_ = true;
   constexpr auto kCode = static_cast<std::uint64_t>(LibraryCode::kApplicationError);
   const std::int64_t stream_id = stream == nullptr ? -1 : stream->id;
   try {
@@ -221,8 +236,8 @@ void WorkerCore::on_stream_opened(quic::Connection& connection, quic::Stream& st
     environment_.counters.requests_started.add();
   }
   if (is_server_ && (application_ == nullptr || drain_.has_begun())) {
-    refuse_stream(connection, stream,
-                  application_ == nullptr ? LibraryCode::kNoConsumer : LibraryCode::kDraining);
+    const LibraryCode code = application_ == nullptr ? LibraryCode::kNoConsumer : LibraryCode::kDraining;
+    refuse_stream(connection, stream, static_cast<std::uint64_t>(code));
     return;
   }
   tell(connection, &stream, [&](krepis::Application& application, Session& session) {
@@ -230,12 +245,12 @@ void WorkerCore::on_stream_opened(quic::Connection& connection, quic::Stream& st
   });
 }
 
-void WorkerCore::refuse_stream(quic::Connection& connection, quic::Stream& stream, LibraryCode code) {
+void WorkerCore::refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) {
   environment_.counters.streams_refused.add();
   end_request(stream, false);
   stream.user_word = kRefused;
-  connection.reset_stream(stream, static_cast<std::uint64_t>(code));
-  connection.stop_sending(stream, static_cast<std::uint64_t>(code));
+  connection.reset_stream(stream, code);
+  connection.stop_sending(stream, code);
 }
 
 void WorkerCore::on_stream_data(quic::Connection& connection, quic::Stream& stream,
@@ -304,6 +319,18 @@ void WorkerCore::on_streams_available(quic::Connection& connection, bool is_bidi
 void WorkerCore::on_datagram(quic::Connection& connection, std::span<const std::uint8_t> bytes) {
   tell(connection, nullptr,
        [&](krepis::Application& application, Session& session) { application.on_datagram(session, bytes); });
+}
+
+void WorkerCore::on_datagram_writable(quic::Connection& connection) {
+  tell(connection, nullptr,
+       [](krepis::Application& application, Session& session) { application.on_datagram_writable(session); });
+}
+
+void WorkerCore::on_datagram_fate(quic::Connection& connection, std::uint32_t context,
+                                  quic::DatagramFate fate) {
+  tell(connection, nullptr, [&](krepis::Application& application, Session& session) {
+    application.on_datagram_fate(session, context, static_cast<krepis::DatagramFate>(fate));
+  });
 }
 
 }  // namespace knul::server

@@ -37,7 +37,7 @@ struct ConnectionRow {
 };
 
 // Thread: one. `now` never goes backwards.
-class WorkerCore final : private quic::ConnectionObserver, private krepis::Worker {
+class WorkerCore final : private quic::ConnectionObserver, private krepis::Worker, private StreamRefuser {
  public:
   // Without an Application every stream is refused with LibraryCode::kNoConsumer.
   WorkerCore(quic::EndpointOptions options, CoreEnvironment environment,
@@ -53,6 +53,8 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   [[nodiscard]] base::Instant next_expiry() const;
   // What krepis::Worker::post was given, on the core's thread.
   void run_posted(const std::function<void()>& task, base::Instant now);
+  // All that one wake-up brought has been handled, or all sent. Before and after the turn's poll_send.
+  void finish_input(base::Instant now);
   void poll_send(base::SendBatch& batch, base::Instant now);
   [[nodiscard]] bool wants_send() const { return endpoint_.wants_send(); }
 
@@ -87,13 +89,19 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   void on_stream_closed(quic::Connection& connection, quic::Stream& stream) override;
   void on_streams_available(quic::Connection& connection, bool is_bidirectional) override;
   void on_datagram(quic::Connection& connection, std::span<const std::uint8_t> bytes) override;
+  void on_datagram_writable(quic::Connection& connection) override;
+  void on_datagram_fate(quic::Connection& connection, std::uint32_t context,
+                        quic::DatagramFate fate) override;
+
+  // StreamRefuser
+  void refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) override;
 
   Session& session_of(quic::Connection& connection);
   // Calls the Application; what it throws costs the stream, or without one the connection.
   template <class Call>
   void tell(quic::Connection& connection, quic::Stream* stream, Call call);
-  void refuse_stream(quic::Connection& connection, quic::Stream& stream, krepis::LibraryCode code);
   void run_task(const std::function<void()>& task);
+  void run_guarded(const std::function<void()>& task);
   void count_close(const quic::CloseCause& cause, bool is_drain);
   void end_request(quic::Stream& stream, bool is_complete);
 
@@ -104,6 +112,7 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   std::unique_ptr<krepis::Application> application_;
   TimerQueue timers_;
   Drain drain_;
+  bool was_told_ = false;  // the Application, since its last on_input_done
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
   quic::Endpoint endpoint_;
 };

@@ -84,9 +84,21 @@ class FakeConnection final : public krepis::Connection {
     streams[stream].stop_code = code;
   }
 
+  void refuse_stream(krepis::StreamId stream, std::uint64_t code) override {
+    streams[stream].reset_code = streams[stream].stop_code = code;
+  }
+  void set_priority(krepis::StreamId /*stream*/, krepis::StreamPriority /*priority*/) override {}
+  void retain_stream(krepis::StreamId /*stream*/) override {}
+  void release_stream(krepis::StreamId /*stream*/) override {}
+
   bool send_datagram(std::span<const std::uint8_t> bytes) override {
     datagrams.emplace_back(bytes.begin(), bytes.end());
     return true;
+  }
+  krepis::DatagramOutcome send_datagram(std::span<const std::uint8_t> bytes,
+                                        const krepis::DatagramOptions& /*options*/) override {
+    datagrams.emplace_back(bytes.begin(), bytes.end());
+    return krepis::DatagramOutcome::kQueued;
   }
   [[nodiscard]] std::size_t max_datagram_bytes() const override { return 1'200; }
   void close(std::uint64_t code, std::string_view /*reason*/) override { close_code = code; }

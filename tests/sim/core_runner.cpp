@@ -78,7 +78,9 @@ void CoreRunner::turn() {
   }
   watch_for_spinning();
   core_->handle_expiry(network_.now());
+  core_->finish_input(network_.now());
   send_all();
+  core_->finish_input(network_.now());
   if (is_drain_begun_ && core_->is_drained(network_.now())) {
     report_ = core_->drain_report();
     stopped_at_ = network_.now();

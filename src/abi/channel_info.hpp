@@ -1,0 +1,15 @@
+// What the C ABI tells about channels, their connections and their streams, as JSON.
+#pragma once
+
+#include <string>
+
+#include "channel/channel.hpp"
+
+namespace knul::abi {
+
+// Append to `out`.
+void write_json(const channel::ChannelFigures& figures, std::string& out);
+void write_json(const channel::StreamFacts& facts, std::string& out);
+void write_json(const channel::ConnectionFacts& facts, std::string& out);
+
+}  // namespace knul::abi

@@ -1,0 +1,27 @@
+// A channel, held while it is used. Lifetime: short, but for krepis_channel_wait; unmap waits for it.
+#pragma once
+
+#include "abi/process.hpp"
+
+namespace knul::abi {
+
+class ChannelPin {
+ public:
+  ChannelPin(Process& process, std::uint32_t handle) noexcept : found_(process.channels().find(handle)) {}
+  ~ChannelPin() {
+    if (found_.occupant != nullptr) {
+      Process::ChannelSlots::unpin(*found_.count);
+    }
+  }
+  ChannelPin(const ChannelPin&) = delete;
+  ChannelPin& operator=(const ChannelPin&) = delete;
+
+  explicit operator bool() const noexcept { return found_.occupant != nullptr; }
+  channel::Channel* operator->() const noexcept { return found_.occupant->channel.get(); }
+  channel::Channel& operator*() const noexcept { return *found_.occupant->channel; }
+
+ private:
+  Process::ChannelSlots::Found found_;
+};
+
+}  // namespace knul::abi

@@ -1,0 +1,253 @@
+// Events, sleeping, release and the end of a channel.
+#include "channel/channel.hpp"
+
+#include <poll.h>
+
+#include <chrono>
+
+#include "channel/channel_hub.hpp"
+#include "channel/channel_worker.hpp"
+
+namespace knul::channel {
+namespace {
+
+using krepis::ErrorCode;
+
+constexpr std::size_t kMostWorkers = 64;  // bits of Channel::untold_
+
+std::uint64_t bit(std::size_t worker) { return std::uint64_t{1} << worker; }
+
+}  // namespace
+
+Channel::Channel(std::unique_ptr<ChannelCore> core, std::weak_ptr<ChannelHub> hub)
+    : core_(std::move(core)), hub_(std::move(hub)), workers_(core_->workers()) {
+  static_assert(kMostWorkers == sizeof(untold_) * 8);
+}
+
+Channel::~Channel() = default;
+
+void Channel::describe(FfiChannelRegion& region) {
+  const RegionLayout& layout = core_->layout;
+  region.base = core_->region.data();
+  region.bytes = layout.bytes;
+  region.ring_offset = 0;
+  region.ring_stride = layout.ring_stride;
+  region.arena_offset = layout.arena_offset;
+  region.arena_bytes = layout.arena_bytes;
+  region.rings = static_cast<std::uint32_t>(layout.rings);
+  region.ring_records = static_cast<std::uint32_t>(layout.ring_records);
+  region.wake_fd = core_->wake.take_program_end();
+}
+
+ChannelWorker& Channel::begin_worker(unsigned index, krepis::Worker& worker) {
+  workers_[index] = std::make_unique<ChannelWorker>(*core_, index, worker);
+  return *workers_[index];
+}
+
+void Channel::end_worker(unsigned index) {
+  const std::lock_guard lock(end_mutex_);
+  workers_[index]->detach();
+  ended_.fetch_or(bit(index), std::memory_order_release);
+}
+
+void Channel::publish_stopped(std::uint32_t code, std::string_view report) {
+  {
+    const std::lock_guard lock(end_mutex_);
+    if (is_stopped_.exchange(true) || !workers_[0]) {
+      return;
+    }
+    workers_[0]->publish_stopped(code, report);
+  }
+  core_->wake.notify_all();
+}
+
+bool Channel::has_events() const {
+  for (const EventRing& ring : core_->rings) {
+    if (ring.has_events()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// See ChannelWorker::wait_for_head. A worker that has ended can do nothing any more: then the program does.
+void Channel::notice_heads() {
+  for (std::size_t i = 0; i < core_->workers(); ++i) {
+    if (core_->rings[i].has_moved() && core_->waits_for_head[i].exchange(false)) {
+      core_->tell(i);
+    }
+  }
+  const std::uint64_t ended = ended_.load(std::memory_order_acquire);
+  if (ended == 0) {
+    return;
+  }
+  const std::lock_guard lock(end_mutex_);
+  for (std::size_t i = 0; i < core_->workers(); ++i) {
+    if ((ended & bit(i)) != 0) {
+      workers_[i]->pump();
+    }
+  }
+}
+
+Outcome Channel::usable() const {
+  switch (core_->state()) {
+    case ChannelCore::State::kOpen:
+      return {};
+    case ChannelCore::State::kBroken:
+      return Outcome::refuse(ErrorCode::kInvalidContext, "the channel was closed for a head that cannot be");
+    case ChannelCore::State::kClosed:
+      break;
+  }
+  return Outcome::refuse(ErrorCode::kInvalidPointer, "the channel is closed");
+}
+
+Outcome Channel::arm() {
+  if (core_->state() == ChannelCore::State::kClosed) {
+    return usable();
+  }
+  notice_heads();
+  core_->wake.arm();
+  if (has_events()) {
+    core_->wake.disarm();
+    return Outcome::of(1);
+  }
+  return Outcome::of(0);
+}
+
+Outcome Channel::wait(std::uint32_t timeout_ms) {
+  using Clock = std::chrono::steady_clock;
+  if (core_->state() == ChannelCore::State::kClosed) {
+    return usable();
+  }
+  const auto deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
+  for (;;) {
+    notice_heads();
+    core_->wake.begin_wait();
+    const bool is_there = has_events();
+    if (is_there || !core_->is_open()) {
+      core_->wake.end_wait();
+      return is_there && core_->state() != ChannelCore::State::kClosed
+                 ? Outcome::of(1)
+                 : Outcome::refuse(ErrorCode::kInvalidContext, "the channel was closed");
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    if (left <= 0) {
+      core_->wake.end_wait();
+      return Outcome::of(0);
+    }
+    pollfd events{core_->wake.wait_fd(), POLLIN, 0};
+    ::poll(&events, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
+    core_->wake.end_wait();
+  }
+}
+
+Outcome Channel::release(std::span<const std::uint32_t> offsets) {
+  const RegionLayout& layout = core_->layout;
+  bool is_any_wrong = false;
+  std::size_t held = core_->workers();  // none
+  std::unique_lock<std::mutex> lock;
+  std::uint64_t touched = 0;
+  for (const std::uint32_t offset : offsets) {
+    if (offset >= layout.arena_bytes || offset % kGranuleBytes != 0 ||
+        core_->granules()[offset / kGranuleBytes].exchange(0, std::memory_order_acq_rel) != 1) {
+      is_any_wrong = true;
+      continue;
+    }
+    const std::size_t worker = layout.worker_of(offset);
+    if (worker >= core_->workers()) {
+      continue;  // the report of the stop
+    }
+    if (worker != held) {
+      if (lock.owns_lock()) {
+        lock.unlock();
+      }
+      lock = std::unique_lock(core_->mailboxes[worker].mutex);
+      held = worker;
+      touched |= bit(worker);
+    }
+    if (core_->mailboxes[worker].is_open) {
+      core_->mailboxes[worker].mail.releases.push_back(offset);
+    }
+  }
+  if (lock.owns_lock()) {
+    lock.unlock();
+  }
+  untold_.fetch_or(touched);
+  tell_untold();
+  notice_heads();
+  return is_any_wrong ? Outcome::refuse(ErrorCode::kInvalidRequest,
+                                        "an offset is of no event that is out; the others were released")
+                      : Outcome{};
+}
+
+Outcome Channel::flush() {
+  if (core_->state() == ChannelCore::State::kClosed) {
+    return usable();
+  }
+  tell_untold();
+  notice_heads();
+  return {};
+}
+
+void Channel::told_later(std::size_t worker, bool is_later) {
+  if (is_later) {
+    untold_.fetch_or(bit(worker));
+    return;
+  }
+  core_->tell(worker);
+  tell_untold();
+}
+
+void Channel::tell_untold() {
+  if (untold_.load(std::memory_order_relaxed) == 0) {
+    return;
+  }
+  const std::uint64_t untold = untold_.exchange(0);
+  for (std::size_t i = 0; i < core_->workers(); ++i) {
+    if ((untold & bit(i)) != 0) {
+      core_->tell(i);
+    }
+  }
+}
+
+Outcome Channel::close() {
+  if (core_->change_state(ChannelCore::State::kClosed)) {
+    // Was open.
+  } else if (core_->state() == ChannelCore::State::kClosed) {
+    return usable();
+  } else {
+    core_->force_closed();
+  }
+  core_->tell_all();
+  core_->wake.notify_all();
+  if (const auto hub = hub_.lock()) {
+    hub->forget(*this);
+  }
+  return {};
+}
+
+bool Channel::can_be_unmapped() const {
+  return core_->state() == ChannelCore::State::kClosed || is_stopped_.load();
+}
+
+Outcome Channel::measure(ChannelFigures& figures) {
+  if (core_->state() == ChannelCore::State::kClosed) {
+    return usable();
+  }
+  figures.connections = core_->connections.load(std::memory_order_relaxed);
+  figures.streams = core_->streams.load(std::memory_order_relaxed);
+  figures.arena_blocks = core_->layout.blocks_per_worker * core_->workers();
+  figures.arena_blocks_used = figures.arena_blocks;
+  for (std::size_t i = 0; i < core_->workers(); ++i) {
+    figures.events += core_->rings[i].published();
+    figures.backlog_events += core_->backlogs[i].load(std::memory_order_relaxed);
+    figures.arena_blocks_used -= core_->free_blocks[i].load(std::memory_order_relaxed);
+  }
+  figures.parked_bytes = core_->parked_bytes.load(std::memory_order_relaxed);
+  figures.queued_bytes = core_->queued_bytes.load(std::memory_order_relaxed);
+  figures.wakeups = core_->wake.wakeups();
+  figures.datagrams_dropped = core_->datagrams_dropped.load(std::memory_order_relaxed);
+  return {};
+}
+
+}  // namespace knul::channel

@@ -1,0 +1,118 @@
+// A channel as the program's threads use it; krepis/channel.h says what each function means.
+#pragma once
+
+#include <krepis/krepis.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "channel/channel_core.hpp"
+#include "channel/connection_facts.hpp"
+
+namespace knul::channel {
+
+class ChannelHub;
+class ChannelWorker;
+
+// A number, or why not. The text is constant, because these functions are called often.
+struct Outcome {
+  static Outcome of(std::int32_t number) { return {number, krepis::ErrorCode::kSuccess, nullptr}; }
+  static Outcome refuse(krepis::ErrorCode code, const char* why) { return {0, code, why}; }
+  [[nodiscard]] bool is_refused() const { return code != krepis::ErrorCode::kSuccess; }
+
+  std::int32_t number = 0;
+  krepis::ErrorCode code = krepis::ErrorCode::kSuccess;
+  const char* why = nullptr;
+};
+
+struct DatagramSend {
+  std::uint32_t policy = 0;  // KrepisDatagramPolicy and flags
+  std::uint32_t expires_ms = 0;
+  std::uint32_t context = 0;
+};
+
+struct StreamFacts {
+  std::optional<std::uint64_t> id;
+  std::uint32_t connection = 0;
+  bool is_unidirectional = false;
+  bool is_opened_by_peer = false;
+  std::uint32_t queued_bytes = 0;
+};
+
+struct ChannelFigures {
+  std::uint64_t connections = 0, streams = 0, events = 0, backlog_events = 0, arena_blocks_used = 0,
+                arena_blocks = 0, parked_bytes = 0, queued_bytes = 0, wakeups = 0, datagrams_dropped = 0;
+};
+
+// Thread: all functions from any thread. Lifetime: held by the program until it unmaps, by the workers until
+// they have closed its connections.
+class Channel {
+ public:
+  Channel(std::unique_ptr<ChannelCore> core, std::weak_ptr<ChannelHub> hub);
+  ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  void describe(FfiChannelRegion& region);  // once: hands the wake descriptor over
+  [[nodiscard]] int library_end() const { return core_->wake.library_end(); }
+
+  Outcome arm();
+  Outcome wait(std::uint32_t timeout_ms);
+  Outcome release(std::span<const std::uint32_t> offsets);
+  Outcome flush();
+  Outcome close();
+  [[nodiscard]] bool can_be_unmapped() const;
+  Outcome measure(ChannelFigures& figures);
+
+  Outcome open_stream(std::uint32_t connection, bool is_unidirectional);
+  Outcome write(std::uint32_t stream, std::span<const std::uint8_t> bytes, std::uint32_t flags);
+  Outcome reset(std::uint32_t stream, std::uint64_t code);
+  Outcome stop_sending(std::uint32_t stream, std::uint64_t code);
+  Outcome set_priority(std::uint32_t stream, std::uint32_t urgency, std::uint32_t incremental);
+  Outcome describe_stream(std::uint32_t stream, StreamFacts& facts);
+  Outcome send_datagram(std::uint32_t connection, std::span<const std::uint8_t> bytes,
+                        const DatagramSend& send);
+  Outcome close_connection(std::uint32_t connection, std::uint64_t code, std::string_view reason);
+  Outcome describe_connection(std::uint32_t connection, ConnectionFacts& facts);
+
+  // --- The workers' side.
+  [[nodiscard]] ChannelCore& core() { return *core_; }
+  // Thread: the worker's.
+  ChannelWorker& begin_worker(unsigned index, krepis::Worker& worker);
+  void end_worker(unsigned index);
+  // Thread: any, when all workers have ended.
+  void publish_stopped(std::uint32_t code, std::string_view report);
+
+ private:
+  // An entry with the lock of its worker's mailbox.
+  struct Held {
+    Entry* entry = nullptr;
+    Mailbox* mailbox = nullptr;
+    std::size_t worker = 0;
+    std::unique_lock<std::mutex> lock;
+    Outcome refusal;
+  };
+  Held hold(std::uint32_t handle, bool is_stream);
+  Outcome command_stream(const Command& command, std::uint32_t side);
+  std::uint32_t queue(Held& held, std::span<const std::uint8_t> bytes, bool is_fin);
+  void told_later(std::size_t worker, bool is_later);
+  void tell_untold();
+  void notice_heads();
+  [[nodiscard]] bool has_events() const;
+  [[nodiscard]] Outcome usable() const;
+
+  std::unique_ptr<ChannelCore> core_;
+  std::weak_ptr<ChannelHub> hub_;
+  // Workers that have mail they were not told of, as bits.
+  std::atomic<std::uint64_t> untold_{0};
+  std::mutex end_mutex_;  // of workers_ once they have ended
+  std::vector<std::unique_ptr<ChannelWorker>> workers_;
+  std::atomic<std::uint64_t> ended_{0};  // workers, as bits
+  std::atomic<bool> is_stopped_{false};
+};
+
+}  // namespace knul::channel

@@ -1,0 +1,156 @@
+#include "channel/channel_application.hpp"
+
+#include <utility>
+
+namespace knul::channel {
+
+ChannelApplication::~ChannelApplication() {
+  link_->connect(nullptr, nullptr);
+  for (const Member& member : members_) {
+    member.channel->end_worker(worker_->index());
+  }
+}
+
+void ChannelApplication::on_start(krepis::Worker& worker) {
+  worker_ = &worker;
+  link_->connect(&worker, this);
+}
+
+void ChannelApplication::adopt(const std::shared_ptr<Channel>& channel) {
+  if (channel->core().is_open()) {
+    members_.push_back({channel, &channel->begin_worker(worker_->index(), *worker_)});
+  }
+}
+
+ChannelApplication::Place& ChannelApplication::place_of(const krepis::Connection& connection) {
+  if (&connection != last_connection_) {
+    const auto found = places_.find(connection.id());
+    last_connection_ = &connection;
+    last_place_ = found == places_.end() ? Place{} : found->second;
+  }
+  return last_place_;
+}
+
+template <class Call>
+void ChannelApplication::with_stream(krepis::Connection& connection, krepis::StreamId stream, Call call) {
+  const Place& place = place_of(connection);
+  if (place.state == nullptr) {
+    return;
+  }
+  if (const auto found = place.state->streams.find(stream); found != place.state->streams.end()) {
+    call(*place.worker, *found->second);
+  }
+}
+
+void ChannelApplication::on_connection(krepis::Connection& connection) {
+  last_connection_ = nullptr;
+  std::vector<ChannelWorker*> open;
+  for (const Member& member : members_) {
+    if (member.channel->core().is_open()) {
+      open.push_back(member.worker);
+    }
+  }
+  if (open.empty()) {
+    return;
+  }
+  ChannelWorker* const worker = open[hub_->take_turn(open.size())];
+  if (ConnectionState* state = worker->add_connection(connection)) {
+    places_[connection.id()] = {worker, state};
+  }
+}
+
+void ChannelApplication::on_connection_closed(krepis::Connection& connection,
+                                              const krepis::CloseReason& reason) {
+  const Place place = place_of(connection);
+  last_connection_ = nullptr;
+  if (place.state != nullptr) {
+    places_.erase(connection.id());
+    place.worker->close_connection(*place.state, reason);
+  }
+}
+
+void ChannelApplication::on_stream_opened(krepis::Connection& connection, krepis::StreamId stream) {
+  const Place& place = place_of(connection);
+  if (place.state == nullptr || !place.worker->core().is_open()) {
+    connection.refuse_stream(stream, static_cast<std::uint64_t>(krepis::LibraryCode::kNoConsumer));
+    return;
+  }
+  place.worker->open_stream(*place.state, stream);
+}
+
+void ChannelApplication::on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
+                                        std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+  with_stream(connection, stream, [&](ChannelWorker& worker, StreamState& state) {
+    worker.receive(state, bytes, fin == krepis::Fin::kYes);
+  });
+}
+
+void ChannelApplication::on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) {
+  with_stream(connection, stream,
+              [](ChannelWorker& worker, StreamState& state) { worker.handle_writable(state); });
+}
+
+void ChannelApplication::on_stream_reset(krepis::Connection& connection, krepis::StreamId stream,
+                                         std::uint64_t code) {
+  with_stream(connection, stream,
+              [&](ChannelWorker& worker, StreamState& state) { worker.handle_reset(state, code); });
+}
+
+void ChannelApplication::on_stop_sending(krepis::Connection& connection, krepis::StreamId stream,
+                                         std::uint64_t code) {
+  with_stream(connection, stream,
+              [&](ChannelWorker& worker, StreamState& state) { worker.handle_stop_sending(state, code); });
+}
+
+void ChannelApplication::on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) {
+  with_stream(connection, stream,
+              [](ChannelWorker& worker, StreamState& state) { worker.handle_closed(state); });
+}
+
+void ChannelApplication::on_streams_available(krepis::Connection& connection,
+                                              krepis::StreamDirection /*direction*/) {
+  if (const Place& place = place_of(connection); place.state != nullptr) {
+    place.worker->handle_streams_available(*place.state);
+  }
+}
+
+void ChannelApplication::on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) {
+  if (const Place& place = place_of(connection); place.state != nullptr) {
+    place.worker->receive_datagram(*place.state, bytes);
+  }
+}
+
+void ChannelApplication::on_datagram_writable(krepis::Connection& connection) {
+  if (const Place& place = place_of(connection); place.state != nullptr) {
+    place.worker->handle_datagram_writable(*place.state);
+  }
+}
+
+void ChannelApplication::on_datagram_fate(krepis::Connection& connection, std::uint32_t context,
+                                          krepis::DatagramFate fate) {
+  if (const Place& place = place_of(connection); place.state != nullptr) {
+    place.worker->handle_datagram_fate(*place.state, context, fate);
+  }
+}
+
+void ChannelApplication::on_drain(std::chrono::milliseconds deadline) {
+  hub_->begin_drain();
+  for (const Member& member : members_) {
+    member.worker->handle_drain(deadline);
+  }
+}
+
+void ChannelApplication::on_input_done() {
+  for (const Member& member : members_) {
+    member.worker->end_turn();
+  }
+  std::erase_if(members_, [this](const Member& member) {
+    if (!member.worker->is_done()) {
+      return false;
+    }
+    member.channel->end_worker(worker_->index());
+    return true;
+  });
+}
+
+}  // namespace knul::channel

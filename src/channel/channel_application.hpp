@@ -1,0 +1,67 @@
+// The Application of a server without a built-in service: gives each connection to one of the channels.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <krepis/krepis.hpp>
+
+#include <memory>
+#include <vector>
+
+#include "channel/channel_hub.hpp"
+#include "channel/channel_worker.hpp"
+
+namespace knul::channel {
+
+// Thread: one worker's.
+class ChannelApplication final : public krepis::Application {
+ public:
+  ChannelApplication(std::shared_ptr<ChannelHub> hub, std::shared_ptr<WorkerLink> link)
+      : hub_(std::move(hub)), link_(std::move(link)) {}
+  ~ChannelApplication() override;
+
+  void adopt(const std::shared_ptr<Channel>& channel);
+
+  void on_start(krepis::Worker& worker) override;
+  void on_connection(krepis::Connection& connection) override;
+  void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
+  void on_stream_opened(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
+                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
+  void on_stop_sending(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
+  void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) override;
+  void on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) override;
+  void on_datagram_writable(krepis::Connection& connection) override;
+  void on_datagram_fate(krepis::Connection& connection, std::uint32_t context,
+                        krepis::DatagramFate fate) override;
+  void on_drain(std::chrono::milliseconds deadline) override;
+  void on_input_done() override;
+
+ private:
+  struct Member {
+    std::shared_ptr<Channel> channel;
+    ChannelWorker* worker = nullptr;
+  };
+  struct Place {
+    ChannelWorker* worker = nullptr;
+    ConnectionState* state = nullptr;
+  };
+
+  // Null members: the connection has no channel.
+  Place& place_of(const krepis::Connection& connection);
+  template <class Call>
+  void with_stream(krepis::Connection& connection, krepis::StreamId stream, Call call);
+
+  std::shared_ptr<ChannelHub> hub_;
+  std::shared_ptr<WorkerLink> link_;
+  krepis::Worker* worker_ = nullptr;
+  std::vector<Member> members_;
+  absl::flat_hash_map<std::uint64_t, Place> places_;
+  // Most calls in a row are of one connection.
+  const krepis::Connection* last_connection_ = nullptr;
+  Place last_place_;
+};
+
+}  // namespace knul::channel

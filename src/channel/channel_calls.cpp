@@ -1,0 +1,267 @@
+// What the program asks of streams and connections: checked and queued here, done by the worker.
+#include <cstring>
+
+#include "channel/channel.hpp"
+
+namespace knul::channel {
+namespace {
+
+using krepis::ErrorCode;
+
+constexpr std::uint64_t kLargestCode = (std::uint64_t{1} << 62) - 1;
+constexpr std::uint32_t kLargestLength = 1U << 30;
+constexpr std::uint32_t kMostWaitingOpens = 1'024;
+constexpr std::size_t kSmallWrite = 2 << 10;  // copied through the mailbox; a larger one gets its own buffer
+// Datagrams of policies other than block may be this many queues ahead of a worker that is late.
+constexpr std::uint32_t kDatagramQueuesAhead = 16;
+
+Outcome no_such(bool is_stream) {
+  return Outcome::refuse(ErrorCode::kInvalidPointer, is_stream ? "no such stream" : "no such connection");
+}
+
+Outcome bad_code() {
+  return Outcome::refuse(ErrorCode::kInvalidRequest, "code is above 2^62 - 1, the largest of RFC 9000");
+}
+
+}  // namespace
+
+Channel::Held Channel::hold(std::uint32_t handle, bool is_stream) {
+  Held held;
+  held.refusal = usable();
+  if (held.refusal.is_refused()) {
+    return held;
+  }
+  Entry* const entry = core_->table.find(handle);
+  if (entry != nullptr) {
+    held.worker = entry->worker.load(std::memory_order_relaxed);
+    held.mailbox = &core_->mailboxes[held.worker];
+    held.lock = std::unique_lock(held.mailbox->mutex);
+    // It may have ended, and even begun again elsewhere, before the lock was taken.
+    if (entry->handle.load(std::memory_order_relaxed) == handle && !entry->has(Entry::kIsVoid) &&
+        entry->has(Entry::kIsStream) == is_stream && held.mailbox->is_open) {
+      held.entry = entry;
+      return held;
+    }
+    held.lock.unlock();
+  }
+  held.refusal = no_such(is_stream);
+  return held;
+}
+
+Outcome Channel::open_stream(std::uint32_t connection, bool is_unidirectional) {
+  Held held = hold(connection, false);
+  if (held.entry == nullptr) {
+    return held.refusal;
+  }
+  if (held.entry->waiting_opens.load(std::memory_order_relaxed) >= kMostWaitingOpens) {
+    return Outcome::refuse(ErrorCode::kConcurrencyLimitExceeded,
+                           "1,024 streams of this connection wait for the peer's limit");
+  }
+  Entry* const entry = core_->table.allocate(core_->program_partition());
+  if (entry == nullptr) {
+    return Outcome::refuse(ErrorCode::kConcurrencyLimitExceeded,
+                           "the channel has 2^20 connections and streams");
+  }
+  held.entry->waiting_opens.fetch_add(1, std::memory_order_relaxed);
+  entry->worker.store(static_cast<std::uint32_t>(held.worker), std::memory_order_relaxed);
+  entry->connection.store(connection, std::memory_order_relaxed);
+  entry->add(Entry::kIsStream | Entry::kCanSend |
+             (is_unidirectional ? Entry::kIsUnidirectional : Entry::kCanReceive));
+  const std::uint32_t handle = core_->table.publish(*entry);
+  Command command;
+  command.kind = Command::Kind::kOpenStream;
+  command.handle = handle;
+  command.is_set = is_unidirectional;
+  held.mailbox->add(command);
+  held.lock.unlock();
+  told_later(held.worker, false);
+  return Outcome::of(static_cast<std::int32_t>(handle));
+}
+
+Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes, std::uint32_t flags) {
+  if ((flags & ~(KREPIS_WRITE_FIN | KREPIS_WRITE_LATER)) != 0 || bytes.size() > kLargestLength) {
+    return Outcome::refuse(ErrorCode::kInvalidRequest, "flags are unknown, or length is above 2^30");
+  }
+  Held held = hold(stream, true);
+  if (held.entry == nullptr) {
+    return held.refusal;
+  }
+  if (!held.entry->has(Entry::kCanSend)) {
+    return Outcome::refuse(ErrorCode::kInvalidRequest, "the stream is receive-only");
+  }
+  if (held.entry->has(Entry::kIsSendOver)) {
+    return Outcome::refuse(ErrorCode::kInvalidContext, "the stream's sending side is over");
+  }
+  const std::uint32_t taken = queue(held, bytes, (flags & KREPIS_WRITE_FIN) != 0);
+  held.lock.unlock();
+  told_later(held.worker, (flags & KREPIS_WRITE_LATER) != 0);
+  return Outcome::of(static_cast<std::int32_t>(taken));
+}
+
+std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, bool is_fin) {
+  Entry& entry = *held.entry;
+  const std::uint32_t limit = core_->settings.queue_bytes;
+  const std::uint32_t queued = entry.queued.load(std::memory_order_relaxed);
+  const std::size_t taken = std::min<std::size_t>(bytes.size(), limit > queued ? limit - queued : 0);
+  const std::uint32_t handle = entry.handle.load(std::memory_order_relaxed);
+  const bool takes_fin = is_fin && taken == bytes.size();
+  if (taken < kSmallWrite) {
+    if (taken > 0 || takes_fin) {
+      held.mailbox->write(handle, bytes.first(taken), takes_fin);
+    }
+  } else {
+    const std::shared_ptr<std::uint8_t[]> copy = std::make_shared_for_overwrite<std::uint8_t[]>(taken);
+    std::memcpy(copy.get(), bytes.data(), taken);
+    held.mailbox->write_shared(handle, {copy, {copy.get(), taken}}, takes_fin);
+  }
+  entry.queued.fetch_add(static_cast<std::uint32_t>(taken), std::memory_order_relaxed);
+  core_->queued_bytes.fetch_add(taken, std::memory_order_relaxed);
+  if (takes_fin) {
+    entry.add(Entry::kIsSendOver);
+  }
+  if (taken < bytes.size()) {
+    Command command;
+    command.kind = Command::Kind::kWantWritable;
+    command.handle = handle;
+    held.mailbox->add(command);
+  }
+  return static_cast<std::uint32_t>(taken);
+}
+
+Outcome Channel::command_stream(const Command& command, std::uint32_t side) {
+  Held held = hold(command.handle, true);
+  if (held.entry == nullptr) {
+    return held.refusal;
+  }
+  if (side != 0 && !held.entry->has(side)) {
+    return Outcome::refuse(ErrorCode::kInvalidRequest, "the stream has no such side");
+  }
+  if (command.kind == Command::Kind::kReset) {
+    held.entry->add(Entry::kIsSendOver);
+  }
+  held.mailbox->add(command);
+  held.lock.unlock();
+  told_later(held.worker, false);
+  return {};
+}
+
+Outcome Channel::reset(std::uint32_t stream, std::uint64_t code) {
+  if (code > kLargestCode) {
+    return bad_code();
+  }
+  Command command;
+  command.kind = Command::Kind::kReset;
+  command.handle = stream;
+  command.code = code;
+  return command_stream(command, Entry::kCanSend);
+}
+
+Outcome Channel::stop_sending(std::uint32_t stream, std::uint64_t code) {
+  if (code > kLargestCode) {
+    return bad_code();
+  }
+  Command command;
+  command.kind = Command::Kind::kStopSending;
+  command.handle = stream;
+  command.code = code;
+  return command_stream(command, Entry::kCanReceive);
+}
+
+Outcome Channel::set_priority(std::uint32_t stream, std::uint32_t urgency, std::uint32_t incremental) {
+  if (urgency > 7 || incremental > 1) {
+    return Outcome::refuse(ErrorCode::kInvalidRequest,
+                           "urgency is above 7, or incremental is neither 0 nor 1");
+  }
+  Command command;
+  command.kind = Command::Kind::kPriority;
+  command.handle = stream;
+  command.option = static_cast<std::uint8_t>(urgency);
+  command.is_set = incremental == 1;
+  return command_stream(command, 0);
+}
+
+Outcome Channel::describe_stream(std::uint32_t stream, StreamFacts& facts) {
+  const Held held = hold(stream, true);
+  if (held.entry == nullptr) {
+    return held.refusal;
+  }
+  const std::uint64_t id = held.entry->stream_id.load(std::memory_order_relaxed);
+  if (id != Entry::kNoStreamId) {
+    facts.id = id;
+  }
+  facts.connection = held.entry->connection.load(std::memory_order_relaxed);
+  facts.is_unidirectional = held.entry->has(Entry::kIsUnidirectional);
+  facts.is_opened_by_peer = held.entry->has(Entry::kIsOpenedByPeer);
+  facts.queued_bytes = held.entry->queued.load(std::memory_order_relaxed);
+  return {};
+}
+
+Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::uint8_t> bytes,
+                               const DatagramSend& send) {
+  const std::uint32_t policy = send.policy & ~KREPIS_DATAGRAM_REPORT_FATE;
+  if (policy > KREPIS_DATAGRAM_DROP_NEWEST) {
+    return Outcome::refuse(ErrorCode::kInvalidRequest, "policy is no KrepisDatagramPolicy");
+  }
+  Held held = hold(connection, false);
+  if (held.entry == nullptr) {
+    return held.refusal;
+  }
+  if (bytes.empty() || bytes.size() > held.entry->max_datagram_bytes.load(std::memory_order_relaxed)) {
+    return Outcome::refuse(ErrorCode::kInvalidRequest,
+                           "length is not from 1 to max_datagram_bytes, or the peer takes no datagrams");
+  }
+  const bool blocks = policy == KREPIS_DATAGRAM_BLOCK;
+  const std::uint32_t limit = core_->settings.datagram_queue * (blocks ? 1 : kDatagramQueuesAhead);
+  Command command;
+  command.handle = connection;
+  const bool is_full = held.entry->queued.load(std::memory_order_relaxed) >= limit;
+  if (!is_full) {
+    command.kind = Command::Kind::kDatagram;
+    command.option = static_cast<std::uint8_t>(policy);
+    command.is_set = (send.policy & KREPIS_DATAGRAM_REPORT_FATE) != 0;
+    command.expires_ms = send.expires_ms;
+    command.context = send.context;
+    held.entry->queued.fetch_add(1, std::memory_order_relaxed);
+    held.mailbox->add_with_bytes(command, bytes);
+  } else if (blocks) {
+    command.kind = Command::Kind::kWantDatagramWritable;
+    held.mailbox->add(command);
+  } else {
+    core_->datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
+  }
+  held.lock.unlock();
+  told_later(held.worker, false);
+  return Outcome::of(is_full ? 0 : 1);
+}
+
+Outcome Channel::close_connection(std::uint32_t connection, std::uint64_t code, std::string_view reason) {
+  constexpr std::size_t kLongestReason = 1'024;
+  if (code > kLargestCode || reason.size() > kLongestReason) {
+    return Outcome::refuse(ErrorCode::kInvalidRequest,
+                           "code is above 2^62 - 1, or reason_length above 1,024");
+  }
+  Held held = hold(connection, false);
+  if (held.entry == nullptr) {
+    return held.refusal;
+  }
+  Command command;
+  command.kind = Command::Kind::kCloseConnection;
+  command.handle = connection;
+  command.code = code;
+  held.mailbox->add_with_bytes(command,
+                               {reinterpret_cast<const std::uint8_t*>(reason.data()), reason.size()});
+  held.lock.unlock();
+  told_later(held.worker, false);
+  return {};
+}
+
+Outcome Channel::describe_connection(std::uint32_t connection, ConnectionFacts& facts) {
+  const Held held = hold(connection, false);
+  if (held.entry == nullptr) {
+    return held.refusal;
+  }
+  facts = *held.entry->facts;
+  return {};
+}
+
+}  // namespace knul::channel

@@ -1,0 +1,131 @@
+// Connections of a channel: their beginning and end, their datagrams.
+#include <algorithm>
+
+#include "channel/channel_worker.hpp"
+#include "channel/connection_facts.hpp"
+
+namespace knul::channel {
+namespace {
+
+static_assert(static_cast<int>(krepis::CloseReason::Source::kPeerTransport) == KREPIS_CLOSED_PEER_TRANSPORT);
+static_assert(static_cast<int>(krepis::CloseReason::Source::kStatelessReset) ==
+              KREPIS_CLOSED_STATELESS_RESET);
+static_assert(static_cast<int>(krepis::CloseReason::Source::kDrain) == KREPIS_CLOSED_DRAIN);
+
+}  // namespace
+
+ConnectionState* ChannelWorker::add_connection(krepis::Connection& connection) {
+  Entry* const entry = is_overloaded() ? nullptr : core_.table.allocate(index_);
+  if (entry == nullptr) {
+    connection.close(KREPIS_CODE_OVERLOADED, "the channel has no room for more connections");
+    return nullptr;
+  }
+  auto made = std::make_unique<ConnectionState>();
+  ConnectionState& state = *made;
+  state.entry = entry;
+  state.connection = &connection;
+  state.facts_at = worker_->now() - std::chrono::hours(1);
+  entry->object = std::move(made);
+  entry->worker.store(index_, std::memory_order_relaxed);
+  connections_.insert(&state);
+  refresh_facts(state);
+  state.handle = core_.table.publish(*entry);
+  core_.connections.fetch_add(1, std::memory_order_relaxed);
+  ring_.push(make_event(KREPIS_EVENT_CONNECTION_OPENED, state.handle));
+  return &state;
+}
+
+void ChannelWorker::close_connection(ConnectionState& state, const krepis::CloseReason& reason) {
+  FfiEvent event = make_event(KREPIS_EVENT_CONNECTION_CLOSED, state.handle);
+  event.flags = static_cast<std::uint32_t>(reason.source);
+  event.code = reason.code;
+  const std::string_view text = reason.reason;
+  state.unreleased_bytes +=
+      put_bytes(event, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}) ? event.length : 0;
+  ring_.push(event);
+  state.connection = nullptr;
+  for (StreamState* stream : state.waiting) {
+    void_stream(*stream);
+  }
+  for (const auto& [id, stream] : state.streams) {
+    void_stream(*stream);
+  }
+  state.waiting.clear();
+  state.streams.clear();
+  state.blocked_datagrams.clear();
+  state.entry->add(Entry::kIsVoid);
+  free_when_read(state.handle);
+  connections_.erase(&state);
+  core_.connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+bool ChannelWorker::put_bytes(FfiEvent& event, std::span<const std::uint8_t> bytes) {
+  if (bytes.empty() || bytes.size() > kBlockBytes) {
+    return false;
+  }
+  if (arena_.room(shared_fill_) < bytes.size() && !arena_.open(shared_fill_)) {
+    return false;
+  }
+  const ArenaPart::Placed placed = arena_.add_range(shared_fill_, event.connection, bytes);
+  event.offset = placed.offset;
+  event.length = placed.length;
+  return true;
+}
+
+void ChannelWorker::receive_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes) {
+  FfiEvent event = make_event(KREPIS_EVENT_DATAGRAM, state.handle);
+  if (is_overloaded() || !may_hold_more(state) || (!bytes.empty() && !put_bytes(event, bytes))) {
+    core_.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  state.unreleased_bytes += event.length;
+  ring_.push(event);
+  refresh_facts(state);
+}
+
+void ChannelWorker::send_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes,
+                                  const krepis::DatagramOptions& options) {
+  const bool is_behind = options.policy == krepis::DatagramPolicy::kBlock && !state.blocked_datagrams.empty();
+  if (is_behind || !hand_over(state, bytes, options)) {
+    state.blocked_datagrams.push_back({{bytes.begin(), bytes.end()}, options});
+  }
+}
+
+bool ChannelWorker::hand_over(ConnectionState& state, std::span<const std::uint8_t> bytes,
+                              const krepis::DatagramOptions& options) {
+  using Outcome = krepis::DatagramOutcome;
+  const Outcome outcome = state.connection->send_datagram(bytes, options);
+  if (outcome == Outcome::kBlocked) {
+    return false;
+  }
+  state.entry->queued.fetch_sub(1, std::memory_order_relaxed);
+  if (outcome != Outcome::kQueued && options.reports_fate) {
+    handle_datagram_fate(state, options.context, krepis::DatagramFate::kDropped);
+  }
+  return true;
+}
+
+void ChannelWorker::flush_datagrams(ConnectionState& state) {
+  std::deque<ConnectionState::BlockedDatagram>& blocked = state.blocked_datagrams;
+  while (!blocked.empty() && hand_over(state, blocked.front().bytes, blocked.front().options)) {
+    blocked.pop_front();
+  }
+  if (blocked.empty() && std::exchange(state.wants_datagram_writable, false)) {
+    ring_.push(make_event(KREPIS_EVENT_DATAGRAM_WRITABLE, state.handle));
+  }
+}
+
+void ChannelWorker::handle_datagram_writable(ConnectionState& state) { flush_datagrams(state); }
+
+void ChannelWorker::handle_datagram_fate(ConnectionState& state, std::uint32_t context,
+                                         krepis::DatagramFate fate) {
+  if (is_overloaded()) {
+    return;
+  }
+  FfiEvent event = make_event(KREPIS_EVENT_DATAGRAM_FATE, state.handle);
+  event.value = context;
+  event.flags = static_cast<std::uint32_t>(fate) + 1;  // KrepisDatagramFate counts from 1
+  ring_.push(event);
+}
+
+}  // namespace knul::channel

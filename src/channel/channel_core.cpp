@@ -1,0 +1,66 @@
+#include "channel/channel_core.hpp"
+
+#include <utility>
+
+#include "channel/connection_facts.hpp"
+
+namespace knul::channel {
+
+krepis::Result<std::unique_ptr<ChannelCore>> ChannelCore::create(
+    ChannelSettings settings, std::vector<std::shared_ptr<WorkerLink>> links) {
+  const RegionLayout layout = RegionLayout::make(links.size(), settings.ring_records, settings.arena_bytes);
+  auto region = Mapping::create(layout.bytes);
+  auto granules = Mapping::create(layout.granules() * sizeof(Granule));
+  auto owners = Mapping::create(layout.granules() * sizeof(RangeOwner));
+  if (!region || !granules || !owners) {
+    return krepis::Error{krepis::ErrorCode::kOutOfMemory,
+                         "no memory for a region of " + std::to_string(layout.bytes) + " bytes"};
+  }
+  std::unique_ptr<ChannelCore> core(new ChannelCore(std::move(settings), layout, std::move(links),
+                                                    *std::move(region), *std::move(granules),
+                                                    *std::move(owners)));
+  if (auto opened = core->wake.open(core->settings.wake, core->settings.wake_path); !opened) {
+    return std::move(opened).error();
+  }
+  return core;
+}
+
+ChannelCore::ChannelCore(ChannelSettings given, const RegionLayout& planned,
+                         std::vector<std::shared_ptr<WorkerLink>> to_workers, Mapping region_memory,
+                         Mapping granule_bytes, Mapping owner_bytes)
+    : settings(std::move(given)),
+      layout(planned),
+      links(std::move(to_workers)),
+      region(std::move(region_memory)),
+      granule_memory(std::move(granule_bytes)),
+      owner_memory(std::move(owner_bytes)),
+      table(links.size() + 1),
+      mailboxes(links.size()),
+      waits_for_head(links.size()),
+      backlogs(links.size()),
+      free_blocks(links.size()) {
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    rings.emplace_back(region.data() + i * layout.ring_stride, layout.ring_records, granules());
+    free_blocks[i].store(static_cast<std::uint32_t>(layout.blocks_per_worker), std::memory_order_relaxed);
+  }
+}
+
+ChannelCore::~ChannelCore() = default;
+
+// Why no mail is left lying: the program puts mail down and then exchanges is_told; the worker exchanges
+// is_told and then takes the mail. If the program finds it told, the worker's exchange is still to come and
+// reads from the program's.
+void ChannelCore::tell(std::size_t worker) {
+  std::atomic<bool>& is_told = mailboxes[worker].is_told;
+  if (!is_told.exchange(true) && !links[worker]->wake()) {
+    is_told.store(false);
+  }
+}
+
+void ChannelCore::tell_all() {
+  for (std::size_t i = 0; i < workers(); ++i) {
+    tell(i);
+  }
+}
+
+}  // namespace knul::channel

@@ -1,0 +1,96 @@
+// What the program's threads and the workers share of one channel.
+#pragma once
+
+#include <krepis/krepis.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "channel/arena_part.hpp"
+#include "channel/event_ring.hpp"
+#include "channel/handle_table.hpp"
+#include "channel/mailbox.hpp"
+#include "channel/mapping.hpp"
+#include "channel/region_layout.hpp"
+#include "channel/wake_signal.hpp"
+#include "channel/worker_link.hpp"
+
+namespace knul::channel {
+
+struct ChannelSettings {
+  std::size_t arena_bytes = 64 << 20;
+  std::size_t ring_records = 4'096;
+  std::uint32_t queue_bytes = 1 << 20;  // of one stream
+  WakeKind wake = WakeKind::kNone;
+  std::string wake_path;
+  std::uint32_t datagram_queue = 256;  // of one connection, on their way to its worker
+};
+
+// Lifetime: as long as the program or a worker holds the channel.
+struct ChannelCore {
+  enum class State : std::uint8_t {
+    kOpen,
+    kBroken,  // by a head that cannot be; workers close its connections
+    kClosed,  // by the program
+  };
+  using Granule = std::atomic<std::uint8_t>;  // 1: a range that is out begins there
+
+  static krepis::Result<std::unique_ptr<ChannelCore>> create(ChannelSettings settings,
+                                                             std::vector<std::shared_ptr<WorkerLink>> links);
+  ~ChannelCore();
+
+  [[nodiscard]] State state() const { return state_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool is_open() const { return state() == State::kOpen; }
+  // False when it was not open.
+  bool change_state(State to) {
+    State open = State::kOpen;
+    return state_.compare_exchange_strong(open, to);
+  }
+  void force_closed() { state_.store(State::kClosed); }
+
+  [[nodiscard]] std::uint8_t* arena() const { return region.data() + layout.arena_offset; }
+  [[nodiscard]] Granule* granules() const { return reinterpret_cast<Granule*>(granule_memory.data()); }
+  [[nodiscard]] RangeOwner* owners() const { return reinterpret_cast<RangeOwner*>(owner_memory.data()); }
+  [[nodiscard]] std::size_t workers() const { return links.size(); }
+  // The partition of the program's own streams.
+  [[nodiscard]] std::size_t program_partition() const { return links.size(); }
+
+  // Makes a worker look at its mailbox, unless it was told and has not looked yet.
+  void tell(std::size_t worker);
+  void tell_all();
+
+  const ChannelSettings settings;
+  const RegionLayout layout;
+  const std::vector<std::shared_ptr<WorkerLink>> links;
+  const Mapping region;
+  const Mapping granule_memory;
+  const Mapping owner_memory;
+  HandleTable table;
+  std::vector<Mailbox> mailboxes;
+  std::deque<EventRing> rings;  // not moved
+  // The worker waits for its head to move.
+  std::vector<std::atomic<bool>> waits_for_head;
+  WakeSignal wake;
+
+  std::atomic<bool> is_draining{false};
+  std::atomic<std::uint64_t> parked_bytes{0};
+  std::atomic<std::uint64_t> connections{0};
+  std::atomic<std::uint64_t> streams{0};
+  std::atomic<std::uint64_t> datagrams_dropped{0};
+  std::atomic<std::uint64_t> queued_bytes{0};           // of all streams
+  std::vector<std::atomic<std::uint32_t>> backlogs;     // by worker, for krepis_channel_info_into
+  std::vector<std::atomic<std::uint32_t>> free_blocks;  // the same
+
+ private:
+  ChannelCore(ChannelSettings given, const RegionLayout& planned,
+              std::vector<std::shared_ptr<WorkerLink>> to_workers, Mapping region_memory,
+              Mapping granule_bytes, Mapping owner_bytes);
+
+  std::atomic<State> state_{State::kOpen};
+};
+
+}  // namespace knul::channel

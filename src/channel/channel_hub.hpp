@@ -1,0 +1,49 @@
+// The channels of one server: what its workers and the program's threads have in common.
+#pragma once
+
+#include <krepis/krepis.hpp>
+
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "channel/channel.hpp"
+#include "channel/worker_link.hpp"
+
+namespace knul::channel {
+
+// Thread: all functions from any thread. Lifetime: shared by the server's workers and its record in the ABI.
+class ChannelHub : public std::enable_shared_from_this<ChannelHub> {
+ public:
+  static constexpr std::size_t kMostChannels = 64;
+
+  // The Application of each worker of the server, which refuses streams while there is no channel.
+  [[nodiscard]] krepis::ApplicationFactory factory();
+
+  // Opens a channel when the workers know it. Errors: as krepis_channel_open.
+  // Blocks: until they answered, at most a second. Thread: not a worker's.
+  krepis::Result<std::shared_ptr<Channel>> open(ChannelSettings settings);
+  void forget(const Channel& channel);
+  // From now on no channel opens.
+  void begin_drain();
+  // When all workers have ended.
+  void publish_stopped(std::uint32_t code, std::string_view report);
+
+  // Which of `count` channels is next.
+  [[nodiscard]] std::size_t take_turn(std::size_t count) {
+    return turn_.fetch_add(1, std::memory_order_relaxed) % count;
+  }
+
+ private:
+  krepis::Result<void> add(const std::shared_ptr<Channel>& channel);
+  [[nodiscard]] bool announce(const std::shared_ptr<Channel>& channel);
+
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<WorkerLink>> links_;  // complete when the server has started
+  std::vector<std::shared_ptr<Channel>> channels_;
+  bool is_draining_ = false;
+  std::atomic<std::size_t> turn_{0};
+};
+
+}  // namespace knul::channel

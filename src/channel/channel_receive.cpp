@@ -1,0 +1,222 @@
+// Received bytes: from the engine into the arena, or parked where the arena has no room for them.
+//
+// Small payloads of many streams share one block. A stream that lags, which is one whose bytes the program
+// holds for long, gets blocks of its own, so that it pins those and not everybody's. What one connection may
+// hold is half of what is free: however many lag, there is always something left for the others.
+#include <algorithm>
+
+#include "channel/channel_worker.hpp"
+
+namespace knul::channel {
+namespace {
+
+constexpr std::uint32_t kLaggingRanges = 4;
+constexpr std::uint64_t kLaggingBytes = 8 << 10;
+// Less room than this in the shared block is not worth an event, as long as there are free blocks.
+constexpr std::size_t kWorthwhileBytes = 512;
+
+}  // namespace
+
+void ChannelWorker::open_stream(ConnectionState& state, krepis::StreamId id) {
+  Entry* const entry = is_overloaded() ? nullptr : core_.table.allocate(index_);
+  if (entry == nullptr) {
+    state.connection->close(KREPIS_CODE_OVERLOADED, "the channel has no room for more streams");
+    return;
+  }
+  auto made = std::make_unique<StreamState>();
+  StreamState& stream = *made;
+  stream.entry = entry;
+  stream.connection = &state;
+  stream.id = id;
+  stream.is_announced = false;
+  stream.is_retained = true;
+  const bool is_unidirectional = (id & 2) != 0;
+  stream.is_send_over = is_unidirectional;
+  entry->object = std::move(made);
+  entry->worker.store(index_, std::memory_order_relaxed);
+  entry->connection.store(state.handle, std::memory_order_relaxed);
+  entry->stream_id.store(id, std::memory_order_relaxed);
+  entry->add(Entry::kIsStream | Entry::kIsOpenedByPeer | Entry::kCanReceive |
+             (is_unidirectional ? Entry::kIsUnidirectional : Entry::kCanSend));
+  stream.handle = core_.table.publish(*entry);
+  state.streams.emplace(id, &stream);
+  state.connection->retain_stream(id);
+  core_.streams.fetch_add(1, std::memory_order_relaxed);
+}
+
+void ChannelWorker::receive(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
+  if (stream.is_receive_over) {
+    return;
+  }
+  const std::size_t placed = stream.parked_bytes() > 0 ? 0 : place(stream, bytes);
+  if (placed < bytes.size()) {
+    park(stream, bytes.subspan(placed));
+  }
+  if (!is_fin) {
+    return;
+  }
+  if (stream.parked_bytes() > 0) {
+    stream.is_fin_parked = true;
+  } else {
+    finish_receiving(stream);
+  }
+}
+
+std::size_t ChannelWorker::place(StreamState& stream, std::span<const std::uint8_t> bytes) {
+  std::size_t placed = 0;
+  while (placed < bytes.size() && may_hold_more(*stream.connection)) {
+    const std::span<const std::uint8_t> rest = bytes.subspan(placed);
+    if (FfiEvent* last = stream.last_data ? ring_.find_unpublished(*stream.last_data) : nullptr) {
+      const ArenaPart::Placed range{last->offset, last->length};
+      std::size_t added = arena_.extend_range(stream.own_fill, range, rest);
+      added = added > 0 ? added : arena_.extend_range(shared_fill_, range, rest);
+      if (added > 0) {
+        last->length += static_cast<std::uint32_t>(added);
+        note_range(stream, static_cast<std::uint32_t>(added));
+        placed += added;
+        continue;
+      }
+    }
+    Fill* const fill = choose_fill(stream, rest.size());
+    if (fill == nullptr) {
+      break;
+    }
+    const ArenaPart::Placed range = arena_.add_range(*fill, stream.handle, rest);
+    FfiEvent event = make_event(KREPIS_EVENT_STREAM_DATA, stream);
+    event.offset = range.offset;
+    event.length = range.length;
+    stream.last_data = push(stream, event);
+    ++stream.unreleased_ranges;
+    note_range(stream, range.length);
+    placed += range.length;
+  }
+  return placed;
+}
+
+void ChannelWorker::note_range(StreamState& stream, std::uint32_t bytes) {
+  stream.unreleased_bytes += bytes;
+  stream.connection->unreleased_bytes += bytes;
+}
+
+bool ChannelWorker::may_hold_more(const ConnectionState& state) {
+  return state.unreleased_bytes <= (arena_.free_bytes() + arena_.room(shared_fill_)) / 2;
+}
+
+Fill* ChannelWorker::choose_fill(StreamState& stream, std::size_t bytes) {
+  const bool is_lagging =
+      stream.unreleased_ranges >= kLaggingRanges || stream.unreleased_bytes > kLaggingBytes;
+  if (is_lagging && (arena_.room(stream.own_fill) > 0 || arena_.open(stream.own_fill))) {
+    return &stream.own_fill;
+  }
+  if (arena_.room(shared_fill_) >= std::min(bytes, kWorthwhileBytes) || arena_.open(shared_fill_) ||
+      arena_.room(shared_fill_) > 0) {
+    return &shared_fill_;
+  }
+  return arena_.room(stream.own_fill) > 0 ? &stream.own_fill : nullptr;
+}
+
+void ChannelWorker::finish_receiving(StreamState& stream) {
+  stream.is_receive_over = true;
+  FfiEvent* const last = stream.last_data ? ring_.find_unpublished(*stream.last_data) : nullptr;
+  if (last != nullptr) {
+    last->flags |= KREPIS_FLAG_FIN;
+  } else {
+    FfiEvent event = make_event(KREPIS_EVENT_STREAM_DATA, stream);
+    event.flags = KREPIS_FLAG_FIN;
+    push(stream, event);
+  }
+  retain_until_read(stream);
+}
+
+// The peer gets credit for another stream when the program has seen the end of this one.
+void ChannelWorker::retain_until_read(StreamState& stream) {
+  if (stream.is_retained) {
+    passing_.push_back({ring_.next_sequence() - 1, stream.handle, false});
+  }
+}
+
+void ChannelWorker::handle_reset(StreamState& stream, std::uint64_t code) {
+  drop_parked(stream);
+  stream.is_receive_over = true;
+  stream.is_clean = false;
+  FfiEvent event = make_event(KREPIS_EVENT_STREAM_RESET, stream);
+  event.code = code;
+  push(stream, event);
+  retain_until_read(stream);
+}
+
+void ChannelWorker::handle_closed(StreamState& stream) {
+  FfiEvent event = make_event(KREPIS_EVENT_STREAM_CLOSED, stream);
+  event.flags = stream.is_clean ? KREPIS_FLAG_CLEAN : 0;
+  push(stream, event);
+  if (stream.id) {
+    stream.connection->streams.erase(*stream.id);
+  }
+  void_stream(stream);
+}
+
+void ChannelWorker::void_stream(StreamState& stream) {
+  stream.is_closed = true;
+  drop_parked(stream);
+  end_sending(stream);
+  arena_.close(stream.own_fill);
+  stream.entry->add(Entry::kIsVoid);
+  free_when_read(stream.handle);
+  core_.streams.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void ChannelWorker::park(StreamState& stream, std::span<const std::uint8_t> bytes) {
+  const std::uint64_t parked = core_.parked_bytes.fetch_add(bytes.size()) + bytes.size();
+  stream.parked.insert(stream.parked.end(), bytes.begin(), bytes.end());
+  if (!std::exchange(stream.is_in_parking, true)) {
+    parking_.push_back(stream.handle);
+  }
+  if (parked > kMostParkedBytes) {
+    stream.connection->connection->close(KREPIS_CODE_OVERLOADED, "the channel has no room for more bytes");
+  }
+}
+
+void ChannelWorker::drop_parked(StreamState& stream) {
+  core_.parked_bytes.fetch_sub(stream.parked_bytes());
+  stream.parked = {};
+  stream.parked_from = 0;
+  stream.is_fin_parked = false;
+}
+
+void ChannelWorker::unpark_all() {
+  bool has_progress = std::exchange(has_freed_, false);
+  while (has_progress) {
+    has_progress = false;
+    for (std::size_t left = parking_.size(); left > 0; --left) {
+      const std::uint32_t handle = parking_.front();
+      parking_.pop_front();
+      StreamState* const stream = find_stream(handle);
+      if (stream == nullptr || stream->parked_bytes() == 0) {
+        if (stream != nullptr) {
+          stream->is_in_parking = false;
+        }
+        continue;
+      }
+      has_progress = unpark(*stream) || has_progress;
+      parking_.push_back(handle);  // once more, also to be taken off
+    }
+  }
+}
+
+// A block at most, then it is the next stream's turn. True when anything was moved.
+bool ChannelWorker::unpark(StreamState& stream) {
+  const std::span<const std::uint8_t> parked = std::span(stream.parked).subspan(stream.parked_from);
+  const std::size_t placed = place(stream, parked.first(std::min(parked.size(), kBlockBytes)));
+  stream.parked_from += placed;
+  core_.parked_bytes.fetch_sub(placed);
+  if (stream.parked_bytes() == 0) {
+    const bool is_fin = stream.is_fin_parked;
+    drop_parked(stream);
+    if (is_fin) {
+      finish_receiving(stream);
+    }
+  }
+  return placed > 0;
+}
+
+}  // namespace knul::channel

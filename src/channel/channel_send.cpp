@@ -1,0 +1,119 @@
+// What the program writes: handed to the connection as far as that takes it, kept in order where it does not.
+#include <utility>
+
+#include "channel/channel_worker.hpp"
+
+namespace knul::channel {
+namespace {
+
+constexpr std::size_t kLargestCopy = 64 << 10;  // of one entry of StreamState::pending
+
+krepis::Fin to_fin(bool is_fin) { return is_fin ? krepis::Fin::kYes : krepis::Fin::kNo; }
+
+void keep(StreamState& stream, std::span<const std::uint8_t> bytes) {
+  if (bytes.empty()) {
+    return;
+  }
+  std::deque<PendingBytes>& pending = stream.pending;
+  if (pending.empty() || pending.back().shared.owner != nullptr ||
+      pending.back().copied.size() + bytes.size() > kLargestCopy) {
+    pending.emplace_back();
+  }
+  std::vector<std::uint8_t>& copied = pending.back().copied;
+  copied.insert(copied.end(), bytes.begin(), bytes.end());
+}
+
+}  // namespace
+
+void ChannelWorker::write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
+  if (stream.is_send_over) {
+    return;
+  }
+  std::size_t taken = 0;
+  if (stream.id && stream.pending.empty()) {
+    taken = stream.connection->connection->write(*stream.id, bytes, to_fin(is_fin));
+    note_taken(stream, taken);
+  }
+  if (taken < bytes.size() || !stream.id || !stream.pending.empty()) {
+    keep(stream, bytes.subspan(taken));
+    stream.is_fin_pending = is_fin;
+  }
+  tell_writable(stream);
+}
+
+void ChannelWorker::write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin) {
+  if (stream.is_send_over) {
+    return;
+  }
+  stream.pending.push_back({{}, std::move(bytes), 0});
+  stream.is_fin_pending = is_fin;
+  flush(stream);
+}
+
+void ChannelWorker::flush(StreamState& stream) {
+  if (!stream.id || stream.is_send_over) {
+    return;
+  }
+  krepis::Connection& connection = *stream.connection->connection;
+  while (!stream.pending.empty()) {
+    PendingBytes& next = stream.pending.front();
+    const std::span<const std::uint8_t> rest = next.rest();
+    const krepis::Fin fin = to_fin(stream.is_fin_pending && stream.pending.size() == 1);
+    const std::size_t taken =
+        next.shared.owner != nullptr
+            ? connection.write(*stream.id, krepis::SharedBytes{next.shared.owner, rest}, fin)
+            : connection.write(*stream.id, rest, fin);
+    note_taken(stream, taken);
+    next.taken += taken;
+    if (taken < rest.size()) {
+      break;
+    }
+    stream.is_fin_pending = stream.is_fin_pending && stream.pending.size() > 1;
+    stream.pending.pop_front();
+  }
+  if (stream.pending.empty() && std::exchange(stream.is_fin_pending, false)) {
+    connection.write(*stream.id, std::span<const std::uint8_t>{}, krepis::Fin::kYes);
+  }
+  tell_writable(stream);
+}
+
+void ChannelWorker::note_taken(StreamState& stream, std::size_t bytes) {
+  stream.entry->queued.fetch_sub(static_cast<std::uint32_t>(bytes), std::memory_order_relaxed);
+  core_.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+void ChannelWorker::tell_writable(StreamState& stream) {
+  const std::uint32_t limit = core_.settings.queue_bytes;
+  const std::uint32_t queued = stream.entry->queued.load(std::memory_order_relaxed);
+  if (!stream.wants_writable || stream.is_send_over || queued > limit / 2) {
+    return;
+  }
+  stream.wants_writable = false;
+  FfiEvent event = make_event(KREPIS_EVENT_STREAM_WRITABLE, stream);
+  event.value = limit - queued;
+  push(stream, event);
+}
+
+void ChannelWorker::handle_writable(StreamState& stream) { flush(stream); }
+
+void ChannelWorker::handle_stop_sending(StreamState& stream, std::uint64_t code) {
+  end_sending(stream);
+  stream.is_clean = false;
+  FfiEvent event = make_event(KREPIS_EVENT_STOP_SENDING, stream);
+  event.code = code;
+  push(stream, event);
+}
+
+void ChannelWorker::end_sending(StreamState& stream) {
+  stream.is_send_over = true;
+  stream.is_fin_pending = false;
+  stream.wants_writable = false;
+  stream.pending.clear();
+  // Under the lock, so that no write is counted afterwards.
+  const std::lock_guard lock(mailbox_.mutex);
+  stream.entry->add(Entry::kIsSendOver);
+  core_.queued_bytes.fetch_sub(stream.entry->queued.exchange(0, std::memory_order_relaxed),
+                               std::memory_order_relaxed);
+}
+
+}  // namespace knul::channel

@@ -1,0 +1,138 @@
+// One worker's part of one channel: turns what the engine tells into events, and what the program asks into
+// calls of the engine. All program-visible effects of a turn happen in end_turn.
+#pragma once
+
+#include <absl/container/flat_hash_set.h>
+#include <krepis/krepis.hpp>
+
+#include <deque>
+#include <span>
+#include <vector>
+
+#include "channel/channel_core.hpp"
+#include "channel/stream_state.hpp"
+
+namespace knul::channel {
+
+// Thread: the worker's, until detach has returned; then the program's, one at a time.
+// Lifetime: the core's.
+class ChannelWorker {
+ public:
+  // Beyond these, connections are closed with kOverloaded; datagrams are dropped.
+  static constexpr std::uint32_t kMostBacklogEvents = 65'536;
+  static constexpr std::uint64_t kMostParkedBytes = 64 << 20;  // of a channel
+
+  ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& worker);
+
+  // --- What the engine tells. channel_receive.cpp, channel_connections.cpp
+  // Null: the connection was closed instead.
+  ConnectionState* add_connection(krepis::Connection& connection);
+  void close_connection(ConnectionState& state, const krepis::CloseReason& reason);
+  void open_stream(ConnectionState& state, krepis::StreamId id);
+  void receive(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin);
+  void handle_reset(StreamState& stream, std::uint64_t code);
+  void handle_stop_sending(StreamState& stream, std::uint64_t code);
+  void handle_writable(StreamState& stream);
+  void handle_closed(StreamState& stream);
+  void handle_streams_available(ConnectionState& state);
+  void receive_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes);
+  void handle_datagram_writable(ConnectionState& state);
+  void handle_datagram_fate(ConnectionState& state, std::uint32_t context, krepis::DatagramFate fate);
+  void handle_drain(std::chrono::milliseconds left);
+
+  // Everything that the wake-up brought was told: takes the mail and publishes events.
+  void end_turn();
+  // True when the channel is closed and the worker has nothing of it any more.
+  [[nodiscard]] bool is_done() const { return !core_.is_open() && connections_.empty(); }
+
+  // The worker ends: what is open counts as closed by the drain, and nothing is taken any more.
+  void detach();
+  // After detach. Thread: any, one at a time.
+  void pump();
+  void publish_stopped(std::uint32_t code, std::string_view report);
+
+  [[nodiscard]] ChannelCore& core() { return core_; }
+
+ private:
+  struct Passing {  // what is done when the program has read the event with that number
+    std::uint32_t sequence;
+    std::uint32_t handle;
+    bool is_end;  // of the entry; else a stream of the peer may end
+  };
+
+  // channel_worker.cpp
+  FfiEvent make_event(std::uint32_t type, std::uint32_t connection) const;
+  FfiEvent make_event(std::uint32_t type, const StreamState& stream) const;
+  std::uint32_t push(StreamState& stream, FfiEvent event);
+  void refresh_facts(ConnectionState& state);
+  [[nodiscard]] bool is_overloaded() const { return ring_.backlog() >= kMostBacklogEvents; }
+  void look_at_head();
+  void run_passed();
+  void free_entries();
+  void publish();
+  void wait_for_head();
+  void break_channel();
+  void close_all();
+  StreamState* find_stream(std::uint32_t handle);
+  ConnectionState* find_connection(std::uint32_t handle);
+
+  // channel_mail.cpp
+  void take_mail();
+  void run(const Command& command);
+  void run_stream_command(const Command& command, StreamState& stream);
+  void run_connection_command(const Command& command, ConnectionState& state);
+  void open_for_program(const Command& command);
+  void stop_receiving(StreamState& stream, std::uint64_t code);
+  bool try_open(StreamState& stream);
+  void begin_stream(StreamState& stream);
+  void abandon_waiting(StreamState& stream);
+  void release(std::uint32_t offset);
+  void send_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes,
+                     const krepis::DatagramOptions& options);
+  // False: its queue is full, and it says when there is room.
+  bool hand_over(ConnectionState& state, std::span<const std::uint8_t> bytes,
+                 const krepis::DatagramOptions& options);
+  void flush_datagrams(ConnectionState& state);
+
+  // channel_send.cpp
+  void write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin);
+  void write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin);
+  void flush(StreamState& stream);
+  void note_taken(StreamState& stream, std::size_t bytes);
+  void tell_writable(StreamState& stream);
+  void end_sending(StreamState& stream);
+
+  // channel_receive.cpp
+  std::size_t place(StreamState& stream, std::span<const std::uint8_t> bytes);
+  Fill* choose_fill(StreamState& stream, std::size_t bytes);
+  [[nodiscard]] bool may_hold_more(const ConnectionState& state);
+  void finish_receiving(StreamState& stream);
+  void retain_until_read(StreamState& stream);
+  void park(StreamState& stream, std::span<const std::uint8_t> bytes);
+  void drop_parked(StreamState& stream);
+  void unpark_all();
+  bool unpark(StreamState& stream);
+  bool put_bytes(FfiEvent& event, std::span<const std::uint8_t> bytes);
+  void void_stream(StreamState& stream);
+  void free_when_read(std::uint32_t handle);
+  void free_if_released(StreamState& stream);
+  void free_if_released(ConnectionState& state);
+  void note_range(StreamState& stream, std::uint32_t bytes);
+
+  ChannelCore& core_;
+  const unsigned index_;
+  krepis::Worker* worker_;  // null after detach
+  EventRing& ring_;
+  Mailbox& mailbox_;
+  ArenaPart arena_;
+  Fill shared_fill_;
+  Mail mail_;  // being worked on
+  absl::flat_hash_set<ConnectionState*> connections_;
+  std::deque<Passing> passing_;
+  std::vector<Entry*> to_free_;
+  std::deque<std::uint32_t> parking_;  // streams with parked bytes, in turn
+  bool has_freed_ = false;             // arena, since the last unpark_all
+  bool has_closed_all_ = false;
+};
+
+}  // namespace knul::channel

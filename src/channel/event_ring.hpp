@@ -1,0 +1,63 @@
+// The worker's end of one event ring. Events are put together in private memory and published in batches;
+// what does not fit waits in the outbox, in order.
+#pragma once
+
+#include <krepis/krepis.h>
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "channel/region_layout.hpp"
+
+namespace knul::channel {
+
+// Thread: one, the producer, where nothing else is said. Lifetime: the region's.
+class EventRing {
+ public:
+  // `granules`: the state of each range's first granule; set to 1 when an event with bytes goes out.
+  EventRing(std::uint8_t* ring, std::size_t records, std::atomic<std::uint8_t>* granules)
+      : ring_(ring), mask_(static_cast<std::uint32_t>(records) - 1), granules_(granules) {}
+
+  // Gives the event its number, which is returned.
+  std::uint32_t push(const FfiEvent& event);
+  // The event with that number, if it is not published yet. Lifetime: the next push or publish.
+  [[nodiscard]] FfiEvent* find_unpublished(std::uint32_t sequence);
+  [[nodiscard]] std::uint32_t next_sequence() const { return tail_ + backlog(); }
+  [[nodiscard]] std::uint32_t backlog() const { return static_cast<std::uint32_t>(outbox_.size() - first_); }
+
+  // Looks at what the program has read. False: the head is nonsense, and the former one is kept.
+  [[nodiscard]] bool refresh_head();
+  [[nodiscard]] bool has_passed(std::uint32_t sequence) const {
+    return static_cast<std::int32_t>(seen_head() - sequence) > 0;
+  }
+  // Copies what fits to the ring. True when there was anything.
+  bool publish();
+
+  // Thread: any. Whether the program has events to read; head and tail of the same moment are not needed,
+  // because the caller looks again after it was armed.
+  [[nodiscard]] bool has_events() const {
+    return published_tail_.load(std::memory_order_seq_cst) != load_head();
+  }
+  [[nodiscard]] std::uint64_t published() const { return published_.load(std::memory_order_relaxed); }
+  // Whether the producer has not seen the program's head.
+  [[nodiscard]] bool has_moved() const { return load_head() != seen_head(); }
+
+ private:
+  [[nodiscard]] std::uint32_t load_head() const {
+    return __atomic_load_n(reinterpret_cast<const std::uint32_t*>(ring_ + kHeadOffset), __ATOMIC_SEQ_CST);
+  }
+  [[nodiscard]] std::uint32_t seen_head() const { return seen_head_.load(std::memory_order_relaxed); }
+
+  std::uint8_t* ring_;
+  std::uint32_t mask_;
+  std::atomic<std::uint8_t>* granules_;
+  std::vector<FfiEvent> outbox_;
+  std::size_t first_ = 0;  // of the outbox that is not published
+  std::uint32_t tail_ = 0;
+  std::atomic<std::uint64_t> published_{0};  // in all
+  std::atomic<std::uint32_t> seen_head_{0};
+  std::atomic<std::uint32_t> published_tail_{0};  // what the region says is the program's copy
+};
+
+}  // namespace knul::channel

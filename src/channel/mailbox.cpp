@@ -1,0 +1,65 @@
+#include "channel/mailbox.hpp"
+
+#include <utility>
+
+namespace knul::channel {
+namespace {
+
+// A burst's memory is given back, a working set's is kept.
+template <class T>
+void empty(std::vector<T>& list) {
+  constexpr std::size_t kKeptBytes = 4 << 20;
+  list.clear();
+  if (list.capacity() * sizeof(T) > kKeptBytes) {
+    list.shrink_to_fit();
+  }
+}
+
+}  // namespace
+
+void Mail::clear() {
+  empty(commands);
+  empty(bytes);
+  empty(buffers);
+  empty(releases);
+}
+
+void Mailbox::write(std::uint32_t stream, std::span<const std::uint8_t> bytes, bool is_fin) {
+  const std::size_t offset = mail.bytes.size();
+  mail.bytes.insert(mail.bytes.end(), bytes.begin(), bytes.end());
+  if (!mail.commands.empty()) {
+    Command& last = mail.commands.back();
+    // Writes in a row on one stream become one.
+    if (last.kind == Command::Kind::kWrite && last.handle == stream && last.offset + last.length == offset) {
+      last.length += static_cast<std::uint32_t>(bytes.size());
+      last.is_set = last.is_set || is_fin;
+      return;
+    }
+  }
+  Command command;
+  command.kind = Command::Kind::kWrite;
+  command.handle = stream;
+  command.offset = offset;
+  command.length = static_cast<std::uint32_t>(bytes.size());
+  command.is_set = is_fin;
+  mail.commands.push_back(command);
+}
+
+void Mailbox::write_shared(std::uint32_t stream, krepis::SharedBytes bytes, bool is_fin) {
+  Command command;
+  command.kind = Command::Kind::kWriteShared;
+  command.handle = stream;
+  command.offset = mail.buffers.size();
+  command.is_set = is_fin;
+  mail.buffers.push_back(std::move(bytes));
+  mail.commands.push_back(command);
+}
+
+void Mailbox::add_with_bytes(Command command, std::span<const std::uint8_t> bytes) {
+  command.offset = mail.bytes.size();
+  command.length = static_cast<std::uint32_t>(bytes.size());
+  mail.bytes.insert(mail.bytes.end(), bytes.begin(), bytes.end());
+  mail.commands.push_back(command);
+}
+
+}  // namespace knul::channel

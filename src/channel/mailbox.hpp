@@ -1,0 +1,63 @@
+// What the program's threads have for one worker of one channel: commands, the bytes of small writes, the
+// buffers of large ones, released offsets. The worker swaps the whole against an empty one, so neither side
+// waits for more than a copy, and in steady state nobody allocates.
+#pragma once
+
+#include <krepis/krepis.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <vector>
+
+namespace knul::channel {
+
+struct Command {
+  enum class Kind : std::uint8_t {
+    kWrite,         // bytes [offset, offset + length) of Mail::bytes
+    kWriteShared,   // Mail::buffers[offset]
+    kWantWritable,  // a write was cut short
+    kOpenStream,    // handle: of the stream
+    kReset,
+    kStopSending,
+    kPriority,
+    kDatagram,
+    kWantDatagramWritable,
+    kCloseConnection,
+  };
+  Kind kind = Kind::kWrite;
+  bool is_set = false;      // FIN, unidirectional, incremental, or whether the fate is reported
+  std::uint8_t option = 0;  // urgency, or the datagram policy
+  std::uint32_t handle = 0;
+  std::uint32_t length = 0;
+  std::uint32_t expires_ms = 0;
+  std::uint32_t context = 0;
+  std::size_t offset = 0;
+  std::uint64_t code = 0;
+};
+
+struct Mail {
+  void clear();
+
+  std::vector<Command> commands;
+  std::vector<std::uint8_t> bytes;
+  std::vector<krepis::SharedBytes> buffers;
+  std::vector<std::uint32_t> releases;
+};
+
+struct Mailbox {
+  // Thread: any, with the mutex held.
+  void write(std::uint32_t stream, std::span<const std::uint8_t> bytes, bool is_fin);
+  void write_shared(std::uint32_t stream, krepis::SharedBytes bytes, bool is_fin);
+  void add(const Command& command) { mail.commands.push_back(command); }
+  void add_with_bytes(Command command, std::span<const std::uint8_t> bytes);
+
+  std::mutex mutex;
+  Mail mail;
+  bool is_open = true;  // false: the worker has ended and takes nothing any more
+  // The worker was told, and has not looked since.
+  std::atomic<bool> is_told{false};
+};
+
+}  // namespace knul::channel

@@ -1,0 +1,23 @@
+#include "channel/mapping.hpp"
+
+#include <sys/mman.h>
+
+namespace knul::channel {
+
+std::optional<Mapping> Mapping::create(std::size_t bytes) noexcept {
+  // Private: a fork gets a copy, and no view of what the parent receives.
+  void* const data =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (data == MAP_FAILED) {
+    return std::nullopt;
+  }
+  return Mapping(static_cast<std::uint8_t*>(data), bytes);
+}
+
+Mapping::~Mapping() {
+  if (data_ != nullptr) {
+    ::munmap(data_, bytes_);
+  }
+}
+
+}  // namespace knul::channel

@@ -1,0 +1,34 @@
+// Zeroed memory straight from the kernel: pages cost nothing until they are touched.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace knul::channel {
+
+class Mapping {
+ public:
+  // Nothing when the kernel refuses. `bytes` above 0.
+  static std::optional<Mapping> create(std::size_t bytes) noexcept;
+  Mapping(Mapping&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  Mapping& operator=(Mapping&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~Mapping();
+
+  [[nodiscard]] std::uint8_t* data() const { return data_; }
+  [[nodiscard]] std::size_t size() const { return bytes_; }
+
+ private:
+  Mapping(std::uint8_t* data, std::size_t bytes) : data_(data), bytes_(bytes) {}
+
+  std::uint8_t* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace knul::channel

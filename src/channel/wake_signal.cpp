@@ -1,0 +1,147 @@
+#include "channel/wake_signal.hpp"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace knul::channel {
+namespace {
+
+using krepis::Error;
+using krepis::ErrorCode;
+
+Error no_descriptors(const char* what) {
+  return {ErrorCode::kQuotaExceeded, std::string(what) + ": " + std::strerror(errno)};
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  if (fd_ >= 0) {
+    ::close(fd_);
+  }
+}
+
+krepis::Result<void> WakeSignal::open(WakeKind kind, const std::string& path) {
+  wait_fd_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wait_fd_.is_open()) {
+    return no_descriptors("eventfd");
+  }
+  switch (kind) {
+    case WakeKind::kNone:
+      return {};
+    case WakeKind::kSocketPair:
+      return open_pair();
+    case WakeKind::kPath:
+      return listen_at(path);
+  }
+  return {};
+}
+
+krepis::Result<void> WakeSignal::open_pair() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    return no_descriptors("socketpair");
+  }
+  socket_ = Descriptor(ends[0]);
+  program_end_ = Descriptor(ends[1]);
+  return {};
+}
+
+krepis::Result<void> WakeSignal::listen_at(const std::string& path) {
+  Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listener.is_open()) {
+    return no_descriptors("socket");
+  }
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  // Linux: the mode of the socket is that of the file, which is for its owner only.
+  if (::fchmod(listener.value(), S_IRUSR | S_IWUSR) != 0 ||
+      ::bind(listener.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return Error{ErrorCode::kInvalidRequest,
+                 "wake_path is \"" + path + "\", which cannot be bound: " + std::strerror(errno)};
+  }
+  path_ = path;
+  listener_ = std::move(listener);
+  if (::listen(listener_.value(), 1) != 0) {
+    return no_descriptors("listen");
+  }
+  return {};
+}
+
+WakeSignal::~WakeSignal() {
+  if (!path_.empty()) {
+    ::unlink(path_.c_str());
+  }
+}
+
+int WakeSignal::library_end() const { return listener_.is_open() ? listener_.value() : socket_.value(); }
+
+void WakeSignal::arm() {
+  if (listener_.is_open()) {
+    const std::lock_guard lock(mutex_);
+    accept_program();
+  }
+  is_armed_.exchange(true, std::memory_order_seq_cst);
+}
+
+void WakeSignal::accept_program() {
+  if (!socket_.is_open()) {
+    socket_ = Descriptor(::accept4(listener_.value(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  }
+}
+
+void WakeSignal::notify() {
+  if (is_armed_.load(std::memory_order_seq_cst) && is_armed_.exchange(false, std::memory_order_seq_cst)) {
+    send_byte();
+  }
+  if (is_waiting_.load(std::memory_order_seq_cst) && is_waiting_.exchange(false, std::memory_order_seq_cst)) {
+    signal_wait();
+  }
+}
+
+void WakeSignal::notify_all() {
+  is_armed_.store(false, std::memory_order_relaxed);
+  send_byte();
+  signal_wait();
+}
+
+void WakeSignal::send_byte() {
+  wakeups_.fetch_add(1, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  if (listener_.is_open()) {
+    accept_program();
+  }
+  if (!socket_.is_open()) {
+    return;
+  }
+  const char byte = 1;
+  // A full socket holds bytes that wake the program all the same.
+  if (::send(socket_.value(), &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN &&
+      errno != EINTR) {
+    // The program has closed its end. At a path another one may come.
+    if (listener_.is_open()) {
+      socket_.reset();
+    }
+  }
+}
+
+void WakeSignal::signal_wait() {
+  const std::uint64_t one = 1;
+  (void)!::write(wait_fd_.value(), &one, sizeof one);
+}
+
+void WakeSignal::end_wait() {
+  is_waiting_.store(false, std::memory_order_relaxed);
+  std::uint64_t count = 0;
+  (void)!::read(wait_fd_.value(), &count, sizeof count);
+}
+
+}  // namespace knul::channel

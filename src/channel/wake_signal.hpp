@@ -1,0 +1,79 @@
+// Wakes the program: a byte on a socket that its event loop reads, and a descriptor for krepis_channel_wait.
+#pragma once
+
+#include <krepis/krepis.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace knul::channel {
+
+// Owns a descriptor.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor();
+
+  [[nodiscard]] int value() const { return fd_; }
+  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+  void reset() { Descriptor(std::move(*this)); }
+
+ private:
+  int fd_ = -1;
+};
+
+enum class WakeKind : std::uint8_t { kNone, kSocketPair, kPath };
+
+// Thread: all functions from any thread.
+class WakeSignal {
+ public:
+  // Errors: kQuotaExceeded (descriptors), kInvalidRequest (the path).
+  krepis::Result<void> open(WakeKind kind, const std::string& path);
+  ~WakeSignal();
+
+  // The program's end of a socket pair, once; else -1.
+  [[nodiscard]] int take_program_end() { return program_end_.release(); }
+  // For what a fork must close.
+  [[nodiscard]] int library_end() const;
+  [[nodiscard]] int wait_fd() const { return wait_fd_.value(); }
+
+  // Says that the next notify is to be seen by the program, and takes a program that connected meanwhile.
+  void arm();
+  void disarm() { is_armed_.store(false, std::memory_order_relaxed); }
+  void begin_wait() { is_waiting_.exchange(true, std::memory_order_seq_cst); }
+  void end_wait();
+  // After events were published; costs system calls only for a program that sleeps or may be about to.
+  void notify();
+  // Also wakes who is not armed.
+  void notify_all();
+
+  [[nodiscard]] std::uint64_t wakeups() const { return wakeups_.load(std::memory_order_relaxed); }
+
+ private:
+  krepis::Result<void> open_pair();
+  krepis::Result<void> listen_at(const std::string& path);
+  void accept_program();
+  void send_byte();
+  void signal_wait();
+
+  std::mutex mutex_;        // of the socket, which a program may connect to again
+  Descriptor socket_;       // our end
+  Descriptor listener_;     // kPath
+  Descriptor program_end_;  // until it is taken
+  Descriptor wait_fd_;      // an eventfd
+  std::string path_;
+  std::atomic<bool> is_armed_{false};
+  std::atomic<bool> is_waiting_{false};
+  std::atomic<std::uint64_t> wakeups_{0};
+};
+
+}  // namespace knul::channel

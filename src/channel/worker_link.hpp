@@ -1,0 +1,45 @@
+// The way to a worker for threads that may outlive it.
+#pragma once
+
+#include <krepis/krepis.hpp>
+
+#include <functional>
+#include <mutex>
+#include <utility>
+
+namespace knul::channel {
+
+class ChannelApplication;
+
+// Thread: all functions from any thread; a task runs on the worker's.
+class WorkerLink {
+ public:
+  // By the application, when it begins and before it ends.
+  void connect(krepis::Worker* worker, ChannelApplication* application) {
+    const std::lock_guard lock(mutex_);
+    worker_ = worker;
+    application_ = application;
+  }
+
+  // False when the worker has ended or its queue is full. The task runs while the application lives.
+  bool post(std::function<void(ChannelApplication&)> task) {
+    const std::lock_guard lock(mutex_);
+    if (worker_ == nullptr) {
+      return false;
+    }
+    return worker_->post([application = application_, task = std::move(task)] { task(*application); });
+  }
+
+  // Makes the worker look at its mailboxes.
+  bool wake() {
+    const std::lock_guard lock(mutex_);
+    return worker_ != nullptr && worker_->post([] {});
+  }
+
+ private:
+  std::mutex mutex_;
+  krepis::Worker* worker_ = nullptr;
+  ChannelApplication* application_ = nullptr;
+};
+
+}  // namespace knul::channel

@@ -1,0 +1,292 @@
+#include "peer.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <functional>
+#include <krepis/krepis.hpp>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <vector>
+
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(20);
+
+struct StreamRecord {
+  std::uint64_t received = 0;
+  std::uint64_t unconsumed = 0;
+  bool is_as_expected = true;
+  bool has_fin = false;
+  std::optional<std::uint64_t> reset_code, stop_code;
+  std::uint64_t written = 0;
+  std::uint64_t to_write = 0;
+  bool wants_fin = false;
+};
+
+// What both threads know. Lifetime: both sides hold it.
+struct State {
+  std::mutex mutex;
+  std::condition_variable changed;
+  krepis::Connection* connection = nullptr;  // Thread: used on the client's only
+  bool is_closed = false;
+  krepis::CloseReason reason;
+  bool is_holding = false;
+  std::map<krepis::StreamId, StreamRecord> streams;
+  std::vector<krepis::StreamId> opened_by_server, finished;
+  std::uint32_t datagrams = 0;
+
+  void tell(const std::function<void()>& change) {
+    const std::lock_guard lock(mutex);
+    change();
+    changed.notify_all();
+  }
+  bool wait(const std::function<bool()>& condition) {
+    std::unique_lock lock(mutex);
+    // By the system clock: ThreadSanitizer of gcc 12 does not know the wait on the steady one.
+    return changed.wait_until(lock, std::chrono::system_clock::now() + kPatience, condition);
+  }
+};
+
+// Thread: the client's, with the lock held.
+void write_more(krepis::Connection& connection, krepis::StreamId id, StreamRecord& stream) {
+  std::vector<std::uint8_t> bytes;
+  while (stream.to_write > 0 || stream.wants_fin) {
+    bytes.resize(std::min<std::uint64_t>(stream.to_write, 64 << 10));
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      bytes[i] = peer_pattern(stream.written + i);
+    }
+    const bool is_last = bytes.size() == stream.to_write;
+    const std::size_t taken =
+        connection.write(id, bytes, is_last && stream.wants_fin ? krepis::Fin::kYes : krepis::Fin::kNo);
+    stream.written += taken;
+    stream.to_write -= taken;
+    if (taken < bytes.size()) {
+      return;
+    }
+    if (is_last) {
+      stream.wants_fin = false;
+      return;
+    }
+  }
+}
+
+class Listener final : public krepis::Application {
+ public:
+  explicit Listener(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  void on_connection(krepis::Connection& connection) override {
+    state_->tell([&] { state_->connection = &connection; });
+  }
+  void on_connection_closed(krepis::Connection&, const krepis::CloseReason& reason) override {
+    state_->tell([&] {
+      state_->connection = nullptr;
+      state_->is_closed = true;
+      state_->reason = reason;
+    });
+  }
+  void on_stream_opened(krepis::Connection&, krepis::StreamId stream) override {
+    state_->tell([&] { state_->opened_by_server.push_back(stream); });
+  }
+  void on_stream_data(krepis::Connection& connection, krepis::StreamId id,
+                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    state_->tell([&] {
+      StreamRecord& stream = state_->streams[id];
+      for (const std::uint8_t byte : bytes) {
+        stream.is_as_expected = stream.is_as_expected && byte == peer_pattern(stream.received);
+        ++stream.received;
+      }
+      if (state_->is_holding) {
+        stream.unconsumed += bytes.size();
+      } else {
+        connection.consume(id, bytes.size());
+      }
+      if (fin == krepis::Fin::kYes) {
+        stream.has_fin = true;
+        state_->finished.push_back(id);
+      }
+    });
+  }
+  void on_stream_writable(krepis::Connection& connection, krepis::StreamId id) override {
+    state_->tell([&] { write_more(connection, id, state_->streams[id]); });
+  }
+  void on_stream_reset(krepis::Connection&, krepis::StreamId id, std::uint64_t code) override {
+    state_->tell([&] { state_->streams[id].reset_code = code; });
+  }
+  void on_stop_sending(krepis::Connection&, krepis::StreamId id, std::uint64_t code) override {
+    state_->tell([&] { state_->streams[id].stop_code = code; });
+  }
+  void on_datagram(krepis::Connection&, std::span<const std::uint8_t>) override {
+    state_->tell([&] { ++state_->datagrams; });
+  }
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+int fail(const char* what) {
+  std::fprintf(stderr, "peer: %s\n", what);
+  return -1;
+}
+
+}  // namespace
+
+struct Peer {
+  std::shared_ptr<State> state = std::make_shared<State>();
+  std::unique_ptr<krepis::QuicClient> client;
+
+  // Runs on the client's thread with the lock held; false also when the connection is gone.
+  bool run(std::function<bool(krepis::Connection&)> action) {
+    struct Result {
+      bool is_done = false;
+      bool is_well = false;
+    };
+    const auto result = std::make_shared<Result>();
+    client->post([state = state, result, action = std::move(action)] {
+      state->tell([&] { *result = {true, state->connection != nullptr && action(*state->connection)}; });
+    });
+    return state->wait([&] { return result->is_done; }) && result->is_well;
+  }
+  int run(const char* what, std::function<bool(krepis::Connection&)> action) {
+    return run(std::move(action)) ? 0 : fail(what);
+  }
+  int wait(const char* what, const std::function<bool()>& condition) {
+    return state->wait(condition) ? 0 : fail(what);
+  }
+  StreamRecord& stream(std::int64_t id) { return state->streams[static_cast<krepis::StreamId>(id)]; }
+};
+
+Peer* peer_connect(std::uint16_t port) {
+  auto peer = std::make_unique<Peer>();
+  krepis::ClientOptions options;
+  options.verify_peer = false;
+  auto client = krepis::QuicClient::start(options, std::make_unique<Listener>(peer->state));
+  if (!client || !(*client)->connect("127.0.0.1", port, "localhost", 0)) {
+    fail("no client");
+    return nullptr;
+  }
+  peer->client = *std::move(client);
+  State& state = *peer->state;
+  if (!state.wait([&] { return state.connection != nullptr || state.is_closed; }) || state.is_closed) {
+    fail("no connection");
+    return nullptr;
+  }
+  return peer.release();
+}
+
+void peer_free(Peer* peer) { delete peer; }
+
+int peer_close(Peer* peer, std::uint64_t code) {
+  return peer->run("no connection to close", [=](krepis::Connection& connection) {
+    connection.close(code, "the peer is done");
+    return true;
+  });
+}
+
+int peer_wait_closed(Peer* peer, std::uint64_t* code) {
+  const int result = peer->wait("the connection was not closed", [=] { return peer->state->is_closed; });
+  *code = peer->state->reason.code;
+  return result;
+}
+
+std::int64_t peer_open(Peer* peer, int unidirectional) {
+  const auto id = std::make_shared<std::int64_t>(-1);
+  peer->run([=](krepis::Connection& connection) {
+    const auto opened = connection.open_stream(unidirectional != 0 ? krepis::StreamDirection::kUnidirectional
+                                                                   : krepis::StreamDirection::kBidirectional);
+    *id = opened ? static_cast<std::int64_t>(*opened) : -1;
+    return true;
+  });
+  return *id;
+}
+
+int peer_write(Peer* peer, std::int64_t id, std::uint64_t length, int fin) {
+  return peer->run("no connection to write to", [=](krepis::Connection& connection) {
+    StreamRecord& stream = peer->stream(id);
+    stream.to_write += length;
+    stream.wants_fin = fin != 0;
+    write_more(connection, static_cast<krepis::StreamId>(id), stream);
+    return true;
+  });
+}
+
+int peer_reset(Peer* peer, std::int64_t id, std::uint64_t code) {
+  return peer->run("no connection to reset a stream of", [=](krepis::Connection& connection) {
+    connection.reset_stream(static_cast<krepis::StreamId>(id), code);
+    return true;
+  });
+}
+
+int peer_stop_sending(Peer* peer, std::int64_t id, std::uint64_t code) {
+  return peer->run("no connection to stop a stream of", [=](krepis::Connection& connection) {
+    connection.stop_sending(static_cast<krepis::StreamId>(id), code);
+    return true;
+  });
+}
+
+int peer_hold(Peer* peer, int is_holding) {
+  return peer->run("no connection to hold", [=](krepis::Connection& connection) {
+    peer->state->is_holding = is_holding != 0;
+    for (auto& [id, stream] : peer->state->streams) {
+      if (is_holding == 0) {
+        connection.consume(id, std::exchange(stream.unconsumed, 0));
+      }
+    }
+    return true;
+  });
+}
+
+int peer_wait_bytes(Peer* peer, std::int64_t id, std::uint64_t length) {
+  const int result = peer->wait("bytes did not come", [=] { return peer->stream(id).received >= length; });
+  return result == 0 && peer->stream(id).is_as_expected ? 0 : fail("other bytes than the pattern");
+}
+
+int peer_wait_fin(Peer* peer, std::int64_t id, std::uint64_t* length) {
+  const int result = peer->wait("FIN did not come", [=] { return peer->stream(id).has_fin; });
+  *length = peer->stream(id).received;
+  return result == 0 && peer->stream(id).is_as_expected ? 0 : fail("other bytes than the pattern");
+}
+
+int peer_wait_reset(Peer* peer, std::int64_t id, std::uint64_t* code) {
+  const int result =
+      peer->wait("RESET_STREAM did not come", [=] { return peer->stream(id).reset_code.has_value(); });
+  *code = peer->stream(id).reset_code.value_or(0);
+  return result;
+}
+
+int peer_wait_stop_sending(Peer* peer, std::int64_t id, std::uint64_t* code) {
+  const int result =
+      peer->wait("STOP_SENDING did not come", [=] { return peer->stream(id).stop_code.has_value(); });
+  *code = peer->stream(id).stop_code.value_or(0);
+  return result;
+}
+
+std::int64_t peer_wait_opened(Peer* peer, std::uint32_t index) {
+  const std::vector<krepis::StreamId>& opened = peer->state->opened_by_server;
+  return peer->wait("the server opened no stream", [&] { return opened.size() > index; }) == 0
+             ? static_cast<std::int64_t>(opened[index])
+             : -1;
+}
+
+std::int64_t peer_wait_finished(Peer* peer, std::uint32_t index) {
+  const std::vector<krepis::StreamId>& finished = peer->state->finished;
+  return peer->wait("no stream finished", [&] { return finished.size() > index; }) == 0
+             ? static_cast<std::int64_t>(finished[index])
+             : -1;
+}
+
+int peer_send_datagram(Peer* peer, std::uint32_t length) {
+  return peer->run("no datagram was taken", [=](krepis::Connection& connection) {
+    std::vector<std::uint8_t> bytes(length);
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      bytes[i] = peer_pattern(i);
+    }
+    return connection.send_datagram(bytes);
+  });
+}
+
+int peer_wait_datagrams(Peer* peer, std::uint32_t count) {
+  return peer->wait("datagrams did not come", [=] { return peer->state->datagrams >= count; });
+}
