@@ -21,7 +21,8 @@ const commands: Record<string, Command> = {
     await stream.end();
   },
   /** Through WebStreams. */
-  async pipe(stream) {
+  async pipe(stream, rest) {
+    if (rest.length > 0) await stream.write(rest);
     await stream.readable.pipeTo(stream.writable);
   },
   async send(stream, _, length) {
