@@ -297,10 +297,9 @@ export class StreamState {
     if (this.#end !== null) return;
     const reason = error ?? this.#readError ?? this.#writeError ?? undefined;
     this.#end = reason ? { isClean, error: reason } : { isClean };
-    const late = error ?? new StreamError("local", 0, "the stream is closed");
     if (this.#isAtEnd) this.#keepUnread();
-    else this.failReading(late);
-    if (this.#writes !== null || error) this.failWriting(late);
+    else if (this.canRead) this.failReading(error ?? closedError());
+    if (this.#writes !== null || error) this.failWriting(error ?? closedError());
     this.#closed?.resolve(this.#end);
   }
 
@@ -328,6 +327,11 @@ export class StreamState {
     if (error !== null) this.#abort.abort(error);
     return this.#abort.signal;
   }
+}
+
+/** Made only where somebody gets to see it: capturing a stack costs more than serving a request. */
+function closedError(): StreamError {
+  return new StreamError("local", 0, "the stream is closed");
 }
 
 function ignore(): void {}
