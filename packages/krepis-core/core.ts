@@ -195,7 +195,7 @@ export class KrepisCore implements Disposable {
     return this.#server.symbols;
   }
 
-  /** A copy of what a call answered, because the library's buffer is the next call's, too. */
+  /** What a call answered. Lifetime: until this isolate's next call that answers with bytes. */
   #bytes(call: IntoCall): ArrayBuffer {
     const out = new Uint8Array(this.#response.buffer);
     const code = call(out);
@@ -203,9 +203,7 @@ export class KrepisCore implements Disposable {
     const data = this.#response[(FfiResponse.result_buffer + FfiBuffer.data) / 8];
     const length = this.#response[(FfiResponse.result_buffer + FfiBuffer.len) / 8];
     const pointer = Deno.UnsafePointer.create(data);
-    return pointer
-      ? new Deno.UnsafePointerView(pointer).getArrayBuffer(Number(length)).slice(0)
-      : new ArrayBuffer(0);
+    return pointer ? new Deno.UnsafePointerView(pointer).getArrayBuffer(Number(length)) : new ArrayBuffer(0);
   }
 
   // deno-lint-ignore no-explicit-any -- the callers state what the library documents

@@ -29,7 +29,7 @@ export class Deadlines<T extends Timed> {
     if (this.#last === null) this.#first = item;
     else this.#last.later = item;
     this.#last = item;
-    if (this.#timer === undefined) this.#arm(this.#limitMs);
+    this.#arm(this.#limitMs);
   }
 
   remove(item: T): void {
@@ -49,6 +49,7 @@ export class Deadlines<T extends Timed> {
 
   // Left armed when the list is empty: it looks once more and ends.
   #arm(ms: number): void {
+    if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#look();

@@ -40,6 +40,16 @@ Deno.test("an item added while another is about to expire has its whole time", a
   strictEqual(await alive(done.promise) - began >= 59, true);
 });
 
+Deno.test("an item added before the timer of an earlier one ends expires, too", async () => {
+  const done = Promise.withResolvers<void>();
+  const deadlines = new Deadlines<Item>(30, ({ name }) => {
+    if (name === "second") done.resolve();
+  });
+  deadlines.add(item("first"));
+  setTimeout(() => deadlines.add(item("second")), 5);
+  await alive(Promise.race([done.promise, new Promise((_, reject) => setTimeout(reject, 5000))]));
+});
+
 Deno.test("without a limit nothing is kept", () => {
   const deadlines = new Deadlines<Item>(0, () => {});
   const one = item("one");

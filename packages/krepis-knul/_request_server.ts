@@ -84,7 +84,7 @@ export class RequestServer {
   }
 
   #answer(request: RequestState, answer: QuicResponse): void {
-    if (request.isOver) return; // timed out or aborted meanwhile
+    if (request.isOver) return discard(answer, request.signal.reason); // timed out or aborted meanwhile
     const { stream } = request;
     if (answer instanceof Uint8Array) {
       stream.finish(answer, answer.buffer === stream.channel.buffer);
@@ -142,6 +142,11 @@ export class RequestServer {
 
 function release(stream: StreamState, offset: number, length: number): void {
   if (length > 0) stream.channel.release(offset);
+}
+
+/** A stream that nobody reads holds what it was made from. */
+function discard(answer: QuicResponse, reason: unknown): void {
+  if (answer instanceof ReadableStream) answer.cancel(reason).catch(() => {});
 }
 
 function isPromise(answer: QuicResponse | Promise<QuicResponse>): answer is Promise<QuicResponse> {

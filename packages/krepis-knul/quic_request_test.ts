@@ -119,10 +119,11 @@ for (
 
 Deno.test("a request that takes too long is reset with its code and its signal aborts", async () => {
   const seen = Promise.withResolvers<StreamError>();
+  const late = Promise.withResolvers<string>();
   const fake = open(
     (request) => {
       request.signal.onabort = () => seen.resolve(request.signal.reason);
-      return new Promise(() => {});
+      return late.promise;
     },
     {},
     { requestTimeoutMs: 5 },
@@ -133,6 +134,10 @@ Deno.test("a request that takes too long is reset with its code and its signal a
   clearTimeout(keepAlive);
   strictEqual(fake.of(5).resetCode, BigInt(AdapterCode.RequestTimeout));
   strictEqual(fake.session.requests?.timeouts, 1);
+  late.resolve("too late");
+  await settle();
+  strictEqual(fake.text(5), "");
+  strictEqual(fake.held.size, 0);
 });
 
 Deno.test("the signal aborts when the client stops the answer or the connection ends", () => {
@@ -169,6 +174,16 @@ Deno.test("an answer's stream is cancelled when the client stops it", async () =
   fake.deliver({ type: EventType.StopSending, connection: 1, stream: 5, code: 9 });
   strictEqual((await cancelled.promise as StreamError).applicationCode, 9);
   strictEqual(fake.session.errors.handlerErrors, 0);
+});
+
+Deno.test("an answer's stream that comes too late is cancelled", async () => {
+  const cancelled = Promise.withResolvers<unknown>();
+  const late = Promise.withResolvers<ReadableStream>();
+  const fake = open(() => late.promise);
+  fake.request(5, bytesOf("?"));
+  fake.deliver({ type: EventType.StopSending, connection: 1, stream: 5, code: 9 });
+  late.resolve(new ReadableStream({ cancel: (reason) => cancelled.resolve(reason) }));
+  strictEqual((await cancelled.promise as StreamError).applicationCode, 9);
 });
 
 Deno.test("a unidirectional stream is refused with NoConsumer when only requests are taken", () => {

@@ -146,9 +146,12 @@ Deno.test("a handler that fails resets its stream and is counted", async () => {
 });
 
 Deno.test("readable gives copies on demand and writable sends", async () => {
-  const { fake, stream } = open("copy", EventFlag.Opened | EventFlag.Fin);
+  const { fake, stream } = open("copy", EventFlag.Opened);
+  const { readable } = stream;
+  await settle();
   strictEqual(fake.held.size, 1);
-  const chunks = await Array.fromAsync(stream.readable);
+  fake.deliver(fake.data(5, new Uint8Array(0), EventFlag.Fin));
+  const chunks = await Array.fromAsync(readable);
   strictEqual(fake.held.size, 0);
   strictEqual(text(chunks[0]), "copy");
   const writer = stream.writable.getWriter();
