@@ -67,7 +67,8 @@ typedef struct FfiChannelRegion {
   uint64_t ring_offset; /* of the first ring, from base */
   uint64_t ring_stride; /* bytes from one ring to the next */
   uint64_t arena_offset;
-  uint64_t arena_bytes;
+  uint64_t arena_bytes;  /* at least what was asked for: the same number of blocks of 32 KiB for each worker,
+                            four  at least, and one more for the report of the stop */
   uint32_t channel;      /* the handle */
   uint32_t rings;        /* one for each worker */
   uint32_t ring_records; /* of each ring */
@@ -94,8 +95,8 @@ typedef enum KrepisEventType {
   KREPIS_EVENT_CHANNEL_CLOSED = 14 /* the library closed the channel; code: KrepisError; nothing follows */
 } KrepisEventType;
 
-/* Flags of STREAM_DATA, STREAM_RESET and STREAM_CLOSED. */
-#define KREPIS_FLAG_OPENED 1u /* first event of a stream that the peer opened */
+/* Flags of the events of a stream. */
+#define KREPIS_FLAG_OPENED 1u /* first event, of whatever type, of a stream that the peer opened */
 #define KREPIS_FLAG_FIN 2u    /* these are the last bytes */
 #define KREPIS_FLAG_CLEAN 4u  /* STREAM_CLOSED: neither side had reset or stopped it */
 

@@ -84,7 +84,8 @@ static void open_refuses_each_wrong_parameter(void) {
   FfiChannelRegion region;
   server = start_server_json(NULL);
   CHECK_EQUAL(krepis_channel_open(server, NULL, NULL), KREPIS_INVALID_POINTER);
-  CHECK_EQUAL(krepis_channel_open(server, NULL, (FfiChannelRegion*)(void*)(bytes + 1)), KREPIS_MEMORY_ALIGNMENT);
+  CHECK_EQUAL(krepis_channel_open(server, NULL, (FfiChannelRegion*)(void*)(bytes + 1)),
+              KREPIS_MEMORY_ALIGNMENT);
   CHECK_EQUAL(krepis_channel_open(server, (const FfiChannelConfig*)(const void*)(bytes + 1), &region),
               KREPIS_MEMORY_ALIGNMENT);
   CHECK_EQUAL(krepis_channel_open(server + (1u << 20), NULL, &region), KREPIS_INVALID_POINTER);
@@ -171,7 +172,8 @@ static void functions_refuse_streams_and_connections_that_are_none(void) {
   CHECK_EQUAL(krepis_stream_stop_sending(channel(), connection, 0), KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_stream_priority(channel(), connection, 0, 0), KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_stream_info_into(channel(), connection, &response), KREPIS_INVALID_POINTER);
-  CHECK_EQUAL(krepis_datagram_send(channel(), data.stream, &byte, 1, 0, 0, 0), (uint64_t)-KREPIS_INVALID_POINTER);
+  CHECK_EQUAL(krepis_datagram_send(channel(), data.stream, &byte, 1, 0, 0, 0),
+              (uint64_t)-KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_connection_close(channel(), data.stream, 0, NULL, 0), KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_connection_info_into(channel(), data.stream, &response), KREPIS_INVALID_POINTER);
   tear_down();
@@ -193,11 +195,14 @@ static void functions_refuse_each_wrong_value(void) {
   CHECK_EQUAL(krepis_stream_priority(channel(), data.stream, 0, 2), KREPIS_INVALID_REQUEST);
   CHECK_EQUAL(krepis_stream_priority(channel(), data.stream, 7, 0), KREPIS_SUCCESS);
   CHECK_EQUAL(krepis_stream_info_into(channel(), data.stream, NULL), KREPIS_INVALID_POINTER);
-  CHECK_EQUAL(krepis_datagram_send(channel(), connection, NULL, 1, 0, 0, 0), (uint64_t)-KREPIS_INVALID_POINTER);
-  CHECK_EQUAL(krepis_datagram_send(channel(), connection, &byte, 0, 0, 0, 0), (uint64_t)-KREPIS_INVALID_REQUEST);
+  CHECK_EQUAL(krepis_datagram_send(channel(), connection, NULL, 1, 0, 0, 0),
+              (uint64_t)-KREPIS_INVALID_POINTER);
+  CHECK_EQUAL(krepis_datagram_send(channel(), connection, &byte, 0, 0, 0, 0),
+              (uint64_t)-KREPIS_INVALID_REQUEST);
   CHECK_EQUAL(krepis_datagram_send(channel(), connection, &byte, 70000, 0, 0, 0),
               (uint64_t)-KREPIS_INVALID_REQUEST);
-  CHECK_EQUAL(krepis_datagram_send(channel(), connection, &byte, 1, 3, 0, 0), (uint64_t)-KREPIS_INVALID_REQUEST);
+  CHECK_EQUAL(krepis_datagram_send(channel(), connection, &byte, 1, 3, 0, 0),
+              (uint64_t)-KREPIS_INVALID_REQUEST);
   CHECK_EQUAL(krepis_connection_close(channel(), connection, too_large, NULL, 0), KREPIS_INVALID_REQUEST);
   CHECK_EQUAL(krepis_connection_close(channel(), connection, 0, NULL, 1), KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_connection_close(channel(), connection, 0, reason, 1025), KREPIS_INVALID_REQUEST);
@@ -302,7 +307,7 @@ static void a_channel_wakes_whoever_connects_to_its_path(void) {
   server = start_server_json("\"workers\":1");
   const FfiChannelConfig config = {.wake = KREPIS_WAKE_PATH, .wake_path = text_buffer(address.sun_path)};
   consumer_open(&consumer, server, &config);
-  CHECK_EQUAL(consumer.region.wake_fd, (uint32_t)-1);
+  CHECK(consumer.region.wake_fd == -1);
   check_refused(&config, "cannot be bound");
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   CHECK_EQUAL(connect(fd, (const struct sockaddr*)&address, sizeof address), 0);

@@ -155,6 +155,8 @@ struct Peer {
   int wait(const char* what, const std::function<bool()>& condition) {
     return state->wait(condition) ? 0 : fail(what);
   }
+  // The entry of a list that grows, or -1.
+  std::int64_t wait_for(const char* what, const std::vector<krepis::StreamId>& list, std::uint32_t index);
   StreamRecord& stream(std::int64_t id) { return state->streams[static_cast<krepis::StreamId>(id)]; }
 };
 
@@ -186,9 +188,10 @@ int peer_close(Peer* peer, std::uint64_t code) {
 }
 
 int peer_wait_closed(Peer* peer, std::uint64_t* code) {
-  const int result = peer->wait("the connection was not closed", [=] { return peer->state->is_closed; });
-  *code = peer->state->reason.code;
-  return result;
+  return peer->wait("the connection was not closed", [=] {
+    *code = peer->state->reason.code;
+    return peer->state->is_closed;
+  });
 }
 
 std::int64_t peer_open(Peer* peer, int unidirectional) {
@@ -239,42 +242,47 @@ int peer_hold(Peer* peer, int is_holding) {
 }
 
 int peer_wait_bytes(Peer* peer, std::int64_t id, std::uint64_t length) {
-  const int result = peer->wait("bytes did not come", [=] { return peer->stream(id).received >= length; });
-  return result == 0 && peer->stream(id).is_as_expected ? 0 : fail("other bytes than the pattern");
+  return peer->wait("the bytes of the pattern did not come",
+                    [=] { return peer->stream(id).received >= length && peer->stream(id).is_as_expected; });
 }
 
 int peer_wait_fin(Peer* peer, std::int64_t id, std::uint64_t* length) {
-  const int result = peer->wait("FIN did not come", [=] { return peer->stream(id).has_fin; });
-  *length = peer->stream(id).received;
-  return result == 0 && peer->stream(id).is_as_expected ? 0 : fail("other bytes than the pattern");
+  return peer->wait("FIN after the bytes of the pattern did not come", [=] {
+    *length = peer->stream(id).received;
+    return peer->stream(id).has_fin && peer->stream(id).is_as_expected;
+  });
 }
 
 int peer_wait_reset(Peer* peer, std::int64_t id, std::uint64_t* code) {
-  const int result =
-      peer->wait("RESET_STREAM did not come", [=] { return peer->stream(id).reset_code.has_value(); });
-  *code = peer->stream(id).reset_code.value_or(0);
-  return result;
+  return peer->wait("RESET_STREAM did not come", [=] {
+    *code = peer->stream(id).reset_code.value_or(0);
+    return peer->stream(id).reset_code.has_value();
+  });
 }
 
 int peer_wait_stop_sending(Peer* peer, std::int64_t id, std::uint64_t* code) {
-  const int result =
-      peer->wait("STOP_SENDING did not come", [=] { return peer->stream(id).stop_code.has_value(); });
-  *code = peer->stream(id).stop_code.value_or(0);
-  return result;
+  return peer->wait("STOP_SENDING did not come", [=] {
+    *code = peer->stream(id).stop_code.value_or(0);
+    return peer->stream(id).stop_code.has_value();
+  });
+}
+
+std::int64_t Peer::wait_for(const char* what, const std::vector<krepis::StreamId>& list,
+                            std::uint32_t index) {
+  std::int64_t id = -1;
+  wait(what, [&] {
+    id = list.size() > index ? static_cast<std::int64_t>(list[index]) : -1;
+    return id >= 0;
+  });
+  return id;
 }
 
 std::int64_t peer_wait_opened(Peer* peer, std::uint32_t index) {
-  const std::vector<krepis::StreamId>& opened = peer->state->opened_by_server;
-  return peer->wait("the server opened no stream", [&] { return opened.size() > index; }) == 0
-             ? static_cast<std::int64_t>(opened[index])
-             : -1;
+  return peer->wait_for("the server opened no stream", peer->state->opened_by_server, index);
 }
 
 std::int64_t peer_wait_finished(Peer* peer, std::uint32_t index) {
-  const std::vector<krepis::StreamId>& finished = peer->state->finished;
-  return peer->wait("no stream finished", [&] { return finished.size() > index; }) == 0
-             ? static_cast<std::int64_t>(finished[index])
-             : -1;
+  return peer->wait_for("no stream finished", peer->state->finished, index);
 }
 
 int peer_send_datagram(Peer* peer, std::uint32_t length) {
