@@ -18,7 +18,8 @@ export class WakeLoop {
     this.#sink = sink;
     // `onread` passes by the machinery of streams and their buffers: 15 µs for a wake-up instead of 20.
     const onread = { buffer: new Uint8Array(WAKE_BYTES), callback: () => this.#wake() };
-    this.#socket = new Socket({ fd: wakeFd, readable: true, writable: false, onread });
+    const options = { fd: wakeFd, readable: true, writable: false, onread }; // not every @types/node knows the last
+    this.#socket = new Socket(options);
     this.#socket.on("error", () => this.#schedule()); // The channel's own events say what happened.
     this.#socket.resume();
     this.#schedule();
