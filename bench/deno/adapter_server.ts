@@ -3,22 +3,21 @@
 //   adapter_server.ts CERT KEY WORKERS requests|streams
 // "requests" takes whole requests by onRequest, "streams" every stream piece by piece by onStream.
 import { AdapterBuilder, type QuicStream } from "@krepis/knul";
-import { answerBytes, BLOCK } from "./perf_protocol.ts";
+import { BLOCK, Header } from "./perf_protocol.ts";
 
 const [cert, key, workers, mode] = Deno.args;
 const adapter = new AdapterBuilder().certPath(cert).keyPath(key).alpn("perf").workers(Number(workers))
   .maxStreams(1000).build();
 
 async function serve(stream: QuicStream): Promise<void> {
-  let left = -1;
-  for await (const bytes of stream) {
-    if (left < 0) left = answerBytes(bytes); // the client sends the first 8 bytes together
-  }
+  const header = new Header();
+  for await (const bytes of stream) header.take(bytes);
+  let left = header.answerBytes;
   for (; left > BLOCK.length; left -= BLOCK.length) await stream.write(BLOCK);
-  await stream.end(BLOCK.subarray(0, Math.max(left, 0)));
+  await stream.end(BLOCK.subarray(0, left));
 }
 
-if (mode === "requests") adapter.onRequest(({ payload }) => BLOCK.subarray(0, answerBytes(payload)));
+if (mode === "requests") adapter.onRequest(({ payload }) => BLOCK.subarray(0, Header.of(payload)));
 else adapter.onStream(serve);
 adapter.onDatagram((bytes, connection) => void connection.sendDatagram(bytes));
 

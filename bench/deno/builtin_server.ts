@@ -1,6 +1,6 @@
 // The same protocol on Deno's built-in QUIC.
 //   builtin_server.ts CERT KEY
-import { answerBytes, BLOCK } from "./perf_protocol.ts";
+import { BLOCK, Header } from "./perf_protocol.ts";
 
 const [cert, key] = Deno.args;
 const endpoint = new Deno.QuicEndpoint({ hostname: "127.0.0.1", port: 0 });
@@ -13,10 +13,9 @@ const listener = endpoint.listen({
 console.log(JSON.stringify({ port: endpoint.addr.port, pid: Deno.pid }));
 
 async function serve(stream: Deno.QuicBidirectionalStream): Promise<void> {
-  let left = -1;
-  for await (const bytes of stream.readable) {
-    if (left < 0) left = answerBytes(bytes);
-  }
+  const header = new Header();
+  for await (const bytes of stream.readable) header.take(bytes);
+  let left = header.answerBytes;
   const writer = stream.writable.getWriter();
   for (; left > BLOCK.length; left -= BLOCK.length) await writer.write(BLOCK);
   if (left > 0) await writer.write(BLOCK.subarray(0, left));

@@ -13,7 +13,7 @@ import { Channel, type EventSink } from "../../packages/krepis-knul/_channel.ts"
 import { FakeLibrary } from "../../packages/krepis-knul/_fake_library_for_tests.ts";
 import { mapRegion } from "../../packages/krepis-knul/_region.ts";
 import { WakeLoop } from "../../packages/krepis-knul/_wake.ts";
-import { answerBytes, BLOCK } from "./perf_protocol.ts";
+import { BLOCK, Header } from "./perf_protocol.ts";
 
 const [cert, key, knul] = Deno.args;
 const RECORDS = 64; // of the fake ring
@@ -55,7 +55,7 @@ class Probe implements EventSink {
     const length = u32[word + FfiEvent.length / 4];
     const offset = u32[word + FfiEvent.offset / 4];
     if (length === 0) return;
-    const size = answerBytes(this.channel.view(offset, length));
+    const size = Header.of(this.channel.view(offset, length));
     this.channel.release(offset);
     const part = BLOCK.subarray(0, 64);
     const began = performance.now();

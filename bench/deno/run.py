@@ -86,7 +86,7 @@ def measured(server, command):
 
 
 def cases(options):
-    """(title, mode of the adapter, flags of the client, the report's key, factor, units of work)"""
+    """(title, mode of the adapter, flags of the client, the report's key, units of work)"""
     scale = 10 if options.quick else 1
     size, requests, handshakes = 2 * GIB // scale, 100_000 // scale, 3_000 // scale
     rows = [
@@ -153,6 +153,12 @@ def median(rows, key):
     return statistics.median(values) if values else None
 
 
+def cpu_text(title, micros):
+    if micros is None:
+        return ""
+    return f"{micros / 1e6:.2f} s/GiB" if "Gbit/s" in title else f"{micros:,.1f} us each"
+
+
 def table(results):
     lines = [("measure", "adapter", "built-in", "factor", "CPU adapter", "CPU built-in", "p50 us")]
     for title, by_kind in results.items():
@@ -160,7 +166,7 @@ def table(results):
         cpu = [median(by_kind[kind], "cpu_us_per_unit") for kind in ("adapter", "builtin")]
         p50 = [median(by_kind[kind], "p50_us") for kind in ("adapter", "builtin")]
         lines.append((title, f"{ours:,.2f}", f"{theirs:,.2f}", f"{ours / theirs:.2f}",
-                      *("" if c is None else f"{c:,.1f} us/unit" for c in cpu),
+                      *(cpu_text(title, c) for c in cpu),
                       "" if None in p50 else f"{p50[0]:,.0f} / {p50[1]:,.0f}"))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)

@@ -249,6 +249,37 @@ async function connectAndClose(port: number): Promise<boolean> {
   }
 }
 
+test("what requests, abandoned streams and lost connections held is given back", async () => {
+  await using adapter = builder().build().onRequest(async (request) => {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    return request.payload;
+  });
+  await adapter.start();
+  for (let round = 0; round < 5; round++) {
+    const connection = await connect(adapter);
+    await Promise.all(Array.from({ length: 50 }, (_, i) => expectEcho(connection, "x".repeat(100 * i))));
+    const half = await connection.open_bidi();
+    await half.write(new Uint8Array(50_000)); // a request whose end never comes
+    connection.close();
+  }
+  while (adapter.getStats().activeConnections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (adapter.getStats().channelArenaBlocksUsed !== 0) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  strictEqual(adapter.getStats().channelConnections, 0);
+  strictEqual(adapter.getStats().channelQueuedBytes, 0);
+});
+
+test("a server that was stopped elsewhere is over for its adapter", async () => {
+  using core = loadKrepisCore();
+  const adapter = builder().build();
+  await adapter.start();
+  core.stop(adapter.handle, 0);
+  throws(() => adapter.getStats(), { name: "AdapterError", code: 1004 });
+  await rejects(adapter.stop(), { name: "AdapterError", code: 1004 });
+  throws(() => adapter.detach(), { code: 1001, message: /stop\(\)/ });
+});
+
 test("the library loaded twice serves two adapters", async () => {
   using core = loadKrepisCore();
   await using adapter = echo();
