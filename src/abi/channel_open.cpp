@@ -80,6 +80,23 @@ krepis::Result<ChannelSettings> read_config(const FfiChannelConfig& config) {
   return settings;
 }
 
+// Closes what the program got no handle of.
+class Unclaimed {
+ public:
+  explicit Unclaimed(channel::Channel& opened) : channel_(&opened) {}
+  ~Unclaimed() {
+    if (channel_ != nullptr) {
+      (void)channel_->close();
+    }
+  }
+  Unclaimed(const Unclaimed&) = delete;
+  Unclaimed& operator=(const Unclaimed&) = delete;
+  void claim() { channel_ = nullptr; }
+
+ private:
+  channel::Channel* channel_;
+};
+
 FfiResponse open_on(Process& process, std::uint64_t server, ChannelSettings settings,
                     FfiChannelRegion* region) {
   const auto pin = process.registry().find(server);
@@ -97,12 +114,13 @@ FfiResponse open_on(Process& process, std::uint64_t server, ChannelSettings sett
     return failure(opened.error());
   }
   const std::shared_ptr<channel::Channel> channel = *opened;
+  Unclaimed unclaimed(*channel);
   auto record = std::make_unique<ChannelRecord>(channel);
   const auto handle = process.channels().insert(record);
   if (!handle) {
-    (void)channel->close();
     return failure(ErrorCode::kConcurrencyLimitExceeded, "1,024 channels of this process are open");
   }
+  unclaimed.claim();
   FfiChannelRegion filled{};
   channel->describe(filled);
   filled.channel = static_cast<std::uint32_t>(*handle);
