@@ -81,11 +81,11 @@ export class ConnectionState {
   ): boolean {
     this.requireOpen();
     const { channel, session } = this;
-    const context = fate ? session.expectFate(fate) : 0;
+    const context = fate ? session.fates.expect(fate) : 0;
     const flags = fate ? policy | DATAGRAM_REPORT_FATE : policy;
     const call = channel.calls.krepis_datagram_send;
     const taken = call(channel.id, this.handle, bytes, bytes.length, flags, expiresMs, context);
-    if (taken !== 1 && fate) session.forgetFate(context);
+    if (taken !== 1 && fate) session.fates.forget(context);
     if (taken < 0) throw new AdapterError(-taken, session.core.lastError());
     return taken === 1;
   }

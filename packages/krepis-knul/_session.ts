@@ -7,11 +7,12 @@ import { AsyncQueue } from "./_async_queue.ts";
 import { Channel, type EventSink } from "./_channel.ts";
 import { ConnectionState, type DatagramHandler } from "./_connection_state.ts";
 import { type ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
+import { Fates } from "./_fates.ts";
 import type { MappedRegion } from "./_region.ts";
 import { RequestServer } from "./_request_server.ts";
 import { StreamState } from "./_stream_state.ts";
 import { WakeLoop } from "./_wake.ts";
-import type { ConnectionEndSource, DatagramFate, QuicConnection } from "./quic_connection.ts";
+import type { ConnectionEndSource, QuicConnection } from "./quic_connection.ts";
 import type { RequestHandler } from "./quic_request.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
@@ -39,7 +40,6 @@ const WORD = {
 const STREAM_ID_DOUBLE = FfiEvent.stream_id / 8;
 /** The slot of a handle; the bits above are its generation. */
 const SLOT_MASK = 0xfffff;
-const FATES: DatagramFate[] = ["dropped", "acknowledged", "lost", "dropped"]; // index: KrepisDatagramFate
 
 const decoder = new TextDecoder();
 
@@ -52,15 +52,14 @@ export class Session implements EventSink {
   readonly channel: Channel;
   readonly errors: ErrorReporter;
   readonly requests: RequestServer | null;
+  readonly fates = new Fates();
   /** Connections for `for await`; null: nobody iterates. */
   incoming: AsyncQueue<QuicConnection> | null = null;
   isDraining = false;
   readonly #handlers: Handlers;
   readonly #connections: (ConnectionState | null)[] = []; // by slot
   readonly #streams: (StreamState | null)[] = []; // by slot
-  readonly #fates = new Map<number, (fate: DatagramFate) => void>();
   readonly #ended = Promise.withResolvers<SessionEnd>();
-  #nextFate = 1;
   #wake: WakeLoop | null = null;
   #isOver = false;
 
@@ -227,10 +226,7 @@ export class Session implements EventSink {
   }
 
   #handleFate(context: number, fate: number): void {
-    const told = this.#fates.get(context);
-    if (told === undefined) return;
-    this.#fates.delete(context);
-    this.#call(() => told(FATES[fate] ?? "dropped"), null, null);
+    this.#call(() => this.fates.tell(context, fate), null, null);
   }
 
   // ---- Streams and connections ----
@@ -287,20 +283,6 @@ export class Session implements EventSink {
   #connection(handle: number): ConnectionState | null {
     const connection = this.#connections[handle & SLOT_MASK] ?? null;
     return connection !== null && connection.handle === handle ? connection : null;
-  }
-
-  // ---- Datagrams' fates ----
-
-  /** @returns the context that the library gives back with the fate */
-  expectFate(told: (fate: DatagramFate) => void): number {
-    const context = this.#nextFate;
-    this.#nextFate = (this.#nextFate % 0xffff_fffe) + 1;
-    this.#fates.set(context, told);
-    return context;
-  }
-
-  forgetFate(context: number): void {
-    this.#fates.delete(context);
   }
 
   // ---- The rest ----

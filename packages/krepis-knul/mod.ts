@@ -17,6 +17,7 @@ export * from "./adapter_builder.ts";
 export * from "./adapter_codes.ts";
 export * from "./adapter_error.ts";
 export * from "./adapter_options.ts";
+export * from "./adapter_reports.ts";
 export * from "./quic_adapter.ts";
 export * from "./quic_connection.ts";
 export * from "./quic_request.ts";
