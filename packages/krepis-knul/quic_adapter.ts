@@ -127,7 +127,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
 
   /**
    * Starts the server and takes its connections. An adapter without handlers leaves them to others that attach,
-   * until it is iterated.
+   * until it is iterated. Blocks the isolate for file reads, key checks and thread starts, well under a second.
    *
    * @throws {AdapterError} with the library's code and text: `InvalidRequest` (4001) an unknown or refused
    *   setting, `Internal` (1000) an unusable certificate or key, `NetworkError` (5000) the port is in use;
