@@ -12,8 +12,10 @@ export interface EventSink {
 const RECORDS_PER_TURN = 512;
 /** Releases that are collected before the library is told. */
 const RELEASES_KEPT = 1024;
-/** Writes after which the workers are told in the middle of a batch, so that they need not wait for its end. */
-const WRITES_PER_FLUSH = 64;
+// After so much the workers are told in the middle of a batch, so that they need not wait for its end. Telling one
+// that sleeps is a system call.
+const WRITES_PER_FLUSH = 256;
+const BYTES_PER_FLUSH = 64 * 1024;
 
 const RECORD_WORDS = FfiEvent.size / 4;
 const RECORD_DOUBLES = FfiEvent.size / 8;
@@ -33,6 +35,7 @@ export class Channel {
   readonly #releases = new Uint32Array(RELEASES_KEPT);
   #releaseCount = 0;
   #writes = 0;
+  #writtenBytes = 0;
   #isInBatch = false;
   #isFlushScheduled = false;
   #isOpen = true;
@@ -116,7 +119,8 @@ export class Channel {
     if (!this.#isOpen) return -KrepisCode.InvalidPointer;
     const flags = isLast ? WriteFlag.Fin | WriteFlag.Later : WriteFlag.Later;
     const taken = this.calls.krepis_stream_write(this.id, stream, bytes, bytes.length, flags);
-    if (++this.#writes >= WRITES_PER_FLUSH) this.flush();
+    this.#writtenBytes += bytes.length;
+    if (++this.#writes >= WRITES_PER_FLUSH || this.#writtenBytes >= BYTES_PER_FLUSH) this.flush();
     else this.scheduleFlush();
     return taken;
   }
@@ -138,6 +142,7 @@ export class Channel {
     if (this.#releaseCount > 0) this.#releaseAll();
     if (this.#writes === 0) return;
     this.#writes = 0;
+    this.#writtenBytes = 0;
     this.calls.krepis_channel_flush(this.id);
   }
 
