@@ -39,6 +39,8 @@ export class FakeLibrary {
   readonly sent = new Map<number, Sent>();
   readonly held = new Set<number>(); // offsets that are out
   readonly log: string[] = [];
+  /** When not 0, what writes answer. */
+  refusal = 0;
   /** Bytes that the next writes take together. */
   room = Infinity;
   session!: Session;
@@ -148,6 +150,7 @@ export class FakeLibrary {
     krepis_channel_close: () => this.#note("close"),
     krepis_channel_unmap: () => this.#note(`unmap ${this.buffer.detached}`),
     krepis_stream_write: (_: number, stream: number, bytes: Uint8Array, length: number, flags: number) => {
+      if (this.refusal !== 0) return this.refusal;
       const taken = Math.min(length, this.room);
       this.room -= taken;
       const sent = this.of(stream);

@@ -190,8 +190,8 @@ export class StreamState {
     if (this.#writes === null) {
       const taken = this.#give(bytes, isLast);
       if (taken === bytes.length) return DONE;
-      if (taken < 0) return Promise.reject(this.#refused(-taken));
-      bytes = bytes.subarray(taken);
+      if (isRefused(taken)) return Promise.reject(this.#refused(-taken));
+      bytes = bytes.subarray(Math.max(taken, 0));
       this.#writes = [];
     }
     const done = Promise.withResolvers<void>();
@@ -223,9 +223,9 @@ export class StreamState {
     while (done < writes.length) {
       const write = writes[done];
       const taken = this.#give(write.bytes, write.isLast);
-      if (taken < 0) return this.failWriting(this.#refused(-taken));
-      if (taken < write.bytes.length) {
-        write.bytes = write.bytes.subarray(taken);
+      if (isRefused(taken)) return this.failWriting(this.#refused(-taken));
+      if (taken < write.bytes.length || taken < 0) {
+        write.bytes = write.bytes.subarray(Math.max(taken, 0));
         break;
       }
       done++;
@@ -327,6 +327,14 @@ export class StreamState {
     if (error !== null) this.#abort.abort(error);
     return this.#abort.signal;
   }
+}
+
+/**
+ * Whether the write has failed for a reason of its own. A sending side that is over, or a stream that is gone, is told
+ * of by an event that is on its way: the write waits for it, because the event knows the code.
+ */
+function isRefused(taken: number): boolean {
+  return taken < 0 && taken !== -KrepisCode.InvalidContext && taken !== -KrepisCode.InvalidPointer;
 }
 
 /** Made only where somebody gets to see it: capturing a stack costs more than serving a request. */

@@ -93,6 +93,24 @@ Deno.test("the peer's stop fails the writer with its code", async () => {
   await rejects(stream.write(bytesOf("y")), { reason: "stopped" });
 });
 
+Deno.test("a write that is refused because the peer has stopped fails with the code of the event that follows", async () => {
+  for (const refusal of [-KrepisCode.InvalidContext, -KrepisCode.InvalidPointer]) {
+    const { fake, stream } = open();
+    fake.refusal = refusal;
+    const write = stream.write(new Uint8Array(0));
+    const end = stream.end(bytesOf("x"));
+    fake.deliver({ type: EventType.StopSending, connection: 1, stream: 5, code: 99 });
+    await rejects(write, { reason: "stopped", applicationCode: 99 });
+    await rejects(end, { reason: "stopped", applicationCode: 99 });
+  }
+});
+
+Deno.test("a write for which there is no memory fails at once", async () => {
+  const { fake, stream } = open();
+  fake.refusal = -KrepisCode.OutOfMemory;
+  await rejects(stream.write(bytesOf("x")), { message: /3001/ });
+});
+
 Deno.test("reset and stopSending send their codes, and refuse what QUIC cannot carry", () => {
   const { fake, stream } = open();
   throws(() => stream.reset(-1), { code: KrepisCode.InvalidRequest, option: "code" });
