@@ -5,7 +5,7 @@
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## build, start a server, let an independent client use it, print the statistics, drain
+demo: ## build, run a TypeScript server, let independent clients use it, print the statistics, drain
 	@scripts/demo.sh
 
 serve: ## build and run a server in the foreground (Ctrl-C drains)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the knul command alone, in the release configuration without link-time optimisation, and prints
-# its path on standard output; everything else goes to standard error.
+# Builds the knul command and libknul.so alone, in the release configuration without link-time optimisation,
+# and prints the command's path on standard output; everything else goes to standard error.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 {
@@ -11,6 +11,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
       cat build/knul.configure.log
       exit 1
     }
-  cmake --build build/knul --target knul --parallel "$(nproc)"
+  cmake --build build/knul --target knul knul_shared --parallel "$(nproc)"
 } >&2
 echo "$PWD/build/knul/cli/knul"

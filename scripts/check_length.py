@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 LIMIT_LINES = 600
-FOLDERS = ("include", "src", "cli", "tests", "fuzz", "bench", "examples", "cmake", "scripts")
+FOLDERS = ("include", "src", "cli", "tests", "fuzz", "bench", "examples", "cmake", "scripts", "packages")
 SUFFIXES = (".h", ".hpp", ".c", ".cpp", ".py", ".sh", ".cmake", ".mjs", ".js", ".ts")
 
 

@@ -61,8 +61,19 @@ export class KnulServer {
     return server;
   }
 
-  /** @param {string[]} command */
-  constructor(command) {
+  /**
+   * Another program that prints the same lines, "listening" first and "stopped" last.
+   * @param {string} program @param {string[]} command @param {Record<string, string>} env
+   * @returns {Promise<KnulServer>} once it listens
+   */
+  static async start_program(program, command, env = {}) {
+    const server = new KnulServer(command, program, env);
+    await server.wait_until_listening_();
+    return server;
+  }
+
+  /** @param {string[]} command @param {string} program @param {Record<string, string>} env beside that of this process */
+  constructor(command, program = binary(), env = {}) {
     this.host = "";
     this.port = 0;
     /** The certificate to trust, PEM. */
@@ -73,7 +84,8 @@ export class KnulServer {
     this.partial_line_ = "";
     /** @type {(() => void) | undefined} */
     this.on_line_ = undefined;
-    this.child_ = spawn(binary(), command, { stdio: ["ignore", "pipe", "pipe"] });
+    const options = { env: { ...process.env, ...env } };
+    this.child_ = spawn(program, command, { ...options, stdio: ["ignore", "pipe", "pipe"] });
     this.child_.stdout.setEncoding("utf8").on("data", (text) => this.handle_stdout_(text));
     this.child_.stderr.setEncoding("utf8").on("data", (text) => {
       this.stderr_ = (this.stderr_ + text).slice(-kStderrKeptChars);
@@ -169,7 +181,7 @@ export class KnulServer {
 
   /** @param {string} what */
   explain_(what) {
-    return `knul serve ${what}; its standard error:\n${this.stderr_ || "(empty)"}`;
+    return `the server ${what}; its standard error:\n${this.stderr_ || "(empty)"}`;
   }
 }
 

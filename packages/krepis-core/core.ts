@@ -1,0 +1,217 @@
+import { KrepisCode } from "./codes.ts";
+import { KrepisError } from "./error.ts";
+import { FfiBuffer, FfiResponse } from "./layout.ts";
+import { channelDefinitions, type ChannelSymbols, serverDefinitions, type ServerSymbols } from "./symbols.ts";
+
+/** A setting of servers as the library describes it (docs/settings.md). */
+export interface SettingDescription {
+  name: string;
+  type: "string" | "integer" | "boolean" | "list of strings";
+  /** null: must be given. */
+  default: unknown;
+  doc: string;
+  min?: number;
+  max?: number;
+  values?: string[];
+  unit?: string;
+}
+
+/** A running server as the library describes it. */
+export interface ServerInfo {
+  handle: number;
+  port: number;
+  state: "running" | "draining";
+  /** Those in force, under the names of docs/settings.md. */
+  settings: Record<string, unknown>;
+}
+
+/** What a drain did; names as in `krepis_quic_stop_report`. */
+export interface StopReport {
+  clean: boolean;
+  connections_closed: number;
+  streams_completed: number;
+  streams_cut: number;
+  bytes_unsent: number;
+  elapsed_ms: number;
+}
+
+/** Fills a response: the last parameter of every function with the suffix `_into`. */
+type IntoCall = (out: Uint8Array<ArrayBuffer>) => number;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * The native library, loaded into this isolate by `loadKrepisCore`. Its methods are those of krepis.h with
+ * JavaScript's types; `channel` gives the raw functions of the data plane. Nothing blocks except where said.
+ *
+ * Every method throws a `KrepisError` with the library's code and text when the library reports one, and
+ * with `InvalidContext` (1001) after `close`. Servers outlive this object: stop them first.
+ */
+export class KrepisCore implements Disposable {
+  /** Where the library was found: a path, or the name that the system's loader resolved. */
+  readonly path: string;
+  /** major << 16 | minor << 8 | patch. */
+  readonly abiVersion: number;
+  /** The library's version, "major.minor.patch". */
+  readonly version: string;
+  readonly #server: Deno.DynamicLibrary<typeof serverDefinitions>;
+  readonly #response = new BigUint64Array(FfiResponse.size / 8);
+  #channel: Deno.DynamicLibrary<typeof channelDefinitions> | undefined;
+  #isOpen = true;
+
+  /** Use `loadKrepisCore`, which checks the ABI first. */
+  constructor(path: string) {
+    this.path = path;
+    this.#server = Deno.dlopen(path, serverDefinitions);
+    this.abiVersion = this.#server.symbols.krepis_abi_version();
+    this.version = textAt(this.#server.symbols.krepis_version());
+  }
+
+  /** The functions of the data plane. */
+  get channel(): ChannelSymbols {
+    this.#symbols();
+    this.#channel ??= Deno.dlopen(this.path, channelDefinitions);
+    return this.#channel.symbols;
+  }
+
+  /** Why this isolate's most recent failed call failed; "" when none has. */
+  lastError(): string {
+    return textAt(this.#symbols().krepis_last_error());
+  }
+
+  /** The error for a code that the latest call of this isolate gave. */
+  error(code: number): KrepisError {
+    return new KrepisError(code, this.lastError());
+  }
+
+  /** Describes every setting that `startJson` takes. */
+  settings(): SettingDescription[] {
+    return this.#json(this.#symbols().krepis_settings_into);
+  }
+
+  /**
+   * Starts a server. Blocks for file reads and key checks, well under a second.
+   *
+   * @param settings under the names of docs/settings.md; `cert_path` and `key_path` must be given
+   * @returns the server's handle
+   * @throws {KrepisError} `InvalidRequest` (4001) names the setting that is unknown or out of range;
+   *   `Internal` (1000) an unusable certificate or key; `NetworkError` (5000) a port in use
+   */
+  startJson(settings: Record<string, unknown>): number {
+    const json = encoder.encode(JSON.stringify(settings));
+    const start = this.#symbols().krepis_quic_start_json_into;
+    const bytes = this.#bytes((out) => start(json, BigInt(json.length), out));
+    return Number(new DataView(bytes).getBigUint64(0, true));
+  }
+
+  /**
+   * Stops a server and waits for it: **blocks this isolate** for at most `deadlineMs` and 0.2 s. A program
+   * whose own channel feeds the server's streams uses `channel.krepis_quic_stop_begin` instead.
+   *
+   * @param deadlineMs milliseconds that open streams may take, 0 to 3,600,000
+   * @throws {KrepisError} `InvalidPointer` (1004): no such server
+   */
+  stop(handle: number, deadlineMs = 5000): StopReport {
+    const stop = this.#symbols().krepis_quic_stop_report_into;
+    const call: IntoCall = (out) => {
+      const code = stop(BigInt(handle), BigInt(deadlineMs), out);
+      return code === KrepisCode.Timeout ? KrepisCode.Success : code; // the report says what was cut
+    };
+    return JSON.parse(decoder.decode(this.#bytes(call)));
+  }
+
+  /** The UDP port of a server. @throws {KrepisError} `InvalidPointer` (1004): no such server */
+  port(handle: number): number {
+    const port = this.#symbols().krepis_quic_port(BigInt(handle));
+    if (port === 0) throw this.error(KrepisCode.InvalidPointer);
+    return port;
+  }
+
+  /** What a server is. @throws {KrepisError} `InvalidPointer` (1004): no such server */
+  info(handle: number): ServerInfo {
+    const info = this.#symbols().krepis_quic_info_into;
+    return this.#json((out) => info(BigInt(handle), out));
+  }
+
+  /**
+   * Statistics under the names of docs/statistics.md.
+   * @throws {KrepisError} `InvalidPointer` (1004): no such server
+   */
+  stats(handle: number): Record<string, number | string> {
+    const stats = this.#symbols().krepis_quic_get_stats_into;
+    return this.#json((out) => stats(BigInt(handle), out));
+  }
+
+  /** Statistics as OpenMetrics text. @throws {KrepisError} `InvalidPointer` (1004): no such server */
+  metrics(handle: number): string {
+    const metrics = this.#symbols().krepis_quic_get_metrics_into;
+    return decoder.decode(this.#bytes((out) => metrics(BigInt(handle), out)));
+  }
+
+  /** The handles of this process's servers, in no particular order. */
+  list(): number[] {
+    return this.#json(this.#symbols().krepis_quic_list_into);
+  }
+
+  /**
+   * The open connections of a server, at most 10,000. Blocks while the workers are asked, at most a second.
+   * @throws {KrepisError} `InvalidPointer` (1004): no such server; `Timeout` (2000): a worker did not answer
+   */
+  connections(handle: number): Record<string, unknown>[] {
+    const connections = this.#symbols().krepis_quic_connections_into;
+    return this.#json((out) => connections(BigInt(handle), out));
+  }
+
+  /** What a channel did (`krepis_channel_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
+  channelInfo(channel: number): Record<string, number> {
+    return this.#json((out) => this.channel.krepis_channel_info_into(channel, out));
+  }
+
+  /** What a stream is (`krepis_stream_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
+  streamInfo(channel: number, stream: number): Record<string, number | string | null> {
+    return this.#json((out) => this.channel.krepis_stream_info_into(channel, stream, out));
+  }
+
+  /** What a connection is (`krepis_connection_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
+  connectionInfo(channel: number, connection: number): Record<string, number | string> {
+    return this.#json((out) => this.channel.krepis_connection_info_into(channel, connection, out));
+  }
+
+  /** Lets go of the library; it stays in the process, with its servers. Closing twice does nothing. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#channel?.close();
+    this.#server.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #symbols(): ServerSymbols {
+    if (!this.#isOpen) throw new KrepisError(KrepisCode.InvalidContext, "this KrepisCore was closed");
+    return this.#server.symbols;
+  }
+
+  /** What a call answered. Lifetime: until this isolate's next call that answers with bytes. */
+  #bytes(call: IntoCall): ArrayBuffer {
+    const out = new Uint8Array(this.#response.buffer);
+    const code = call(out);
+    if (code !== KrepisCode.Success) throw this.error(code);
+    const data = this.#response[(FfiResponse.result_buffer + FfiBuffer.data) / 8];
+    const length = this.#response[(FfiResponse.result_buffer + FfiBuffer.len) / 8];
+    const pointer = Deno.UnsafePointer.create(data);
+    return pointer ? new Deno.UnsafePointerView(pointer).getArrayBuffer(Number(length)) : new ArrayBuffer(0);
+  }
+
+  // deno-lint-ignore no-explicit-any -- the callers state what the library documents
+  #json(call: IntoCall): any {
+    return JSON.parse(decoder.decode(this.#bytes(call)));
+  }
+}
+
+function textAt(pointer: Deno.PointerValue): string {
+  return pointer === null ? "" : Deno.UnsafePointerView.getCString(pointer);
+}

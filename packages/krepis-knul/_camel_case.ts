@@ -1,0 +1,19 @@
+// The library's names are snake_case, JavaScript's are camelCase.
+const cache = new Map<string, string>();
+
+/** "total_bytes_in" becomes "totalBytesIn". */
+export function camelCase(name: string): string {
+  let made = cache.get(name);
+  if (made === undefined) {
+    made = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+    cache.set(name, made);
+  }
+  return made;
+}
+
+/** The same object with its own keys in camelCase. */
+export function camelCaseKeys<T>(object: Record<string, T>): Record<string, T> {
+  const made: Record<string, T> = {};
+  for (const name in object) made[camelCase(name)] = object[name];
+  return made;
+}

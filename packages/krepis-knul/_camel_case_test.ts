@@ -1,0 +1,7 @@
+import { deepStrictEqual } from "node:assert/strict";
+import { camelCaseKeys } from "./_camel_case.ts";
+
+Deno.test("the library's names become JavaScript's", () => {
+  const object = { uptime_ms: 1, request_latency_p50_ms: 2, errors: 3 };
+  deepStrictEqual(camelCaseKeys(object), { uptimeMs: 1, requestLatencyP50Ms: 2, errors: 3 });
+});

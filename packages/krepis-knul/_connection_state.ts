@@ -1,0 +1,142 @@
+// The mechanics of one connection: its streams, its datagrams, and how it ended. The program sees
+// QuicConnection, which is made on first use.
+import { DATAGRAM_REPORT_FATE, KrepisCode } from "@krepis/core";
+import { AdapterError, StreamError } from "./adapter_error.ts";
+import { AsyncQueue } from "./_async_queue.ts";
+import { camelCaseKeys } from "./_camel_case.ts";
+import type { Channel } from "./_channel.ts";
+import type { Session } from "./_session.ts";
+import type { StreamState } from "./_stream_state.ts";
+import {
+  type ConnectionEnd,
+  type ConnectionInfo,
+  type DatagramFate,
+  QuicConnection,
+} from "./quic_connection.ts";
+import type { QuicStream } from "./quic_stream.ts";
+
+export type DatagramHandler = (bytes: Uint8Array<ArrayBuffer>, connection: QuicConnection) => unknown;
+
+export class ConnectionState {
+  readonly session: Session;
+  readonly channel: Channel;
+  readonly handle: number;
+  readonly incoming = new AsyncQueue<QuicStream>();
+  datagramHandler: DatagramHandler | null = null;
+  #firstStream: StreamState | null = null;
+  #info: ConnectionInfo | null = null;
+  #end: ConnectionEnd | null = null;
+  #closed: PromiseWithResolvers<ConnectionEnd> | null = null;
+  #writable: PromiseWithResolvers<void> | null = null;
+  #facade: QuicConnection | null = null;
+
+  constructor(session: Session, handle: number) {
+    this.session = session;
+    this.channel = session.channel;
+    this.handle = handle;
+  }
+
+  get facade(): QuicConnection {
+    return this.#facade ??= new QuicConnection(this);
+  }
+
+  get isOpen(): boolean {
+    return this.#end === null;
+  }
+
+  /** What it is now; after its end what was known last. */
+  info(): ConnectionInfo {
+    if (this.#end === null && this.channel.isOpen) {
+      const found = camelCaseKeys(this.session.core.connectionInfo(this.channel.id, this.handle));
+      this.#info = found as unknown as ConnectionInfo;
+    }
+    if (this.#info === null) throw new AdapterError(KrepisCode.InvalidContext, "the connection has ended");
+    return this.#info;
+  }
+
+  /** What does not change in a connection's life. */
+  identity(): ConnectionInfo {
+    return this.#info ?? this.info();
+  }
+
+  addStream(stream: StreamState): void {
+    stream.next = this.#firstStream;
+    if (this.#firstStream !== null) this.#firstStream.previous = stream;
+    this.#firstStream = stream;
+  }
+
+  removeStream(stream: StreamState): void {
+    if (stream.previous === null) this.#firstStream = stream.next;
+    else stream.previous.next = stream.next;
+    if (stream.next !== null) stream.next.previous = stream.previous;
+    stream.previous = stream.next = null;
+  }
+
+  /** @returns whether it was taken; see krepis_datagram_send */
+  sendDatagram(
+    bytes: Uint8Array<ArrayBuffer>,
+    policy: number,
+    expiresMs: number,
+    fate: ((fate: DatagramFate) => void) | undefined,
+  ): boolean {
+    this.requireOpen();
+    const { channel, session } = this;
+    const context = fate ? session.fates.expect(fate) : 0;
+    const flags = fate ? policy | DATAGRAM_REPORT_FATE : policy;
+    const call = channel.calls.krepis_datagram_send;
+    const taken = call(channel.id, this.handle, bytes, bytes.length, flags, expiresMs, context);
+    if (taken !== 1 && fate) session.fates.forget(context);
+    if (taken < 0) throw new AdapterError(-taken, session.core.lastError());
+    return taken === 1;
+  }
+
+  datagramWritable(): Promise<void> {
+    this.requireOpen();
+    this.#writable ??= Promise.withResolvers();
+    return this.#writable.promise;
+  }
+
+  handleDatagramWritable(): void {
+    this.#writable?.resolve();
+    this.#writable = null;
+  }
+
+  close(code: bigint, reason: Uint8Array<ArrayBuffer>): void {
+    if (this.#end !== null || !this.channel.isOpen) return;
+    const call = this.channel.calls.krepis_connection_close;
+    const answer = call(this.channel.id, this.handle, code, reason, reason.length);
+    if (answer !== KrepisCode.Success) throw new AdapterError(answer, this.session.core.lastError());
+  }
+
+  requireOpen(): void {
+    if (this.#end === null && this.channel.isOpen) return;
+    throw new AdapterError(KrepisCode.InvalidContext, "the connection has ended");
+  }
+
+  /** The handles of connection and streams are void from here on. */
+  handleClosed(end: ConnectionEnd): void {
+    if (this.#end !== null) return;
+    this.#end = end;
+    const text = end.reason
+      ? `the connection ended (${end.source}): ${end.reason}`
+      : `the connection ended (${end.source})`;
+    const error = new StreamError("connection", end.code, text);
+    for (let stream = this.#firstStream; stream !== null; stream = this.#firstStream) {
+      this.removeStream(stream);
+      this.session.forgetStream(stream);
+      stream.request?.abort(error);
+      stream.handleClosed(false, error);
+    }
+    this.incoming.close();
+    const ended = new AdapterError(KrepisCode.ConnectionFailed, text);
+    this.#writable?.promise.catch(() => {}); // who waits is told, who no longer waits is not bothered
+    this.#writable?.reject(ended);
+    this.#closed?.resolve(end);
+  }
+
+  get closed(): Promise<ConnectionEnd> {
+    this.#closed ??= Promise.withResolvers();
+    if (this.#end !== null) this.#closed.resolve(this.#end);
+    return this.#closed.promise;
+  }
+}

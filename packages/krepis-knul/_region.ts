@@ -1,0 +1,38 @@
+// The memory that library and program share, as typed views.
+import { FfiChannelRegion } from "@krepis/core";
+
+/** Where things lie in the region; FfiChannelRegion without its pointer. */
+export interface RegionLayout {
+  channel: number;
+  rings: number;
+  ringRecords: number;
+  ringOffset: number;
+  ringStride: number;
+  arenaOffset: number;
+  arenaBytes: number;
+  wakeFd: number;
+}
+
+export interface MappedRegion extends RegionLayout {
+  /** Maps the library's memory: never copied, never freed from here. */
+  buffer: ArrayBuffer;
+}
+
+/** Reads the answer of krepis_channel_open and maps the region. */
+export function mapRegion(answer: ArrayBuffer): MappedRegion {
+  const view = new DataView(answer);
+  const u32 = (offset: number) => view.getUint32(offset, true);
+  const u64 = (offset: number) => Number(view.getBigUint64(offset, true));
+  const base = Deno.UnsafePointer.create(view.getBigUint64(FfiChannelRegion.base, true));
+  return {
+    buffer: new Deno.UnsafePointerView(base!).getArrayBuffer(u64(FfiChannelRegion.bytes)),
+    channel: u32(FfiChannelRegion.channel),
+    rings: u32(FfiChannelRegion.rings),
+    ringRecords: u32(FfiChannelRegion.ring_records),
+    ringOffset: u64(FfiChannelRegion.ring_offset),
+    ringStride: u64(FfiChannelRegion.ring_stride),
+    arenaOffset: u64(FfiChannelRegion.arena_offset),
+    arenaBytes: u64(FfiChannelRegion.arena_bytes),
+    wakeFd: view.getInt32(FfiChannelRegion.wake_fd, true),
+  };
+}

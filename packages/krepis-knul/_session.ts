@@ -1,0 +1,341 @@
+// An adapter's running side: finds the connection or stream of each event and tells it.
+import { CloseSource, EventFlag, EventType, FfiEvent, KrepisCode, type KrepisCore } from "@krepis/core";
+import { AdapterCode } from "./adapter_codes.ts";
+import { AdapterError, StreamError } from "./adapter_error.ts";
+import type { ResolvedServingOptions } from "./adapter_options.ts";
+import { AsyncQueue } from "./_async_queue.ts";
+import { Channel, type EventSink } from "./_channel.ts";
+import { ConnectionState, type DatagramHandler } from "./_connection_state.ts";
+import { type ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
+import { Fates } from "./_fates.ts";
+import type { MappedRegion } from "./_region.ts";
+import { RequestServer } from "./_request_server.ts";
+import { StreamState } from "./_stream_state.ts";
+import { WakeLoop } from "./_wake.ts";
+import type { ConnectionEndSource, QuicConnection } from "./quic_connection.ts";
+import type { RequestHandler } from "./quic_request.ts";
+import type { QuicStream } from "./quic_stream.ts";
+
+/** What the program registered. */
+export interface Handlers {
+  request?: RequestHandler;
+  stream?: (stream: QuicStream) => unknown;
+  datagram?: DatagramHandler;
+  connection?: (connection: QuicConnection) => unknown;
+  error?: ErrorHandler;
+}
+
+/** How a session ended: the report of the server's stop as JSON, or why there is none. */
+export type SessionEnd = { report: string } | { error: AdapterError };
+
+const WORD = {
+  flags: FfiEvent.flags / 4,
+  connection: FfiEvent.connection / 4,
+  stream: FfiEvent.stream / 4,
+  offset: FfiEvent.offset / 4,
+  length: FfiEvent.length / 4,
+  value: FfiEvent.value / 4,
+  code: FfiEvent.code / 4,
+} as const;
+const STREAM_ID_DOUBLE = FfiEvent.stream_id / 8;
+/** The slot of a handle; the bits above are its generation. */
+const SLOT_MASK = 0xfffff;
+
+const decoder = new TextDecoder();
+
+const SOURCES = Object.keys(CloseSource).map((name) =>
+  name[0].toLowerCase() + name.slice(1)
+) as ConnectionEndSource[]; // in the order of the numbers
+
+export class Session implements EventSink {
+  readonly core: KrepisCore;
+  readonly channel: Channel;
+  readonly errors: ErrorReporter;
+  readonly requests: RequestServer | null;
+  readonly fates = new Fates();
+  /** Connections for `for await`; null: nobody iterates. */
+  incoming: AsyncQueue<QuicConnection> | null = null;
+  isDraining = false;
+  readonly #handlers: Handlers;
+  readonly #connections: (ConnectionState | null)[] = []; // by slot
+  readonly #streams: (StreamState | null)[] = []; // by slot
+  readonly #ended = Promise.withResolvers<SessionEnd>();
+  #wake: WakeLoop | null = null;
+  #isOver = false;
+
+  constructor(core: KrepisCore, region: MappedRegion, handlers: Handlers, options: ResolvedServingOptions) {
+    this.core = core;
+    this.channel = new Channel(core.channel, region);
+    this.#handlers = handlers;
+    this.errors = new ErrorReporter(handlers.error);
+    this.requests = handlers.request ? new RequestServer(handlers.request, options, this.errors) : null;
+    if (region.wakeFd >= 0) this.#wake = new WakeLoop(this.channel, this, region.wakeFd);
+  }
+
+  /** Resolves when the server has stopped, or the channel was closed. */
+  get ended(): Promise<SessionEnd> {
+    return this.#ended.promise;
+  }
+
+  /** Closes the channel; its connections end with `ConsumerGone`. */
+  close(): void {
+    this.#finish({ error: new AdapterError(KrepisCode.InvalidContext, "the adapter was detached") });
+  }
+
+  // ---- Events ----
+
+  handleEvent(word: number, double: number): void {
+    const u32 = this.channel.u32;
+    switch (u32[word]) {
+      case EventType.StreamData:
+        return this.#handleData(word, double);
+      case EventType.StreamWritable:
+        return this.#stream(u32[word + WORD.stream])?.handleWritable();
+      case EventType.StreamClosed:
+        return this.#handleStreamClosed(u32[word + WORD.stream], u32[word + WORD.flags]);
+      case EventType.Datagram:
+        return this.#handleDatagram(word);
+      case EventType.StreamReset:
+        return this.#handleReset(word, double);
+      case EventType.StopSending:
+        return this.#handleStopSending(u32[word + WORD.stream], this.#code(word));
+      case EventType.StreamOpened:
+        return this.#handleOpened(u32[word + WORD.stream], double);
+      default:
+        return this.#handleRare(word);
+    }
+  }
+
+  #handleRare(word: number): void {
+    const u32 = this.channel.u32;
+    switch (u32[word]) {
+      case EventType.ConnectionOpened:
+        return this.#handleConnection(u32[word + WORD.connection]);
+      case EventType.ConnectionClosed:
+        return this.#handleConnectionClosed(word);
+      case EventType.DatagramWritable:
+        return this.#connection(u32[word + WORD.connection])?.handleDatagramWritable();
+      case EventType.DatagramFate:
+        return this.#handleFate(u32[word + WORD.value], u32[word + WORD.flags]);
+      case EventType.Draining:
+        this.isDraining = true;
+        return;
+      case EventType.ServerStopped:
+        return this.#finish({ report: this.#takeText(word) });
+      case EventType.ChannelClosed:
+        return this.#finish({ error: new AdapterError(this.#code(word), "the library closed the channel") });
+    }
+  }
+
+  #handleData(word: number, double: number): void {
+    const u32 = this.channel.u32;
+    const flags = u32[word + WORD.flags];
+    const offset = u32[word + WORD.offset];
+    const length = u32[word + WORD.length];
+    const isLast = (flags & EventFlag.Fin) !== 0;
+    const isNew = (flags & EventFlag.Opened) !== 0;
+    const stream = isNew ? this.#accept(word, double) : this.#stream(u32[word + WORD.stream]);
+    if (stream === null) {
+      if (length > 0) this.channel.release(offset);
+    } else if (this.requests !== null && this.#isRequest(stream)) {
+      this.requests.handleData(stream, offset, length, isLast);
+    } else {
+      stream.handleData(offset, length, isLast);
+      if (isNew) this.#offer(stream);
+    }
+  }
+
+  #isRequest(stream: StreamState): boolean {
+    return !stream.isLocal && !stream.isUnidirectional;
+  }
+
+  #handleReset(word: number, double: number): void {
+    const u32 = this.channel.u32;
+    const isNew = (u32[word + WORD.flags] & EventFlag.Opened) !== 0;
+    const stream = isNew ? this.#accept(word, double) : this.#stream(u32[word + WORD.stream]);
+    if (stream === null) return;
+    const code = this.#code(word);
+    stream.handleReset(code);
+    if (this.requests !== null && this.#isRequest(stream)) {
+      const error = new StreamError("reset", code, "the client reset the request");
+      if (stream.request !== null) this.requests.handleAbort(stream.request, error);
+      else stream.abandon(AdapterCode.RequestAborted);
+    } else if (isNew) {
+      this.#offer(stream);
+    }
+  }
+
+  #handleStopSending(handle: number, code: number): void {
+    const stream = this.#stream(handle);
+    if (stream === null) return;
+    stream.handleStopSending(code);
+    if (stream.request === null || this.requests === null) return;
+    const error = new StreamError("stopped", code, "the client does not want the answer");
+    this.requests.handleAbort(stream.request, error);
+  }
+
+  #handleOpened(handle: number, double: number): void {
+    const stream = this.#stream(handle);
+    if (stream !== null) stream.id = this.channel.f64[double + STREAM_ID_DOUBLE];
+  }
+
+  #handleStreamClosed(handle: number, flags: number): void {
+    const stream = this.#stream(handle);
+    if (stream === null) return;
+    this.forgetStream(stream);
+    stream.connection.removeStream(stream);
+    stream.handleClosed((flags & EventFlag.Clean) !== 0);
+  }
+
+  #handleDatagram(word: number): void {
+    const u32 = this.channel.u32;
+    const offset = u32[word + WORD.offset];
+    const length = u32[word + WORD.length];
+    const connection = this.#connection(u32[word + WORD.connection]);
+    const handler = connection?.datagramHandler ?? this.#handlers.datagram;
+    if (connection === null || handler === undefined || length === 0) {
+      if (length > 0) this.channel.release(offset);
+      return;
+    }
+    const call = () => handler(this.channel.view(offset, length), connection.facade);
+    this.#call(call, null, () => this.channel.release(offset));
+  }
+
+  #handleConnection(handle: number): void {
+    const connection = new ConnectionState(this, handle);
+    place(this.#connections, handle & SLOT_MASK, connection);
+    const { connection: handler } = this.#handlers;
+    if (handler === undefined && this.incoming === null) return;
+    connection.identity(); // so that its address is known even when it ends at once
+    this.incoming?.push(connection.facade);
+    if (handler === undefined) return;
+    const fail = () => connection.close(BigInt(AdapterCode.HandlerFailed), new Uint8Array(0));
+    this.#call(() => handler(connection.facade), fail, null);
+  }
+
+  #handleConnectionClosed(word: number): void {
+    const handle = this.channel.u32[word + WORD.connection];
+    const code = this.#code(word);
+    const source = SOURCES[this.channel.u32[word + WORD.flags]] ?? "localTransport";
+    const reason = this.#takeText(word);
+    const connection = this.#connection(handle);
+    if (connection === null) return;
+    this.#connections[handle & SLOT_MASK] = null;
+    connection.handleClosed({ source, code, reason });
+    this.incoming?.remove(connection.facade);
+  }
+
+  #handleFate(context: number, fate: number): void {
+    this.#call(() => this.fates.tell(context, fate), null, null);
+  }
+
+  // ---- Streams and connections ----
+
+  /** A stream that the peer opened; null when nobody takes its kind. */
+  #accept(word: number, double: number): StreamState | null {
+    const u32 = this.channel.u32;
+    const handle = u32[word + WORD.stream];
+    const connection = this.#connection(u32[word + WORD.connection]);
+    if (connection === null) return null;
+    const id = this.channel.f64[double + STREAM_ID_DOUBLE];
+    const stream = new StreamState(connection, handle, id, id % 4 >= 2, false); // RFC 9000 §2.1
+    if (!this.#hasTaker(stream)) {
+      stream.abandon(AdapterCode.NoConsumer);
+      return null;
+    }
+    place(this.#streams, handle & SLOT_MASK, stream);
+    connection.addStream(stream);
+    return stream;
+  }
+
+  #hasTaker(stream: StreamState): boolean {
+    if (this.requests !== null && !stream.isUnidirectional) return true;
+    const { stream: onStream, connection } = this.#handlers;
+    return onStream !== undefined || connection !== undefined || this.incoming !== null;
+  }
+
+  #offer(stream: StreamState): void {
+    const { stream: handler } = this.#handlers;
+    if (handler === undefined) return stream.connection.incoming.push(stream.facade);
+    this.#call(() => handler(stream.facade), () => stream.abandon(AdapterCode.HandlerFailed), null);
+  }
+
+  openStream(connection: ConnectionState, isUnidirectional: boolean): StreamState {
+    connection.requireOpen();
+    const { channel } = this;
+    const handle = channel.calls.krepis_stream_open(channel.id, connection.handle, isUnidirectional ? 1 : 0);
+    if (handle < 0) throw new AdapterError(-handle, this.core.lastError());
+    const stream = new StreamState(connection, handle, -1, isUnidirectional, true);
+    place(this.#streams, handle & SLOT_MASK, stream);
+    connection.addStream(stream);
+    return stream;
+  }
+
+  forgetStream(stream: StreamState): void {
+    this.#streams[stream.handle & SLOT_MASK] = null;
+  }
+
+  #stream(handle: number): StreamState | null {
+    const stream = this.#streams[handle & SLOT_MASK] ?? null;
+    return stream !== null && stream.handle === handle ? stream : null;
+  }
+
+  #connection(handle: number): ConnectionState | null {
+    const connection = this.#connections[handle & SLOT_MASK] ?? null;
+    return connection !== null && connection.handle === handle ? connection : null;
+  }
+
+  // ---- The rest ----
+
+  /** Calls a handler; its failure, also a later one, is counted and costs what `fail` takes away. */
+  #call(run: () => unknown, fail: (() => void) | null, done: (() => void) | null): void {
+    const failed = (error: unknown) => {
+      if (!(error instanceof StreamError)) this.errors.report(error);
+      fail?.();
+      done?.();
+    };
+    try {
+      const result = run();
+      if (result instanceof Promise) result.then(done ?? undefined, failed);
+      else done?.();
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** Exact up to 2^53 - 1. */
+  #code(word: number): number {
+    const u32 = this.channel.u32;
+    return u32[word + WORD.code] + u32[word + WORD.code + 1] * 2 ** 32;
+  }
+
+  /** The bytes of an event as text; they are released. */
+  #takeText(word: number): string {
+    const length = this.channel.u32[word + WORD.length];
+    if (length === 0) return "";
+    const offset = this.channel.u32[word + WORD.offset];
+    const text = decoder.decode(this.channel.view(offset, length));
+    this.channel.release(offset);
+    return text;
+  }
+
+  #finish(end: SessionEnd): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const connection of this.#connections) {
+      connection?.handleClosed({ source: "drain", code: 0, reason: "the adapter has stopped" });
+    }
+    this.#connections.length = 0;
+    this.requests?.stop();
+    this.incoming?.close();
+    this.#wake?.stop();
+    this.channel.close();
+    this.#ended.resolve(end);
+  }
+}
+
+// Grows without holes, because an array with holes is slower to index.
+function place<T>(array: (T | null)[], slot: number, value: T): void {
+  while (array.length <= slot) array.push(null);
+  array[slot] = value;
+}

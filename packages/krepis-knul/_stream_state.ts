@@ -1,0 +1,345 @@
+// The mechanics of one stream: bytes that wait to be read, writes that wait for room, and how it ended.
+// The program sees QuicStream, which is made on first use.
+import { KrepisCode } from "@krepis/core";
+import { AdapterError, StreamError } from "./adapter_error.ts";
+import type { Channel } from "./_channel.ts";
+import type { ConnectionState } from "./_connection_state.ts";
+import type { RequestState } from "./_request_state.ts";
+import { QuicStream } from "./quic_stream.ts";
+
+/** How a stream ended. */
+export interface StreamEnd {
+  /** Neither side reset or stopped it, and all was acknowledged. */
+  isClean: boolean;
+  error?: StreamError;
+}
+
+interface PendingWrite {
+  bytes: Uint8Array<ArrayBuffer>;
+  isLast: boolean;
+  done: PromiseWithResolvers<void>;
+}
+
+/** One write call takes at most this; the ABI's limit is 2^30. */
+const MAX_WRITE_BYTES = 1 << 28;
+const DONE = Promise.resolve();
+const EMPTY = new Uint8Array(0);
+
+export class StreamState {
+  readonly channel: Channel;
+  readonly connection: ConnectionState;
+  readonly handle: number;
+  /** RFC 9000 §2.1; -1 while it waits for the peer's limit. */
+  id: number;
+  readonly isUnidirectional: boolean;
+  readonly isLocal: boolean;
+  request: RequestState | null = null;
+  /** The connection's list of streams. */
+  previous: StreamState | null = null;
+  next: StreamState | null = null;
+
+  #queued: number[] = []; // offset, length, offset, length, …
+  #queueHead = 0;
+  #kept: Uint8Array<ArrayBuffer>[] = []; // copies of what was unread when the connection ended
+  #lentOffset = -1;
+  #isAtEnd = false;
+  #readError: StreamError | null = null;
+  #isDiscarding = false;
+  #reader: PromiseWithResolvers<Uint8Array<ArrayBuffer> | null> | null = null;
+
+  #writes: PendingWrite[] | null = null;
+  #isFinished = false;
+  #writeError: StreamError | null = null;
+
+  #end: StreamEnd | null = null;
+  #closed: PromiseWithResolvers<StreamEnd> | null = null;
+  #abort: AbortController | null = null;
+  #facade: QuicStream | null = null;
+
+  constructor(
+    connection: ConnectionState,
+    handle: number,
+    id: number,
+    isUnidirectional: boolean,
+    isLocal: boolean,
+  ) {
+    this.channel = connection.channel;
+    this.connection = connection;
+    this.handle = handle;
+    this.id = id;
+    this.isUnidirectional = isUnidirectional;
+    this.isLocal = isLocal;
+  }
+
+  get facade(): QuicStream {
+    return this.#facade ??= new QuicStream(this);
+  }
+
+  get canRead(): boolean {
+    return !(this.isUnidirectional && this.isLocal);
+  }
+
+  get canWrite(): boolean {
+    return !(this.isUnidirectional && !this.isLocal);
+  }
+
+  get isFinished(): boolean {
+    return this.#isFinished;
+  }
+
+  // ---- Reading ----
+
+  /** Bytes of an event; they are released when they were read, or at once when nobody will. */
+  handleData(offset: number, length: number, isLast: boolean): void {
+    if (isLast) this.#isAtEnd = true;
+    if (length > 0) {
+      if (this.#isDiscarding) this.channel.release(offset);
+      else this.#queued.push(offset, length);
+    }
+    this.#wakeReader();
+  }
+
+  handleReset(code: number): void {
+    this.failReading(new StreamError("reset", code, "the peer reset the stream"));
+  }
+
+  /** @returns a view, null at the end, undefined when nothing is there yet */
+  tryRead(): Uint8Array<ArrayBuffer> | null | undefined {
+    this.returnLent();
+    if (this.#queueHead < this.#queued.length) {
+      const offset = this.#queued[this.#queueHead++];
+      const length = this.#queued[this.#queueHead++];
+      if (this.#queueHead === this.#queued.length) {
+        this.#queued.length = 0;
+        this.#queueHead = 0;
+      }
+      this.#lentOffset = offset;
+      return this.channel.view(offset, length);
+    }
+    if (this.#kept.length > 0) return this.#kept.shift();
+    if (this.#readError !== null) throw this.#readError;
+    if (this.#isAtEnd) return null;
+    if (!this.canRead) throw new AdapterError(KrepisCode.InvalidContext, "this stream only sends");
+    return undefined;
+  }
+
+  read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    if (this.#reader !== null) {
+      return Promise.reject(
+        new AdapterError(KrepisCode.InvalidContext, "another read of this stream is pending"),
+      );
+    }
+    try {
+      const now = this.tryRead();
+      if (now !== undefined) return Promise.resolve(now);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#reader = Promise.withResolvers();
+    return this.#reader.promise;
+  }
+
+  /** Ends the life of the view that the latest read gave. */
+  returnLent(): void {
+    if (this.#lentOffset < 0) return;
+    this.channel.release(this.#lentOffset);
+    this.#lentOffset = -1;
+  }
+
+  stopSending(code: bigint): void {
+    if (this.#end !== null || !this.canRead) return;
+    this.channel.calls.krepis_stream_stop_sending(this.channel.id, this.handle, code);
+    this.failReading(new StreamError("local", Number(code), "reading was stopped"));
+  }
+
+  /** Drops what was not read, unless all of it had arrived. */
+  failReading(error: StreamError): void {
+    this.#isDiscarding = true;
+    this.#readError ??= error;
+    for (let i = this.#queueHead; i < this.#queued.length; i += 2) this.channel.release(this.#queued[i]);
+    this.#queued.length = 0;
+    this.#queueHead = 0;
+    this.#abort?.abort(error);
+    this.#wakeReader();
+  }
+
+  #wakeReader(): void {
+    const reader = this.#reader;
+    if (reader === null) return;
+    try {
+      const now = this.tryRead();
+      if (now === undefined) return;
+      this.#reader = null;
+      reader.resolve(now);
+    } catch (error) {
+      this.#reader = null;
+      reader.reject(error);
+    }
+  }
+
+  // ---- Writing ----
+
+  /** Resolves when all was accepted. The bytes must stay as they are until then. */
+  write(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): Promise<void> {
+    if (this.#writeError !== null) return Promise.reject(this.#writeError);
+    if (this.#isFinished || !this.canWrite) {
+      const text = this.canWrite ? "the stream's sending side has ended" : "this stream only receives";
+      return Promise.reject(new AdapterError(KrepisCode.InvalidContext, text));
+    }
+    if (isLast) this.#isFinished = true;
+    if (this.#writes === null) {
+      const taken = this.#give(bytes, isLast);
+      if (taken === bytes.length) return DONE;
+      if (isRefused(taken)) return Promise.reject(this.#refused(-taken));
+      bytes = bytes.subarray(Math.max(taken, 0));
+      this.#writes = [];
+    }
+    const done = Promise.withResolvers<void>();
+    this.#writes.push({ bytes, isLast, done });
+    return done.promise;
+  }
+
+  /** The last bytes, for callers that do not wait. `isLent`: they lie in the arena and are released soon. */
+  finish(bytes: Uint8Array<ArrayBuffer>, isLent = false): void {
+    if (this.#writes === null && !this.#isFinished && this.#writeError === null) {
+      const taken = this.#give(bytes, true);
+      this.#isFinished = true;
+      if (taken === bytes.length || taken < 0) return;
+      this.#isFinished = false;
+      bytes = bytes.subarray(taken);
+    }
+    this.write(isLent ? bytes.slice() : bytes, true).catch(ignore);
+  }
+
+  /** A FIN, unless the sending side is over. */
+  finishIfOpen(): void {
+    if (!this.#isFinished && this.#writeError === null) this.finish(EMPTY);
+  }
+
+  handleWritable(): void {
+    const writes = this.#writes;
+    if (writes === null) return;
+    let done = 0;
+    while (done < writes.length) {
+      const write = writes[done];
+      const taken = this.#give(write.bytes, write.isLast);
+      if (isRefused(taken)) return this.failWriting(this.#refused(-taken));
+      if (taken < write.bytes.length || taken < 0) {
+        write.bytes = write.bytes.subarray(Math.max(taken, 0));
+        break;
+      }
+      done++;
+      write.done.resolve();
+    }
+    if (done === writes.length) this.#writes = null;
+    else writes.splice(0, done);
+  }
+
+  handleStopSending(code: number): void {
+    this.failWriting(new StreamError("stopped", code, "the peer stopped reading the stream"));
+  }
+
+  reset(code: bigint): void {
+    if (this.#end !== null || !this.canWrite) return;
+    this.channel.calls.krepis_stream_reset(this.channel.id, this.handle, code);
+    this.failWriting(new StreamError("local", Number(code), "the stream was reset"));
+  }
+
+  failWriting(error: StreamError): void {
+    this.#writeError ??= error;
+    this.#isFinished = true;
+    const writes = this.#writes;
+    this.#writes = null;
+    if (writes !== null) { for (const { done } of writes) done.reject(error); }
+    this.#abort?.abort(error);
+  }
+
+  #give(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): number {
+    if (bytes.length <= MAX_WRITE_BYTES) return this.channel.write(this.handle, bytes, isLast);
+    let taken = 0;
+    while (taken < bytes.length) {
+      const part = bytes.subarray(taken, taken + MAX_WRITE_BYTES);
+      const now = this.channel.write(this.handle, part, isLast && taken + part.length === bytes.length);
+      if (now < 0) return now;
+      taken += now;
+      if (now < part.length) break;
+    }
+    return taken;
+  }
+
+  #refused(code: number): StreamError {
+    this.#writeError ??= new StreamError("connection", 0, `the write was refused with ${code}`);
+    return this.#writeError;
+  }
+
+  /** @returns a KrepisCode */
+  setPriority(urgency: number, isIncremental: boolean): number {
+    if (this.#end !== null) return KrepisCode.InvalidPointer;
+    return this.channel.calls.krepis_stream_priority(
+      this.channel.id,
+      this.handle,
+      urgency,
+      isIncremental ? 1 : 0,
+    );
+  }
+
+  // ---- The end ----
+
+  /** Both directions at once, with one code. */
+  abandon(code: number): void {
+    const exact = BigInt(code);
+    this.reset(exact);
+    this.stopSending(exact);
+  }
+
+  /** The handle is void from here on. */
+  handleClosed(isClean: boolean, error?: StreamError): void {
+    if (this.#end !== null) return;
+    const reason = error ?? this.#readError ?? this.#writeError ?? undefined;
+    this.#end = reason ? { isClean, error: reason } : { isClean };
+    if (this.#isAtEnd) this.#keepUnread();
+    else if (this.canRead) this.failReading(error ?? closedError());
+    if (this.#writes !== null || error) this.failWriting(error ?? closedError());
+    this.#closed?.resolve(this.#end);
+  }
+
+  // What arrived whole stays readable, but not in the arena, where a program that never reads it would take
+  // room from everybody else.
+  #keepUnread(): void {
+    for (let i = this.#queueHead; i < this.#queued.length; i += 2) {
+      this.#kept.push(this.channel.view(this.#queued[i], this.#queued[i + 1]).slice());
+      this.channel.release(this.#queued[i]);
+    }
+    this.#queued.length = 0;
+    this.#queueHead = 0;
+  }
+
+  get closed(): Promise<StreamEnd> {
+    this.#closed ??= Promise.withResolvers();
+    if (this.#end !== null) this.#closed.resolve(this.#end);
+    return this.#closed.promise;
+  }
+
+  /** Aborts when either direction ends before its time. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    const error = this.#readError ?? this.#writeError;
+    if (error !== null) this.#abort.abort(error);
+    return this.#abort.signal;
+  }
+}
+
+/**
+ * Whether the write has failed for a reason of its own. A sending side that is over, or a stream that is gone, is told
+ * of by an event that is on its way: the write waits for it, because the event knows the code.
+ */
+function isRefused(taken: number): boolean {
+  return taken < 0 && taken !== -KrepisCode.InvalidContext && taken !== -KrepisCode.InvalidPointer;
+}
+
+/** Made only where somebody gets to see it: capturing a stack costs more than serving a request. */
+function closedError(): StreamError {
+  return new StreamError("local", 0, "the stream is closed");
+}
+
+function ignore(): void {}

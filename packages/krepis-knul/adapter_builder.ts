@@ -1,0 +1,206 @@
+import { type ChannelOptions, checkInteger, resolveServingOptions } from "./adapter_options.ts";
+import { AdapterError, invalidOption } from "./adapter_error.ts";
+import { QuicAdapter } from "./quic_adapter.ts";
+import { KrepisCode } from "@krepis/core";
+
+/** What an adapter can speak. */
+export const AdapterProtocol = { QUIC: "quic" } as const;
+
+/** One of the values of {@linkcode AdapterProtocol}. */
+export type AdapterProtocol = typeof AdapterProtocol[keyof typeof AdapterProtocol];
+
+const MAX_COUNT = 2 ** 32 - 1;
+const DAY_MS = 86_400_000;
+
+/** Settings that have a method of their own, by the library's names. */
+const METHODS: Record<string, string> = {
+  host: "host",
+  port: "port",
+  cert_path: "certPath",
+  key_path: "keyPath",
+  max_connections: "maxConnections",
+  max_streams: "maxStreams",
+  idle_timeout_ms: "idleTimeoutMs",
+  drain_timeout_ms: "drainTimeoutMs",
+  alpn: "alpn",
+  workers: "workers",
+};
+
+/**
+ * Gathers the options of a server. Every option takes effect or is refused: what is wrong by itself at once,
+ * what only the library can judge by `start`.
+ *
+ * @example
+ * ```ts
+ * import { AdapterBuilder, AdapterProtocol } from "@krepis/knul";
+ *
+ * const adapter = new AdapterBuilder()
+ *   .protocol(AdapterProtocol.QUIC)
+ *   .host("127.0.0.1")
+ *   .port(4433)
+ *   .certPath("./certs/cert.pem")
+ *   .keyPath("./certs/key.pem")
+ *   .build();
+ * console.assert(!adapter.isRunning());
+ * ```
+ */
+export class AdapterBuilder {
+  readonly #settings: Record<string, unknown> = {};
+  #extra: Record<string, unknown> = {};
+  #channel: ChannelOptions = {};
+  #maxPayloadBytes: number | undefined;
+  #requestTimeoutMs: number | undefined;
+  #library: string | undefined;
+
+  /** @param protocol only `AdapterProtocol.QUIC`, the default @throws {AdapterError} 4001 for another */
+  protocol(protocol: AdapterProtocol): this {
+    if (protocol !== AdapterProtocol.QUIC) throw invalidOption("protocol", protocol, "AdapterProtocol.QUIC");
+    return this;
+  }
+
+  /**
+   * @param host address to listen on: numeric IPv4 or IPv6, or "localhost". Default: "127.0.0.1"
+   * @throws {AdapterError} 4001
+   */
+  host(host: string): this {
+    return this.#set("host", checkText("host", host, 255));
+  }
+
+  /** @param port UDP port; 0, the default, takes a free one: see `QuicAdapter.port` @throws {AdapterError} 4001 */
+  port(port: number): this {
+    return this.#set("port", checkInteger("port", port, 0, 65_535));
+  }
+
+  /** @param path PEM file of the certificate chain, leaf first. Must be given @throws {AdapterError} 4001 */
+  certPath(path: string): this {
+    return this.#set("cert_path", checkText("certPath", path, 4096));
+  }
+
+  /** @param path PEM file of the leaf's private key, not encrypted. Must be given @throws {AdapterError} 4001 */
+  keyPath(path: string): this {
+    return this.#set("key_path", checkText("keyPath", path, 4096));
+  }
+
+  /** @param count connections of the server; more are refused. Default: 200,000 @throws {AdapterError} 4001 */
+  maxConnections(count: number): this {
+    return this.#set("max_connections", checkInteger("maxConnections", count, 1, 16_000_000));
+  }
+
+  /**
+   * @param count bidirectional streams that a client may have open at once. Default: 100
+   * @throws {AdapterError} 4001
+   */
+  maxStreams(count: number): this {
+    return this.#set("max_streams", checkInteger("maxStreams", count, 1, MAX_COUNT));
+  }
+
+  /**
+   * @param ms a connection without packets for this long ends, 1,000 to 86,400,000. Default: 30,000
+   * @throws {AdapterError} 4001
+   */
+  idleTimeoutMs(ms: number): this {
+    return this.#set("idle_timeout_ms", checkInteger("idleTimeoutMs", ms, 1000, DAY_MS));
+  }
+
+  /**
+   * @param ms how long `stop` lets open streams finish, 0 to 3,600,000. Default: 5,000
+   * @throws {AdapterError} 4001
+   */
+  drainTimeoutMs(ms: number): this {
+    return this.#set("drain_timeout_ms", checkInteger("drainTimeoutMs", ms, 0, 3_600_000));
+  }
+
+  /**
+   * @param ms from a request's first byte to its answer; then its stream is reset with
+   *   `AdapterCode.RequestTimeout`. 0: no limit. Default: 30,000
+   * @throws {AdapterError} 4001
+   */
+  requestTimeoutMs(ms: number): this {
+    this.#requestTimeoutMs = checkInteger("requestTimeoutMs", ms, 0, DAY_MS);
+    return this;
+  }
+
+  /**
+   * @param bytes the longest payload of a request; a longer one is reset with `AdapterCode.PayloadTooLarge`.
+   *   1 to 2^30. Default: 16 MiB
+   * @throws {AdapterError} 4001
+   */
+  maxPayloadBytes(bytes: number): this {
+    this.#maxPayloadBytes = checkInteger("maxPayloadBytes", bytes, 1, 2 ** 30);
+    return this;
+  }
+
+  /**
+   * @param names application protocols (RFC 7301) in order of preference, 1 to 16 of 1 to 255 bytes.
+   *   Default: "knul"
+   * @throws {AdapterError} 4001
+   */
+  alpn(...names: string[]): this {
+    if (names.length < 1 || names.length > 16) throw invalidOption("alpn", names, "1 to 16 names");
+    return this.#set("alpn", names.map((name) => checkText("alpn", name, 255)));
+  }
+
+  /** @param count network threads, 1 to 64; 0, the default: one per CPU, at most 8 @throws {AdapterError} 4001 */
+  workers(count: number): this {
+    return this.#set("workers", checkInteger("workers", count, 0, 64));
+  }
+
+  /**
+   * Every other setting of the library, under the names of docs/settings.md. The library refuses unknown ones
+   * when the adapter starts.
+   *
+   * @param settings for example `{ congestion_control: "bbr" }`; added to earlier ones
+   * @throws {AdapterError} 4001 for a setting that has a method of its own
+   */
+  extra(settings: Record<string, unknown>): this {
+    for (const [name, value] of Object.entries(settings)) {
+      const method = METHODS[name];
+      if (method) throw invalidOption(`extra.${name}`, value, `the method ${method}()`);
+    }
+    this.#extra = { ...this.#extra, ...settings };
+    return this;
+  }
+
+  /** @param options memory between library and program @throws {AdapterError} 4001 */
+  channel(options: ChannelOptions): this {
+    resolveServingOptions({ channel: options });
+    this.#channel = { ...options };
+    return this;
+  }
+
+  /** @param path of the native library. Default: the lookup of `loadKrepisCore` @throws {AdapterError} 4001 */
+  library(path: string): this {
+    this.#library = checkText("library", path, 4096);
+    return this;
+  }
+
+  /**
+   * The adapter, not yet started; later calls of this builder do not change it.
+   * @throws {AdapterError} 4001: certPath or keyPath was not given
+   */
+  build(): QuicAdapter {
+    for (const [setting, option] of [["cert_path", "certPath"], ["key_path", "keyPath"]]) {
+      if (this.#settings[setting] !== undefined) continue;
+      throw new AdapterError(KrepisCode.InvalidRequest, `${option}: must be given`, { option });
+    }
+    const serving = resolveServingOptions({
+      ...(this.#maxPayloadBytes !== undefined && { maxPayloadBytes: this.#maxPayloadBytes }),
+      ...(this.#requestTimeoutMs !== undefined && { requestTimeoutMs: this.#requestTimeoutMs }),
+      channel: this.#channel,
+    });
+    const settings = structuredClone({ ...this.#extra, ...this.#settings });
+    return QuicAdapter.create({ settings, serving, library: this.#library });
+  }
+
+  #set(setting: string, value: unknown): this {
+    this.#settings[setting] = value;
+    return this;
+  }
+}
+
+function checkText(option: string, value: unknown, maxBytes: number): string {
+  const isGood = typeof value === "string" && value.length > 0 && !value.includes("\0") &&
+    new TextEncoder().encode(value).length <= maxBytes;
+  if (!isGood) throw invalidOption(option, value, `a text of 1 to ${maxBytes} bytes without NUL`);
+  return value;
+}

@@ -1,0 +1,13 @@
+/** Application error codes (RFC 9000 §20.2) that the adapter sends to peers, beside those of the library. */
+export const AdapterCode = {
+  /** The handler failed; also `KrepisApplicationCode.ApplicationError`. */
+  HandlerFailed: 0x4b4e5504,
+  /** Nobody takes streams of this kind; also `KrepisApplicationCode.NoConsumer`. */
+  NoConsumer: 0x4b4e5501,
+  /** A request's payload is longer than `maxPayloadBytes`. */
+  PayloadTooLarge: 0x4b4e5510,
+  /** A request took longer than `requestTimeoutMs`. */
+  RequestTimeout: 0x4b4e5511,
+  /** The peer gave its request up, so there is no answer. */
+  RequestAborted: 0x4b4e5512,
+} as const;

@@ -1,0 +1,78 @@
+import { KrepisCode, KrepisError } from "@krepis/core";
+
+/**
+ * What the adapter reports: `code` is a number of `KrepisCode`, `retryable` says whether to try again.
+ *
+ * @example
+ * ```ts
+ * import { AdapterBuilder, AdapterError } from "@krepis/knul";
+ * try {
+ *   new AdapterBuilder().port(70_000);
+ * } catch (error) {
+ *   console.assert(error instanceof AdapterError && error.code === 4001 && error.option === "port");
+ * }
+ * ```
+ */
+export class AdapterError extends KrepisError {
+  override name = "AdapterError";
+  /** The option that was refused, where one was. */
+  readonly option?: string;
+
+  /**
+   * @param code a number of `KrepisCode`
+   * @param text what went wrong
+   * @param options `cause` as for `Error`; `option` that was refused
+   */
+  constructor(code: number, text?: string, options: ErrorOptions & { option?: string } = {}) {
+    super(code, text, options);
+    if (options.option !== undefined) this.option = options.option;
+  }
+}
+
+/** Why a stream can no longer be read or written. */
+export type StreamEndReason =
+  /** The peer reset its sending side. */
+  | "reset"
+  /** The peer asked to stop sending. */
+  | "stopped"
+  /** This side reset or stopped it, or its request was over. */
+  | "local"
+  /** A request took too long. */
+  | "timeout"
+  /** The connection ended. */
+  | "connection";
+
+/** A stream ended before its work was done: `ConnectionFailed` (5001), or `Timeout` (2000). */
+export class StreamError extends AdapterError {
+  override name = "StreamError";
+  readonly reason: StreamEndReason;
+  /** The code that either side sent (RFC 9000 §20.2). Exact up to 2^53 - 1, above that the nearest number. */
+  readonly applicationCode: number;
+
+  /**
+   * @param reason who or what ended it
+   * @param applicationCode the code that was sent or received
+   * @param text what happened
+   */
+  constructor(reason: StreamEndReason, applicationCode: number, text: string) {
+    const code = reason === "timeout" ? KrepisCode.Timeout : KrepisCode.ConnectionFailed;
+    super(code, `${text} (application code 0x${applicationCode.toString(16)})`);
+    this.reason = reason;
+    this.applicationCode = applicationCode;
+  }
+}
+
+/** A wrong argument: `InvalidRequest` (4001), naming the option, its value and what was expected. */
+export function invalidOption(option: string, value: unknown, expected: string): AdapterError {
+  const text = `${option}: ${printed(value)} is not acceptable; expected ${expected}`;
+  return new AdapterError(KrepisCode.InvalidRequest, text, { option });
+}
+
+function printed(value: unknown): string {
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "object" && value !== null) {
+    return Array.isArray(value) ? JSON.stringify(value) : "an object";
+  }
+  return String(value);
+}

@@ -1,0 +1,39 @@
+import type { ResolvedServingOptions } from "./adapter_options.ts";
+
+/** What a drain did. */
+export interface DrainReport {
+  /** Nothing was cut. */
+  clean: boolean;
+  connectionsClosed: number;
+  streamsCompleted: number;
+  streamsCut: number;
+  bytesUnsent: number;
+  elapsedMs: number;
+}
+
+/**
+ * Statistics of the server under the names of docs/statistics.md in camelCase, and those of this adapter. An adapter
+ * with a channel has the figures of `krepis_channel_info_into`, too, with "channel" in front: `channelArenaBlocksUsed`
+ * for bytes that the program holds, `channelQueuedBytes` for those that wait to be sent.
+ */
+export interface QuicStats {
+  /** Bidirectional streams that clients opened. */
+  totalRequests: number;
+  activeConnections: number;
+  /** UDP payload. */
+  totalBytesIn: number;
+  totalBytesOut: number;
+  avgLatencyMs: number;
+  errorCount: number;
+  uptimeMs: number;
+  /** Handlers of this adapter that threw, or whose promise rejected. */
+  handlerErrors: number;
+  /** Requests of this adapter that took longer than `requestTimeoutMs`. */
+  requestTimeouts: number;
+  /** Requests of this adapter longer than `maxPayloadBytes`. */
+  payloadsTooLarge: number;
+  [name: string]: number | string;
+}
+
+/** The settings in force under the names of docs/settings.md in camelCase, and those of this adapter. */
+export type AdapterConfig = Record<string, unknown> & Pick<ResolvedServingOptions, "maxPayloadBytes">;

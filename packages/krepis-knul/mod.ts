@@ -1,0 +1,24 @@
+/**
+ * Serves QUIC streams and datagrams from a Deno program, by Krepis KNUL's native library.
+ *
+ * ```ts
+ * import { AdapterBuilder, AdapterProtocol } from "@krepis/knul";
+ *
+ * const adapter = new AdapterBuilder().protocol(AdapterProtocol.QUIC).port(4433)
+ *   .certPath("./certs/cert.pem").keyPath("./certs/key.pem").build();
+ * adapter.onRequest((request) => request.payload); // an echo
+ * ```
+ *
+ * Permissions: `--allow-ffi`, and `--allow-env=KREPIS_LIBRARY` where that variable names the library.
+ *
+ * @module
+ */
+export * from "./adapter_builder.ts";
+export * from "./adapter_codes.ts";
+export * from "./adapter_error.ts";
+export * from "./adapter_options.ts";
+export * from "./adapter_reports.ts";
+export * from "./quic_adapter.ts";
+export * from "./quic_connection.ts";
+export * from "./quic_request.ts";
+export * from "./quic_stream.ts";

@@ -1,0 +1,353 @@
+import { FfiChannelConfig, FfiChannelRegion, KrepisCode, type KrepisCore, KrepisError } from "@krepis/core";
+import { loadKrepisCore, Wake } from "@krepis/core";
+import { AdapterError } from "./adapter_error.ts";
+import { checkInteger, type ResolvedServingOptions, resolveServingOptions } from "./adapter_options.ts";
+import type { ServingOptions } from "./adapter_options.ts";
+import type { AdapterConfig, DrainReport, QuicStats } from "./adapter_reports.ts";
+import { AsyncQueue } from "./_async_queue.ts";
+import { camelCase, camelCaseKeys } from "./_camel_case.ts";
+import type { ErrorHandler } from "./_error_reporter.ts";
+import { mapRegion } from "./_region.ts";
+import { type Handlers, Session, type SessionEnd } from "./_session.ts";
+import type { DatagramHandler, QuicConnection } from "./quic_connection.ts";
+import type { RequestHandler } from "./quic_request.ts";
+import type { QuicStream } from "./quic_stream.ts";
+
+export type { ErrorHandler } from "./_error_reporter.ts";
+
+/** What an adapter is made of: a server of its own, or one that was started elsewhere. */
+interface AdapterParts {
+  settings: Record<string, unknown> | null;
+  serving: ResolvedServingOptions;
+  library: string | undefined;
+  handle?: number;
+}
+
+type State = "idle" | "running" | "stopping" | "stopped";
+
+/**
+ * A QUIC server in this program, or this isolate's share of one.
+ *
+ * Register handlers, then `start`. If `onRequest` is there, it takes clients' bidirectional streams; `onStream`
+ * takes the rest, or all without it. Streams that no handler takes can be iterated on their connection when
+ * connections are taken by `onConnection` or `for await`, and are refused with `NoConsumer` otherwise.
+ *
+ * While it runs, the process does not end by itself; after `stop` it does.
+ *
+ * @example
+ * ```ts
+ * import { AdapterBuilder } from "@krepis/knul";
+ *
+ * async function serve(certPath: string, keyPath: string) {
+ *   await using adapter = new AdapterBuilder().certPath(certPath).keyPath(keyPath).build();
+ *   adapter.onRequest(({ payload }) => `you sent ${payload.length} bytes`);
+ *   await adapter.start();
+ *   console.log(adapter.port, adapter.getStats().activeConnections);
+ * } // stops here
+ * console.assert(serve.length === 2);
+ * ```
+ */
+export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnection> {
+  readonly #parts: AdapterParts;
+  readonly #handlers: Handlers = {};
+  #core: KrepisCore | null = null;
+  #handle: number;
+  #session: Session | null = null;
+  #state: State = "idle";
+  #stop: Promise<DrainReport> | null = null;
+
+  private constructor(parts: AdapterParts) {
+    this.#parts = parts;
+    this.#handle = parts.handle ?? 0;
+  }
+
+  /** Used by `AdapterBuilder.build`. */
+  static create(parts: AdapterParts): QuicAdapter {
+    return new QuicAdapter(parts);
+  }
+
+  /**
+   * An adapter for a server that runs already, so that a Worker of this process serves a share of its
+   * connections: each adapter gets its turn. It is started as any other; `detach` ends its share.
+   *
+   * @param handle of the server: `handle` of the adapter that started it
+   * @param options limits of this adapter's requests, and its memory. Default: as `AdapterBuilder`
+   * @throws {AdapterError} `InvalidRequest` (4001) names the option
+   */
+  static attach(handle: number, options: ServingOptions & { library?: string } = {}): QuicAdapter {
+    const { library, ...serving } = options;
+    checkInteger("handle", handle, 1, Number.MAX_SAFE_INTEGER);
+    return new QuicAdapter({ settings: null, serving: resolveServingOptions(serving), library, handle });
+  }
+
+  // ---- Handlers ----
+
+  /**
+   * Takes each bidirectional stream of a client as one request. A handler that throws costs its stream, with
+   * `AdapterCode.HandlerFailed`.
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
+   */
+  onRequest(handler: RequestHandler): this {
+    return this.#register("request", handler);
+  }
+
+  /**
+   * Takes streams that clients open; unidirectional ones only where `onRequest` takes the others.
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
+   */
+  onStream(handler: (stream: QuicStream) => unknown): this {
+    return this.#register("stream", handler);
+  }
+
+  /**
+   * Takes datagrams. The bytes are lent until the handler has returned, or its promise is settled.
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
+   */
+  onDatagram(handler: DatagramHandler): this {
+    return this.#register("datagram", handler);
+  }
+
+  /**
+   * Told of each connection whose handshake is complete; one whose handler fails is closed.
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
+   */
+  onConnection(handler: (connection: QuicConnection) => unknown): this {
+    return this.#register("connection", handler);
+  }
+
+  /**
+   * Told of each failure of a handler. Default: console.error, at most once per second.
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
+   */
+  onError(handler: ErrorHandler): this {
+    return this.#register("error", handler);
+  }
+
+  // ---- Life ----
+
+  /**
+   * Starts the server and takes its connections. An adapter without handlers leaves them to others that attach,
+   * until it is iterated. Blocks the isolate for file reads, key checks and thread starts, well under a second.
+   *
+   * @throws {AdapterError} with the library's code and text: `InvalidRequest` (4001) an unknown or refused
+   *   setting, `Internal` (1000) an unusable certificate or key, `NetworkError` (5000) the port is in use;
+   *   `InvalidContext` (1001): it was started before, or the library was not found
+   */
+  async start(): Promise<void> {
+    if (this.#state !== "idle") {
+      throw new AdapterError(KrepisCode.InvalidContext, "the adapter was started before");
+    }
+    this.#state = "running";
+    try {
+      await wrapped(() => this.#begin());
+    } catch (error) {
+      this.#state = "idle";
+      throw error;
+    }
+  }
+
+  /**
+   * Stops the server: new connections and streams are refused, open streams may finish until the deadline.
+   * Handlers go on meanwhile. Stopping again gives the same report.
+   *
+   * @param options `deadlineMs`: milliseconds that streams may take, 0 to 3,600,000. Default: `drainTimeoutMs`
+   * @returns what the drain did
+   * @throws {AdapterError} `InvalidContext` (1001): not started, or attached to another's server: see
+   *   `detach`; `InvalidPointer` (1004): the server was stopped elsewhere
+   */
+  stop(options: { deadlineMs?: number } = {}): Promise<DrainReport> {
+    return this.#stop ??= wrapped(() => this.#drain(options.deadlineMs)).catch((error) => {
+      this.#stop = null;
+      throw error;
+    });
+  }
+
+  /**
+   * Gives up this adapter's share of the server's connections; those it has are closed with `ConsumerGone`.
+   * The server runs on. No effect when it is over.
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter started its server itself: see `stop`
+   */
+  detach(): void {
+    if (this.#parts.settings !== null) {
+      throw new AdapterError(KrepisCode.InvalidContext, "the adapter owns its server: use stop()");
+    }
+    this.#session?.close();
+    this.#end();
+  }
+
+  /** Stops an adapter with a server of its own, detaches another. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state === "idle" || this.#state === "stopped") return;
+    if (this.#parts.settings === null) return this.detach();
+    await this.stop();
+  }
+
+  /** Whether it was started and neither stopped nor detached. A draining adapter still runs. */
+  isRunning(): boolean {
+    return this.#state === "running" || this.#state === "stopping";
+  }
+
+  /** Whether its server refuses new work because it stops. */
+  isDraining(): boolean {
+    return this.#state === "stopping" || (this.#session?.isDraining ?? false);
+  }
+
+  // ---- Observation ----
+
+  /** The UDP port. @throws {AdapterError} `InvalidContext` (1001): not running */
+  get port(): number {
+    return this.#ask((core) => core.port(this.#handle));
+  }
+
+  /** The server's handle, for `attach` in a Worker. @throws {AdapterError} `InvalidContext` (1001): not running */
+  get handle(): number {
+    this.#library();
+    return this.#handle;
+  }
+
+  /** Statistics; they cost some 50 microseconds. @throws {AdapterError} `InvalidContext` (1001): not running */
+  getStats(): QuicStats {
+    const library = this.#ask((core) => core.stats(this.#handle));
+    return {
+      ...camelCaseKeys(library),
+      ...this.#channelStats(),
+      handlerErrors: this.#session?.errors.handlerErrors ?? 0,
+      requestTimeouts: this.#session?.requests?.timeouts ?? 0,
+      payloadsTooLarge: this.#session?.requests?.payloadsTooLarge ?? 0,
+    } as QuicStats;
+  }
+
+  /** Statistics as OpenMetrics text. @throws {AdapterError} `InvalidContext` (1001): not running */
+  metrics(): string {
+    return this.#ask((core) => core.metrics(this.#handle));
+  }
+
+  /** The settings: while it runs those in force, else those that were given. */
+  getConfig(): AdapterConfig {
+    const isKnown = this.#core !== null && this.isRunning();
+    const settings = isKnown
+      ? this.#ask((core) => core.info(this.#handle)).settings
+      : this.#parts.settings ?? {};
+    const { maxPayloadBytes, requestTimeoutMs, channel } = this.#parts.serving;
+    return { ...camelCaseKeys(settings), maxPayloadBytes, requestTimeoutMs, channel: { ...channel } };
+  }
+
+  /**
+   * Connections whose handshake completes from now on; ends with the adapter.
+   * @throws {AdapterError} `InvalidContext` (1001): not running
+   */
+  [Symbol.asyncIterator](): AsyncIterator<QuicConnection, void, void> {
+    this.#library();
+    const session = this.#session ?? this.#openSession();
+    session.incoming ??= new AsyncQueue();
+    return session.incoming[Symbol.asyncIterator]();
+  }
+
+  // ---- Inside ----
+
+  #register<K extends keyof Handlers>(kind: K, handler: NonNullable<Handlers[K]>): this {
+    if (typeof handler !== "function") throw new TypeError("a handler must be a function");
+    if (this.#state !== "idle") {
+      throw new AdapterError(
+        KrepisCode.InvalidContext,
+        "handlers are registered before the adapter is started",
+      );
+    }
+    this.#handlers[kind] = handler as Handlers[K];
+    return this;
+  }
+
+  #begin(): void {
+    const core = loadKrepisCore(this.#parts.library);
+    this.#core = core;
+    if (this.#parts.settings !== null) this.#handle = core.startJson(this.#parts.settings);
+    const { request, stream, datagram, connection } = this.#handlers;
+    if (!request && !stream && !datagram && !connection) return;
+    try {
+      this.#openSession();
+    } catch (error) {
+      if (this.#parts.settings !== null) core.stop(this.#handle, 0);
+      throw error;
+    }
+  }
+
+  #openSession(): Session {
+    const core = this.#core!;
+    const config = new DataView(new ArrayBuffer(FfiChannelConfig.size));
+    const { arenaBytes, ringRecords, queueBytes } = this.#parts.serving.channel;
+    config.setBigUint64(FfiChannelConfig.arena_bytes, BigInt(arenaBytes), true);
+    config.setUint32(FfiChannelConfig.ring_records, ringRecords, true);
+    config.setUint32(FfiChannelConfig.queue_bytes, queueBytes, true);
+    config.setUint32(FfiChannelConfig.wake, Wake.Socket, true);
+    const region = new ArrayBuffer(FfiChannelRegion.size);
+    const code = core.channel.krepis_channel_open(BigInt(this.#handle), config.buffer, region);
+    if (code !== KrepisCode.Success) throw core.error(code);
+    const session = new Session(core, mapRegion(region), this.#handlers, this.#parts.serving);
+    session.ended.then(() => this.#end());
+    return this.#session = session;
+  }
+
+  async #drain(deadlineMs: number | undefined): Promise<DrainReport> {
+    if (this.#parts.settings === null) {
+      throw new AdapterError(
+        KrepisCode.InvalidContext,
+        "an attached adapter does not own its server: use detach()",
+      );
+    }
+    const core = this.#library();
+    deadlineMs ??= core.info(this.#handle).settings.drain_timeout_ms as number;
+    checkInteger("deadlineMs", deadlineMs, 0, 3_600_000);
+    const session = this.#session ?? this.#openSession(); // the report comes as an event
+    const code = core.channel.krepis_quic_stop_begin(BigInt(this.#handle), BigInt(deadlineMs));
+    if (code !== KrepisCode.Success) throw core.error(code);
+    this.#state = "stopping";
+    return reportOf(await session.ended);
+  }
+
+  #end(): void {
+    if (this.#state === "stopped") return;
+    this.#state = "stopped";
+    this.#core?.close();
+  }
+
+  #channelStats(): Record<string, number> {
+    const stats: Record<string, number> = {};
+    if (!this.#session?.channel.isOpen) return stats;
+    const info = this.#ask((core) => core.channelInfo(this.#session!.channel.id));
+    for (const name in info) stats[camelCase(`channel_${name}`)] = info[name];
+    return stats;
+  }
+
+  #ask<T>(question: (core: KrepisCore) => T): T {
+    const core = this.#library();
+    try {
+      return question(core);
+    } catch (error) {
+      throw asAdapterError(error);
+    }
+  }
+
+  #library(): KrepisCore {
+    if (this.#core !== null && this.isRunning()) return this.#core;
+    throw new AdapterError(KrepisCode.InvalidContext, "the adapter is not running");
+  }
+}
+
+function reportOf(end: SessionEnd): DrainReport {
+  if ("error" in end) throw end.error;
+  return camelCaseKeys(JSON.parse(end.report)) as unknown as DrainReport;
+}
+
+async function wrapped<T>(run: () => T | Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw asAdapterError(error);
+  }
+}
+
+/** The library's errors as the adapter's, with code and text. */
+function asAdapterError(error: unknown): unknown {
+  if (error instanceof AdapterError || !(error instanceof KrepisError)) return error;
+  return new AdapterError(error.code, error.message.replace(/^\w+ \(\d+\): /, ""), { cause: error });
+}

@@ -1,0 +1,204 @@
+import { DatagramPolicy as PolicyNumber } from "@krepis/core";
+import { checkCode, checkInteger } from "./adapter_options.ts";
+import { invalidOption } from "./adapter_error.ts";
+import type { ConnectionState, DatagramHandler } from "./_connection_state.ts";
+import type { QuicStream } from "./quic_stream.ts";
+
+export type { DatagramHandler } from "./_connection_state.ts";
+
+/** Who or what ended a connection. */
+export type ConnectionEndSource =
+  | "peerApplication"
+  | "peerTransport"
+  | "localApplication"
+  | "localTransport"
+  | "idleTimeout"
+  | "handshakeTimeout"
+  | "statelessReset"
+  | "drain";
+
+/** How a connection ended. */
+export interface ConnectionEnd {
+  source: ConnectionEndSource;
+  /** Application or transport code (RFC 9000 §20). Exact up to 2^53 - 1. */
+  code: number;
+  reason: string;
+}
+
+/** A connection's figures, at most 100 ms old. */
+export interface ConnectionInfo {
+  id: number;
+  /** The peer's address and port, "192.0.2.1:4433" or "[2001:db8::1]:4433". */
+  peer: string;
+  alpn: string;
+  /** The name that the client asked for (SNI), or "". */
+  serverName: string;
+  smoothedRttUs: number;
+  minRttUs: number;
+  congestionWindowBytes: number;
+  bytesInFlight: number;
+  /** UDP payload. */
+  bytesReceived: number;
+  bytesSent: number;
+  streamsActive: number;
+  /** The largest datagram that fits now; 0: the peer takes none. */
+  maxDatagramBytes: number;
+}
+
+/** What happens to a datagram when the queue of unsent ones is full. */
+export type DatagramPolicy = "block" | "dropOldest" | "dropNewest";
+
+/** What became of a datagram; one that is "lost" may still have arrived. */
+export type DatagramFate = "acknowledged" | "lost" | "dropped";
+
+/** How to send a datagram. */
+export interface DatagramOptions {
+  /** Default: "dropNewest". With "block" it is refused and `datagramWritable` says when to try again. */
+  policy?: DatagramPolicy;
+  /** Dropped when not sent within this time in milliseconds, up to 2^32 - 1; 0, the default: never. */
+  expiresMs?: number;
+  /** Called once with what became of it, when it was taken. */
+  fate?: (fate: DatagramFate) => void;
+}
+
+const POLICIES: Record<DatagramPolicy, number> = {
+  block: PolicyNumber.Block,
+  dropOldest: PolicyNumber.DropOldest,
+  dropNewest: PolicyNumber.DropNewest,
+};
+
+/**
+ * A connection whose handshake is complete.
+ *
+ * @example
+ * ```ts
+ * import type { QuicConnection } from "@krepis/knul";
+ *
+ * async function greet(connection: QuicConnection) {
+ *   const stream = connection.openStream({ unidirectional: true });
+ *   await stream.end(new TextEncoder().encode(`hello, ${connection.remoteAddress.hostname}`));
+ * }
+ * console.assert(greet.length === 1);
+ * ```
+ */
+export class QuicConnection {
+  readonly #state: ConnectionState;
+
+  /** Made by the adapter. */
+  constructor(state: ConnectionState) {
+    this.#state = state;
+  }
+
+  /** The peer's address when the connection was first asked for it. */
+  get remoteAddress(): { hostname: string; port: number } {
+    const { peer } = this.#state.identity();
+    const colon = peer.lastIndexOf(":");
+    return { hostname: peer.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(peer.slice(colon + 1)) };
+  }
+
+  /** The application protocol that both sides agreed on. */
+  get alpn(): string {
+    return this.#state.identity().alpn;
+  }
+
+  /** The name that the client asked for (SNI), or "". */
+  get serverName(): string {
+    return this.#state.identity().serverName;
+  }
+
+  /** Smoothed round trip in milliseconds. */
+  get rtt(): number {
+    return this.info().smoothedRttUs / 1000;
+  }
+
+  get isOpen(): boolean {
+    return this.#state.isOpen;
+  }
+
+  /** All figures. After the connection's end those known last. @throws {AdapterError} 1001: none are known */
+  info(): ConnectionInfo {
+    return { ...this.#state.info() };
+  }
+
+  /**
+   * Opens a stream. It can be written at once; its bytes go out as soon as the peer's stream limit allows.
+   *
+   * @param options `unidirectional`: only this side sends. Default: false. `signal`: aborting it resets the
+   *   stream with code 0
+   * @throws {AdapterError} `InvalidContext` (1001): the connection has ended;
+   *   `ConcurrencyLimitExceeded` (3003): 1,024 streams wait for the peer's limit
+   */
+  openStream(options: { unidirectional?: boolean; signal?: AbortSignal } = {}): QuicStream {
+    const { unidirectional = false, signal } = options;
+    if (typeof unidirectional !== "boolean") {
+      throw invalidOption("unidirectional", unidirectional, "true or false");
+    }
+    signal?.throwIfAborted();
+    const stream = this.#state.session.openStream(this.#state, unidirectional);
+    if (signal) {
+      const abandon = () => stream.abandon(0);
+      signal.addEventListener("abort", abandon, { once: true });
+      stream.closed.then(() => signal.removeEventListener("abort", abandon));
+    }
+    return stream.facade;
+  }
+
+  /** Streams that the peer opens and no handler of the adapter takes; ends with the connection. */
+  get incomingStreams(): AsyncIterable<QuicStream> {
+    return this.#state.incoming;
+  }
+
+  /** As `incomingStreams`. */
+  [Symbol.asyncIterator](): AsyncIterator<QuicStream, void, void> {
+    return this.#state.incoming[Symbol.asyncIterator]() as AsyncIterator<QuicStream, void, void>;
+  }
+
+  /**
+   * Takes this connection's datagrams, in place of the adapter's handler. The bytes are lent until the
+   * handler has returned, or its promise is settled.
+   */
+  onDatagram(handler: DatagramHandler): void {
+    this.#state.datagramHandler = handler;
+  }
+
+  /**
+   * Sends a datagram (RFC 9221): unreliable, unordered, copied at once.
+   *
+   * @param bytes 1 to `info().maxDatagramBytes`
+   * @param options what happens when the queue is full, when it expires, who is told of its fate
+   * @returns whether it was taken; false: the policy dropped it, or it would have blocked
+   * @throws {AdapterError} `InvalidRequest` (4001): too long, empty, or the peer takes no datagrams;
+   *   `InvalidContext` (1001): the connection has ended
+   */
+  sendDatagram(bytes: Uint8Array<ArrayBuffer>, options: DatagramOptions = {}): boolean {
+    const { policy = "dropNewest", expiresMs = 0, fate } = options;
+    const number = POLICIES[policy];
+    if (number === undefined) throw invalidOption("policy", policy, Object.keys(POLICIES).join(", "));
+    checkInteger("expiresMs", expiresMs, 0, 2 ** 32 - 1);
+    return this.#state.sendDatagram(bytes, number, expiresMs, fate);
+  }
+
+  /** Resolves when a datagram that would have blocked can be sent. @throws {AdapterError} 5001: the end */
+  datagramWritable(): Promise<void> {
+    return this.#state.datagramWritable();
+  }
+
+  /**
+   * Closes the connection (RFC 9000 §10.2); buffered data is discarded. No effect when it has ended.
+   *
+   * @param code application error code, 0 to 2^62 - 1. Default: 0
+   * @param reason at most 1,024 bytes for the peer's log. Default: ""
+   * @throws {AdapterError} `InvalidRequest` (4001): code or reason
+   */
+  close(code: number | bigint = 0, reason = ""): void {
+    const exact = checkCode("code", code);
+    const bytes = new TextEncoder().encode(reason);
+    if (bytes.length > 1024) throw invalidOption("reason", reason, "at most 1024 bytes");
+    this.#state.close(exact, bytes);
+  }
+
+  /** Resolves with how it ended; never rejects. */
+  get closed(): Promise<ConnectionEnd> {
+    return this.#state.closed;
+  }
+}

@@ -1,0 +1,42 @@
+import type { RequestState } from "./_request_state.ts";
+import type { QuicConnection } from "./quic_connection.ts";
+import type { QuicStream } from "./quic_stream.ts";
+
+/** What a handler may answer: bytes, text as UTF-8, a stream of bytes, or nothing for an empty answer. */
+export type QuicResponse = Uint8Array<ArrayBuffer> | string | ReadableStream<Uint8Array<ArrayBuffer>> | void;
+
+/** Answers requests. A handler that returns its answer without a promise is the fastest. */
+export type RequestHandler = (request: QuicRequest) => QuicResponse | Promise<QuicResponse>;
+
+/** A whole bidirectional stream of a client, as one request. */
+export class QuicRequest {
+  /**
+   * All that the client sent. **Lent** until the answer was given: copy what is needed for longer
+   * (`slice()`). It may itself be the answer.
+   */
+  readonly payload: Uint8Array<ArrayBuffer>;
+  readonly #state: RequestState;
+
+  /** Made by the adapter. */
+  constructor(state: RequestState, payload: Uint8Array<ArrayBuffer>) {
+    this.#state = state;
+    this.payload = payload;
+  }
+
+  get connection(): QuicConnection {
+    return this.#state.stream.connection.facade;
+  }
+
+  /** Its receiving side is at its end; what is written to it goes before the answer. */
+  get stream(): QuicStream {
+    return this.#state.stream.facade;
+  }
+
+  /**
+   * Aborts when nobody waits for the answer any more: the client reset or stopped the stream, the connection
+   * ended, or the request took longer than `requestTimeoutMs`. Its reason is a `StreamError`.
+   */
+  get signal(): AbortSignal {
+    return this.#state.signal;
+  }
+}

@@ -1,0 +1,163 @@
+import { checkCode, checkInteger } from "./adapter_options.ts";
+import { AdapterError, invalidOption } from "./adapter_error.ts";
+import type { StreamEnd, StreamState } from "./_stream_state.ts";
+import { makeReadable, makeWritable } from "./_web_streams.ts";
+import type { QuicConnection } from "./quic_connection.ts";
+import { KrepisCode } from "@krepis/core";
+
+export type { StreamEnd } from "./_stream_state.ts";
+
+/** In which order the streams of a connection send (the scheme of RFC 9218 §4). */
+export interface StreamPriority {
+  /** 0 to 7, lower first. Default: 3. */
+  urgency?: number;
+  /** Whether streams of the same urgency take turns. Default: true. */
+  incremental?: boolean;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * A QUIC stream. `read` and `write` are the light interface; `readable` and `writable` are made on first use.
+ * Use one of the two for each direction.
+ *
+ * @example An echo, piece by piece
+ * ```ts
+ * import type { QuicStream } from "@krepis/knul";
+ *
+ * async function echo(stream: QuicStream) {
+ *   for await (const bytes of stream) await stream.write(bytes);
+ *   await stream.end();
+ * }
+ * console.assert(echo.length === 1);
+ * ```
+ */
+export class QuicStream {
+  readonly #state: StreamState;
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
+  #writable: WritableStream<Uint8Array<ArrayBuffer>> | null = null;
+
+  /** Made by the adapter. */
+  constructor(state: StreamState) {
+    this.#state = state;
+  }
+
+  /** RFC 9000 §2.1; undefined while a stream opened here waits for the peer's stream limit. */
+  get id(): number | undefined {
+    return this.#state.id < 0 ? undefined : this.#state.id;
+  }
+
+  /** "unidirectional" streams are read by one side and written by the other. */
+  get direction(): "bidirectional" | "unidirectional" {
+    return this.#state.isUnidirectional ? "unidirectional" : "bidirectional";
+  }
+
+  get openedBy(): "peer" | "program" {
+    return this.#state.isLocal ? "program" : "peer";
+  }
+
+  get connection(): QuicConnection {
+    return this.#state.connection.facade;
+  }
+
+  /**
+   * The next bytes, at least one; null at the end. **The bytes are lent**: they are the library's memory and
+   * may change at the next read of this stream; copy what is needed for longer (`slice()`). While they are
+   * not read, the peer gets no more credit: a program that stops reading slows this peer down, nobody else.
+   *
+   * @throws {StreamError} `ConnectionFailed` (5001): the peer reset the stream, or the connection ended
+   * @throws {AdapterError} `InvalidContext` (1001): another read is pending, or the stream only sends
+   */
+  read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    return this.#state.read();
+  }
+
+  /**
+   * As `read`, at once: undefined when nothing has arrived.
+   * @throws {StreamError} as `read`
+   */
+  tryRead(): Uint8Array<ArrayBuffer> | null | undefined {
+    return this.#state.tryRead();
+  }
+
+  /** Reads until the end; each piece is lent until the next. Leaving early stops the peer with code 0. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+    let isAtEnd = false;
+    try {
+      for (let bytes = await this.read(); bytes !== null; bytes = await this.read()) yield bytes;
+      isAtEnd = true;
+    } finally {
+      this.#state.returnLent();
+      if (!isAtEnd) this.#state.stopSending(0n);
+    }
+  }
+
+  /**
+   * Sends bytes. Resolves when all were accepted, which is at once while the peer keeps up; awaiting it is the
+   * back-pressure.
+   *
+   * @param bytes must stay as they are until it resolves
+   * @throws {StreamError} `ConnectionFailed` (5001): the peer stopped reading, or the connection ended
+   * @throws {AdapterError} `InvalidContext` (1001): after `end`, or the stream only receives
+   */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    return this.#state.write(bytes, false);
+  }
+
+  /**
+   * Ends the sending side.
+   * @param bytes the last ones. Default: none
+   * @throws {StreamError} as `write`
+   */
+  end(bytes: Uint8Array<ArrayBuffer> = EMPTY): Promise<void> {
+    return this.#state.write(bytes, true);
+  }
+
+  /** The receiving side as a WebStream in default mode; its chunks are copies. @throws {AdapterError} 1001 */
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    if (!this.#state.canRead) throw new AdapterError(KrepisCode.InvalidContext, "this stream only sends");
+    return this.#readable ??= makeReadable(this.#state);
+  }
+
+  /** The sending side as a WebStream. @throws {AdapterError} 1001 for a stream that only receives */
+  get writable(): WritableStream<Uint8Array<ArrayBuffer>> {
+    if (!this.#state.canWrite) throw new AdapterError(KrepisCode.InvalidContext, "this stream only receives");
+    return this.#writable ??= makeWritable(this.#state);
+  }
+
+  /**
+   * Gives up sending (RESET_STREAM); what was not sent is dropped. No effect when that side is over.
+   * @param code application error code, 0 to 2^62 - 1. Default: 0
+   * @throws {AdapterError} `InvalidRequest` (4001): the code
+   */
+  reset(code: number | bigint = 0): void {
+    this.#state.reset(checkCode("code", code));
+  }
+
+  /**
+   * Gives up receiving (STOP_SENDING); what was not read is dropped. No effect when that side is over.
+   * @param code application error code, 0 to 2^62 - 1. Default: 0
+   * @throws {AdapterError} `InvalidRequest` (4001): the code
+   */
+  stopSending(code: number | bigint = 0): void {
+    this.#state.stopSending(checkCode("code", code));
+  }
+
+  /** @throws {AdapterError} `InvalidRequest` (4001): urgency or incremental; `InvalidPointer` (1004): closed */
+  setPriority({ urgency = 3, incremental = true }: StreamPriority): void {
+    checkInteger("urgency", urgency, 0, 7);
+    if (typeof incremental !== "boolean") throw invalidOption("incremental", incremental, "true or false");
+    const code = this.#state.setPriority(urgency, incremental);
+    if (code !== KrepisCode.Success) throw new AdapterError(code, "the stream is closed");
+  }
+
+  /** Resolves when both directions are over, however they ended. */
+  get closed(): Promise<StreamEnd> {
+    return this.#state.closed;
+  }
+
+  /** Aborts when the stream ends before its time, with the `StreamError` as its reason. */
+  get signal(): AbortSignal {
+    return this.#state.signal;
+  }
+}

@@ -1,0 +1,290 @@
+// Starting, stopping and failing, with the library itself.
+import { deepStrictEqual, match, ok, rejects, strictEqual, throws } from "node:assert/strict";
+import { loadKrepisCore } from "@krepis/core";
+import { AdapterBuilder, AdapterError, type QuicAdapter } from "@krepis/knul";
+import { development_identity } from "../interop/server.mjs";
+import { within } from "../interop/deadline.mjs";
+import { exchange } from "../interop/exchange.mjs";
+import { DenoConnection } from "../interop/deno_client.ts";
+
+const { cert, key, pem } = development_identity();
+// The sanitizers of `deno test` count operations of connections that end in the background.
+const options = { sanitizeOps: false, sanitizeResources: false };
+
+function builder(): AdapterBuilder {
+  return new AdapterBuilder().certPath(cert).keyPath(key).workers(1);
+}
+
+function echo(): QuicAdapter {
+  return builder().build().onRequest((request) => request.payload);
+}
+
+function connect(adapter: QuicAdapter): Promise<DenoConnection> {
+  return DenoConnection.connect({ host: "127.0.0.1", port: adapter.port, ca: pem, alpn: "knul" });
+}
+
+async function expectEcho(connection: DenoConnection, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  const answer = await exchange(await connection.open_bidi(), bytes);
+  strictEqual(new TextDecoder().decode(answer), text);
+}
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ...options, fn: () => within(fn(), name, 60_000) });
+}
+
+test("an adapter starts, counts, stops with a report, and is over then", async () => {
+  const adapter = echo();
+  strictEqual(adapter.isRunning(), false);
+  throws(() => adapter.getStats(), { code: 1001 });
+  await adapter.start();
+  strictEqual(adapter.isRunning(), true);
+  const connection = await connect(adapter);
+  await expectEcho(connection, "hello");
+  const stats = adapter.getStats();
+  strictEqual(stats.activeConnections, 1);
+  strictEqual(stats.totalRequests, 1);
+  ok(stats.totalBytesIn > 0 && stats.uptimeMs > 0);
+  match(adapter.metrics(), /knul_connections_active 1/);
+  const [first, second] = await Promise.all([adapter.stop(), adapter.stop()]);
+  strictEqual(first, second);
+  deepStrictEqual(Object.keys(first).sort(), [
+    "bytesUnsent",
+    "clean",
+    "connectionsClosed",
+    "elapsedMs",
+    "streamsCompleted",
+    "streamsCut",
+  ]);
+  strictEqual(first.clean, true);
+  strictEqual(adapter.isRunning(), false);
+  throws(() => adapter.getStats(), { code: 1001 });
+  await rejects(adapter.start(), { code: 1001 });
+  connection.close();
+});
+
+test("an adapter without handlers starts and stops as any other", async () => {
+  const adapter = builder().build();
+  await adapter.start();
+  strictEqual(adapter.getStats().activeConnections, 0);
+  strictEqual((await adapter.stop()).clean, true);
+});
+
+test("await using stops the adapter", async () => {
+  let handle: number;
+  {
+    await using adapter = echo();
+    await adapter.start();
+    handle = adapter.handle;
+  }
+  using core = loadKrepisCore();
+  ok(!core.list().includes(handle));
+});
+
+test("the configuration in force has the port that was taken", async () => {
+  await using adapter = builder().extra({ congestion_control: "bbr" }).build();
+  await adapter.start();
+  const config = adapter.getConfig();
+  strictEqual(config.port, adapter.port);
+  strictEqual(config.congestionControl, "bbr");
+  strictEqual(config.maxPayloadBytes, 16 << 20);
+});
+
+test("what the library refuses is an AdapterError with its code and text", async () => {
+  const refusals: [AdapterBuilder, number, RegExp][] = [
+    [builder().extra({ colour: "red" }), 4001, /colour/],
+    [builder().extra({ congestion_control: "fast" }), 4001, /congestion_control.*fast/],
+    [builder().host("not-an-address"), 4001, /host/],
+    [builder().certPath("/nowhere/cert.pem"), 1000, /\/nowhere\/cert\.pem/],
+    [builder().library("/nowhere/libknul.so"), 1001, /\/nowhere\/libknul\.so/],
+  ];
+  for (const [refused, code, text] of refusals) {
+    const adapter = refused.build();
+    await rejects(adapter.start(), (error: AdapterError) => {
+      ok(error instanceof AdapterError);
+      strictEqual(error.code, code);
+      match(error.message, text);
+      return true;
+    });
+    strictEqual(adapter.isRunning(), false);
+  }
+});
+
+test("a port in use is a retryable error, and the adapter can start later", async () => {
+  const first = echo();
+  await first.start();
+  const second = builder().port(first.port).build();
+  await rejects(second.start(), { code: 5000, retryable: true });
+  await first.stop();
+  await second.start();
+  await second.stop();
+});
+
+test("two adapters at once serve their own connections", async () => {
+  await using one = echo();
+  await using other = builder().build().onRequest(() => "other");
+  await Promise.all([one.start(), other.start()]);
+  const [a, b] = await Promise.all([connect(one), connect(other)]);
+  await expectEcho(a, "one");
+  strictEqual(new TextDecoder().decode(await exchange(await b.open_bidi(), new Uint8Array(1))), "other");
+  strictEqual(one.getStats().totalRequests, 1);
+  a.close();
+  b.close();
+});
+
+test("connections and their streams can be iterated", async () => {
+  await using adapter = builder().build();
+  await adapter.start();
+  const served = (async () => {
+    for await (const connection of adapter) {
+      strictEqual(connection.alpn, "knul");
+      strictEqual(connection.serverName, "localhost");
+      strictEqual(connection.remoteAddress.hostname, "127.0.0.1");
+      ok(connection.rtt >= 0);
+      for await (const stream of connection) {
+        for await (const bytes of stream) await stream.write(bytes);
+        await stream.end();
+      }
+      return (await connection.closed).source;
+    }
+  })();
+  const connection = await DenoConnection.connect({
+    host: "127.0.0.1",
+    port: adapter.port,
+    ca: pem,
+    alpn: "knul",
+    server_name: "localhost",
+  });
+  await expectEcho(connection, "iterated");
+  connection.close();
+  strictEqual(await served, "peerApplication");
+});
+
+test("a connection that the program closes tells the client the code", async () => {
+  await using adapter = builder().build().onConnection((connection) => connection.close(42, "enough"));
+  await adapter.start();
+  const connection = await connect(adapter);
+  strictEqual((await connection.closed()).code, 42);
+  connection.close();
+});
+
+test("datagrams report their fate", async () => {
+  const fates: string[] = [];
+  const told = Promise.withResolvers<void>();
+  await using adapter = builder().build().onConnection((connection) => {
+    ok(connection.info().maxDatagramBytes > 1000);
+    const fate = (fate: string) => {
+      if (fates.push(fate) === 10) told.resolve();
+    };
+    for (let i = 0; i < 10; i++) ok(connection.sendDatagram(new Uint8Array(100), { fate }));
+    throws(() => connection.sendDatagram(new Uint8Array(70_000)), { code: 4001 });
+  });
+  await adapter.start();
+  const connection = await connect(adapter);
+  await told.promise;
+  deepStrictEqual([...new Set(fates)], ["acknowledged"]);
+  connection.close();
+});
+
+test("a drain cuts what has not ended at the deadline, and says so", async () => {
+  const adapter = builder().build().onStream(() => {});
+  await adapter.start();
+  const connection = await connect(adapter);
+  const stream = await connection.open_bidi();
+  await stream.write(new Uint8Array(10));
+  while (adapter.getStats().totalRequests === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const report = await adapter.stop({ deadlineMs: 50 });
+  strictEqual(report.clean, false);
+  strictEqual(report.streamsCut, 1);
+  stream.abandon();
+  connection.close();
+});
+
+test("a thousand connects and disconnects during a stop do no harm", async () => {
+  const gate = Promise.withResolvers<void>();
+  const adapter = builder().build().onRequest(() => gate.promise);
+  await adapter.start();
+  const { port } = adapter;
+  const holder = await connect(adapter); // its request keeps the drain open while the others come and go
+  const held = exchange(await holder.open_bidi(), new Uint8Array(1));
+  let attempts = 0;
+  let accepted = 0;
+  const storm = async () => {
+    while (attempts < 1000) {
+      attempts++;
+      if (await connectAndClose(port)) accepted++;
+    }
+  };
+  const storms = Array.from({ length: 8 }, storm);
+  while (accepted < 200) await new Promise((resolve) => setTimeout(resolve, 1));
+  const stopping = adapter.stop({ deadlineMs: 30_000 });
+  await Promise.all(storms);
+  gate.resolve();
+  strictEqual((await held).length, 0);
+  strictEqual((await stopping).clean, true);
+  strictEqual(attempts, 1000);
+  ok(accepted < 1000, "the server took new connections while it drained");
+  holder.close();
+});
+
+/** @returns whether the server took the connection */
+async function connectAndClose(port: number): Promise<boolean> {
+  const endpoint = new Deno.QuicEndpoint({ hostname: "127.0.0.1", port: 0 });
+  try {
+    const connection = await Deno.connectQuic({
+      endpoint,
+      hostname: "127.0.0.1",
+      port,
+      serverName: "localhost",
+      alpnProtocols: ["knul"],
+      caCerts: [pem],
+    });
+    connection.closed.catch(() => {});
+    connection.close({ closeCode: 0, reason: "" });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    endpoint.close();
+  }
+}
+
+test("what requests, abandoned streams and lost connections held is given back", async () => {
+  await using adapter = builder().build().onRequest(async (request) => {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    return request.payload;
+  });
+  await adapter.start();
+  for (let round = 0; round < 5; round++) {
+    const connection = await connect(adapter);
+    await Promise.all(Array.from({ length: 50 }, (_, i) => expectEcho(connection, "x".repeat(100 * i))));
+    const half = await connection.open_bidi();
+    await half.write(new Uint8Array(50_000)); // a request whose end never comes
+    connection.close();
+  }
+  while (adapter.getStats().activeConnections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  // One block stays with the worker, which fills it with what comes next.
+  while (Number(adapter.getStats().channelArenaBlocksUsed) > 1) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  strictEqual(adapter.getStats().channelConnections, 0);
+  strictEqual(adapter.getStats().channelQueuedBytes, 0);
+});
+
+test("a server that was stopped elsewhere is over for its adapter", async () => {
+  using core = loadKrepisCore();
+  const adapter = builder().build();
+  await adapter.start();
+  core.stop(adapter.handle, 0);
+  throws(() => adapter.getStats(), { name: "AdapterError", code: 1004 });
+  await rejects(adapter.stop(), { name: "AdapterError", code: 1004 });
+  throws(() => adapter.detach(), { code: 1001, message: /stop\(\)/ });
+});
+
+test("the library loaded twice serves two adapters", async () => {
+  using core = loadKrepisCore();
+  await using adapter = echo();
+  await adapter.start();
+  ok(core.list().includes(adapter.handle));
+  strictEqual(core.port(adapter.handle), adapter.port);
+});
