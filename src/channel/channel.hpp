@@ -98,7 +98,10 @@ class Channel {
   };
   Held hold(std::uint32_t handle, bool is_stream);
   Outcome command_stream(const Command& command, std::uint32_t side);
-  std::uint32_t queue(Held& held, std::span<const std::uint8_t> bytes, bool is_fin);
+  [[nodiscard]] krepis::SharedBytes copy_large(std::uint32_t stream,
+                                               std::span<const std::uint8_t> bytes) const;
+  std::uint32_t queue(Held& held, std::span<const std::uint8_t> bytes, const krepis::SharedBytes& copy,
+                      bool is_fin);
   void told_later(std::size_t worker, bool is_later);
   void tell_untold();
   void notice_heads();

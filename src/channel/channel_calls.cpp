@@ -1,4 +1,5 @@
 // What the program asks of streams and connections: checked and queued here, done by the worker.
+#include <algorithm>
 #include <cstring>
 
 #include "channel/channel.hpp"
@@ -82,6 +83,7 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
   if ((flags & ~(KREPIS_WRITE_FIN | KREPIS_WRITE_LATER)) != 0 || bytes.size() > kLargestLength) {
     return Outcome::refuse(ErrorCode::kInvalidRequest, "flags are unknown, or length is above 2^30");
   }
+  const krepis::SharedBytes copy = copy_large(stream, bytes);
   Held held = hold(stream, true);
   if (held.entry == nullptr) {
     return held.refusal;
@@ -92,27 +94,44 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
   if (held.entry->has(Entry::kIsSendOver)) {
     return Outcome::refuse(ErrorCode::kInvalidContext, "the stream's sending side is over");
   }
-  const std::uint32_t taken = queue(held, bytes, (flags & KREPIS_WRITE_FIN) != 0);
+  const std::uint32_t taken = queue(held, bytes, copy, (flags & KREPIS_WRITE_FIN) != 0);
   held.lock.unlock();
   told_later(held.worker, (flags & KREPIS_WRITE_LATER) != 0);
   return Outcome::of(static_cast<std::int32_t>(taken));
 }
 
-std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, bool is_fin) {
+// Before the lock is taken, because the worker must not wait for a copy of this size. What fits is looked up
+// again under the lock: it can only be more, unless another thread writes on the same stream.
+krepis::SharedBytes Channel::copy_large(std::uint32_t stream, std::span<const std::uint8_t> bytes) const {
+  const Entry* const entry = bytes.size() < kSmallWrite ? nullptr : core_->table.find(stream);
+  if (entry == nullptr) {
+    return {};
+  }
+  const std::uint32_t limit = core_->settings.queue_bytes;
+  const std::uint32_t queued = entry->queued.load(std::memory_order_relaxed);
+  const std::size_t fits = std::min<std::size_t>(bytes.size(), limit > queued ? limit - queued : 0);
+  if (fits < kSmallWrite) {
+    return {};
+  }
+  const std::shared_ptr<std::uint8_t[]> copy = std::make_shared_for_overwrite<std::uint8_t[]>(fits);
+  std::memcpy(copy.get(), bytes.data(), fits);
+  return {copy, {copy.get(), fits}};
+}
+
+std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, const krepis::SharedBytes& copy,
+                             bool is_fin) {
   Entry& entry = *held.entry;
   const std::uint32_t limit = core_->settings.queue_bytes;
   const std::uint32_t queued = entry.queued.load(std::memory_order_relaxed);
-  const std::size_t taken = std::min<std::size_t>(bytes.size(), limit > queued ? limit - queued : 0);
+  const std::size_t prepared = copy.owner != nullptr ? copy.bytes.size() : kSmallWrite - 1;
+  const std::size_t taken =
+      std::min<std::size_t>({bytes.size(), prepared, limit > queued ? limit - queued : 0});
   const std::uint32_t handle = entry.handle.load(std::memory_order_relaxed);
   const bool takes_fin = is_fin && taken == bytes.size();
-  if (taken < kSmallWrite) {
-    if (taken > 0 || takes_fin) {
-      held.mailbox->write(handle, bytes.first(taken), takes_fin);
-    }
-  } else {
-    const std::shared_ptr<std::uint8_t[]> copy = std::make_shared_for_overwrite<std::uint8_t[]>(taken);
-    std::memcpy(copy.get(), bytes.data(), taken);
-    held.mailbox->write_shared(handle, {copy, {copy.get(), taken}}, takes_fin);
+  if (copy.owner != nullptr && taken > 0) {
+    held.mailbox->write_shared(handle, {copy.owner, copy.bytes.first(taken)}, takes_fin);
+  } else if (taken > 0 || takes_fin) {
+    held.mailbox->write(handle, bytes.first(taken), takes_fin);
   }
   entry.queued.fetch_add(static_cast<std::uint32_t>(taken), std::memory_order_relaxed);
   core_->queued_bytes.fetch_add(taken, std::memory_order_relaxed);
