@@ -69,13 +69,22 @@ test("a stop of the client reaches the program with its code", async () => {
   });
 });
 
-test("a reset and a stop of the program reach the client with their code", async () => {
+test("a reset of the program reaches the client with its code", async () => {
   await with_quiche({}, async (connection) => {
     const stream = await begin(connection, "reset 1234\n");
     const is_reset = (/** @type {unknown} */ error) =>
       error instanceof StreamEnded && error.kind === "reset" && error.code === 1234;
     await assert.rejects(within(stream.read_all(), "reset of the program"), is_reset);
-    const is_stopped = (/** @type {unknown} */ error) => error instanceof StreamEnded && error.code === 1234;
+  });
+});
+
+// Not on the stream that was reset, too: quiche forgets one whose both sides are over, and then calls a write to it
+// blocked instead of stopped.
+test("a stop of the program reaches the client with its code", async () => {
+  await with_quiche({}, async (connection) => {
+    const stream = await begin(connection, "stop 1234\n");
+    const is_stopped = (/** @type {unknown} */ error) =>
+      error instanceof StreamEnded && error.kind === "stopped" && error.code === 1234;
     await assert.rejects(within(write_until_refused(stream), "stop of the program"), is_stopped);
   });
 });

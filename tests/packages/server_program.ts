@@ -40,6 +40,9 @@ const commands: Record<string, Command> = {
   },
   reset(stream, _, code) {
     stream.reset(code);
+    return Promise.resolve();
+  },
+  stop(stream, _, code) {
     stream.stopSending(code);
     return Promise.resolve();
   },
