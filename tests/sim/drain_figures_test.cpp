@@ -14,19 +14,31 @@ struct CleanDrain {
   base::Duration deadline;
   ServerSetup server = {.change = be_patient};
   base::Duration beyond_slowest = base::Duration::max() / 2;
+  base::Duration usual = base::Duration::max() / 2;  // nearly all clients are told by then
+};
+
+// Of all seeds together.
+struct Shares {
+  Told told;
+  Told told_as_usual;
 };
 
 // 100 connections of ten requests each: none is lost, and the clients are told so.
-void expect_clean_drain(std::uint64_t seed, const CleanDrain& drain, Told& told) {
+void expect_clean_drain(std::uint64_t seed, const CleanDrain& drain, Shares& shares) {
   World world(seed, drain.server);
   const base::Duration slowest = put_under_load(world, {.connections = 100, .link = drain.link});
+  const base::Instant begun = world.network.now();
   world.server.begin_drain(drain.deadline);
   ASSERT_TRUE(is_stopped_before(world, drain.deadline + 1s));
   world.network.run_for(1s);
   EXPECT_LE(world.server.stop_took(), slowest + drain.beyond_slowest);
   EXPECT_EQ(world.count(is_done), 100U);
   EXPECT_EQ(world.count(is_cut), 0U);
-  told.add(world.count(is_closed_cleanly), 100);
+  shares.told.add(world.count(is_closed_cleanly), 100);
+  shares.told_as_usual.add(world.count([&](const ConnectionRecord& record) {
+    return record.closed.has_value() && record.closed_at - begun.time_since_epoch() <= drain.usual;
+  }),
+                           100);
   const krepis::DrainReport report = world.server.report();
   EXPECT_TRUE(report.clean);
   EXPECT_EQ(report.connections_closed, 100U);
@@ -36,9 +48,10 @@ void expect_clean_drain(std::uint64_t seed, const CleanDrain& drain, Told& told)
 }
 
 void expect_clean_drains(unsigned seeds, const CleanDrain& drain) {
-  Told told;
-  for_each_seed(seeds, [&](std::uint64_t seed) { expect_clean_drain(seed, drain, told); });
-  told.expect_nearly_all();
+  Shares shares;
+  for_each_seed(seeds, [&](std::uint64_t seed) { expect_clean_drain(seed, drain, shares); });
+  shares.told.expect_nearly_all();
+  shares.told_as_usual.expect_nearly_all();
 }
 
 TEST(DrainFigures, OfAThousandRequestsNoneIsLostOnACleanPath) {
@@ -56,9 +69,13 @@ TEST(DrainFigures, OfAThousandRequestsNoneIsLostThroughTwoPercentLoss) {
   expect_clean_drains(2, {.link = link_of(15ms, 0.02), .deadline = 10s});
 }
 
-// BBR does not slow down for loss.
+// BBR does not slow down for loss, so ten seconds are enough, but for one in some ten thousand clients: the
+// probe timeout doubles, here from 0.28 s, until an acknowledgement comes through (RFC 9002 §6.2.1), and a
+// client of this library says each only once. Five in a row are lost once in 100,000 times, and the server
+// is silent for 8.7 s then, drain or not, whatever the controller.
 TEST(DrainFigures, OfAThousandRequestsNoneIsLostThroughTenPercentLossByBbr) {
-  expect_clean_drains(2, {.link = link_of(50ms, 0.1), .deadline = 10s, .server = {.change = use_bbr}});
+  expect_clean_drains(
+      2, {.link = link_of(50ms, 0.1), .deadline = 20s, .server = {.change = use_bbr}, .usual = 10s});
 }
 
 // A window that is cut by 0.7 at every round trip with a loss and else grows by 0.53 (RFC 9438 §4.3) stays
