@@ -90,8 +90,8 @@ typedef enum KrepisEventType {
   KREPIS_EVENT_DATAGRAM_WRITABLE = 10, /* after a krepis_datagram_send that would have blocked */
   KREPIS_EVENT_DATAGRAM_FATE = 11,     /* value: the context that was given; flags: KrepisDatagramFate */
   KREPIS_EVENT_DRAINING = 12,          /* the server drains; value: milliseconds left. Once per channel */
-  KREPIS_EVENT_SERVER_STOPPED =
-      13, /* nothing follows; code: KrepisError of the stop; bytes: its report as JSON */
+  KREPIS_EVENT_SERVER_STOPPED = 13,    /* nothing follows, but the other rings may still hold what came before
+                                          it;    code: KrepisError of the stop; bytes: its report as JSON */
   KREPIS_EVENT_CHANNEL_CLOSED = 14 /* the library closed the channel; code: KrepisError; nothing follows */
 } KrepisEventType;
 

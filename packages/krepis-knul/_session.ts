@@ -120,8 +120,11 @@ export class Session implements EventSink {
       case EventType.Draining:
         this.isDraining = true;
         return;
-      case EventType.ServerStopped:
-        return this.#finish({ report: this.#takeText(word) });
+      case EventType.ServerStopped: {
+        const report = this.#takeText(word);
+        queueMicrotask(() => this.#finishAfterAll(report)); // not inside the poll that brought this
+        return;
+      }
       case EventType.ChannelClosed:
         return this.#finish({ error: new AdapterError(this.#code(word), "the library closed the channel") });
     }
@@ -317,6 +320,12 @@ export class Session implements EventSink {
     const text = decoder.decode(this.channel.view(offset, length));
     this.channel.release(offset);
     return text;
+  }
+
+  /** The other workers' rings may still hold what came before the stop. */
+  #finishAfterAll(report: string): void {
+    while (!this.#isOver && this.channel.poll(this) > 0);
+    this.#finish({ report });
   }
 
   #finish(end: SessionEnd): void {
