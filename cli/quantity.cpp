@@ -48,7 +48,7 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   }
   std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
   if (!suffix.empty() && suffix != "B") {
-    const std::size_t power = kSuffixes.find(suffix.front() & ~0x20);
+    const std::size_t power = kSuffixes.find(static_cast<char>(suffix.front() & ~0x20));
     if (power == std::string_view::npos) {
       return std::nullopt;
     }

@@ -7,4 +7,4 @@ cmake --preset dev
 cmake --build --preset dev --parallel "$(nproc)"
 ctest --preset dev -L house
 mapfile -t sources < <(find src cli -name '*.cpp' ! -name '*_test.cpp' ! -name '*_bench.cpp' | sort)
-printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p build/dev --quiet
+printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p build/dev --quiet --extra-arg=-Wno-unknown-warning-option

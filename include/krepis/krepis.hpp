@@ -347,7 +347,7 @@ class QuicServer {
   // Errors: kInvalidRequest (an option), kInternal (certificate or key), kNetworkError (address), and
   // kQuotaExceeded (descriptors, threads); nothing is left behind.
   static Result<std::unique_ptr<QuicServer>> start(const ServerOptions& options,
-                                                   ApplicationFactory factory = nullptr);
+                                                   const ApplicationFactory& factory = nullptr);
   // Stops with deadline 0 if still running.
   ~QuicServer();
   QuicServer(const QuicServer&) = delete;

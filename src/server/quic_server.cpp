@@ -23,7 +23,7 @@ QuicServer::~QuicServer() {
 }
 
 Result<std::unique_ptr<QuicServer>> QuicServer::start(const ServerOptions& options,
-                                                      ApplicationFactory factory) {
+                                                      const ApplicationFactory& factory) {
   try {
     auto impl = Impl::start(options, factory);
     if (!impl) {

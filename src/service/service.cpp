@@ -45,6 +45,7 @@ krepis::ApplicationFactory plain_factory() {
 
 std::vector<std::string_view> service_names() {
   std::vector<std::string_view> names;
+  names.reserve(kServices.size());
   for (const Entry& entry : kServices) {
     names.push_back(entry.name);
   }
