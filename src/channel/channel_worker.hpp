@@ -105,6 +105,8 @@ class ChannelWorker {
 
   // channel_receive.cpp
   std::size_t place(StreamState& stream, std::span<const std::uint8_t> bytes);
+  // Its last event with bytes, if that is not published yet.
+  FfiEvent* find_last_data(const StreamState& stream);
   Fill* choose_fill(StreamState& stream, std::size_t bytes);
   [[nodiscard]] bool may_hold_more(const ConnectionState& state);
   void finish_receiving(StreamState& stream);

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <string>
 
@@ -128,6 +130,29 @@ TEST(ChannelWorker, ForgetsAConnectionWhoseEndFindsNoMemory) {
   (void)one.channel.close();
   one.worker.end_turn();
   EXPECT_EQ(one.connection.close_code, 0U);  // it is no more
+}
+
+// A stream that was silent for 2^32 events remembers the number of an event that is another's by now.
+TEST(ChannelWorker, AddsNothingToTheEventOfAnotherStreamWithTheSameNumber) {
+  OneConnection one;
+  FfiChannelRegion region{};
+  one.channel.describe(region);
+  constexpr std::array<std::uint8_t, 3> kBytes{1, 2, 3};
+  one.worker.open_stream(*one.state, 0);
+  one.worker.open_stream(*one.state, 4);
+  StreamState& silent = *one.state->streams.at(0);
+  silent.last_data = 1;  // after CONNECTION_OPENED
+  one.worker.receive(*one.state->streams.at(4), kBytes, false);
+  one.worker.receive(silent, kBytes, true);
+  one.worker.end_turn();
+  FfiEvent events[2];
+  std::memcpy(events, region.base + kRingHeaderBytes + kRecordBytes, sizeof events);
+  EXPECT_EQ(events[0].stream, one.state->streams.at(4)->handle);
+  EXPECT_EQ(events[0].length, kBytes.size());
+  EXPECT_EQ(events[0].flags, KREPIS_FLAG_OPENED);
+  EXPECT_EQ(events[1].stream, silent.handle);
+  EXPECT_EQ(events[1].length, kBytes.size());
+  EXPECT_EQ(events[1].flags, KREPIS_FLAG_OPENED | KREPIS_FLAG_FIN);
 }
 
 TEST(ChannelApplication, KeepsNoConnectionWhoseBeginningFindsNoMemory) {
