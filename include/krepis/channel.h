@@ -161,7 +161,7 @@ KREPIS_API int32_t krepis_channel_arm(uint32_t channel) KREPIS_NOEXCEPT;
  *
  * timeout_ms: at most this long; 0 only looks.
  * Returns: 1 when events are there, 0 after the timeout, -KREPIS_INVALID_POINTER for no such channel,
- *   -KREPIS_INVALID_CONTEXT when it was closed meanwhile.
+ *   -KREPIS_INVALID_CONTEXT when it was closed or unmapped meanwhile.
  * Blocks: up to timeout_ms. Threads: any, one at a time. Since: 1.2.0. */
 KREPIS_API int32_t krepis_channel_wait(uint32_t channel, uint32_t timeout_ms) KREPIS_NOEXCEPT;
 

@@ -154,6 +154,7 @@ FfiResponse unmap_channel(Process& process, std::uint32_t handle) {
     if (!pin->can_be_unmapped()) {
       return failure(ErrorCode::kInvalidContext, "the channel is not closed, and its server has not stopped");
     }
+    (void)pin->close();  // after a stop it may be open still: whoever waits must not keep the region
   }
   return process.channels().take(handle) ? success() : unknown_channel(handle);
 }

@@ -53,18 +53,17 @@ void ChannelApplication::on_connection(krepis::Connection& connection) {
   if (open.empty()) {
     return;
   }
-  ChannelWorker* const worker = open[hub_->take_turn(open.size())];
-  if (ConnectionState* state = worker->add_connection(connection)) {
-    places_[connection.id()] = {worker, state};
-  }
+  Place& place = places_[connection.id()];  // first, so that what is added can always be found
+  place.worker = open[hub_->take_turn(open.size())];
+  place.state = place.worker->add_connection(connection);
 }
 
 void ChannelApplication::on_connection_closed(krepis::Connection& connection,
                                               const krepis::CloseReason& reason) {
   const Place place = place_of(connection);
   last_connection_ = nullptr;
+  places_.erase(connection.id());
   if (place.state != nullptr) {
-    places_.erase(connection.id());
     place.worker->close_connection(*place.state, reason);
   }
 }

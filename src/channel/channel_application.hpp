@@ -1,10 +1,10 @@
 // The Application of a server without a built-in service: gives each connection to one of the channels.
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
 #include <krepis/krepis.hpp>
 
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "channel/channel_hub.hpp"
@@ -58,7 +58,8 @@ class ChannelApplication final : public krepis::Application {
   std::shared_ptr<WorkerLink> link_;
   krepis::Worker* worker_ = nullptr;
   std::vector<Member> members_;
-  absl::flat_hash_map<std::uint64_t, Place> places_;
+  // By the connection's number. Not of absl, whose tables do not survive std::bad_alloc.
+  std::unordered_map<std::uint64_t, Place> places_;
   // Most calls in a row are of one connection.
   const krepis::Connection* last_connection_ = nullptr;
   Place last_place_;

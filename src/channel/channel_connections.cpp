@@ -27,15 +27,16 @@ ConnectionState* ChannelWorker::add_connection(krepis::Connection& connection) {
   state.facts_at = worker_->now() - std::chrono::hours(1);
   entry->object = std::move(made);
   entry->worker.store(index_, std::memory_order_relaxed);
-  connections_.insert(&state);
   refresh_facts(state);
   state.handle = core_.table.publish(*entry);
-  core_.connections.fetch_add(1, std::memory_order_relaxed);
   ring_.push(make_event(KREPIS_EVENT_CONNECTION_OPENED, state.handle));
+  connections_.insert(&state);
+  core_.connections.fetch_add(1, std::memory_order_relaxed);
   return &state;
 }
 
 void ChannelWorker::close_connection(ConnectionState& state, const krepis::CloseReason& reason) {
+  state.connection = nullptr;  // first, because the engine destroys it even when there is no memory to tell
   FfiEvent event = make_event(KREPIS_EVENT_CONNECTION_CLOSED, state.handle);
   event.flags = static_cast<std::uint32_t>(reason.source);
   event.code = reason.code;
@@ -43,7 +44,6 @@ void ChannelWorker::close_connection(ConnectionState& state, const krepis::Close
   state.unreleased_bytes +=
       put_bytes(event, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}) ? event.length : 0;
   ring_.push(event);
-  state.connection = nullptr;
   for (StreamState* stream : state.waiting) {
     void_stream(*stream);
   }

@@ -6,6 +6,7 @@
 namespace knul::channel {
 
 void ChannelWorker::take_mail() {
+  mail_.clear();  // what an exception left of it must not be done twice
   {
     const std::lock_guard lock(mailbox_.mutex);
     std::swap(mail_, mailbox_.mail);
@@ -15,10 +16,23 @@ void ChannelWorker::take_mail() {
   }
   if (core_.is_open()) {
     for (const Command& command : mail_.commands) {
-      run(command);
+      try {
+        run(command);
+      } catch (...) {
+        give_up(command);
+      }
     }
   }
   mail_.clear();
+}
+
+// Without memory for a command its stream would go on with a gap, so the connection ends.
+void ChannelWorker::give_up(const Command& command) {
+  StreamState* const stream = find_stream(command.handle);
+  ConnectionState* const state = stream != nullptr ? stream->connection : find_connection(command.handle);
+  if (state != nullptr && state->connection != nullptr) {
+    state->connection->close(KREPIS_CODE_OVERLOADED, "the channel had no memory for what was to be sent");
+  }
 }
 
 void ChannelWorker::run(const Command& command) {

@@ -66,7 +66,7 @@ std::size_t ChannelWorker::place(StreamState& stream, std::span<const std::uint8
   std::size_t placed = 0;
   while (placed < bytes.size() && may_hold_more(*stream.connection)) {
     const std::span<const std::uint8_t> rest = bytes.subspan(placed);
-    if (FfiEvent* last = stream.last_data ? ring_.find_unpublished(*stream.last_data) : nullptr) {
+    if (FfiEvent* last = find_last_data(stream)) {
       const ArenaPart::Placed range{last->offset, last->length};
       std::size_t added = arena_.extend_range(stream.own_fill, range, rest);
       added = added > 0 ? added : arena_.extend_range(shared_fill_, range, rest);
@@ -93,6 +93,13 @@ std::size_t ChannelWorker::place(StreamState& stream, std::span<const std::uint8
   return placed;
 }
 
+FfiEvent* ChannelWorker::find_last_data(const StreamState& stream) {
+  FfiEvent* const last = stream.last_data ? ring_.find_unpublished(*stream.last_data) : nullptr;
+  // Numbers begin again after 2^32 events: it may be another event by now.
+  return last != nullptr && last->stream == stream.handle && last->type == KREPIS_EVENT_STREAM_DATA ? last
+                                                                                                    : nullptr;
+}
+
 void ChannelWorker::note_range(StreamState& stream, std::uint32_t bytes) {
   stream.unreleased_bytes += bytes;
   stream.connection->unreleased_bytes += bytes;
@@ -117,8 +124,7 @@ Fill* ChannelWorker::choose_fill(StreamState& stream, std::size_t bytes) {
 
 void ChannelWorker::finish_receiving(StreamState& stream) {
   stream.is_receive_over = true;
-  FfiEvent* const last = stream.last_data ? ring_.find_unpublished(*stream.last_data) : nullptr;
-  if (last != nullptr) {
+  if (FfiEvent* last = find_last_data(stream)) {
     last->flags |= KREPIS_FLAG_FIN;
   } else {
     FfiEvent event = make_event(KREPIS_EVENT_STREAM_DATA, stream);

@@ -2,11 +2,11 @@
 // calls of the engine. All program-visible effects of a turn happen in end_turn.
 #pragma once
 
-#include <absl/container/flat_hash_set.h>
 #include <krepis/krepis.hpp>
 
 #include <deque>
 #include <span>
+#include <unordered_set>
 #include <vector>
 
 #include "channel/channel_core.hpp"
@@ -79,6 +79,7 @@ class ChannelWorker {
   // channel_mail.cpp
   void take_mail();
   void run(const Command& command);
+  void give_up(const Command& command);
   void run_stream_command(const Command& command, StreamState& stream);
   void run_connection_command(const Command& command, ConnectionState& state);
   void open_for_program(const Command& command);
@@ -104,6 +105,8 @@ class ChannelWorker {
 
   // channel_receive.cpp
   std::size_t place(StreamState& stream, std::span<const std::uint8_t> bytes);
+  // Its last event with bytes, if that is not published yet.
+  FfiEvent* find_last_data(const StreamState& stream);
   Fill* choose_fill(StreamState& stream, std::size_t bytes);
   [[nodiscard]] bool may_hold_more(const ConnectionState& state);
   void finish_receiving(StreamState& stream);
@@ -127,7 +130,8 @@ class ChannelWorker {
   ArenaPart arena_;
   Fill shared_fill_;
   Mail mail_;  // being worked on
-  absl::flat_hash_set<ConnectionState*> connections_;
+  // Not of absl, whose tables do not survive std::bad_alloc.
+  std::unordered_set<ConnectionState*> connections_;
   std::deque<Passing> passing_;
   std::vector<Entry*> to_free_;
   std::deque<std::uint32_t> parking_;  // streams with parked bytes, in turn

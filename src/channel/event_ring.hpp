@@ -16,8 +16,15 @@ namespace knul::channel {
 class EventRing {
  public:
   // `granules`: the state of each range's first granule; set to 1 when an event with bytes goes out.
-  EventRing(std::uint8_t* ring, std::size_t records, std::atomic<std::uint8_t>* granules)
-      : ring_(ring), mask_(static_cast<std::uint32_t>(records) - 1), granules_(granules) {}
+  // `first`: the number of the first event, which head and tail of the region must say, too.
+  EventRing(std::uint8_t* ring, std::size_t records, std::atomic<std::uint8_t>* granules,
+            std::uint32_t first = 0)
+      : ring_(ring),
+        mask_(static_cast<std::uint32_t>(records) - 1),
+        granules_(granules),
+        tail_(first),
+        seen_head_(first),
+        published_tail_(first) {}
 
   // Gives the event its number, which is returned.
   std::uint32_t push(const FfiEvent& event);
@@ -54,10 +61,10 @@ class EventRing {
   std::atomic<std::uint8_t>* granules_;
   std::vector<FfiEvent> outbox_;
   std::size_t first_ = 0;  // of the outbox that is not published
-  std::uint32_t tail_ = 0;
+  std::uint32_t tail_;
   std::atomic<std::uint64_t> published_{0};  // in all
-  std::atomic<std::uint32_t> seen_head_{0};
-  std::atomic<std::uint32_t> published_tail_{0};  // what the region says is the program's copy
+  std::atomic<std::uint32_t> seen_head_;
+  std::atomic<std::uint32_t> published_tail_;  // what the region says is the program's copy
 };
 
 }  // namespace knul::channel

@@ -12,6 +12,10 @@ namespace {
 constexpr std::size_t kRecords = 4;
 
 struct SmallRing {
+  explicit SmallRing(std::uint32_t first = 0) : ring(memory.data(), kRecords, granules.data(), first) {
+    *word(kTailOffset) = first;
+    read_up_to(first);
+  }
   std::uint32_t push(std::uint32_t value) {
     FfiEvent event{};
     event.value = value;
@@ -27,7 +31,7 @@ struct SmallRing {
 
   alignas(64) std::array<std::uint8_t, kRingHeaderBytes + kRecords * kRecordBytes> memory{};
   std::array<std::atomic<std::uint8_t>, 4> granules{};
-  EventRing ring{memory.data(), kRecords, granules.data()};
+  EventRing ring;
 };
 
 TEST(EventRing, PublishesInOrderWhatFitsAndKeepsTheRest) {
@@ -80,6 +84,31 @@ TEST(EventRing, SaysWhatTheProgramHasRead) {
   ASSERT_TRUE(small.ring.refresh_head());
   EXPECT_TRUE(small.ring.has_passed(first));
   EXPECT_FALSE(small.ring.has_passed(second));
+}
+
+TEST(EventRing, GoesOnWhenTheNumbersBeginAgain) {
+  SmallRing small(~0U - 1);
+  for (std::uint32_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(small.push(i), ~0U - 1 + i);
+  }
+  EXPECT_TRUE(small.ring.publish());
+  EXPECT_EQ(*small.word(kTailOffset), 2U);
+  EXPECT_EQ(small.record(1).value, 3U);
+  EXPECT_EQ(small.ring.find_unpublished(1), nullptr);
+  ASSERT_NE(small.ring.find_unpublished(2), nullptr);
+  EXPECT_EQ(small.ring.find_unpublished(2)->value, 4U);
+  small.read_up_to(3);
+  EXPECT_FALSE(small.ring.refresh_head());
+  small.read_up_to(1);
+  EXPECT_TRUE(small.ring.refresh_head());
+  EXPECT_TRUE(small.ring.has_passed(~0U));
+  EXPECT_TRUE(small.ring.has_passed(0));
+  EXPECT_FALSE(small.ring.has_passed(1));
+  small.read_up_to(~0U);
+  EXPECT_FALSE(small.ring.refresh_head());
+  EXPECT_TRUE(small.ring.publish());
+  EXPECT_EQ(*small.word(kTailOffset), 4U);
+  EXPECT_EQ(small.record(3).value, 5U);
 }
 
 TEST(EventRing, MarksTheRangeOfAnEventThatGoesOut) {

@@ -141,6 +141,34 @@ static void a_close_wakes_the_thread_that_waits(void) {
   krepis_quic_stop_report(server, 0);
 }
 
+static void* wait_after_the_end(void* is_read) {
+  FfiEvent event = {0};
+  while (event.type != KREPIS_EVENT_SERVER_STOPPED && consumer_next(&consumer, &event)) {
+    consumer_release(&consumer, &event);
+  }
+  const uint32_t handle = channel();
+  atomic_store((atomic_int*)is_read, 1); /* the region is not looked at any more */
+  return (void*)(intptr_t)krepis_channel_wait(handle, kPatienceMs);
+}
+
+static void an_unmap_wakes_the_thread_that_waits(void) {
+  pthread_t thread;
+  atomic_int is_read = 0;
+  void* answer = NULL;
+  server = start_server_json("\"workers\":1");
+  consumer_open(&consumer, server, NULL);
+  REQUIRE(pthread_create(&thread, NULL, wait_after_the_end, &is_read) == 0);
+  CHECK_EQUAL(krepis_quic_stop_report(server, 0).error_code, KREPIS_SUCCESS);
+  while (atomic_load(&is_read) == 0) {
+    usleep(1000);
+  }
+  const double begin = seconds_now();
+  CHECK_EQUAL(krepis_channel_unmap(channel()), KREPIS_SUCCESS);
+  CHECK(seconds_now() - begin < 5);
+  pthread_join(thread, &answer);
+  CHECK((intptr_t)answer == -KREPIS_INVALID_CONTEXT || (intptr_t)answer == -KREPIS_INVALID_POINTER);
+}
+
 static void a_wait_ends_after_its_time(void) {
   server = start_server_json("\"workers\":1");
   consumer_open(&consumer, server, NULL);
@@ -190,6 +218,7 @@ int main(void) {
   RUN(a_full_ring_still_brings_the_end_of_the_server);
   RUN(a_head_that_cannot_be_closes_this_channel_only);
   RUN(a_close_wakes_the_thread_that_waits);
+  RUN(an_unmap_wakes_the_thread_that_waits);
   RUN(a_wait_ends_after_its_time);
   RUN(a_fork_of_the_program_has_no_channel);
   return check_summary();

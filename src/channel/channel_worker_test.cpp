@@ -1,0 +1,194 @@
+#include "channel/channel_worker.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "channel/channel.hpp"
+#include "channel/channel_application.hpp"
+
+namespace {
+
+// The allocation of this thread that fails: 1 is the next one; 0: none.
+thread_local int until_failure = 0;
+
+}  // namespace
+
+// Not inlined, because gcc would find malloc and delete mismatched.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+  if (until_failure > 0 && --until_failure == 0) {
+    throw std::bad_alloc();
+  }
+  if (void* const memory = std::malloc(bytes)) {
+    return memory;
+  }
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t /*bytes*/) noexcept { std::free(memory); }
+
+namespace knul::channel {
+namespace {
+
+class QuietWorker final : public krepis::Worker {
+ public:
+  [[nodiscard]] unsigned index() const override { return 0; }
+  bool post(std::function<void()> /*task*/) override { return true; }
+  void call_after(std::chrono::nanoseconds /*delay*/, std::function<void()> /*task*/) override {}
+  [[nodiscard]] std::chrono::nanoseconds now() const override { return std::chrono::hours(1); }
+};
+
+// Notes what it is told; fails where it is asked to.
+class NotingConnection final : public krepis::Connection {
+ public:
+  [[nodiscard]] std::uint64_t id() const override { return 1; }
+  [[nodiscard]] std::string_view alpn() const override { return "knul"; }
+  [[nodiscard]] std::string_view server_name() const override { return ""; }
+  [[nodiscard]] std::string peer_address() const override { return "127.0.0.1:1"; }
+  [[nodiscard]] krepis::ConnectionInfo info() const override { return {}; }
+  [[nodiscard]] std::uint64_t context() const override { return 0; }
+  krepis::Result<krepis::StreamId> open_stream(krepis::StreamDirection /*direction*/) override {
+    return next_id += 4;
+  }
+  std::size_t write(krepis::StreamId /*stream*/, std::span<const std::uint8_t> bytes,
+                    krepis::Fin /*fin*/) override {
+    if (fails_next_write) {
+      fails_next_write = false;
+      throw std::bad_alloc();
+    }
+    written.append(bytes.begin(), bytes.end());
+    return bytes.size();
+  }
+  std::size_t write(krepis::StreamId stream, krepis::SharedBytes bytes, krepis::Fin fin) override {
+    return write(stream, bytes.bytes, fin);
+  }
+  [[nodiscard]] std::size_t writable_bytes(krepis::StreamId /*stream*/) const override { return 1 << 20; }
+  void consume(krepis::StreamId /*stream*/, std::size_t /*bytes*/) override {}
+  void reset_stream(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
+  void stop_sending(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
+  void refuse_stream(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
+  void set_priority(krepis::StreamId /*stream*/, krepis::StreamPriority /*priority*/) override {}
+  void retain_stream(krepis::StreamId /*stream*/) override {}
+  void release_stream(krepis::StreamId /*stream*/) override {}
+  bool send_datagram(std::span<const std::uint8_t> /*bytes*/) override { return true; }
+  krepis::DatagramOutcome send_datagram(std::span<const std::uint8_t> /*bytes*/,
+                                        const krepis::DatagramOptions& /*options*/) override {
+    return krepis::DatagramOutcome::kQueued;
+  }
+  [[nodiscard]] std::size_t max_datagram_bytes() const override { return 1'200; }
+  void close(std::uint64_t code, std::string_view /*reason*/) override { close_code = code; }
+
+  krepis::StreamId next_id = 1;
+  bool fails_next_write = false;
+  std::string written;
+  std::uint64_t close_code = 0;
+};
+
+struct OneConnection {
+  OneConnection() : channel(make_core(), {}), worker(channel.begin_worker(0, quiet)) {
+    state = worker.add_connection(connection);
+  }
+  static std::unique_ptr<ChannelCore> make_core() {
+    ChannelSettings settings;
+    settings.arena_bytes = 1 << 20;
+    return *ChannelCore::create(std::move(settings), {std::make_shared<WorkerLink>()});
+  }
+  void write(std::uint32_t stream, std::string_view text) {
+    EXPECT_EQ(
+        channel.write(stream, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, 0).number,
+        static_cast<std::int32_t>(text.size()));
+  }
+
+  QuietWorker quiet;
+  NotingConnection connection;
+  Channel channel;
+  ChannelWorker& worker;
+  ConnectionState* state = nullptr;
+};
+
+// True when the call threw.
+template <class Call>
+bool lacks_memory(int allocation, Call call) {
+  bool is_thrown = false;
+  until_failure = allocation;
+  try {
+    call();
+  } catch (const std::bad_alloc&) {
+    is_thrown = true;
+  }
+  until_failure = 0;
+  return is_thrown;
+}
+
+TEST(ChannelWorker, ForgetsAConnectionWhoseEndFindsNoMemory) {
+  OneConnection one;
+  ASSERT_TRUE(lacks_memory(1, [&] { one.worker.close_connection(*one.state, {}); }));
+  (void)one.channel.close();
+  one.worker.end_turn();
+  EXPECT_EQ(one.connection.close_code, 0U);  // it is no more
+}
+
+// A stream that was silent for 2^32 events remembers the number of an event that is another's by now.
+TEST(ChannelWorker, AddsNothingToTheEventOfAnotherStreamWithTheSameNumber) {
+  OneConnection one;
+  FfiChannelRegion region{};
+  one.channel.describe(region);
+  constexpr std::array<std::uint8_t, 3> kBytes{1, 2, 3};
+  one.worker.open_stream(*one.state, 0);
+  one.worker.open_stream(*one.state, 4);
+  StreamState& silent = *one.state->streams.at(0);
+  silent.last_data = 1;  // after CONNECTION_OPENED
+  one.worker.receive(*one.state->streams.at(4), kBytes, false);
+  one.worker.receive(silent, kBytes, true);
+  one.worker.end_turn();
+  FfiEvent events[2];
+  std::memcpy(events, region.base + kRingHeaderBytes + kRecordBytes, sizeof events);
+  EXPECT_EQ(events[0].stream, one.state->streams.at(4)->handle);
+  EXPECT_EQ(events[0].length, kBytes.size());
+  EXPECT_EQ(events[0].flags, KREPIS_FLAG_OPENED);
+  EXPECT_EQ(events[1].stream, silent.handle);
+  EXPECT_EQ(events[1].length, kBytes.size());
+  EXPECT_EQ(events[1].flags, KREPIS_FLAG_OPENED | KREPIS_FLAG_FIN);
+}
+
+TEST(ChannelApplication, KeepsNoConnectionWhoseBeginningFindsNoMemory) {
+  bool is_short = true;
+  for (int allocation = 1; is_short && allocation < 100; ++allocation) {
+    QuietWorker quiet;
+    NotingConnection connection;
+    const auto channel = std::make_shared<Channel>(OneConnection::make_core(), std::weak_ptr<ChannelHub>());
+    ChannelApplication application(std::make_shared<ChannelHub>(), std::make_shared<WorkerLink>());
+    application.on_start(quiet);
+    application.adopt(channel);
+    is_short = lacks_memory(allocation, [&] { application.on_connection(connection); });
+    if (is_short) {
+      application.on_connection_closed(connection, {});
+    }
+    (void)channel->close();
+    application.on_input_done();
+    EXPECT_EQ(connection.close_code, is_short ? 0 : KREPIS_CODE_CONSUMER_GONE) << allocation;
+  }
+  EXPECT_FALSE(is_short);
+}
+
+TEST(ChannelWorker, NeitherRepeatsNorLeavesOutBytesWhenAWriteFindsNoMemory) {
+  OneConnection one;
+  one.worker.end_turn();
+  const auto stream = static_cast<std::uint32_t>(one.channel.open_stream(one.state->handle, false).number);
+  const auto other = static_cast<std::uint32_t>(one.channel.open_stream(one.state->handle, false).number);
+  one.worker.end_turn();
+  one.write(stream, "a");
+  one.write(other, "b");
+  one.connection.fails_next_write = true;
+  EXPECT_NO_THROW(one.worker.end_turn());
+  EXPECT_EQ(one.connection.close_code, KREPIS_CODE_OVERLOADED);
+  one.worker.end_turn();
+  EXPECT_EQ(one.connection.written, "b");
+}
+
+}  // namespace
+}  // namespace knul::channel
