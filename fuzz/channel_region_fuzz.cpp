@@ -180,7 +180,8 @@ class Vandal {
     const std::uint8_t bits = input_.byte();
     for (std::uint32_t& offset : offsets) {
       offset = one_of(offsets_);
-      offset = (bits & 8) != 0 ? offset % static_cast<std::uint32_t>(region_.arena_bytes) / 64 * 64 : offset;
+      offset = (bits & 8) != 0 ? offset % static_cast<std::uint32_t>(region_.arena_bytes) : offset;
+      offset = (bits & 16) != 0 ? offset / 64 * 64 : offset;
     }
     code(krepis_channel_release(channel(), offsets.data(), bits % 8 + 1));
     // In one call, so that no worker can give it out again in between.

@@ -162,7 +162,8 @@ def channel_region_seeds():
     yield "overwritten_arena", traffic + overwrite + struct.pack(">I", 0x5000) + chunk(bytes(range(256)) * 4) + consume
     yield "overwritten_all", traffic + everything + b"\xff\x00" + consume + traffic + everything + b"\x00\x01" + traffic
     yield "double_release", traffic + consume + release + b"\x07" + bytes(range(8)) + own
-    yield "invented_offsets", traffic + release + b"\x0f" + (b"\xff\x00\x01\x02\x40") * 8 + own + release + b"\x01" + (b"\xff" * 5) * 8 + own
+    yield "invented_offsets", (traffic + release + b"\x1f" + (b"\xff\x00\x01\x02\x40") * 8 + own + release + b"\x01" +
+                               (b"\xff" * 5) * 8 + own + release + b"\x17" + (b"\xff" * 5) * 4 + (b"\xff\x00\x21\x00\x00") * 4 + own)
     yield "stale_handles", (traffic + consume + reopen + traffic + of_stream + b"\x01" + bytes(5) + own + b"\x01" +
                             of_connection + b"\x01" + bytes(5) + own + arm + stale * 2 + b"\x00" + stale * 2)
     yield "made_up_handles", of_stream + b"\xff" * 5 + bytes(5) + any_handle + b"\x80\x00\x00\x01\x01" + release + bytes(9) + any_handle * 5
