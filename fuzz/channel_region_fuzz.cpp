@@ -268,7 +268,7 @@ void Vandal::expect_the_end() {
     return refusal == -static_cast<std::int32_t>(KREPIS_INVALID_POINTER);
   };
   for (int i = 0; !is_closed_ && is_open(); ++i) {
-    FUZZ_CHECK(i < 2'000);
+    FUZZ_CHECK(i < 5'000);
     for (std::size_t index = 0; index < region_.rings; ++index) {
       poke(ring(index) + kHeadAt, 0x40000000U + distance);
     }
