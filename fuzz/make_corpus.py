@@ -147,9 +147,35 @@ def abi_seeds():
     yield "bad_out", start + b"\x0b\x02\x00\x00" + b"\x0a\x00\x00\x0f\xa1"
 
 
+def channel_region_seeds():
+    overwrite, header, everything, consume, release = b"\x00", b"\x01", b"\x02", b"\x03\x3f", b"\x04"
+    arm, of_stream, of_connection, load, end = b"\x05", b"\x06", b"\x07", b"\x08", b"\x0a"
+    close, reopen, own, stale, any_handle = b"\x09\x00", b"\x09\x01", b"\x00", b"\xe0", b"\xff"
+    look = arm + own * 2 + b"\x02" + own * 2
+    traffic = b"".join(load + bytes([what]) + b"\x08\x00" for what in range(8)) + look
+    yield "honest", traffic + consume + look + traffic + consume
+    yield "full_ring", traffic * 5 + consume + look
+    yield "corrupt_head", traffic + consume + header + b"\x00\x90" + traffic + header + b"\x05\x00" + traffic
+    yield "head_that_cannot_be", traffic + end + b"\x00\x00\x01" + traffic + consume + look
+    yield "corrupt_tail", traffic + header + b"\x02\xff" + consume + header + b"\x03\x00" + consume + look
+    yield "overwritten_records", traffic + overwrite + struct.pack(">I", 256) + chunk(b"\xff" * 1_024) + consume + traffic
+    yield "overwritten_arena", traffic + overwrite + struct.pack(">I", 0x5000) + chunk(bytes(range(256)) * 4) + consume
+    yield "overwritten_all", traffic + everything + b"\xff\x00" + consume + traffic + everything + b"\x00\x01" + traffic
+    yield "double_release", traffic + consume + release + b"\x07" + bytes(range(8)) + own
+    yield "invented_offsets", (traffic + release + b"\x1f" + (b"\xff\x00\x01\x02\x40") * 8 + own + release + b"\x01" +
+                               (b"\xff" * 5) * 8 + own + release + b"\x17" + (b"\xff" * 5) * 4 + (b"\xff\x00\x21\x00\x00") * 4 + own)
+    yield "stale_handles", (traffic + consume + reopen + traffic + of_stream + b"\x01" + bytes(5) + own + b"\x01" +
+                            of_connection + b"\x01" + bytes(5) + own + arm + stale * 2 + b"\x00" + stale * 2)
+    yield "made_up_handles", of_stream + b"\xff" * 5 + bytes(5) + any_handle + b"\x80\x00\x00\x01\x01" + release + bytes(9) + any_handle * 5
+    yield "calls", traffic + consume + b"".join(of_stream + b"\x01\x00\x00\x01\x00" + bytes([n, 0, 1]) for n in range(5)) + b"".join(
+        of_connection + b"\x01\x01\x01\x00\x41" + bytes([n, 0]) for n in (0, 1, 3, 2)) + traffic
+    yield "closed_and_used", traffic + close + consume + look + traffic + release + bytes(10) + reopen + traffic + consume
+
+
 SEEDS = {"datagram": datagram_seeds, "settings_json": settings_seeds, "quic_config": config_seeds,
          "token": token_seeds, "connection_id": connection_id_seeds, "frame_scanner": scanner_seeds,
-         "service": service_seeds, "abi_sequence": abi_seeds}
+         "service": service_seeds, "abi_sequence": abi_seeds,
+         "channel_region": channel_region_seeds}
 
 if __name__ == "__main__":
     for name, seeds in SEEDS.items():
