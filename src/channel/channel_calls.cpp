@@ -138,7 +138,8 @@ std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, co
   if (takes_fin) {
     entry.add(Entry::kIsSendOver);
   }
-  if (taken < bytes.size()) {
+  if (taken < bytes.size() && !entry.has(Entry::kAwaitsWritable)) {
+    entry.add(Entry::kAwaitsWritable);
     Command command;
     command.kind = Command::Kind::kWantWritable;
     command.handle = handle;

@@ -89,6 +89,7 @@ void ChannelWorker::tell_writable(StreamState& stream) {
     return;
   }
   stream.wants_writable = false;
+  stream.entry->remove(Entry::kAwaitsWritable);
   FfiEvent event = make_event(KREPIS_EVENT_STREAM_WRITABLE, stream);
   event.value = limit - queued;
   push(stream, event);

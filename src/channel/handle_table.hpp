@@ -36,12 +36,14 @@ struct alignas(64) Entry {
   static constexpr std::uint32_t kIsSendOver = 16;  // a FIN was taken, or the sending side was reset
   static constexpr std::uint32_t kIsOpenedByPeer = 32;
   static constexpr std::uint32_t kIsUnidirectional = 64;
+  static constexpr std::uint32_t kAwaitsWritable = 128;  // the worker was asked to say when there is room
   static constexpr std::uint64_t kNoStreamId = ~std::uint64_t{0};
 
   [[nodiscard]] bool has(std::uint32_t flag) const {
     return (flags.load(std::memory_order_relaxed) & flag) != 0;
   }
   void add(std::uint32_t flag) { flags.fetch_or(flag, std::memory_order_relaxed); }
+  void remove(std::uint32_t flag) { flags.fetch_and(~flag, std::memory_order_relaxed); }
 
   std::atomic<std::uint32_t> handle{0};
   std::atomic<std::uint32_t> flags{0};
