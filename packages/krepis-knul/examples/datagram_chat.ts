@@ -12,6 +12,7 @@ const encoder = new TextEncoder();
 adapter.onConnection(async (connection) => {
   const name = `guest ${names.size + 1}`;
   names.set(connection, name);
+  console.log(`${name} came`);
   tellOthers(connection, `${name} came`);
   await connection.closed;
   names.delete(connection);
