@@ -3,6 +3,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 command -v clang-format >/dev/null || { echo "format: clang-format is not installed" >&2; exit 77; }
+# Layout differs from version to version; the tree has that of Debian 12's.
+expected=14
+version="$(clang-format --version | grep -o 'version [0-9]*' | head -n 1)"
+[[ $version == "version $expected" ]] || { echo "format: clang-format has $version, $expected is needed" >&2; exit 77; }
 mode=(-i)
 [[ ${1:-} == --check ]] && mode=(--dry-run --Werror)
 mapfile -t files < <(find include src cli tests bench fuzz examples cmake \
