@@ -16,22 +16,9 @@ import subprocess
 import sys
 import tempfile
 
-TICK = os.sysconf("SC_CLK_TCK")
+from processes import cpu_seconds, resident_bytes, run_json
+
 GIB = 1 << 30
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def resident_bytes(pid):
-    with open(f"/proc/{pid}/smaps_rollup") as file:
-        for line in file:
-            if line.startswith("Pss_Anon:"):
-                return int(line.split()[1]) * 1024
-    raise RuntimeError("no Pss_Anon in smaps_rollup")
 
 
 class Server:
@@ -54,18 +41,11 @@ class Server:
 
 
 def client(knul, port, *flags):
-    command = ["taskset", "-c", "1", knul, "perf", f"127.0.0.1:{port}", "--insecure", "--json", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return run_json(["taskset", "-c", "1", knul, "perf", f"127.0.0.1:{port}", "--insecure", "--json", *flags])
 
 
 def run_ceiling(bins, size):
-    done = subprocess.run([f"{bins}/bench/ceiling", str(size), "0", "1"], capture_output=True, text=True, timeout=300)
-    if done.returncode != 0:
-        raise RuntimeError(f"ceiling: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+    return run_json([f"{bins}/bench/ceiling", str(size), "0", "1"])
 
 
 def run_client(knul, server, units, *flags):
@@ -77,12 +57,12 @@ def run_client(knul, server, units, *flags):
 
 def measure_idle(bins, knul, folder, count):
     with Server(knul, folder, "echo", ["--idle-timeout-ms", "600000"]) as server:
-        before = resident_bytes(server.pid)
+        before = resident_bytes(server.pid, "Pss_Anon")
         holder = subprocess.Popen(["taskset", "-c", "1", f"{bins}/bench/idle_client", str(server.port), str(count)],
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if holder.stdout.readline().strip() != "ready":
             raise RuntimeError("idle_client could not open its connections")
-        after = resident_bytes(server.pid)
+        after = resident_bytes(server.pid, "Pss_Anon")
         holder.stdin.close()
         holder.wait(timeout=60)
     return (after - before) / count

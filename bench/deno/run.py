@@ -18,27 +18,15 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-TICK = os.sysconf("SC_CLK_TCK")
 GIB = 1 << 30
+
+sys.path.insert(0, os.path.dirname(HERE))
+from processes import cpu_seconds, resident_bytes, run_json  # noqa: E402
 
 
 def deno_executable():
     script = 'import("./tests/interop/setup.mjs").then((m) => console.log(m.deno_executable()))'
     return subprocess.run(["node", "-e", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def resident_bytes(pid):
-    with open(f"/proc/{pid}/smaps_rollup") as file:
-        for line in file:
-            if line.startswith("Rss:"):
-                return int(line.split()[1]) * 1024
-    raise RuntimeError("no Rss in smaps_rollup")
 
 
 class Server:
@@ -69,13 +57,6 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-def run_json(command):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def measured(server, command):
@@ -139,10 +120,10 @@ def measure_memory(options, folder, results):
     knul = f"{options.bin}/cli/knul"
     for kind in ("adapter", "builtin"):
         with Server(options, folder, kind, "requests") as server:
-            before = resident_bytes(server.pid)
+            before = resident_bytes(server.pid, "Rss")
             run_json([knul, "perf", f"127.0.0.1:{server.port}", "--insecure", "--json", "--handshakes", str(count),
                       "--parallel", "16"])
-            after = resident_bytes(server.pid)
+            after = resident_bytes(server.pid, "Rss")
         for title, value in ((f"memory after {count:,} handshakes, MB", after / 1e6),
                              ("of which they added, MB", (after - before) / 1e6)):
             results.setdefault(title, {})[kind] = [{"value": value, "cpu_us_per_unit": None, "p50_us": None}]
