@@ -86,7 +86,8 @@ typedef struct FfiQuicConfig {
 /* ---- The frozen three ---------------------------------------------------------------------------------- */
 
 /* Starts a server: binds the address, starts the worker threads, returns when packets are being received.
- * It completes handshakes for ALPN "knul" and, having no consumer, refuses streams (code 0x4b4e5501).
+ * It completes handshakes for ALPN "knul"; streams are refused (code 0x4b4e5501) until krepis_channel_open
+ * gives it a consumer.
  *
  * config: the settings; may be freed or changed as soon as the call has returned.
  * Result: 8 bytes, the handle as a uint64_t in the machine's byte order.

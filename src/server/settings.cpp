@@ -64,7 +64,7 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"gro", &ServerOptions::gro, "Receive trains of packets in one system call where the kernel can."},
     {"steering", &ServerOptions::steering, "How packets reach their worker: \"bpf\" in the kernel by connection ID or not at all, \"single_socket\", \"auto\" the first that works.", {}, 0, 0, kSteering},
 
-    {"service", &ParsedSettings::service, "Built-in service that answers streams; with \"none\" streams are refused.", {}, 0, 0, kServices},
+    {"service", &ParsedSettings::service, "Built-in service that answers streams; with \"none\" a channel does, and without one streams are refused.", {}, 0, 0, kServices},
     {"service_root", &ParsedSettings::service_root, "Folder whose files the service \"hq\" serves; only with it.", {}, 0, kMaxPathBytes},
 });
 // clang-format on
