@@ -282,7 +282,8 @@ KREPIS_API int32_t krepis_datagram_send(uint32_t channel, uint32_t connection, c
 /* Closes a connection with an application code (RFC 9000 §10.2); buffered data is discarded.
  * KREPIS_EVENT_CONNECTION_CLOSED follows.
  *
- * code: 0 to 2^62 - 1. reason: `reason_length` bytes of UTF-8, at most 1,024; may be null with 0.
+ * code: 0 to 2^62 - 1. reason: `reason_length` bytes of UTF-8, at most 1,024, of which the peer is sent the
+ * first 256; may be null with 0.
  * Errors: KREPIS_INVALID_POINTER: no such channel or connection, or reason is null. KREPIS_INVALID_REQUEST:
  * out of range. Blocks: never. Threads: any. Since: 1.2.0. */
 KREPIS_API uint32_t krepis_connection_close(uint32_t channel, uint32_t connection, uint64_t code,

@@ -197,8 +197,8 @@ class Connection {
   // 0 when the peer takes no datagrams.
   [[nodiscard]] virtual std::size_t max_datagram_bytes() const = 0;
 
-  // Closes with an application code; buffered data is discarded. on_connection_closed follows after the
-  // current callback has returned.
+  // Closes with an application code and the first 256 bytes of `reason`; buffered data is discarded.
+  // on_connection_closed follows after the current callback has returned.
   virtual void close(std::uint64_t code, std::string_view reason) = 0;
 
  protected:
