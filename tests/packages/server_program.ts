@@ -67,9 +67,23 @@ const commands: Record<string, Command> = {
   },
 };
 
+/** The command's line and what came with it; a packet may end inside of the line. */
+async function firstLine(stream: QuicStream): Promise<Uint8Array<ArrayBuffer>> {
+  let line = new Uint8Array(0);
+  while (!line.includes(10)) {
+    const more = await stream.read();
+    if (more === null) break;
+    const joined = new Uint8Array(line.length + more.length); // what is read is lent until the next read
+    joined.set(line);
+    joined.set(more, line.length);
+    line = joined;
+  }
+  return line;
+}
+
 async function serve(stream: QuicStream): Promise<void> {
   if (stream.direction === "unidirectional") return await echoBack(stream);
-  const first = await stream.read() ?? new Uint8Array(0);
+  const first = await firstLine(stream);
   const end = first.indexOf(10);
   const [name, argument] = decoder.decode(first.subarray(0, end)).split(" ");
   try {
