@@ -7,9 +7,10 @@ const [cert, key, port, folder] = Deno.args;
 const adapter = new AdapterBuilder().certPath(cert).keyPath(key).port(Number(port)).build();
 const LINE_FEED = 10;
 const NOT_ACCEPTED = 1; // application code of this example
+const LONGEST_LINE = 1_000;
 
 adapter.onStream(async (stream) => {
-  const first = await stream.read() ?? new Uint8Array(0);
+  const first = await readLine(stream);
   const end = first.indexOf(LINE_FEED);
   const header = /^([\w.-]+) (\d+)$/.exec(new TextDecoder().decode(first.subarray(0, Math.max(end, 0))));
   if (!header || header[1].startsWith(".")) {
@@ -20,6 +21,20 @@ adapter.onStream(async (stream) => {
   const stored = await store(stream, first.slice(end + 1), name, Number(size));
   await stream.end(new TextEncoder().encode(`stored ${stored} bytes of ${name}\n`));
 });
+
+/** The line and what came with it: a packet may end anywhere, so a line may come in parts. */
+async function readLine(stream: QuicStream): Promise<Uint8Array<ArrayBuffer>> {
+  let line = new Uint8Array(0);
+  while (!line.includes(LINE_FEED) && line.length <= LONGEST_LINE) {
+    const part = await stream.read();
+    if (part === null) break;
+    const joined = new Uint8Array(line.length + part.length); // a copy: `part` is lent until the next read
+    joined.set(line);
+    joined.set(part, line.length);
+    line = joined;
+  }
+  return line;
+}
 
 async function store(stream: QuicStream, start: Uint8Array<ArrayBuffer>, name: string, size: number) {
   using file = await Deno.open(`${folder}/${name}`, { write: true, create: true, truncate: true });
