@@ -31,12 +31,16 @@ Error library_error(const char* what, int code) {
 
 Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t number, bool is_server,
                        base::Instant now)
-    : environment_(environment), number_(number), is_server_(is_server), last_now_(now) {
+    : environment_(environment), number_(number), is_server_(is_server), last_now_(now), sleeps_at_(now) {
   conn_ref_.get_conn = &native_of;
   conn_ref_.protection = environment.protection;
+  if (environment.arenas != nullptr) {
+    arena_.emplace(*environment.arenas, environment.counters.connection_memory_bytes);
+  }
 }
 
 Connection::~Connection() {
+  wake();  // the library frees what it finds in its memory
   for (const ConnectionId& id : routes_) {
     environment_.host.remove_route(id);
   }
@@ -90,7 +94,7 @@ base::Status Connection::init_server(const TlsServerContext& tls, const Accepted
   ngtcp2_conn* conn = nullptr;
   if (const int result =
           ngtcp2_conn_server_new(&conn, &initial.header.scid, &scid, &path, initial.header.version,
-                                 &server_callbacks(), &made.settings, &made.params, nullptr, this);
+                                 &server_callbacks(), &made.settings, &made.params, library_memory(), this);
       result != 0) {
     return library_error("connection", result);
   }
@@ -117,7 +121,7 @@ base::Status Connection::init_client(const TlsClientContext& tls, const ConnectT
   ngtcp2_conn* conn = nullptr;
   if (const int result =
           ngtcp2_conn_client_new(&conn, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &client_callbacks(),
-                                 &made.settings, &made.params, nullptr, this);
+                                 &made.settings, &made.params, library_memory(), this);
       result != 0) {
     return library_error("connection", result);
   }
@@ -128,8 +132,8 @@ base::Status Connection::init_client(const TlsClientContext& tls, const ConnectT
 
 base::Status Connection::adopt(TlsSession session) {
   tls_ = std::move(session);
-  conn_ref_.user_data = conn_.get();
-  ngtcp2_conn_set_tls_native_handle(conn_.get(), tls_.native());
+  conn_ref_.user_data = conn();
+  ngtcp2_conn_set_tls_native_handle(conn(), tls_.native());
   return {};
 }
 
@@ -152,6 +156,7 @@ ngtcp2_tstamp Connection::advance(base::Instant now) {
 
 void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now) {
   const ngtcp2_tstamp timestamp = advance(now);
+  note_activity();
   bytes_received_ += datagram.payload.size();
   environment_.counters.packets_received.add();
   const ngtcp2_path path = to_ngtcp2(datagram.path);
@@ -160,7 +165,7 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   int result = 0;
   {
     const ReadingScope scope(*this);
-    result = ngtcp2_conn_read_pkt(conn_.get(), &path, &info, datagram.payload.data(), datagram.payload.size(),
+    result = ngtcp2_conn_read_pkt(conn(), &path, &info, datagram.payload.data(), datagram.payload.size(),
                                   timestamp);
   }
   schedule();
@@ -178,7 +183,7 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
 // 19 KB a connection. Key updates need only the secrets, which the library keeps; CRYPTO data that comes
 // later ends the connection before it would reach the session (crypto_guard.hpp).
 void Connection::release_tls_session() {
-  ngtcp2_conn_set_tls_native_handle(conn_.get(), nullptr);
+  ngtcp2_conn_set_tls_native_handle(conn(), nullptr);
   tls_.reset();
   conn_ref_.offered_alpn = {};
 }
@@ -192,7 +197,7 @@ void Connection::offer_token() {
       ngtcp2_crypto_generate_regular_token(token.data(), secret.data(), secret.size(), path_.remote.data(),
                                            path_.remote.size(), to_timestamp(last_now_));
   if (length > 0) {
-    ngtcp2_conn_submit_new_token(conn_.get(), token.data(), static_cast<std::size_t>(length));
+    ngtcp2_conn_submit_new_token(conn(), token.data(), static_cast<std::size_t>(length));
   }
 }
 
@@ -215,14 +220,14 @@ void Connection::handle_read_result(int result) {
 }
 
 void Connection::fail_from_peer() {
-  const ngtcp2_ccerr* error = ngtcp2_conn_get_ccerr(conn_.get());
+  const ngtcp2_ccerr* error = ngtcp2_conn_get_ccerr(conn());
   const bool is_application = error->type == NGTCP2_CCERR_TYPE_APPLICATION;
   end({is_application ? CloseCause::Source::kPeerApplication : CloseCause::Source::kPeerTransport,
        error->error_code, std::string(reinterpret_cast<const char*>(error->reason), error->reasonlen)});
 }
 
 void Connection::fail_tls() {
-  const std::uint8_t alert = ngtcp2_conn_get_tls_alert(conn_.get());
+  const std::uint8_t alert = ngtcp2_conn_get_tls_alert(conn());
   std::string reason = "TLS alert " + std::to_string(alert);
   if (alert == kNoApplicationProtocol && is_server_) {
     environment_.log.write(base::LogLevel::kWarning,
@@ -286,7 +291,7 @@ void Connection::end(CloseCause cause) {
 }
 
 void Connection::handle_expiry(base::Instant now) {
-  const int result = ngtcp2_conn_handle_expiry(conn_.get(), advance(now));
+  const int result = ngtcp2_conn_handle_expiry(conn(), advance(now));
   schedule();
   if (result != 0 && !is_over()) {
     fail(result);
@@ -294,9 +299,9 @@ void Connection::handle_expiry(base::Instant now) {
 }
 
 bool Connection::knows_reset_token(std::span<const std::uint8_t> token) const {
-  std::vector<ngtcp2_cid_token> ids(is_over() ? 0 : ngtcp2_conn_get_active_dcid(conn_.get(), nullptr));
+  std::vector<ngtcp2_cid_token> ids(is_over() ? 0 : ngtcp2_conn_get_active_dcid(conn(), nullptr));
   if (!ids.empty()) {
-    ids.resize(ngtcp2_conn_get_active_dcid(conn_.get(), ids.data()));
+    ids.resize(ngtcp2_conn_get_active_dcid(conn(), ids.data()));
   }
   return std::ranges::any_of(ids, [&](const ngtcp2_cid_token& id) {
     // In constant time, so that a token cannot be guessed byte by byte.
@@ -309,13 +314,20 @@ bool Connection::knows_reset_token(std::span<const std::uint8_t> token) const {
 }
 
 base::Instant Connection::next_expiry() const {
-  const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(conn_.get());
+  if (is_asleep()) {
+    return asleep_until_;
+  }
+  return may_sleep() ? std::min(library_expiry(), sleeps_at_) : library_expiry();
+}
+
+base::Instant Connection::library_expiry() const {
+  const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(conn());
   constexpr auto kLargest = static_cast<ngtcp2_tstamp>(base::Duration::max().count());
   return expiry >= kLargest ? base::kNever : base::Instant(base::Duration(static_cast<std::int64_t>(expiry)));
 }
 
 base::Duration Connection::closing_period() const {
-  return base::Duration(static_cast<std::int64_t>(3 * ngtcp2_conn_get_pto(conn_.get())));
+  return base::Duration(static_cast<std::int64_t>(3 * ngtcp2_conn_get_pto(conn())));
 }
 
 std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, base::Instant now) {
@@ -328,15 +340,18 @@ std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, ba
   ngtcp2_path_storage_zero(&storage);
   ngtcp2_pkt_info info{};
   const ngtcp2_ssize written = ngtcp2_conn_write_connection_close(
-      conn_.get(), &storage.path, &info, packet.data(), packet.size(), &*close_error_, advance(now));
+      conn(), &storage.path, &info, packet.data(), packet.size(), &*close_error_, advance(now));
   packet.resize(written > 0 ? static_cast<std::size_t>(written) : 0);
   path_out = from_ngtcp2(storage.path);
   return packet;
 }
 
 TransportState Connection::transport_state() const {
+  if (is_asleep()) {
+    return asleep_state_;
+  }
   ngtcp2_conn_info info;
-  ngtcp2_conn_get_conn_info(conn_.get(), &info);
+  ngtcp2_conn_get_conn_info(conn(), &info);
   // Without a sample the library says "infinite".
   const ngtcp2_duration min_rtt = info.min_rtt == UINT64_MAX ? 0 : info.min_rtt;
   return {base::Duration(info.smoothed_rtt), base::Duration(min_rtt), info.cwnd, info.bytes_in_flight};

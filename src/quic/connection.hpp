@@ -22,6 +22,7 @@
 #include "base/result.hpp"
 #include "quic/block_pool.hpp"
 #include "quic/close_cause.hpp"
+#include "quic/connection_arena.hpp"
 #include "quic/connection_id.hpp"
 #include "quic/connection_observer.hpp"
 #include "quic/crypto_guard.hpp"
@@ -76,6 +77,7 @@ struct ConnectionEnvironment {
   const std::string& accepted_alpn;             // for the message that explains a refusal
   std::span<const std::uint8_t> static_secret;  // of stateless reset and address tokens
   const ProtectionLibrary* protection;          // null: GnuTLS protects packets
+  ArenaPool* arenas;                            // null: the library's memory is the heap's
   BlockPool& blocks;
   SendBudget& send_budget;
   base::RandomSource& random;
@@ -130,7 +132,18 @@ class Connection final
   void handle_expiry(base::Instant now);
   // Writes one round of packets; true when it would write more in another round.
   bool write(base::SendBatch& batch, base::Instant now);
+  // Of the library, or when to try_sleep.
   [[nodiscard]] base::Instant next_expiry() const;
+  // Whether it has been idle for long enough to hibernate, and the library has nothing to do at present.
+  [[nodiscard]] bool is_sleepy(base::Instant now) const {
+    return !is_asleep() && may_sleep() && now >= sleeps_at_ && now < library_expiry();
+  }
+  // While it is sleepy. What the library keeps is packed until the connection is used again, in whatever
+  // way. Without the memory for that it is postponed.
+  void try_sleep(base::Instant now);
+  // Until some time within the next four seconds.
+  void postpone_sleep(base::Instant now);
+  [[nodiscard]] bool is_asleep() const { return arena_.has_value() && arena_->is_asleep(); }
 
   [[nodiscard]] bool is_over() const { return cause_.has_value(); }
   [[nodiscard]] const CloseCause& cause() const { return *cause_; }
@@ -197,7 +210,7 @@ class Connection final
       visit(*stream);
   }
   // For tests that make a peer misbehave. Lifetime: this object.
-  [[nodiscard]] ngtcp2_conn* native() const { return conn_.get(); }
+  [[nodiscard]] ngtcp2_conn* native() const { return conn(); }
   // For the layer above; this layer never looks at it.
   void set_user(void* user) { user_ = user; }
   [[nodiscard]] void* user() const { return user_; }
@@ -229,7 +242,20 @@ class Connection final
   void offer_token();
   void schedule();
   ConnectionId make_route();
+  [[nodiscard]] base::Instant library_expiry() const;
+  [[nodiscard]] const ngtcp2_mem* library_memory() const { return arena_ ? &arena_->memory() : nullptr; }
   void drop_route(const ConnectionId& id);
+
+  // connection_hibernation.cpp
+  // The only way to the library's connection: what is asleep may not be touched.
+  [[nodiscard]] ngtcp2_conn* conn() const {
+    wake();
+    return conn_.get();
+  }
+  void wake() const;
+  [[nodiscard]] bool may_sleep() const;
+  void note_activity() { sleeps_at_ = last_now_ + environment_.transport.hibernate_after; }
+  void free_spare_memory();
 
   // connection_write.cpp
   void run_stream_orders();
@@ -271,7 +297,8 @@ class Connection final
   TlsConnRef conn_ref_{};
   std::string server_name_;
   TlsSession tls_;
-  // Order: deleted before the TLS session, whose callbacks point at it.
+  mutable std::optional<ConnectionArena> arena_;  // mutable: asleep or awake, the connection is the same
+  // Order: deleted before the TLS session, whose callbacks point at it, and before its memory.
   std::unique_ptr<ngtcp2_conn, ConnDelete> conn_;
 
   base::Path path_;
@@ -282,6 +309,9 @@ class Connection final
   bool is_credit_frozen_ = false;
   bool has_next_keys_ = false;
   base::Instant last_now_;
+  base::Instant sleeps_at_;     // unless a packet comes or goes before
+  base::Instant asleep_until_;  // of the library's timers
+  TransportState asleep_state_;
   base::Instant turn_{};
   unsigned turn_packets_ = 0;
   std::vector<ConnectionId> routes_;

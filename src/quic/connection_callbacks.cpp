@@ -215,11 +215,12 @@ struct ConnectionCallbacks {
     if (std::exchange(connection.has_next_keys_, true)) {
       connection.environment_.counters.key_updates.add();
     }
-    const ProtectionLibrary* library = connection.environment_.protection;
-    if (has_keys_of(library, conn)) {
+    if (has_keys_of(connection.environment_.protection, conn)) {
       return guarded([&] {
-        if (!update_key(*library, conn, {rx_secret, rx_context, rx_iv, current_rx_secret, length}) ||
-            !update_key(*library, conn, {tx_secret, tx_context, tx_iv, current_tx_secret, length})) {
+        if (!update_key(connection.conn_ref_, conn,
+                        {rx_secret, rx_context, rx_iv, current_rx_secret, length}) ||
+            !update_key(connection.conn_ref_, conn,
+                        {tx_secret, tx_context, tx_iv, current_tx_secret, length})) {
           throw std::bad_alloc();
         }
       });

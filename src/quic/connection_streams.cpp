@@ -36,8 +36,8 @@ base::Result<Stream*> Connection::open_stream(bool is_bidi) {
     return base::Error{base::ErrorKind::kWrongState, "open_stream: the connection is closing"};
   }
   std::int64_t id = -1;
-  const int result = is_bidi ? ngtcp2_conn_open_bidi_stream(conn_.get(), &id, nullptr)
-                             : ngtcp2_conn_open_uni_stream(conn_.get(), &id, nullptr);
+  const int result = is_bidi ? ngtcp2_conn_open_bidi_stream(conn(), &id, nullptr)
+                             : ngtcp2_conn_open_uni_stream(conn(), &id, nullptr);
   if (result == NGTCP2_ERR_STREAM_ID_BLOCKED) {
     return base::Error{base::ErrorKind::kConcurrencyLimit,
                        "open_stream: the peer allows no more streams at present"};
@@ -47,7 +47,7 @@ base::Result<Stream*> Connection::open_stream(bool is_bidi) {
   }
   Stream& stream = add_stream(id);
   stream.is_receive_over = !is_bidi;
-  ngtcp2_conn_set_stream_user_data(conn_.get(), id, &stream);
+  ngtcp2_conn_set_stream_user_data(conn(), id, &stream);
   return &stream;
 }
 
@@ -197,9 +197,9 @@ void Connection::return_credit(const Stream& stream, std::uint64_t bytes) {
   }
   if (!stream.is_closed_below) {
     // A stream that the library has dropped meanwhile needs no credit, so the result does not matter.
-    ngtcp2_conn_extend_max_stream_offset(conn_.get(), stream.id, bytes);
+    ngtcp2_conn_extend_max_stream_offset(conn(), stream.id, bytes);
   }
-  ngtcp2_conn_extend_max_offset(conn_.get(), bytes);
+  ngtcp2_conn_extend_max_offset(conn(), bytes);
   schedule();
 }
 
@@ -251,7 +251,7 @@ void Connection::handle_closed_below(Stream& stream) {
   end_sending(stream);
   release_buffered(stream.send.size());
   stream.send.clear();
-  environment_.counters.packets_lost.add(ngtcp2_conn_get_stream_loss_count(conn_.get(), stream.id));
+  environment_.counters.packets_lost.add(ngtcp2_conn_get_stream_loss_count(conn(), stream.id));
   if (stream.is_finished()) {
     finish_stream(stream);
   }
@@ -265,9 +265,9 @@ void Connection::finish_stream(Stream& stream) {
   environment_.counters.streams_active.sub();
   if (is_peers && !is_credit_frozen_ && !is_over()) {
     if (is_bidirectional(id)) {
-      ngtcp2_conn_extend_max_streams_bidi(conn_.get(), 1);
+      ngtcp2_conn_extend_max_streams_bidi(conn(), 1);
     } else {
-      ngtcp2_conn_extend_max_streams_uni(conn_.get(), 1);
+      ngtcp2_conn_extend_max_streams_uni(conn(), 1);
     }
     schedule();
   }
@@ -316,15 +316,13 @@ void Connection::notify_datagram_writable() {
 }
 
 std::size_t Connection::max_datagram_bytes() const {
-  const ngtcp2_transport_params* peer =
-      is_over() ? nullptr : ngtcp2_conn_get_remote_transport_params(conn_.get());
+  const ngtcp2_transport_params* peer = is_over() ? nullptr : ngtcp2_conn_get_remote_transport_params(conn());
   constexpr std::size_t kFrameHeaderBytes = 3;
   if (peer == nullptr || peer->max_datagram_frame_size <= kFrameHeaderBytes) {
     return 0;
   }
   const std::size_t in_frame = static_cast<std::size_t>(peer->max_datagram_frame_size) - kFrameHeaderBytes;
-  const std::size_t in_packet =
-      ngtcp2_conn_get_path_max_tx_udp_payload_size(conn_.get()) - kDatagramOverheadBytes;
+  const std::size_t in_packet = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn()) - kDatagramOverheadBytes;
   return std::min(in_frame, in_packet);
 }
 

@@ -10,7 +10,7 @@ namespace knul::quic {
 bool Connection::write(base::SendBatch& batch, base::Instant now) {
   const ngtcp2_tstamp timestamp = advance(now);
   run_stream_orders();
-  const std::size_t quantum = is_over() ? 0 : ngtcp2_conn_get_send_quantum(conn_.get());
+  const std::size_t quantum = is_over() ? 0 : ngtcp2_conn_get_send_quantum(conn());
   const std::size_t packet_bytes = environment_.transport.max_udp_payload_bytes;
   std::size_t written_bytes = 0;
   bool wants_more = false;
@@ -42,7 +42,8 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   bytes_sent_ += written_bytes;
   notify_datagram_writable();
   if (written_bytes > 0) {
-    ngtcp2_conn_update_pkt_tx_time(conn_.get(), timestamp);
+    note_activity();
+    ngtcp2_conn_update_pkt_tx_time(conn(), timestamp);
   }
   return wants_more && !is_over();
 }
@@ -51,8 +52,8 @@ void Connection::run_stream_orders() {
   for (std::size_t i = 0; i < stream_orders_.size() && !is_over(); ++i) {
     const StreamOrder order = stream_orders_[i];
     const int result = order.kind == StreamOrder::Kind::kReset
-                           ? ngtcp2_conn_shutdown_stream_write(conn_.get(), 0, order.stream_id, order.code)
-                           : ngtcp2_conn_shutdown_stream_read(conn_.get(), 0, order.stream_id, order.code);
+                           ? ngtcp2_conn_shutdown_stream_write(conn(), 0, order.stream_id, order.code)
+                           : ngtcp2_conn_shutdown_stream_read(conn(), 0, order.stream_id, order.code);
     if (result != 0) {
       fail(result);
     }
@@ -72,7 +73,7 @@ ngtcp2_ssize Connection::write_packet(std::span<std::uint8_t> room, ngtcp2_path*
     return *written;
   }
   // Acknowledgements and the like, and the end of a packet that streams left open.
-  return ngtcp2_conn_writev_stream(conn_.get(), path, info, room.data(), room.size(), nullptr,
+  return ngtcp2_conn_writev_stream(conn(), path, info, room.data(), room.size(), nullptr,
                                    NGTCP2_WRITE_STREAM_FLAG_NONE, -1, nullptr, 0, now);
 }
 
@@ -89,7 +90,7 @@ std::optional<ngtcp2_ssize> Connection::write_datagrams(std::span<std::uint8_t> 
     const ngtcp2_vec vector{const_cast<std::uint8_t*>(datagram.bytes.data()), datagram.bytes.size()};
     int is_accepted = 0;
     const ngtcp2_ssize written =
-        ngtcp2_conn_writev_datagram(conn_.get(), path, info, room.data(), room.size(), &is_accepted,
+        ngtcp2_conn_writev_datagram(conn(), path, info, room.data(), room.size(), &is_accepted,
                                     NGTCP2_WRITE_DATAGRAM_FLAG_MORE, datagram.tag.value(), &vector, 1, now);
     if (is_accepted != 0) {
       datagrams_.pop();
@@ -119,11 +120,10 @@ std::optional<ngtcp2_ssize> Connection::write_streams(std::span<std::uint8_t> ro
     const std::uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE |
                                 (offers_fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE);
     ngtcp2_ssize taken = -1;
-    const ngtcp2_ssize written =
-        ngtcp2_conn_writev_stream(conn_.get(), path, info, room.data(), room.size(), &taken, flags, stream.id,
-                                  vectors.data(), count, now);
+    const ngtcp2_ssize written = ngtcp2_conn_writev_stream(
+        conn(), path, info, room.data(), room.size(), &taken, flags, stream.id, vectors.data(), count, now);
     if (written == NGTCP2_ERR_STREAM_DATA_BLOCKED) {
-      if (ngtcp2_conn_get_max_data_left(conn_.get()) == 0) {
+      if (ngtcp2_conn_get_max_data_left(conn()) == 0) {
         return std::nullopt;  // the whole connection waits for MAX_DATA; the queue stays as it is
       }
       stream.is_flow_blocked = true;

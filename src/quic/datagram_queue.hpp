@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -47,11 +48,20 @@ struct UnsentDatagram {
 
 class DatagramQueue {
  public:
-  [[nodiscard]] bool is_empty() const { return entries_.empty(); }
-  [[nodiscard]] std::size_t size() const { return entries_.size(); }
-  [[nodiscard]] const UnsentDatagram& front() const { return entries_.front(); }
-  void push(UnsentDatagram datagram) { entries_.push_back(std::move(datagram)); }
-  void pop() { entries_.pop_front(); }
+  [[nodiscard]] bool is_empty() const { return size() == 0; }
+  [[nodiscard]] std::size_t size() const { return entries_ ? entries_->size() : 0; }
+  // The queue is not empty.
+  [[nodiscard]] const UnsentDatagram& front() const { return entries_->front(); }
+  void push(UnsentDatagram datagram) {
+    if (entries_ == nullptr) {
+      entries_ = std::make_unique<std::deque<UnsentDatagram>>();
+    }
+    entries_->push_back(std::move(datagram));
+  }
+  // The queue is not empty.
+  void pop() { entries_->pop_front(); }
+  // While it is empty.
+  void free_memory() { entries_.reset(); }
 
   void note_blocked() { has_blocked_ = true; }
   // True once after note_blocked, when half of `limit` is free.
@@ -60,7 +70,7 @@ class DatagramQueue {
   }
 
  private:
-  std::deque<UnsentDatagram> entries_;
+  std::unique_ptr<std::deque<UnsentDatagram>> entries_;  // made when needed: an empty one takes 600 bytes
   bool has_blocked_ = false;
 };
 

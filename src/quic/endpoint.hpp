@@ -101,7 +101,8 @@ class Endpoint final : private ConnectionHost {
   base::LogSink& log_;
   stats::WorkerCounters& counters_;
   ConnectionIdCodec codec_;
-  BlockPool blocks_;  // before what takes blocks from it
+  BlockPool blocks_;                   // before what takes blocks from it
+  std::unique_ptr<ArenaPool> arenas_;  // null: connections do not hibernate
   SendBudget send_budget_;
   std::string accepted_alpn_;
   base::SipKey hash_key_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/page_source.hpp"
 #include "quic/protection_library.hpp"
 #include "quic/tls_context.hpp"
 #include "quic/transport_options.hpp"
@@ -38,6 +39,7 @@ struct EndpointOptions {
   std::uint64_t max_half_open = 4'096;
   std::uint64_t max_connections_per_address = 0;  // 0: no limit
   std::uint64_t send_buffer_bytes = 1 << 30;
+  base::PageSource* pages = nullptr;  // null: no connection hibernates. Lifetime: longer than the endpoint
 };
 
 }  // namespace knul::quic

@@ -38,9 +38,7 @@ class GcmKey final : public AeadKey {
   }
   ~GcmKey() override {
     imb_clear_mem(key_.data(), key_.size());
-    if (schedule_ != nullptr) {
-      imb_clear_mem(schedule_.get(), sizeof(gcm_key_data));
-    }
+    GcmKey::rest();
   }
   GcmKey(const GcmKey&) = delete;
   GcmKey& operator=(const GcmKey&) = delete;
@@ -72,6 +70,13 @@ class GcmKey final : public AeadKey {
       difference |= static_cast<unsigned>(tag[i] ^ expected[i]);
     }
     return difference == 0;
+  }
+
+  void rest() override {
+    if (schedule_ != nullptr) {
+      imb_clear_mem(schedule_.get(), sizeof(gcm_key_data));
+      schedule_.reset();
+    }
   }
 
  private:

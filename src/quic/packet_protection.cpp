@@ -108,8 +108,9 @@ int install(ngtcp2_conn* conn, ngtcp2_encryption_level level, Direction directio
       conn, secret.bytes().data(), secret.bytes().size(), &aead, iv, kAeadNonceBytes, &header);
 }
 
-bool install_keys(const ProtectionLibrary& library, ngtcp2_conn* conn, ngtcp2_encryption_level level,
+bool install_keys(TlsConnRef& reference, ngtcp2_conn* conn, ngtcp2_encryption_level level,
                   Direction direction, std::span<const std::uint8_t> secret_bytes) {
+  const ProtectionLibrary& library = *reference.protection;
   const ngtcp2_crypto_ctx& context = *ngtcp2_conn_get_crypto_ctx(conn);
   const Secret secret(conn, context, secret_bytes);
   RawKey key(key_bytes(context.aead));
@@ -120,6 +121,7 @@ bool install_keys(const ProtectionLibrary& library, ngtcp2_conn* conn, ngtcp2_en
     return false;
   }
   auto sealing = library.make_aead_key(key.span());
+  AeadKey& made = *sealing;
   auto masking = library.make_header_key(header_key.span());
   ngtcp2_crypto_aead_ctx aead{to_handle(std::move(sealing))};
   ngtcp2_crypto_cipher_ctx header{to_handle(std::move(masking))};
@@ -128,6 +130,7 @@ bool install_keys(const ProtectionLibrary& library, ngtcp2_conn* conn, ngtcp2_en
     delete_key<HeaderKey>(header.native_handle);
     return false;
   }
+  reference.keys.push_back(made);
   return true;
 }
 
@@ -140,7 +143,7 @@ void note_cipher(ngtcp2_conn* conn, gnutls_session_t session) {
   }
 }
 
-bool handle_secrets(const TlsConnRef& reference, ngtcp2_conn* conn, ngtcp2_encryption_level level,
+bool handle_secrets(TlsConnRef& reference, ngtcp2_conn* conn, ngtcp2_encryption_level level,
                     std::span<const std::uint8_t> rx, std::span<const std::uint8_t> tx) {
   const bool is_ours = level != NGTCP2_ENCRYPTION_LEVEL_0RTT && has_keys_of(reference.protection, conn);
   if (!is_ours) {
@@ -149,9 +152,8 @@ bool handle_secrets(const TlsConnRef& reference, ngtcp2_conn* conn, ngtcp2_encry
            (tx.empty() || ngtcp2_crypto_derive_and_install_tx_key(conn, nullptr, nullptr, nullptr, level,
                                                                   tx.data(), tx.size()) == 0);
   }
-  const ProtectionLibrary& library = *reference.protection;
-  return (rx.empty() || install_keys(library, conn, level, Direction::kReceive, rx)) &&
-         (tx.empty() || install_keys(library, conn, level, Direction::kSend, tx));
+  return (rx.empty() || install_keys(reference, conn, level, Direction::kReceive, rx)) &&
+         (tx.empty() || install_keys(reference, conn, level, Direction::kSend, tx));
 }
 
 int on_secrets(gnutls_session_t session, gnutls_record_encryption_level_t tls_level, const void* rx,
@@ -180,7 +182,7 @@ bool has_keys_of(const ProtectionLibrary* library, const ngtcp2_conn* conn) {
          key_bytes(ngtcp2_conn_get_crypto_ctx(const_cast<ngtcp2_conn*>(conn))->aead) != 0;
 }
 
-bool update_key(const ProtectionLibrary& library, ngtcp2_conn* conn, const KeyUpdate& update) {
+bool update_key(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& update) {
   const ngtcp2_crypto_ctx& context = *ngtcp2_conn_get_crypto_ctx(conn);
   const Secret current(conn, context, {update.current_secret, update.secret_bytes});
   const Secret next(conn, context, {update.secret, update.secret_bytes});
@@ -189,7 +191,9 @@ bool update_key(const ProtectionLibrary& library, ngtcp2_conn* conn, const KeyUp
       !next.derive({update.iv, kAeadNonceBytes}, "iv")) {
     return false;
   }
-  update.context->native_handle = to_handle(library.make_aead_key(key.span()));
+  auto made = reference.protection->make_aead_key(key.span());
+  reference.keys.push_back(*made);
+  update.context->native_handle = to_handle(std::move(made));
   return true;
 }
 

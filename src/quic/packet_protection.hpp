@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "quic/protection_library.hpp"
+#include "quic/tls_context.hpp"
 
 namespace knul::quic {
 
@@ -29,7 +30,7 @@ struct KeyUpdate {
   const std::uint8_t* current_secret;
   std::size_t secret_bytes;
 };
-[[nodiscard]] bool update_key(const ProtectionLibrary& library, ngtcp2_conn* conn, const KeyUpdate& update);
+[[nodiscard]] bool update_key(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& update);
 
 // Callbacks of the QUIC library.
 int encrypt_packet(std::uint8_t* dest, const ngtcp2_crypto_aead* aead, const ngtcp2_crypto_aead_ctx* context,

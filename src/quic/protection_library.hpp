@@ -1,6 +1,7 @@
 // The ciphers of packet protection (RFC 9001 §5.3, §5.4.3) apart from GnuTLS's.
 #pragma once
 
+#include <boost/intrusive/list.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,8 +12,9 @@ namespace knul::quic {
 inline constexpr std::size_t kAeadTagBytes = 16;
 inline constexpr std::size_t kAeadNonceBytes = 12;
 
-// A key of AES-128-GCM or AES-256-GCM. Thread: one.
-class AeadKey {
+// A key of AES-128-GCM or AES-256-GCM. May stand on the list of its connection's keys. Thread: one.
+class AeadKey
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual ~AeadKey() = default;
   // Writes plaintext.size() + kAeadTagBytes to `dest`, which may be the plaintext's own place. `nonce` has
@@ -22,7 +24,11 @@ class AeadKey {
   // The reverse; `ciphertext` ends with the tag. False also if the tag is wrong; `dest` then holds garbage.
   [[nodiscard]] virtual bool open(std::uint8_t* dest, std::span<const std::uint8_t> ciphertext,
                                   const std::uint8_t* nonce, std::span<const std::uint8_t> associated) = 0;
+  // Frees what the next use can make again.
+  virtual void rest() = 0;
 };
+
+using AeadKeyList = boost::intrusive::list<AeadKey, boost::intrusive::constant_time_size<false>>;
 
 // A key of header protection by AES. Thread: one.
 class HeaderKey {

@@ -23,6 +23,7 @@ struct TlsConnRef : ngtcp2_crypto_conn_ref {
   std::vector<std::string> offered_alpn;
   bool has_transport_parameters = false;
   const ProtectionLibrary* protection = nullptr;  // null: GnuTLS protects packets
+  AeadKeyList keys;                               // those of `protection`
 };
 
 // One connection's TLS session. Lifetime: keeps its context alive (certificates, ticket key).

@@ -31,6 +31,7 @@ quic::TransportOptions transport_options(const krepis::ConnectionOptions& option
   transport.max_streams_uni = options.max_streams_uni;
   transport.idle_timeout = milliseconds(options.idle_timeout_ms);
   transport.handshake_timeout = milliseconds(options.handshake_timeout_ms);
+  transport.hibernate_after = milliseconds(options.hibernate_after_ms);
   transport.initial_max_data_bytes = options.initial_max_data_bytes;
   transport.initial_max_stream_data_bytes = options.initial_max_stream_data_bytes;
   transport.max_window_bytes = options.max_window_bytes;

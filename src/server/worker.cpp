@@ -46,6 +46,7 @@ Worker::Worker(WorkerOptions options, base::LogSink& log, runtime::Poller poller
       waker_(std::move(waker)),
       handed_over_(kHandOverQueue, *waker_),
       tasks_(kTaskQueue, *waker_) {
+  options_.endpoint.pages = &pages_;
   core_.emplace(
       std::move(options_.endpoint),
       CoreEnvironment{random_, log_, *counters_, [this](auto task) { return post(std::move(task)); }},

@@ -11,6 +11,7 @@
 #include "runtime/completion_latch.hpp"
 #include "runtime/mailbox.hpp"
 #include "runtime/poller.hpp"
+#include "runtime/system_pages.hpp"
 #include "runtime/system_random.hpp"
 #include "runtime/worker_thread.hpp"
 #include "server/worker_core.hpp"
@@ -87,6 +88,7 @@ class Worker {
   base::LogSink& log_;
   std::unique_ptr<stats::WorkerCounters> counters_;
   runtime::SystemRandom random_;
+  runtime::SystemPages pages_;
   runtime::Poller poller_;
   std::unique_ptr<runtime::Waker> waker_;
   runtime::Mailbox<HandedOver> handed_over_;

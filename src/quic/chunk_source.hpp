@@ -1,0 +1,52 @@
+// Pieces of address space for the arenas of one endpoint's connections.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/page_source.hpp"
+
+namespace knul::quic {
+
+// Cuts them out of a few large reservations, because a process may have only 65,530 mappings.
+// Thread: one. Lifetime: longer than the chunks.
+class ChunkSource {
+ public:
+  static constexpr std::size_t kSmallestBytes = 64 * 1'024;
+  static constexpr std::size_t kLargestBytes = 4 << 20;
+  static constexpr std::size_t kWarmChunks = 64;  // of the smallest size, kept with their pages
+
+  // Lifetime: `pages` longer.
+  explicit ChunkSource(base::PageSource& pages) : pages_(pages) {}
+  ~ChunkSource();
+  ChunkSource(const ChunkSource&) = delete;
+  ChunkSource& operator=(const ChunkSource&) = delete;
+
+  // kSmallestBytes times a power of two, at most kLargestBytes; the content is undefined. Null:
+  // memory is short.
+  [[nodiscard]] std::uint8_t* take(std::size_t bytes) noexcept;
+  // What was taken. Its memory goes back to the system.
+  void give(std::uint8_t* chunk, std::size_t bytes) noexcept;
+  [[nodiscard]] base::PageSource& pages() const { return pages_; }
+
+ private:
+  struct Reservation {
+    std::uint8_t* begin;
+    std::size_t bytes;
+  };
+  static constexpr std::size_t kSizes = 7;
+
+  [[nodiscard]] std::uint8_t* cut(std::size_t bytes);
+
+  base::PageSource& pages_;
+  std::vector<Reservation> reservations_;
+  std::size_t used_bytes_ = 0;  // of the last reservation
+  std::array<std::vector<std::uint8_t*>, kSizes> free_;
+  std::array<std::size_t, kSizes> made_{};
+  std::array<std::uint8_t*, kWarmChunks> warm_{};
+  std::size_t warm_count_ = 0;
+};
+
+}  // namespace knul::quic

@@ -1,0 +1,53 @@
+// Hibernation: the library's memory of an idle connection is packed until the connection is used again.
+#include "quic/connection.hpp"
+
+namespace knul::quic {
+
+void Connection::wake() const {
+  if (is_asleep()) [[unlikely]] {
+    arena_->wake();
+    environment_.counters.connections_hibernating.sub();
+  }
+}
+
+// Nothing under way that a packet or a call is bound to follow soon.
+bool Connection::may_sleep() const {
+  return arena_.has_value() && is_handshake_confirmed_ && streams_.empty() && stream_orders_.empty() &&
+         datagrams_.is_empty() && !is_linked() && !is_over();
+}
+
+void Connection::try_sleep(base::Instant now) {
+  const base::Instant until = library_expiry();
+  const TransportState state = transport_state();
+  if (state.in_flight_bytes > 0) {
+    return postpone_sleep(now);
+  }
+  free_spare_memory();
+  if (!arena_->sleep()) {
+    return postpone_sleep(now);
+  }
+  asleep_until_ = until;
+  asleep_state_ = state;
+  environment_.counters.connections_hibernating.add();
+  environment_.counters.hibernations.add();
+}
+
+void Connection::postpone_sleep(base::Instant now) {
+  sleeps_at_ = now + std::chrono::milliseconds(1 + number_ % 4'096);
+}
+
+// What the containers keep for the next burst.
+void Connection::free_spare_memory() {
+  streams_ = {};
+  stop_sending_seen_ = {};
+  stream_orders_ = {};
+  waiting_for_room_ = {};
+  told_of_room_ = {};
+  datagrams_.free_memory();
+  routes_.shrink_to_fit();
+  for (AeadKey& key : conn_ref_.keys) {
+    key.rest();
+  }
+}
+
+}  // namespace knul::quic

@@ -1,0 +1,49 @@
+#include "runtime/system_pages.hpp"
+
+#include <sys/mman.h>
+
+namespace knul::runtime {
+namespace {
+
+// mprotect splits mappings, of which a process may have 65,530: for tests only.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kGuardsDiscarded = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool kGuardsDiscarded = true;
+#else
+constexpr bool kGuardsDiscarded = false;
+#endif
+#else
+constexpr bool kGuardsDiscarded = false;
+#endif
+
+}  // namespace
+
+void* SystemPages::reserve(std::size_t bytes) noexcept {
+  void* const pages =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (pages == MAP_FAILED) {
+    return nullptr;
+  }
+  // A huge page would hold the memory of thirty connections, asleep or not. Without it this is only advice.
+  (void)::madvise(pages, bytes, MADV_NOHUGEPAGE);
+  return pages;
+}
+
+void SystemPages::release(void* pages, std::size_t bytes) noexcept { (void)::munmap(pages, bytes); }
+
+void SystemPages::discard(void* pages, std::size_t bytes) noexcept {
+  (void)::madvise(pages, bytes, MADV_DONTNEED);
+  if constexpr (kGuardsDiscarded) {
+    (void)::mprotect(pages, bytes, PROT_NONE);
+  }
+}
+
+void SystemPages::restore(void* pages, std::size_t bytes) noexcept {
+  if constexpr (kGuardsDiscarded) {
+    (void)::mprotect(pages, bytes, PROT_READ | PROT_WRITE);
+  }
+}
+
+}  // namespace knul::runtime
