@@ -34,6 +34,7 @@ Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t n
     : environment_(environment), number_(number), is_server_(is_server), last_now_(now) {
   conn_ref_.get_conn = &native_of;
   conn_ref_.protection = environment.protection;
+  conn_ref_.tickets = is_server ? nullptr : environment.tickets;
 }
 
 Connection::~Connection() {

@@ -64,7 +64,8 @@ struct ConnectionCallbacks {
         connection.offer_token();
         connection.is_handshake_confirmed_ = true;  // RFC 9001 §4.1.2: for a server the same moment
       }
-      if (connection.tls_.is_resumed()) {
+      connection.is_resumed_ = connection.tls_.is_resumed();
+      if (connection.is_resumed_) {
         connection.environment_.counters.handshakes_resumed.add();
       }
       connection.environment_.host.note_handshake_completed(connection);

@@ -42,6 +42,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
                    accepted_alpn_,
                    options_.static_secret,
                    options_.protection,
+                   options_.resumes_sessions ? &tickets_ : nullptr,
                    blocks_,
                    send_budget_,
                    random,

@@ -17,6 +17,7 @@
 #include "quic/endpoint_options.hpp"
 #include "quic/route_table.hpp"
 #include "quic/stateless_responder.hpp"
+#include "quic/ticket_store.hpp"
 
 namespace knul::quic {
 
@@ -103,6 +104,7 @@ class Endpoint final : private ConnectionHost {
   ConnectionIdCodec codec_;
   BlockPool blocks_;  // before what takes blocks from it
   SendBudget send_budget_;
+  TicketStore tickets_;
   std::string accepted_alpn_;
   base::SipKey hash_key_;
   ConnectionEnvironment environment_;
