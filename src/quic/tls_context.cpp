@@ -8,6 +8,7 @@
 #include <array>
 #include <utility>
 
+#include "quic/openssl_signer.hpp"
 #include "quic/packet_protection.hpp"
 
 namespace knul::quic {
@@ -207,6 +208,9 @@ base::Status TlsServerContext::load(const TlsServerOptions& options) {
       rv < 0) {
     return tls_error(ErrorKind::kCredentials,
                      "cert_path, key_path: expected PEM files of a certificate and its unencrypted key", rv);
+  }
+  if (gnutls_certificate_credentials_t const faster = sign_by_openssl(credentials_); faster != nullptr) {
+    gnutls_certificate_free_credentials(std::exchange(credentials_, faster));
   }
   if (const int rv = gnutls_session_ticket_key_generate(&ticket_key_); rv != GNUTLS_E_SUCCESS) {
     return tls_error(ErrorKind::kInternal, "session ticket key", rv);
