@@ -28,6 +28,7 @@
 #include "quic/datagram_queue.hpp"
 #include "quic/frame_scanner.hpp"
 #include "quic/protection_library.hpp"
+#include "quic/reset_tokens.hpp"
 #include "quic/stream.hpp"
 #include "quic/tls_context.hpp"
 #include "quic/transport_options.hpp"
@@ -74,9 +75,10 @@ struct ConnectionEnvironment {
   ConnectionHost& host;
   const ConnectionIdCodec& codec;
   const std::string& accepted_alpn;             // for the message that explains a refusal
-  std::span<const std::uint8_t> static_secret;  // of stateless reset and address tokens
-  const ProtectionLibrary* protection;          // null: GnuTLS protects packets
-  TicketStore* tickets;                         // of a client; null: it resumes no sessions
+  std::span<const std::uint8_t> static_secret;  // of address tokens
+  ResetTokens& reset_tokens;
+  const ProtectionLibrary* protection;  // null: GnuTLS protects packets
+  TicketStore* tickets;                 // of a client; null: it resumes no sessions
   BlockPool& blocks;
   SendBudget& send_budget;
   base::RandomSource& random;

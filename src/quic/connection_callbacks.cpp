@@ -192,9 +192,9 @@ struct ConnectionCallbacks {
                                   std::size_t /*length*/, void* user_data) {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
-      *id = connection.make_route().to_ngtcp2();
-      const std::span<const std::uint8_t> secret = connection.environment_.static_secret;
-      if (ngtcp2_crypto_generate_stateless_reset_token(token, secret.data(), secret.size(), id) != 0) {
+      const ConnectionId made = connection.make_route();
+      *id = made.to_ngtcp2();
+      if (!connection.environment_.reset_tokens.write(made.bytes(), token)) {
         throw std::bad_alloc();
       }
     });

@@ -32,6 +32,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
       log_(log),
       counters_(counters),
       codec_(options_.worker, options_.workers),
+      reset_tokens_(options_.static_secret),
       send_budget_{options_.send_buffer_bytes, 0, false},
       accepted_alpn_(options_.server_tls == nullptr ? "none" : join(options_.server_tls->alpn())),
       hash_key_(make_key(random)),
@@ -41,6 +42,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
                    codec_,
                    accepted_alpn_,
                    options_.static_secret,
+                   reset_tokens_,
                    options_.protection,
                    options_.resumes_sessions ? &tickets_ : nullptr,
                    blocks_,
@@ -48,7 +50,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
                    random,
                    log,
                    counters},
-      responder_(options_.static_secret, codec_, random, counters),
+      responder_(options_.static_secret, reset_tokens_, codec_, random, counters),
       addresses_(hash_key_),
       routes_(hash_key_) {}
 

@@ -15,6 +15,7 @@
 #include "quic/closing_table.hpp"
 #include "quic/connection.hpp"
 #include "quic/endpoint_options.hpp"
+#include "quic/reset_tokens.hpp"
 #include "quic/route_table.hpp"
 #include "quic/stateless_responder.hpp"
 #include "quic/ticket_store.hpp"
@@ -103,6 +104,7 @@ class Endpoint final : private ConnectionHost {
   stats::WorkerCounters& counters_;
   ConnectionIdCodec codec_;
   BlockPool blocks_;  // before what takes blocks from it
+  ResetTokens reset_tokens_;
   SendBudget send_budget_;
   TicketStore tickets_;
   std::string accepted_alpn_;
