@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   krepis::ClientOptions options;
   options.verify_peer = false;
   options.idle_timeout_ms = 600'000;
+  options.resume_sessions = false;  // connections of strangers
   auto client = krepis::QuicClient::start(options, std::make_unique<Holder>(progress));
   if (!client) {
     std::fprintf(stderr, "idle_client: %s\n", client.error().message.c_str());

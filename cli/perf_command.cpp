@@ -33,6 +33,7 @@ struct PerfFlags {
   std::string upload;
   std::optional<std::uint64_t> requests;
   std::optional<std::uint64_t> handshakes;
+  bool resumes = false;
   std::uint64_t connections = 1;
   std::uint64_t streams = 1;
   std::uint64_t depth = 1;
@@ -97,7 +98,9 @@ Measurement handshakes(const PerfFlags& flags, const Destination& to) {
   made.summary = {.mode = PerfMode::kHandshakes, .connections = 1, .parallel = flags.parallel};
   made.goal.units = goal_of(*flags.handshakes);
   made.application = std::make_unique<HandshakeApplication>(
-      made.run, to, HandshakePlan{.parallel = flags.parallel, .handshakes = limit_of(*flags.handshakes)});
+      made.run, to,
+      HandshakePlan{
+          .parallel = flags.parallel, .handshakes = limit_of(*flags.handshakes), .resumes = flags.resumes});
   return made;
 }
 
@@ -123,9 +126,11 @@ void watch(const Measurement& measurement, krepis::QuicClient& client) {
 }
 
 // Lifetime: the client's thread, and with it the application, ends before this returns.
-CommandResult measure(Measurement measurement, const ClientFlags& flags, const Destination& to) {
+CommandResult measure(Measurement measurement, const PerfFlags& flags, const Destination& to) {
   PerfApplication* const application = measurement.application.get();
-  auto started = krepis::QuicClient::start(client_options(flags, to), std::move(measurement.application));
+  krepis::ClientOptions options = client_options(flags.client, to);
+  options.resume_sessions = flags.resumes;
+  auto started = krepis::QuicClient::start(options, std::move(measurement.application));
   if (!started) {
     return run_failure(started.error().message);
   }
@@ -142,9 +147,10 @@ CommandResult measure(Measurement measurement, const ClientFlags& flags, const D
   }
   if (const auto* const made = dynamic_cast<HandshakeApplication*>(application); made != nullptr) {
     measurement.summary.failed = made->failed();
+    measurement.summary.resumed = made->resumed();
   }
-  const std::string report = flags.json ? json_report(measurement.summary, *measurement.run)
-                                        : text_report(measurement.summary, *measurement.run);
+  const std::string report = flags.client.json ? json_report(measurement.summary, *measurement.run)
+                                               : text_report(measurement.summary, *measurement.run);
   std::printf("%s\n", report.c_str());
   std::fflush(stdout);
   return measurement.summary.failed > 0 ? ExitCode::kFailure : ExitCode::kSuccess;
@@ -212,7 +218,7 @@ CommandResult perf(const PerfFlags& flags) {
     if (flags.duration_seconds) {
       measurement.goal.duration = std::chrono::duration<double>(*flags.duration_seconds);
     }
-    result = measure(std::move(measurement), flags.client, *to);
+    result = measure(std::move(measurement), flags, *to);
     if (!result || *result != ExitCode::kSuccess) {
       break;
     }
@@ -227,7 +233,11 @@ void add_work_flags(CLI::App& command, PerfFlags& flags) {
   command.add_option("--upload", flags.upload, "Send so many bytes over each connection")->type_name("BYTES");
   command.add_option("--requests", flags.requests, "Make so many requests in all, a stream each")
       ->type_name("N");
-  command.add_option("--handshakes", flags.handshakes, "Open and close so many connections")->type_name("N");
+  CLI::Option* const handshakes =
+      command.add_option("--handshakes", flags.handshakes, "Open and close so many connections")
+          ->type_name("N");
+  command.add_flag("--resume", flags.resumes, "Resume a session in each of the --handshakes")
+      ->needs(handshakes);
   command
       .add_option("--duration", flags.duration_seconds, "End each measurement after so long, finished or not")
       ->type_name("SECONDS")

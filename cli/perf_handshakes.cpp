@@ -7,6 +7,14 @@ namespace knul::cli {
 
 void HandshakeApplication::start(Connect connect) {
   connect_ = std::move(connect);
+  if (plan_.resumes) {
+    this->connect(kFirst);
+  } else {
+    begin_all();
+  }
+}
+
+void HandshakeApplication::begin_all() {
   run().begin();
   for (std::uint64_t begun = 0; begun < plan_.parallel; ++begun) {
     begin_one();
@@ -19,6 +27,10 @@ void HandshakeApplication::begin_one() {
   }
   const std::uint64_t context = begun_++;
   pending_.emplace(context, now());
+  connect(context);
+}
+
+void HandshakeApplication::connect(std::uint64_t context) {
   if (const auto started = connect_(context); !started) {
     run().fail(destination().shown + ": " + started.error().message);
   }
@@ -27,12 +39,21 @@ void HandshakeApplication::begin_one() {
 void HandshakeApplication::on_connection(krepis::Connection& connection) {
   const auto begun = pending_.find(connection.context());
   if (begun != pending_.end() && !run().is_over()) {
-    run().latencies().record(now() - begun->second);
-    run().count(1);
-    ++completed_;
+    count(connection, begun->second);
     pending_.erase(begun);
   }
   ask_for_nothing(connection);
+}
+
+void HandshakeApplication::count(const krepis::Connection& connection, std::chrono::nanoseconds begun) {
+  if (plan_.resumes && !connection.is_resumed()) {
+    run().fail(destination().shown + ": the server did not resume a session; does it give tickets?");
+    return;
+  }
+  resumed_ += connection.is_resumed() ? 1 : 0;
+  run().latencies().record(now() - begun);
+  run().count(1);
+  ++completed_;
 }
 
 // A close at once would reach the server before it has the client's Finished: for the server that is a
@@ -54,6 +75,14 @@ void HandshakeApplication::on_stream_closed(krepis::Connection& connection, krep
 void HandshakeApplication::on_connection_closed(krepis::Connection& connection,
                                                 const krepis::CloseReason& reason) {
   if (run().is_over()) {
+    return;
+  }
+  if (connection.context() == kFirst) {
+    if (reason.source == krepis::CloseReason::Source::kLocalApplication) {
+      begin_all();
+    } else {
+      run().fail(describe_close(reason, destination()));
+    }
     return;
   }
   if (pending_.erase(connection.context()) > 0) {  // on_connection never came

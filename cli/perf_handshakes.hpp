@@ -1,5 +1,5 @@
 // `knul perf --handshakes`: connections that are opened, make one empty request, and are closed; `parallel`
-// at a time.
+// at a time. To resume, one connection before them fetches the first ticket.
 #pragma once
 
 #include <chrono>
@@ -15,6 +15,7 @@ namespace knul::cli {
 struct HandshakePlan {
   std::uint64_t parallel = 1;
   std::uint64_t handshakes = std::numeric_limits<std::uint64_t>::max();
+  bool resumes = false;  // one that is not resumed fails the run
 };
 
 // Units of the run: completed handshakes. A first failure without a success fails the run; failures later
@@ -31,9 +32,16 @@ class HandshakeApplication final : public PerfApplication {
 
   // Thread: the client's until the run is over, then any.
   [[nodiscard]] std::uint64_t failed() const { return failed_; }
+  [[nodiscard]] std::uint64_t resumed() const { return resumed_; }
 
  private:
+  // The context of the connection that fetches the first ticket.
+  static constexpr std::uint64_t kFirst = std::numeric_limits<std::uint64_t>::max();
+
+  void begin_all();
   void begin_one();
+  void connect(std::uint64_t context);
+  void count(const krepis::Connection& connection, std::chrono::nanoseconds begun);
   static void ask_for_nothing(krepis::Connection& connection);
 
   HandshakePlan plan_;
@@ -41,6 +49,7 @@ class HandshakeApplication final : public PerfApplication {
   std::uint64_t begun_ = 0;
   std::uint64_t completed_ = 0;
   std::uint64_t failed_ = 0;
+  std::uint64_t resumed_ = 0;
   std::unordered_map<std::uint64_t, std::chrono::nanoseconds> pending_;  // by context: when begun
 };
 

@@ -105,6 +105,7 @@ std::string json_report(const PerfSummary& summary, const PerfRun& run) {
     report["client_cpu_us_each"] = figures.units > 0 ? rounded(run.cpu_seconds() * 1e6 / figures.units) : 0;
   }
   if (summary.mode == PerfMode::kHandshakes) {
+    report["resumed"] = summary.resumed;
     report["failed"] = summary.failed;
   }
   return report.dump();

@@ -19,6 +19,7 @@ struct PerfSummary {
   std::uint64_t connections = 1;
   std::uint64_t parallel = 1;  // streams of a connection, requests in flight, handshakes at a time
   std::uint64_t failed = 0;    // handshakes
+  std::uint64_t resumed = 0;   // of the completed handshakes
 };
 
 // One line without an end. The run is over.

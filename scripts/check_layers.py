@@ -32,7 +32,7 @@ SYSTEM_HEADERS = re.compile(
     r"netdb\.h|sys/(epoll|eventfd|timerfd|time|stat|mman|ioctl|select|uio|random)\.h"
 )
 # All of ngtcp2 stays in one folder, and so does TLS.
-QUIC_LIBRARIES = re.compile(r"(ngtcp2|gnutls|nettle)/")
+QUIC_LIBRARIES = re.compile(r"(ngtcp2|gnutls|nettle|openssl)/")
 QUIC_NAMES = re.compile(r"\b(ngtcp2|gnutls)_\w+")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 NAMESPACE = re.compile(r"^\s*(?:inline\s+)?namespace\s+((?:knul|krepis)(?:::\w+)*)\s*\{")

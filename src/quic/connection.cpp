@@ -37,6 +37,7 @@ Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t n
   if (environment.arenas != nullptr) {
     arena_.emplace(*environment.arenas, environment.counters.connection_memory_bytes);
   }
+  conn_ref_.tickets = is_server ? nullptr : environment.tickets;
 }
 
 Connection::~Connection() {
@@ -82,12 +83,11 @@ base::Status Connection::init_server(const TlsServerContext& tls, const Accepted
     made.params.retry_scid_present = 1;
     made.params.retry_scid = initial.header.dcid;
   }
-  const ngtcp2_cid scid = make_route().to_ngtcp2();
-  const std::span<const std::uint8_t> secret = environment_.static_secret;
+  const ConnectionId id = make_route();
+  const ngtcp2_cid scid = id.to_ngtcp2();
   made.params.stateless_reset_token_present = 1;
-  if (ngtcp2_crypto_generate_stateless_reset_token(made.params.stateless_reset_token, secret.data(),
-                                                   secret.size(), &scid) != 0) {
-    return Error{ErrorKind::kInternal, "stateless reset token"};
+  if (!environment_.reset_tokens.write(id.bytes(), made.params.stateless_reset_token)) {
+    return Error{ErrorKind::kOutOfMemory, "stateless reset token"};
   }
   path_ = initial.path;
   const ngtcp2_path path = to_ngtcp2(path_);

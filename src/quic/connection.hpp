@@ -29,6 +29,7 @@
 #include "quic/datagram_queue.hpp"
 #include "quic/frame_scanner.hpp"
 #include "quic/protection_library.hpp"
+#include "quic/reset_tokens.hpp"
 #include "quic/stream.hpp"
 #include "quic/tls_context.hpp"
 #include "quic/transport_options.hpp"
@@ -75,9 +76,11 @@ struct ConnectionEnvironment {
   ConnectionHost& host;
   const ConnectionIdCodec& codec;
   const std::string& accepted_alpn;             // for the message that explains a refusal
-  std::span<const std::uint8_t> static_secret;  // of stateless reset and address tokens
-  const ProtectionLibrary* protection;          // null: GnuTLS protects packets
-  ArenaPool* arenas;                            // null: the library's memory is the heap's
+  std::span<const std::uint8_t> static_secret;  // of address tokens
+  ResetTokens& reset_tokens;
+  const ProtectionLibrary* protection;  // null: GnuTLS protects packets
+  TicketStore* tickets;                 // of a client; null: it resumes no sessions
+  ArenaPool* arenas;                    // null: the library's memory is the heap's
   BlockPool& blocks;
   SendBudget& send_budget;
   base::RandomSource& random;
@@ -170,6 +173,8 @@ class Connection final
   [[nodiscard]] const std::string& alpn() const { return alpn_; }
   [[nodiscard]] const std::string& server_name() const { return server_name_; }
   [[nodiscard]] std::uint64_t context() const { return context_; }
+  // The handshake resumed an earlier session (RFC 8446 §2.2).
+  [[nodiscard]] bool is_resumed() const { return is_resumed_; }
   // The path that the peer has last proved to be reachable on; while a migration is being validated this is
   // still the old one (RFC 9000 §9.3). Before the handshake is complete, the one it began on.
   [[nodiscard]] const base::Path& path() const { return path_; }
@@ -306,6 +311,7 @@ class Connection final
   CryptoGuard crypto_guard_;
   bool is_handshake_completed_ = false;
   bool is_handshake_confirmed_ = false;
+  bool is_resumed_ = false;
   bool is_credit_frozen_ = false;
   bool has_next_keys_ = false;
   base::Instant last_now_;

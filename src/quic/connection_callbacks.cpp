@@ -64,7 +64,8 @@ struct ConnectionCallbacks {
         connection.offer_token();
         connection.is_handshake_confirmed_ = true;  // RFC 9001 §4.1.2: for a server the same moment
       }
-      if (connection.tls_.is_resumed()) {
+      connection.is_resumed_ = connection.tls_.is_resumed();
+      if (connection.is_resumed_) {
         connection.environment_.counters.handshakes_resumed.add();
       }
       connection.environment_.host.note_handshake_completed(connection);
@@ -191,9 +192,9 @@ struct ConnectionCallbacks {
                                   std::size_t /*length*/, void* user_data) {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
-      *id = connection.make_route().to_ngtcp2();
-      const std::span<const std::uint8_t> secret = connection.environment_.static_secret;
-      if (ngtcp2_crypto_generate_stateless_reset_token(token, secret.data(), secret.size(), id) != 0) {
+      const ConnectionId made = connection.make_route();
+      *id = made.to_ngtcp2();
+      if (!connection.environment_.reset_tokens.write(made.bytes(), token)) {
         throw std::bad_alloc();
       }
     });

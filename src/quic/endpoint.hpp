@@ -15,8 +15,10 @@
 #include "quic/closing_table.hpp"
 #include "quic/connection.hpp"
 #include "quic/endpoint_options.hpp"
+#include "quic/reset_tokens.hpp"
 #include "quic/route_table.hpp"
 #include "quic/stateless_responder.hpp"
+#include "quic/ticket_store.hpp"
 
 namespace knul::quic {
 
@@ -103,7 +105,9 @@ class Endpoint final : private ConnectionHost {
   ConnectionIdCodec codec_;
   BlockPool blocks_;                   // before what takes blocks from it
   std::unique_ptr<ArenaPool> arenas_;  // null: connections do not hibernate
+  ResetTokens reset_tokens_;
   SendBudget send_budget_;
+  TicketStore tickets_;
   std::string accepted_alpn_;
   base::SipKey hash_key_;
   ConnectionEnvironment environment_;

@@ -32,6 +32,7 @@ struct EndpointOptions {
   TransportOptions transport;
   std::shared_ptr<const TlsServerContext> server_tls;  // null: no connection is accepted
   std::shared_ptr<const TlsClientContext> client_tls;  // null: connect fails
+  bool resumes_sessions = false;                       // as a client: keeps tickets and uses them
   std::vector<std::uint8_t> static_secret;             // 32 bytes, the same for all workers of a server
   const ProtectionLibrary* protection = ipsec_mb();    // null: GnuTLS protects packets
   RetryPolicy retry = RetryPolicy::kAuto;

@@ -24,6 +24,30 @@ TEST(Endpoint, CompletesAHandshakeAndAgreesOnAlpnAndName) {
   EXPECT_EQ(pair.server_counters.connections_half_open.load(), 0U);
 }
 
+TEST(Endpoint, ResumesSessionsAsAClientThatKeepsTickets) {
+  for (const bool keeps : {true, false}) {
+    EndpointPair pair([&](EndpointOptions&, EndpointOptions& client) { client.resumes_sessions = keeps; });
+    for (int i = 0; i < 3; ++i)
+      pair.shake_hands();
+    EXPECT_EQ(pair.server_counters.handshakes_completed.load(), 3U);
+    EXPECT_EQ(pair.server_counters.handshakes_resumed.load(), keeps ? 2U : 0U);
+    EXPECT_FALSE(pair.client_observer.connections.at(0)->is_resumed());
+    EXPECT_EQ(pair.client_observer.connections.at(2)->is_resumed(), keeps);
+  }
+}
+
+TEST(Endpoint, MakesAFullHandshakeWhenTheServerCannotReadTheTicket) {
+  EndpointPair pair([](EndpointOptions&, EndpointOptions& client) { client.resumes_sessions = true; });
+  pair.shake_hands();
+  EndpointOptions other = EndpointPair::options();
+  other.server_tls = EndpointPair::server_tls({"knul"});  // with a ticket key of its own
+  pair.server =
+      std::make_unique<Endpoint>(other, pair.server_observer, pair.random, pair.log, pair.server_counters);
+  pair.shake_hands();
+  EXPECT_EQ(pair.server_counters.handshakes_completed.load(), 2U);
+  EXPECT_EQ(pair.server_counters.handshakes_resumed.load(), 0U);
+}
+
 TEST(Endpoint, CarriesAMegabyteBothWays) {
   EndpointPair pair;
   pair.shake_hands();

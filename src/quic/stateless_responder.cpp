@@ -22,10 +22,11 @@ constexpr std::array<std::uint32_t, 2> kVersions{NGTCP2_PROTO_VER_V1, NGTCP2_PRO
 
 }  // namespace
 
-StatelessResponder::StatelessResponder(std::span<const std::uint8_t> static_secret,
+StatelessResponder::StatelessResponder(std::span<const std::uint8_t> static_secret, ResetTokens& reset_tokens,
                                        const ConnectionIdCodec& codec, base::RandomSource& random,
                                        stats::WorkerCounters& counters)
     : static_secret_(static_secret),
+      reset_tokens_(reset_tokens),
       codec_(codec),
       random_(random),
       counters_(counters),
@@ -111,10 +112,9 @@ void StatelessResponder::reset(const base::ReceivedDatagram& datagram, std::span
   std::array<std::uint8_t, kMostRandomBytes> random_bytes;
   random_.fill(random_bytes);
   const std::size_t random_length = std::min(kMostRandomBytes, trigger - 1 - NGTCP2_STATELESS_RESET_TOKENLEN);
-  const ngtcp2_cid id = ConnectionId(dcid).to_ngtcp2();
-  std::array<std::uint8_t, NGTCP2_STATELESS_RESET_TOKENLEN> token;
-  if (ngtcp2_crypto_generate_stateless_reset_token(token.data(), static_secret_.data(), static_secret_.size(),
-                                                   &id) != 0) {
+  std::array<std::uint8_t, ResetTokens::kLength> token;
+  static_assert(token.size() == NGTCP2_STATELESS_RESET_TOKENLEN);
+  if (!reset_tokens_.write(dcid, token.data())) {
     return;
   }
   std::array<std::uint8_t, kMostRandomBytes + NGTCP2_STATELESS_RESET_TOKENLEN> packet;

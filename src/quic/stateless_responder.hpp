@@ -15,6 +15,7 @@
 #include "base/random.hpp"
 #include "base/token_bucket.hpp"
 #include "quic/connection_id.hpp"
+#include "quic/reset_tokens.hpp"
 #include "stats/worker_counters.hpp"
 
 namespace knul::quic {
@@ -22,8 +23,9 @@ namespace knul::quic {
 // Thread: its endpoint's.
 class StatelessResponder {
  public:
-  StatelessResponder(std::span<const std::uint8_t> static_secret, const ConnectionIdCodec& codec,
-                     base::RandomSource& random, stats::WorkerCounters& counters);
+  StatelessResponder(std::span<const std::uint8_t> static_secret, ResetTokens& reset_tokens,
+                     const ConnectionIdCodec& codec, base::RandomSource& random,
+                     stats::WorkerCounters& counters);
 
   void negotiate_version(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
                          base::Instant now);
@@ -50,6 +52,7 @@ class StatelessResponder {
   void queue(const base::Path& path, std::span<const std::uint8_t> packet);
 
   std::span<const std::uint8_t> static_secret_;
+  ResetTokens& reset_tokens_;
   const ConnectionIdCodec& codec_;
   base::RandomSource& random_;
   stats::WorkerCounters& counters_;

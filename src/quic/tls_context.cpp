@@ -8,6 +8,7 @@
 #include <array>
 #include <utility>
 
+#include "quic/openssl_signer.hpp"
 #include "quic/packet_protection.hpp"
 
 namespace knul::quic {
@@ -86,12 +87,15 @@ int read_extension(void* context, unsigned tls_id, const unsigned char* data, un
   return 0;
 }
 
+TlsConnRef& reference_of(gnutls_session_t session) {
+  return *static_cast<TlsConnRef*>(static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session)));
+}
+
 // RFC 9001 §8.1, §8.2: without an agreed application protocol and without transport parameters the
 // handshake must fail. GnuTLS only refuses an ALPN offer without a match, so what is missing is refused here.
 int require_extensions(gnutls_session_t session, unsigned, unsigned, unsigned,
                        const gnutls_datum_t* message) {
-  auto& reference =
-      *static_cast<TlsConnRef*>(static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session)));
+  TlsConnRef& reference = reference_of(session);
   reference.offered_alpn.clear();
   if (gnutls_ext_raw_parse(&reference, &read_extension, message, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO) < 0) {
     return 0;  // malformed: GnuTLS itself says how
@@ -100,6 +104,32 @@ int require_extensions(gnutls_session_t session, unsigned, unsigned, unsigned,
     return GNUTLS_E_MISSING_EXTENSION;
   }
   return reference.offered_alpn.empty() ? GNUTLS_E_NO_APPLICATION_PROTOCOL : 0;
+}
+
+// A NewSessionTicket has come.
+int keep_ticket(gnutls_session_t session, unsigned, unsigned, unsigned, const gnutls_datum_t*) {
+  const TlsConnRef& reference = reference_of(session);
+  gnutls_datum_t packed{};
+  if (gnutls_session_get_data2(session, &packed) != GNUTLS_E_SUCCESS) {
+    return 0;  // the next connection makes a full handshake
+  }
+  try {
+    reference.tickets->put(reference.server_name, {packed.data, packed.size});
+  } catch (const std::bad_alloc&) {  // the same; C code must not be thrown through
+  }
+  gnutls_memset(packed.data, 0, packed.size);
+  gnutls_free(packed.data);
+  return 0;
+}
+
+// A session that cannot be used, being too old, is ignored: the handshake is a full one.
+void resume(gnutls_session_t session, const TlsConnRef& reference) {
+  const std::vector<std::uint8_t> packed = reference.tickets->take(reference.server_name);
+  if (!packed.empty()) {
+    gnutls_session_set_data(session, packed.data(), packed.size());
+  }
+  gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_POST,
+                                     &keep_ticket);
 }
 
 bool is_address(const std::string& name) {
@@ -178,6 +208,9 @@ base::Status TlsServerContext::load(const TlsServerOptions& options) {
       rv < 0) {
     return tls_error(ErrorKind::kCredentials,
                      "cert_path, key_path: expected PEM files of a certificate and its unencrypted key", rv);
+  }
+  if (gnutls_certificate_credentials_t const faster = sign_by_openssl(credentials_); faster != nullptr) {
+    gnutls_certificate_free_credentials(std::exchange(credentials_, faster));
   }
   if (const int rv = gnutls_session_ticket_key_generate(&ticket_key_); rv != GNUTLS_E_SUCCESS) {
     return tls_error(ErrorKind::kInternal, "session ticket key", rv);
@@ -289,6 +322,10 @@ base::Result<TlsSession> TlsClientContext::create_session(TlsConnRef& conn_ref,
   }
   if (verify_peer_) {
     gnutls_session_set_verify_cert(native, server_name.c_str(), 0);
+  }
+  conn_ref.server_name = server_name;
+  if (conn_ref.tickets != nullptr) {
+    resume(native, conn_ref);
   }
   return bind(*std::move(session), conn_ref);
 }

@@ -14,16 +14,19 @@
 
 #include "base/result.hpp"
 #include "quic/protection_library.hpp"
+#include "quic/ticket_store.hpp"
 
 namespace knul::quic {
 
-// What the TLS callbacks find behind a session: the way to its ngtcp2 connection, and what the client
-// offered, for the message that explains a refusal.
+// What the TLS callbacks find behind a session: the way to its ngtcp2 connection; on a server what the client
+// offered, for the message that explains a refusal; on a client where its tickets go.
 struct TlsConnRef : ngtcp2_crypto_conn_ref {
   std::vector<std::string> offered_alpn;
   bool has_transport_parameters = false;
   const ProtectionLibrary* protection = nullptr;  // null: GnuTLS protects packets
   AeadKeyList keys;                               // those of `protection`
+  TicketStore* tickets = nullptr;                 // null: sessions are neither kept nor resumed
+  std::string_view server_name;                   // the key of `tickets`
 };
 
 // One connection's TLS session. Lifetime: keeps its context alive (certificates, ticket key).
@@ -99,8 +102,9 @@ class TlsClientContext : public std::enable_shared_from_this<TlsClientContext> {
   TlsClientContext(const TlsClientContext&) = delete;
   TlsClientContext& operator=(const TlsClientContext&) = delete;
 
-  // `server_name` is checked against the certificate and, unless it is an address, sent as SNI.
-  // Lifetime: both arguments longer than the session.
+  // `server_name` is checked against the certificate and, unless it is an address, sent as SNI. Resumes a
+  // session of conn_ref.tickets where there is one; then no certificate comes, the one of that session
+  // counts. Lifetime: both arguments longer than the session.
   base::Result<TlsSession> create_session(TlsConnRef& conn_ref, const std::string& server_name) const;
 
  private:

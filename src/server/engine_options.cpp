@@ -77,6 +77,7 @@ quic::EndpointOptions endpoint_options(const krepis::ClientOptions& options) {
   quic::EndpointOptions endpoint;
   endpoint.transport = transport_options(options);
   endpoint.protection = protection_library(options);
+  endpoint.resumes_sessions = options.resume_sessions;
   endpoint.max_connections = ~std::uint64_t{0};
   endpoint.max_half_open = ~std::uint64_t{0};
   return endpoint;

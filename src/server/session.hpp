@@ -28,6 +28,7 @@ class Session final : public krepis::Connection {
   [[nodiscard]] std::string peer_address() const override { return connection_.path().remote.to_string(); }
   [[nodiscard]] krepis::ConnectionInfo info() const override;
   [[nodiscard]] std::uint64_t context() const override { return connection_.context(); }
+  [[nodiscard]] bool is_resumed() const override { return connection_.is_resumed(); }
 
   krepis::Result<krepis::StreamId> open_stream(krepis::StreamDirection direction) override;
   std::size_t write(krepis::StreamId stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;

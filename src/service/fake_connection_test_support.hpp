@@ -44,6 +44,7 @@ class FakeConnection final : public krepis::Connection {
   [[nodiscard]] std::string peer_address() const override { return "127.0.0.1:1"; }
   [[nodiscard]] krepis::ConnectionInfo info() const override { return {}; }
   [[nodiscard]] std::uint64_t context() const override { return 0; }
+  [[nodiscard]] bool is_resumed() const override { return false; }
 
   krepis::Result<krepis::StreamId> open_stream(krepis::StreamDirection direction) override {
     if (stream_credit == 0) {

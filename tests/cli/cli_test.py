@@ -252,6 +252,18 @@ class Perf(KnulTest):
             self.assertEqual((report["handshakes"], report["failed"]), (25, 0))
             self.assertEqual(server.drain()[1]["stats"]["handshakes_completed"], 25)
 
+    def test_resumes_a_session_in_every_handshake_only_if_asked_to(self):
+        with Server(self.folder, "--service", "perf") as server:
+            for arguments, resumed in (("--resume",), 25), ((), 0):
+                (report,) = self.measure(server, "--handshakes", "25", "--parallel", "4", *arguments)
+                self.assertEqual((report["handshakes"], report["resumed"], report["failed"]), (25, resumed, 0))
+            stats = server.drain()[1]["stats"]
+            # One more fetches the first ticket.
+            self.assertEqual((stats["handshakes_completed"], stats["handshakes_resumed"]), (51, 25))
+
+    def test_resumes_handshakes_only(self):
+        self.assert_fails(run("perf", "localhost:1", "--download", "1", "--resume"), 2, "--handshakes")
+
     def test_ends_after_the_duration(self):
         with Server(self.folder, "--service", "perf") as server:
             down, requests = self.measure(server, "--download", "0", "--requests", "0", "--duration", "0.3")

@@ -85,6 +85,24 @@ TEST(QuicServer, IsTrustedByAClientThatKnowsItsRootAndByNoOther) {
   }
 }
 
+TEST(QuicServer, ResumesTheSessionOfAClientThatKnowsItsRootUnlessToldNotTo) {
+  const auto server = start_echo();
+  for (const bool resumes : {true, false}) {
+    krepis::ClientOptions options;
+    options.ca_path = server_options().cert_path;
+    options.resume_sessions = resumes;
+    BlockingClient client(options);
+    for (const std::uint64_t context : {0, 1}) {
+      ASSERT_TRUE(client.connect(server->port(), context));
+      // The ticket is sent before the answer.
+      ASSERT_TRUE(client.wait_answer(*client.send("hello", context), context));
+      EXPECT_TRUE(client.on_connection(context, [&](krepis::Connection& connection) {
+        EXPECT_EQ(connection.is_resumed(), resumes && context == 1);
+      }));
+    }
+  }
+}
+
 TEST(QuicServer, ListsItsConnections) {
   const auto server = start_echo();
   BlockingClient client;
