@@ -34,6 +34,7 @@ struct PerfFlags {
   std::optional<std::uint64_t> requests;
   std::optional<std::uint64_t> handshakes;
   std::uint64_t connections = 1;
+  std::optional<std::uint64_t> active;  // not given: all connections
   std::uint64_t streams = 1;
   std::uint64_t depth = 1;
   std::uint64_t parallel = 1;
@@ -71,6 +72,8 @@ Measurement transfer(const PerfFlags& flags, const Destination& to, TransferDire
   return made;
 }
 
+std::uint64_t active_of(const PerfFlags& flags) { return flags.active.value_or(flags.connections); }
+
 Outcome<Measurement> requests(const PerfFlags& flags, const Destination& to) {
   const auto request_bytes = parse_bytes(flags.request_bytes);
   const auto response_bytes = parse_bytes(flags.response_bytes);
@@ -85,6 +88,7 @@ Outcome<Measurement> requests(const PerfFlags& flags, const Destination& to) {
   made.goal.units = goal_of(*flags.requests);
   made.application = std::make_unique<RequestApplication>(made.run, to,
                                                           RequestPlan{.connections = flags.connections,
+                                                                      .active = active_of(flags),
                                                                       .depth = flags.depth,
                                                                       .requests = limit_of(*flags.requests),
                                                                       .request_bytes = *request_bytes,
@@ -163,6 +167,10 @@ Outcome<void> check(const PerfFlags& flags) {
   }
   const bool is_endless = parse_bytes(flags.download) == 0U || parse_bytes(flags.upload) == 0U ||
                           flags.requests == 0U || flags.handshakes == 0U;
+  if (active_of(flags) > flags.connections) {
+    return usage_failure("--active: there are only " + std::to_string(flags.connections) +
+                         " --connections to choose from");
+  }
   if (is_endless && !flags.duration_seconds) {
     return usage_failure("0 means no end; --duration is expected with it");
   }
@@ -245,6 +253,11 @@ void add_shape_flags(CLI::App& command, PerfFlags& flags) {
         100'000);
   count("--streams", flags.streams, "Streams of each connection that share a download or upload", 1'000'000);
   count("--depth", flags.depth, "Requests in flight on each connection", 1'000'000);
+  command
+      .add_option("--active", flags.active,
+                  "Connections that make requests at a time, --depth at once, then the next; else all")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000}));
   count("--parallel", flags.parallel, "Handshakes at a time", 100'000);
   command.add_option("--request-bytes", flags.request_bytes, "Bytes of a request")
       ->type_name("BYTES")

@@ -5,6 +5,9 @@
 namespace knul::cli {
 namespace {
 
+// Handshakes under way: the first packets of thousands would overflow the server's socket buffer.
+constexpr std::uint64_t kHandshakesAtOnce = 64;
+
 double process_cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -52,17 +55,25 @@ std::optional<std::chrono::duration<double>> PerfRun::elapsed() const {
 }
 
 void ConnectedPerfApplication::start(Connect connect) {
-  for (std::uint64_t context = 0; context < wanted_; ++context) {
-    if (const auto started = connect(context); !started) {
-      run().fail(destination().shown + ": " + started.error().message);
-      return;
-    }
+  connect_ = std::move(connect);
+  for (std::uint64_t begun = 0; begun < kHandshakesAtOnce; ++begun) {
+    connect_one();
+  }
+}
+
+void ConnectedPerfApplication::connect_one() {
+  if (begun_ == wanted_ || run().is_over()) {
+    return;
+  }
+  if (const auto started = connect_(begun_++); !started) {
+    run().fail(destination().shown + ": " + started.error().message);
   }
 }
 
 void ConnectedPerfApplication::on_connection(krepis::Connection& connection) {
   connections_.push_back(&connection);
   if (connections_.size() < wanted_ || run().is_over()) {
+    connect_one();
     return;
   }
   run().begin();

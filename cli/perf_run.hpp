@@ -85,7 +85,8 @@ class PerfApplication : public krepis::Application {
   krepis::Worker* worker_ = nullptr;
 };
 
-// Opens its connections first and starts to measure when all of them are there. Losing one fails the run.
+// Opens its connections first, some at a time, and starts to measure when all of them are there. Losing one
+// fails the run.
 class ConnectedPerfApplication : public PerfApplication {
  public:
   ConnectedPerfApplication(std::shared_ptr<PerfRun> run, Destination destination, std::uint64_t connections)
@@ -100,7 +101,11 @@ class ConnectedPerfApplication : public PerfApplication {
   virtual void begin_work(krepis::Connection& connection) = 0;
 
  private:
+  void connect_one();
+
   std::uint64_t wanted_;
+  std::uint64_t begun_ = 0;
+  Connect connect_;
   std::vector<krepis::Connection*> connections_;
 };
 
