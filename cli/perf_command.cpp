@@ -1,3 +1,4 @@
+#include <time.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -41,12 +42,16 @@ struct PerfFlags {
   std::string request_bytes = "64";
   std::string response_bytes = "1024";
   std::optional<double> duration_seconds;
+  std::optional<pid_t> server_pid;
+  std::optional<clockid_t> server_clock;  // of server_pid
 };
 
 struct Measurement {
+  explicit Measurement(const PerfFlags& flags) : run(std::make_shared<PerfRun>(flags.server_clock)) {}
+
   PerfSummary summary;
   PerfGoal goal;
-  std::shared_ptr<PerfRun> run = std::make_shared<PerfRun>();
+  std::shared_ptr<PerfRun> run;
   std::unique_ptr<PerfApplication> application;
 };
 
@@ -59,7 +64,7 @@ std::optional<std::uint64_t> goal_of(std::uint64_t units) {
 
 Measurement transfer(const PerfFlags& flags, const Destination& to, TransferDirection direction,
                      std::uint64_t bytes) {
-  Measurement made;
+  Measurement made(flags);
   made.summary = {.mode = direction == TransferDirection::kDownload ? PerfMode::kDownload : PerfMode::kUpload,
                   .connections = flags.connections,
                   .parallel = flags.streams};
@@ -83,7 +88,7 @@ Outcome<Measurement> requests(const PerfFlags& flags, const Destination& to) {
   if (!response_bytes) {
     return usage_failure("--response-bytes: \"" + flags.response_bytes + "\" is not a number of bytes");
   }
-  Measurement made;
+  Measurement made(flags);
   made.summary = {.mode = PerfMode::kRequests, .connections = flags.connections, .parallel = flags.depth};
   made.goal.units = goal_of(*flags.requests);
   made.application = std::make_unique<RequestApplication>(made.run, to,
@@ -97,7 +102,7 @@ Outcome<Measurement> requests(const PerfFlags& flags, const Destination& to) {
 }
 
 Measurement handshakes(const PerfFlags& flags, const Destination& to) {
-  Measurement made;
+  Measurement made(flags);
   made.summary = {.mode = PerfMode::kHandshakes, .connections = 1, .parallel = flags.parallel};
   made.goal.units = goal_of(*flags.handshakes);
   made.application = std::make_unique<HandshakeApplication>(
@@ -199,9 +204,21 @@ Outcome<std::vector<Measurement>> plan(const PerfFlags& flags, const Destination
   return measurements;
 }
 
-CommandResult perf(const PerfFlags& flags) {
+Outcome<void> find_server_clock(PerfFlags& flags) {
+  clockid_t clock{};
+  if (flags.server_pid && ::clock_getcpuclockid(*flags.server_pid, &clock) != 0) {
+    return usage_failure("--server-pid: there is no process " + std::to_string(*flags.server_pid));
+  }
+  flags.server_clock = flags.server_pid ? std::optional(clock) : std::nullopt;
+  return {};
+}
+
+CommandResult perf(PerfFlags& flags) {
   if (auto checked = check(flags); !checked) {
     return std::move(checked).error();
+  }
+  if (auto found = find_server_clock(flags); !found) {
+    return std::move(found).error();
   }
   const auto server = parse_host_port(flags.server);
   if (!server) {
@@ -240,6 +257,11 @@ void add_work_flags(CLI::App& command, PerfFlags& flags) {
       .add_option("--duration", flags.duration_seconds, "End each measurement after so long, finished or not")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.1, 86'400.0));
+  command
+      .add_option("--server-pid", flags.server_pid,
+                  "The server's process, when it is on this machine: its CPU time is reported too")
+      ->type_name("PID")
+      ->check(CLI::PositiveNumber);
 }
 
 void add_shape_flags(CLI::App& command, PerfFlags& flags) {

@@ -17,10 +17,19 @@ double process_cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+std::optional<double> seconds_of(std::optional<clockid_t> clock) {
+  timespec time{};
+  if (!clock || ::clock_gettime(*clock, &time) != 0) {
+    return std::nullopt;
+  }
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
 }  // namespace
 
 void PerfRun::begin() {
   const std::lock_guard lock(mutex_);
+  server_cpu_seconds_ = seconds_of(server_clock_);
   cpu_seconds_ = -process_cpu_seconds();
   started_at_ = Clock::now();
 }
@@ -36,6 +45,9 @@ void PerfRun::end(std::string failure) {
   }
   ended_at_ = Clock::now();
   cpu_seconds_ += process_cpu_seconds();
+  const auto server_cpu = seconds_of(server_clock_);
+  server_cpu_seconds_ =
+      server_cpu && server_cpu_seconds_ ? std::optional(*server_cpu - *server_cpu_seconds_) : std::nullopt;
   failure_ = std::move(failure);
   is_over_.store(true, std::memory_order_relaxed);
   ended_.notify_all();
