@@ -44,6 +44,12 @@ class Results:
     def median(self, name):
         return self.figures[name].median
 
+    def ratios(self, ours, theirs):
+        """Our median divided by the peer's, of every figure that both have; names are "SIDE/FIGURE"."""
+        mine = {name.partition("/")[2]: figure for name, figure in self.figures.items() if name.startswith(f"{ours}/")}
+        return {name: figure.median / self.median(f"{theirs}/{name}")
+                for name, figure in mine.items() if f"{theirs}/{name}" in self.figures}
+
     def to_ceiling(self, figure):
         """The median as a multiple of the ceiling's; None where there is none."""
         if figure.ceiling not in self.figures:

@@ -48,12 +48,9 @@ def peer_table(results, ours, theirs):
     """One line a figure that both sides have: `ours` and `theirs` are the prefixes of their names."""
     lines = [("measure", "figure", ours, theirs, "ratio")]
     above = None
-    for name, figure in results.figures.items():
-        side, _, rest = name.partition("/")
-        if side != ours or f"{theirs}/{rest}" not in results.figures:
-            continue
-        peer = results.median(f"{theirs}/{rest}")
+    for name, ratio in results.ratios(ours, theirs).items():
+        figure = results.figures[f"{ours}/{name}"]
         lines.append(("" if figure.measure == above else figure.measure, figure.unit, number(figure.median),
-                      number(peer), number(figure.median / peer)))
+                      number(results.median(f"{theirs}/{name}")), number(ratio)))
         above = figure.measure
     return aligned(lines)
