@@ -45,13 +45,18 @@ class Figures(unittest.TestCase):
         self.assertEqual(results_of(("other.rate", 1)).figures["other.rate"].verdict, "")
 
     def test_the_ratio_to_the_ceiling_is_that_of_the_medians(self):
-        results = results_of(("ceiling.rate", 10), ("ceiling.rate", 20))
-        results.add("down.rate", "one stream down", "Gbit/s", 12, "ceiling.rate")
+        results = results_of(("ceiling_gnutls.rate", 10), ("ceiling_gnutls.rate", 20))
+        results.add("down.rate", "one stream down", "Gbit/s", 12, "rate")
         self.assertEqual(results.to_ceiling(results.figures["down.rate"]), 0.8)
+
+    def test_the_ceiling_is_that_of_the_faster_library(self):
+        results = results_of(("ceiling_gnutls.rate", 15), ("ceiling_ipsec_mb.rate", 24))
+        results.add("down.rate", "one stream down", "Gbit/s", 12, "rate")
+        self.assertEqual(results.to_ceiling(results.figures["down.rate"]), 0.5)
 
     def test_there_is_no_ratio_to_a_ceiling_that_was_not_measured(self):
         results = Results()
-        results.add("down.rate", "one stream down", "Gbit/s", 12, "ceiling.rate")
+        results.add("down.rate", "one stream down", "Gbit/s", 12, "rate")
         self.assertNotIn("to_ceiling", results.as_json()["figures"][0])
 
     def test_json_says_what_the_table_says(self):

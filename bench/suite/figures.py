@@ -10,7 +10,7 @@ class Figure:
     name: str  # "down.rate": the measurement, then which of its figures
     measure: str  # for people: "one stream down"
     unit: str
-    ceiling: str = ""  # the name of the figure without QUIC that it is set against
+    ceiling: str = ""  # "rate", "sender" or "receiver": the figure without QUIC that it is set against
     facts: dict = field(default_factory=dict)  # "connections", "workers", "series": what a plot sorts by
     values: list = field(default_factory=list)  # one a run
 
@@ -51,10 +51,12 @@ class Results:
                 for name, figure in mine.items() if f"{theirs}/{name}" in self.figures}
 
     def to_ceiling(self, figure):
-        """The median as a multiple of the ceiling's; None where there is none."""
-        if figure.ceiling not in self.figures:
-            return None
-        return figure.median / self.median(figure.ceiling)
+        """The median as a multiple of the ceiling's, by its faster library; None where none was measured."""
+        for library in ("ipsec_mb", "gnutls"):
+            name = f"ceiling_{library}.{figure.ceiling}"
+            if figure.ceiling and name in self.figures:
+                return figure.median / self.median(name)
+        return None
 
     def as_json(self):
         rows = []

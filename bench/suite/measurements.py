@@ -30,11 +30,19 @@ def alternate(suite, results, works):
 def transfer(suite, results):
     size = 2 * work.GIB // suite.scale
     for _ in alternate(suite, results, work.transfers(suite.scale)):
-        report = run_json([f"{suite.bins}/bench/ceiling", str(size), "0", "1"])
-        title = "ceiling: packets without QUIC"
-        results.add("ceiling.rate", title, "Gbit/s", report["gbit_s"])
-        results.add("ceiling.sender", title, "sender s/GiB", report["sender_cpu_s_gib"])
-        results.add("ceiling.receiver", title, "receiver s/GiB", report["receiver_cpu_s_gib"])
+        for library in ("gnutls", "ipsec_mb"):
+            ceiling(suite, results, size, library)
+
+
+def ceiling(suite, results, size, library):
+    """Packets without QUIC, encrypted by a library."""
+    report = run_json([f"{suite.bins}/bench/ceiling", str(size), "0", "1", library])
+    if not report["is_available"]:
+        return
+    title = f"packets without QUIC, by {library}"
+    for figure, unit, key in (("rate", "Gbit/s", "gbit_s"), ("sender", "sender s/GiB", "sender_cpu_s_gib"),
+                              ("receiver", "receiver s/GiB", "receiver_cpu_s_gib")):
+        results.add(f"ceiling_{library}.{figure}", title, unit, report[key])
 
 
 def requests(suite, results):

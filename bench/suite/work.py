@@ -11,7 +11,7 @@ class Work:
     flags: tuple  # of `knul perf`
     unit: str  # "GiB", "request" or "handshake"
     units: float  # of work, in all
-    sends_as: str = ""  # "sender" or "receiver": what the server is in the ceiling
+    sends_as: str = ""  # "sender" or "receiver": what the server is in the ceiling; empty: not set against it
 
 
 def transfers(scale):
@@ -51,8 +51,9 @@ def record(results, work, report, prefix="", **facts):
     name, title = prefix + work.name, work.title
     server_cpu = report["server_cpu_seconds"] / work.units
     if work.unit == "GiB":
-        results.add(f"{name}.rate", title, "Gbit/s", report["gbit_per_second"], "ceiling.rate", **facts)
-        results.add(f"{name}.cpu", title, "server s/GiB", server_cpu, f"ceiling.{work.sends_as}", **facts)
+        results.add(f"{name}.rate", title, "Gbit/s", report["gbit_per_second"],
+                    "rate" if work.sends_as else "", **facts)
+        results.add(f"{name}.cpu", title, "server s/GiB", server_cpu, work.sends_as, **facts)
         return
     plural = work.unit + "s"
     results.add(f"{name}.rate", title, f"{plural}/s", report[f"{plural}_per_second"], **facts)
