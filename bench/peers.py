@@ -6,7 +6,6 @@ protocol perf (bench/deno/builtin_server.ts): everything. Servers are on CPU 0, 
 ours divided by the peer's. Prints a table for each peer and writes build/bench-peers.json.
     bench/peers.py [--runs 5] [--bin build/release] [--quick] [--only ngtcp2,deno]
 """
-import argparse
 import json
 import os
 import sys
@@ -16,7 +15,7 @@ from suite.clients import Holders, perf
 from suite.figures import Results
 from suite.processes import on_cpus, resident_bytes, run_json
 from suite.servers import DenoServer, KnulServer, Ngtcp2Server, deno_executable
-from suite.suite import Suite, machine
+from suite.suite import Suite, machine, parse_options
 from suite.table import peer_table
 
 BENCH = os.path.dirname(os.path.abspath(__file__))
@@ -89,21 +88,8 @@ def start_deno(suite):
 PEERS = {"ngtcp2": (start_ngtcp2, measure_by_download), "deno": (start_deno, measure_by_perf)}
 
 
-def names(text):
-    chosen = text.split(",")
-    if unknown := set(chosen) - set(PEERS):
-        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PEERS)}")
-    return chosen
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--bin", default="build/release", help="folder of the build to measure")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the work: to try the benchmark, not the server")
-    parser.add_argument("--only", type=names, default=list(PEERS), metavar="NAME,...",
-                        help=f"some of {', '.join(PEERS)}")
-    options = parser.parse_args()
+    options = parse_options(__doc__, PEERS)
     documents = {}
     with Suite(options) as suite:
         for name in options.only:
