@@ -16,22 +16,23 @@ TITLES = {"bursts": "requests as connections grow, bursts of 8 on 10",
           "handshakes": "handshakes as idle connections grow"}
 
 
-def alternate(suite, results, works):
+def alternate(suite, results, works, begin_run=lambda: None):
     """All works once a run, so that what the machine does meanwhile meets all of them alike."""
     works = list(works)
     with KnulServer(suite) as server:
         for run in range(suite.runs):
             suite.say(f"run {run + 1} of {suite.runs}: {', '.join(item.name for item in works)}")
-            yield run
+            begin_run()
             for item in works:
                 work.record(results, item, perf(suite, server, item.flags))
 
 
 def transfer(suite, results):
-    size = 2 * work.GIB // suite.scale
-    for _ in alternate(suite, results, work.transfers(suite.scale)):
+    def ceilings():
         for library in ("gnutls", "ipsec_mb"):
-            ceiling(suite, results, size, library)
+            ceiling(suite, results, 2 * work.GIB // suite.scale, library)
+
+    alternate(suite, results, work.transfers(suite.scale), ceilings)
 
 
 def ceiling(suite, results, size, library):
@@ -46,16 +47,14 @@ def ceiling(suite, results, size, library):
 
 
 def requests(suite, results):
-    for _ in alternate(suite, results, work.requests(suite.scale)):
-        pass
+    alternate(suite, results, work.requests(suite.scale))
 
 
 def handshakes(suite, results):
     resumes = knows_flag(suite, "--resume")
     if not resumes:
         results.notices.append("resumed handshakes: this knul perf has no --resume")
-    for _ in alternate(suite, results, work.handshakes(suite.scale, resumes)):
-        pass
+    alternate(suite, results, work.handshakes(suite.scale, resumes))
 
 
 def scaling(suite, results):

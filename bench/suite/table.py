@@ -36,7 +36,7 @@ def by_measure(results):
 
 def table(results):
     """One line a figure; those of one measure name it once."""
-    lines = [("measure", "figure", "median", "min to max", "to ceiling", "target", "of target", "")]
+    lines = [("measure", "figure", "median", "min to max", "to ceiling", "target", "of target", "verdict")]
     above = None
     for figure in by_measure(results):
         lines.append(("" if figure.measure == above else figure.measure, *line_of(figure, results)))
