@@ -10,8 +10,8 @@ import sys
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 420, 320  # of a panel, with its margins
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 34, 96
+WIDTH, HEIGHT = 436, 320  # of a panel, with its margins
+LEFT, RIGHT, TOP, BOTTOM = 58, 30, 34, 96
 COLOURS = ("#1f5fa8", "#c4572b", "#3b8a4d", "#7a4fa3")
 
 
