@@ -1,9 +1,9 @@
 # Entry points for people and CI; each is a script of scripts/ that also runs alone.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-dev bench fuzz lint format clean
+.PHONY: help demo serve test test-dev bench bench-peers fuzz lint format clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## build, run a TypeScript server, let independent clients use it, print the statistics, drain
 	@scripts/demo.sh
@@ -17,8 +17,11 @@ test: ## everything: all tests, then again under ASan+UBSan and under TSan
 test-dev: ## all tests once, without sanitizers
 	@scripts/test.sh dev
 
-bench: ## release build and the benchmarks of bench/
+bench: ## release build, the server's figures beside their targets and the machine's limit, micro-benchmarks
 	@scripts/bench.sh
+
+bench-peers: ## the same figures beside ngtcp2's own server and Deno's built-in QUIC
+	@scripts/bench_peers.sh
 
 fuzz: ## each fuzz target for 30 s (SECONDS_EACH=n for longer)
 	@scripts/fuzz.sh

@@ -1,6 +1,7 @@
 // What this machine could do if QUIC itself cost nothing: AES-128-GCM packets of 1,452 bytes with header
 // protection, in GSO trains over loopback, received with GRO and decrypted. Two processes, pinned as asked.
-//   ceiling BYTES SENDER_CPU RECEIVER_CPU        prints one JSON line
+//   ceiling BYTES SENDER_CPU RECEIVER_CPU gnutls|ipsec_mb
+// prints one JSON line; only {"is_available":false} where build or processor are without that library.
 #include <gnutls/crypto.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -13,8 +14,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <string_view>
 
 #include "base/log.hpp"
+#include "quic/protection_library.hpp"
 #include "stats/worker_counters.hpp"
 #include "udp/udp_socket.hpp"
 
@@ -53,7 +57,37 @@ double cpu_seconds() {
 // Packet protection as RFC 9001 §5 does it: AEAD with the packet number as nonce, then a header mask.
 class Protection {
  public:
-  Protection() {
+  virtual ~Protection() = default;
+  void seal(std::uint8_t* packet, const std::uint8_t* plain, std::size_t plain_bytes) {
+    if (!encrypt(packet, plain, plain_bytes, next_nonce()))
+      fail("encryption");
+    mask(packet);
+  }
+  bool open(std::uint8_t* packet, std::size_t bytes, std::uint8_t* plain) {
+    mask(packet);
+    return decrypt(packet, bytes, plain, next_nonce());
+  }
+
+ private:
+  virtual bool encrypt(std::uint8_t* packet, const std::uint8_t* plain, std::size_t plain_bytes,
+                       const std::uint8_t* nonce) = 0;
+  virtual bool decrypt(std::uint8_t* packet, std::size_t bytes, std::uint8_t* plain,
+                       const std::uint8_t* nonce) = 0;
+  virtual void mask(std::uint8_t* packet) = 0;
+
+  const std::uint8_t* next_nonce() {
+    std::memcpy(nonce_.data(), &number_, sizeof(number_));
+    ++number_;
+    return nonce_.data();
+  }
+
+  std::array<std::uint8_t, quic::kAeadNonceBytes> nonce_{};
+  std::uint64_t number_ = 0;
+};
+
+class GnutlsProtection final : public Protection {
+ public:
+  GnutlsProtection() {
     std::array<std::uint8_t, 16> key{};
     const gnutls_datum_t datum{key.data(), key.size()};
     std::array<std::uint8_t, 16> iv{};
@@ -63,33 +97,27 @@ class Protection {
       fail("gnutls");
     }
   }
-  ~Protection() {
+  ~GnutlsProtection() override {
     gnutls_aead_cipher_deinit(aead_);
     gnutls_cipher_deinit(header_);
   }
-  Protection(const Protection&) = delete;
-  Protection& operator=(const Protection&) = delete;
-
-  void seal(std::uint8_t* packet, const std::uint8_t* plain, std::size_t plain_bytes) {
-    std::size_t length = plain_bytes + kTagBytes;
-    gnutls_aead_cipher_encrypt(aead_, nonce(), 12, packet, kHeaderBytes, kTagBytes, plain, plain_bytes,
-                               packet + kHeaderBytes, &length);
-    mask(packet);
-  }
-  bool open(std::uint8_t* packet, std::size_t bytes, std::uint8_t* plain) {
-    mask(packet);
-    std::size_t length = bytes;
-    return gnutls_aead_cipher_decrypt(aead_, nonce(), 12, packet, kHeaderBytes, kTagBytes,
-                                      packet + kHeaderBytes, bytes - kHeaderBytes, plain, &length) == 0;
-  }
+  GnutlsProtection(const GnutlsProtection&) = delete;
+  GnutlsProtection& operator=(const GnutlsProtection&) = delete;
 
  private:
-  const std::uint8_t* nonce() {
-    std::memcpy(nonce_.data(), &number_, sizeof(number_));
-    ++number_;
-    return nonce_.data();
+  bool encrypt(std::uint8_t* packet, const std::uint8_t* plain, std::size_t plain_bytes,
+               const std::uint8_t* nonce) override {
+    std::size_t length = plain_bytes + kTagBytes;
+    return gnutls_aead_cipher_encrypt(aead_, nonce, 12, packet, kHeaderBytes, kTagBytes, plain, plain_bytes,
+                                      packet + kHeaderBytes, &length) == 0;
   }
-  void mask(std::uint8_t* packet) {
+  bool decrypt(std::uint8_t* packet, std::size_t bytes, std::uint8_t* plain,
+               const std::uint8_t* nonce) override {
+    std::size_t length = bytes;
+    return gnutls_aead_cipher_decrypt(aead_, nonce, 12, packet, kHeaderBytes, kTagBytes,
+                                      packet + kHeaderBytes, bytes - kHeaderBytes, plain, &length) == 0;
+  }
+  void mask(std::uint8_t* packet) override {
     std::array<std::uint8_t, 16> sample;
     std::memcpy(sample.data(), packet + kHeaderBytes + 2, sample.size());
     gnutls_cipher_encrypt(header_, sample.data(), sample.size());
@@ -97,9 +125,41 @@ class Protection {
 
   gnutls_aead_cipher_hd_t aead_ = nullptr;
   gnutls_cipher_hd_t header_ = nullptr;
-  std::array<std::uint8_t, 12> nonce_{};
-  std::uint64_t number_ = 0;
 };
+
+class IpsecMbProtection final : public Protection {
+ public:
+  explicit IpsecMbProtection(const quic::ProtectionLibrary& library) {
+    constexpr std::array<std::uint8_t, 16> kKey{};
+    aead_ = library.make_aead_key(kKey);
+    header_ = library.make_header_key(kKey);
+  }
+
+ private:
+  bool encrypt(std::uint8_t* packet, const std::uint8_t* plain, std::size_t plain_bytes,
+               const std::uint8_t* nonce) override {
+    return aead_->seal(packet + kHeaderBytes, {plain, plain_bytes}, nonce, {packet, kHeaderBytes});
+  }
+  bool decrypt(std::uint8_t* packet, std::size_t bytes, std::uint8_t* plain,
+               const std::uint8_t* nonce) override {
+    return aead_->open(plain, {packet + kHeaderBytes, bytes - kHeaderBytes}, nonce, {packet, kHeaderBytes});
+  }
+  void mask(std::uint8_t* packet) override {
+    std::array<std::uint8_t, 5> bits;
+    header_->mask(bits.data(), packet + kHeaderBytes + 2);
+  }
+
+  std::unique_ptr<quic::AeadKey> aead_;
+  std::unique_ptr<quic::HeaderKey> header_;
+};
+
+// Null: not here.
+std::unique_ptr<Protection> make_protection(std::string_view library) {
+  if (library == "gnutls")
+    return std::make_unique<GnutlsProtection>();
+  const quic::ProtectionLibrary* const ipsec_mb = quic::ipsec_mb();
+  return ipsec_mb == nullptr ? nullptr : std::make_unique<IpsecMbProtection>(*ipsec_mb);
+}
 
 udp::UdpSocket open_socket(base::LogSink& log) {
   udp::SocketOptions options;
@@ -123,8 +183,7 @@ void wait_readable(int fd) {
 }
 
 // Receives `packets` packets and sends one short datagram back per receive call, as acknowledgements do.
-double receive_all(udp::UdpSocket& socket, std::uint64_t packets) {
-  Protection protection;
+double receive_all(Protection& protection, udp::UdpSocket& socket, std::uint64_t packets) {
   stats::WorkerCounters counters;
   udp::ReceiveBatch batch;
   base::SendBatch answers({});
@@ -154,8 +213,8 @@ double receive_all(udp::UdpSocket& socket, std::uint64_t packets) {
   return cpu_seconds();
 }
 
-double send_all(udp::UdpSocket& socket, const base::Path& path, std::uint64_t packets) {
-  Protection protection;
+double send_all(Protection& protection, udp::UdpSocket& socket, const base::Path& path,
+                std::uint64_t packets) {
   stats::WorkerCounters counters;
   udp::ReceiveBatch batch;
   base::SendBatch trains({});
@@ -187,9 +246,14 @@ double send_all(udp::UdpSocket& socket, const base::Path& path, std::uint64_t pa
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fputs("use: ceiling BYTES SENDER_CPU RECEIVER_CPU\n", stderr);
+  if (argc != 5) {
+    std::fputs("use: ceiling BYTES SENDER_CPU RECEIVER_CPU gnutls|ipsec_mb\n", stderr);
     return 2;
+  }
+  const std::unique_ptr<Protection> protection = make_protection(argv[4]);
+  if (!protection) {
+    std::puts("{\"is_available\":false}");
+    return 0;
   }
   const std::uint64_t packets =
       std::strtoull(argv[1], nullptr, 10) / (kPacketBytes - kHeaderBytes - kTagBytes);
@@ -204,12 +268,13 @@ int main(int argc, char** argv) {
     fail("fork");
   if (child == 0) {
     pin(std::atoi(argv[3]));
-    const double cpu = receive_all(receiver, packets);
+    const double cpu = receive_all(*protection, receiver, packets);
     return write(pipe_fds[1], &cpu, sizeof(cpu)) == sizeof(cpu) ? 0 : 1;
   }
   pin(std::atoi(argv[2]));
   const auto begin = std::chrono::steady_clock::now();
-  const double sender_cpu = send_all(sender, {sender.local_address(), receiver.local_address()}, packets);
+  const double sender_cpu =
+      send_all(*protection, sender, {sender.local_address(), receiver.local_address()}, packets);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   double receiver_cpu = 0;
   int status = 0;
@@ -218,7 +283,8 @@ int main(int argc, char** argv) {
     return 1;
   }
   const double gib = static_cast<double>(packets * (kPacketBytes - kHeaderBytes - kTagBytes)) / 0x1p30;
-  std::printf("{\"gbit_s\":%.3f,\"sender_cpu_s_gib\":%.4f,\"receiver_cpu_s_gib\":%.4f}\n",
-              gib * 0x1p30 * 8 / seconds / 1e9, sender_cpu / gib, receiver_cpu / gib);
+  std::printf(
+      "{\"is_available\":true,\"gbit_s\":%.3f,\"sender_cpu_s_gib\":%.4f,\"receiver_cpu_s_gib\":%.4f}\n",
+      gib * 0x1p30 * 8 / seconds / 1e9, sender_cpu / gib, receiver_cpu / gib);
   return 0;
 }

@@ -66,6 +66,12 @@ void add_client_flags(CLI::App& command, ClientFlags& flags) {
       ->type_name("MS")
       ->check(CLI::Range(100, 600'000))
       ->capture_default_str();
+  command
+      .add_option("--idle-timeout", flags.idle_timeout_ms,
+                  "End a connection without packets for so long; the server's may be shorter")
+      ->type_name("MS")
+      ->check(CLI::Range(1'000, 86'400'000))
+      ->capture_default_str();
   command.add_flag("--json", flags.json, "One JSON object per result on standard output");
 }
 
@@ -76,6 +82,7 @@ krepis::ClientOptions client_options(const ClientFlags& flags, const Destination
   options.ca_path = flags.ca_path;
   options.verify_peer = !flags.is_insecure;
   options.handshake_timeout_ms = flags.connect_timeout_ms;
+  options.idle_timeout_ms = flags.idle_timeout_ms;
   return options;
 }
 

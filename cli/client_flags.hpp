@@ -21,6 +21,7 @@ struct ClientFlags {
   std::string server_name;  // empty: the host as given
   std::string alpn;
   std::uint64_t connect_timeout_ms = 5'000;
+  std::uint64_t idle_timeout_ms = 30'000;
   bool json = false;
 };
 

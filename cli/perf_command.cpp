@@ -1,3 +1,4 @@
+#include <time.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -35,18 +36,23 @@ struct PerfFlags {
   std::optional<std::uint64_t> handshakes;
   bool resumes = false;
   std::uint64_t connections = 1;
+  std::optional<std::uint64_t> active;  // not given: all connections
   std::uint64_t streams = 1;
   std::uint64_t depth = 1;
   std::uint64_t parallel = 1;
   std::string request_bytes = "64";
   std::string response_bytes = "1024";
   std::optional<double> duration_seconds;
+  std::optional<pid_t> server_pid;
+  std::optional<clockid_t> server_clock;  // of server_pid
 };
 
 struct Measurement {
+  explicit Measurement(const PerfFlags& flags) : run(std::make_shared<PerfRun>(flags.server_clock)) {}
+
   PerfSummary summary;
   PerfGoal goal;
-  std::shared_ptr<PerfRun> run = std::make_shared<PerfRun>();
+  std::shared_ptr<PerfRun> run;
   std::unique_ptr<PerfApplication> application;
 };
 
@@ -59,7 +65,7 @@ std::optional<std::uint64_t> goal_of(std::uint64_t units) {
 
 Measurement transfer(const PerfFlags& flags, const Destination& to, TransferDirection direction,
                      std::uint64_t bytes) {
-  Measurement made;
+  Measurement made(flags);
   made.summary = {.mode = direction == TransferDirection::kDownload ? PerfMode::kDownload : PerfMode::kUpload,
                   .connections = flags.connections,
                   .parallel = flags.streams};
@@ -72,6 +78,8 @@ Measurement transfer(const PerfFlags& flags, const Destination& to, TransferDire
   return made;
 }
 
+std::uint64_t active_of(const PerfFlags& flags) { return flags.active.value_or(flags.connections); }
+
 Outcome<Measurement> requests(const PerfFlags& flags, const Destination& to) {
   const auto request_bytes = parse_bytes(flags.request_bytes);
   const auto response_bytes = parse_bytes(flags.response_bytes);
@@ -81,11 +89,12 @@ Outcome<Measurement> requests(const PerfFlags& flags, const Destination& to) {
   if (!response_bytes) {
     return usage_failure("--response-bytes: \"" + flags.response_bytes + "\" is not a number of bytes");
   }
-  Measurement made;
+  Measurement made(flags);
   made.summary = {.mode = PerfMode::kRequests, .connections = flags.connections, .parallel = flags.depth};
   made.goal.units = goal_of(*flags.requests);
   made.application = std::make_unique<RequestApplication>(made.run, to,
                                                           RequestPlan{.connections = flags.connections,
+                                                                      .active = active_of(flags),
                                                                       .depth = flags.depth,
                                                                       .requests = limit_of(*flags.requests),
                                                                       .request_bytes = *request_bytes,
@@ -94,7 +103,7 @@ Outcome<Measurement> requests(const PerfFlags& flags, const Destination& to) {
 }
 
 Measurement handshakes(const PerfFlags& flags, const Destination& to) {
-  Measurement made;
+  Measurement made(flags);
   made.summary = {.mode = PerfMode::kHandshakes, .connections = 1, .parallel = flags.parallel};
   made.goal.units = goal_of(*flags.handshakes);
   made.application = std::make_unique<HandshakeApplication>(
@@ -169,6 +178,10 @@ Outcome<void> check(const PerfFlags& flags) {
   }
   const bool is_endless = parse_bytes(flags.download) == 0U || parse_bytes(flags.upload) == 0U ||
                           flags.requests == 0U || flags.handshakes == 0U;
+  if (active_of(flags) > flags.connections) {
+    return usage_failure("--active: there are only " + std::to_string(flags.connections) +
+                         " --connections to choose from");
+  }
   if (is_endless && !flags.duration_seconds) {
     return usage_failure("0 means no end; --duration is expected with it");
   }
@@ -197,9 +210,21 @@ Outcome<std::vector<Measurement>> plan(const PerfFlags& flags, const Destination
   return measurements;
 }
 
-CommandResult perf(const PerfFlags& flags) {
+Outcome<void> find_server_clock(PerfFlags& flags) {
+  clockid_t clock{};
+  if (flags.server_pid && ::clock_getcpuclockid(*flags.server_pid, &clock) != 0) {
+    return usage_failure("--server-pid: there is no process " + std::to_string(*flags.server_pid));
+  }
+  flags.server_clock = flags.server_pid ? std::optional(clock) : std::nullopt;
+  return {};
+}
+
+CommandResult perf(PerfFlags& flags) {
   if (auto checked = check(flags); !checked) {
     return std::move(checked).error();
+  }
+  if (auto found = find_server_clock(flags); !found) {
+    return std::move(found).error();
   }
   const auto server = parse_host_port(flags.server);
   if (!server) {
@@ -242,6 +267,11 @@ void add_work_flags(CLI::App& command, PerfFlags& flags) {
       .add_option("--duration", flags.duration_seconds, "End each measurement after so long, finished or not")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.1, 86'400.0));
+  command
+      .add_option("--server-pid", flags.server_pid,
+                  "The server's process, when it is on this machine: its CPU time is reported too")
+      ->type_name("PID")
+      ->check(CLI::PositiveNumber);
 }
 
 void add_shape_flags(CLI::App& command, PerfFlags& flags) {
@@ -255,6 +285,11 @@ void add_shape_flags(CLI::App& command, PerfFlags& flags) {
         100'000);
   count("--streams", flags.streams, "Streams of each connection that share a download or upload", 1'000'000);
   count("--depth", flags.depth, "Requests in flight on each connection", 1'000'000);
+  command
+      .add_option("--active", flags.active,
+                  "Connections that make requests at a time, --depth at once, then the next; else all")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000}));
   count("--parallel", flags.parallel, "Handshakes at a time", 100'000);
   command.add_option("--request-bytes", flags.request_bytes, "Bytes of a request")
       ->type_name("BYTES")

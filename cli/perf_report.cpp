@@ -50,6 +50,21 @@ std::string rate_text(PerfMode mode, double per_second) {
   return format_count(per_second) + " " + std::string(name_of(mode)) + "/s";
 }
 
+// "  server CPU 0.61 s (0.61 s/GiB)", or (1.35 us each).
+std::string server_text(PerfMode mode, const PerfRun& run) {
+  const auto seconds = run.server_cpu_seconds();
+  if (!seconds) {
+    return {};
+  }
+  std::string text = "  server CPU " + fixed(*seconds, 2) + " s";
+  if (run.units() == 0) {
+    return text;
+  }
+  const double each = *seconds / static_cast<double>(run.units());
+  return text + " (" +
+         (is_transfer(mode) ? fixed(each * kGiB, 2) + " s/GiB" : format_duration(each) + " each") + ")";
+}
+
 }  // namespace
 
 std::string_view name_of(PerfMode mode) {
@@ -75,12 +90,13 @@ std::string text_report(const PerfSummary& summary, const PerfRun& run) {
     text += "  " + format_bytes(run.units()) + " in " + format_duration(figures.seconds) + "  client CPU " +
             fixed(run.cpu_seconds(), 2) + " s";
     text += figures.units > 0 ? " (" + fixed(run.cpu_seconds() * kGiB / figures.units, 2) + " s/GiB)" : "";
-    return text;
+    return text + server_text(summary.mode, run);
   }
   text += "  p50 " + format_duration(quantile_seconds(run, 0.5)) + "  p99 " +
           format_duration(quantile_seconds(run, 0.99)) + "  " + std::to_string(run.units()) + " in " +
           format_duration(figures.seconds) + "  client CPU " + fixed(run.cpu_seconds(), 2) + " s";
   text += figures.units > 0 ? " (" + format_duration(run.cpu_seconds() / figures.units) + " each)" : "";
+  text += server_text(summary.mode, run);
   return text + (summary.failed > 0 ? "  " + std::to_string(summary.failed) + " failed" : "");
 }
 
@@ -103,6 +119,9 @@ std::string json_report(const PerfSummary& summary, const PerfRun& run) {
     report["p50_us"] = rounded(quantile_seconds(run, 0.5) * 1e6);
     report["p99_us"] = rounded(quantile_seconds(run, 0.99) * 1e6);
     report["client_cpu_us_each"] = figures.units > 0 ? rounded(run.cpu_seconds() * 1e6 / figures.units) : 0;
+  }
+  if (const auto server_seconds = run.server_cpu_seconds()) {
+    report["server_cpu_seconds"] = rounded(*server_seconds);
   }
   if (summary.mode == PerfMode::kHandshakes) {
     report["resumed"] = summary.resumed;

@@ -12,27 +12,41 @@ RequestApplication::RequestApplication(std::shared_ptr<PerfRun> run, Destination
 }
 
 void RequestApplication::begin_work(krepis::Connection& connection) {
-  issue(connection, lanes_[connection.context()]);
+  Lane& lane = lanes_[connection.context()];
+  lane.connection = &connection;
+  waiting_.push_back(&lane);
+  if (working_ < plan_.active) {
+    ++working_;
+    start_next_turn();
+  }
+}
+
+void RequestApplication::start_next_turn() {
+  Lane& lane = *waiting_.front();
+  waiting_.pop_front();
+  lane.left = takes_turns() ? plan_.depth : plan_.requests;
+  issue(lane);
 }
 
 void RequestApplication::on_streams_available(krepis::Connection& connection,
                                               krepis::StreamDirection direction) {
   if (direction == krepis::StreamDirection::kBidirectional) {
-    issue(connection, lanes_[connection.context()]);
+    issue(lanes_[connection.context()]);
   }
 }
 
-void RequestApplication::issue(krepis::Connection& connection, Lane& lane) {
-  while (lane.in_flight < plan_.depth && issued_ < plan_.requests && !run().is_over()) {
-    const auto opened = connection.open_stream(krepis::StreamDirection::kBidirectional);
+void RequestApplication::issue(Lane& lane) {
+  while (lane.in_flight < plan_.depth && lane.left > 0 && issued_ < plan_.requests && !run().is_over()) {
+    const auto opened = lane.connection->open_stream(krepis::StreamDirection::kBidirectional);
     if (!opened) {
       return;  // on_streams_available follows, or the connection is going
     }
     ++issued_;
+    --lane.left;
     ++lane.in_flight;
     Request& request = lane.window.emplace_back();
     request.sent_at = now();
-    send(connection, *opened, request);
+    send(*lane.connection, *opened, request);
   }
 }
 
@@ -64,7 +78,11 @@ void RequestApplication::on_stream_data(krepis::Connection& connection, krepis::
     return;
   }
   complete(lane, request);
-  issue(connection, lane);
+  issue(lane);
+  if (lane.in_flight == 0 && lane.left == 0) {
+    waiting_.push_back(&lane);
+    start_next_turn();
+  }
 }
 
 void RequestApplication::complete(Lane& lane, Request& request) {

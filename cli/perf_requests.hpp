@@ -1,5 +1,7 @@
 // `knul perf --requests`: a closed loop of small requests, a stream each, `depth` of them at a time on
-// each connection.
+// each connection. With fewer active connections than there are, they take turns: `depth` requests at once,
+// and when all are answered the connection that has waited longest follows. So the load stays the same
+// while the number of connections grows.
 #pragma once
 
 #include <chrono>
@@ -16,7 +18,8 @@ namespace knul::cli {
 
 struct RequestPlan {
   std::uint64_t connections = 1;
-  std::uint64_t depth = 1;                                             // per connection
+  std::uint64_t active = 1;                                            // at most `connections`
+  std::uint64_t depth = 1;                                             // per active connection
   std::uint64_t requests = std::numeric_limits<std::uint64_t>::max();  // of all connections
   std::size_t request_bytes = 64;                                      // the header included
   std::uint64_t response_bytes = 1'024;
@@ -42,20 +45,26 @@ class RequestApplication final : public ConnectedPerfApplication {
   };
   // Invariant: window[n] is the request on stream 4 * (first + n); the front one is not done.
   struct Lane {
+    krepis::Connection* connection = nullptr;
     std::deque<Request> window;
     std::uint64_t first = 0;
     std::uint64_t in_flight = 0;
+    std::uint64_t left = 0;  // requests of its turn that are not issued
   };
 
   void begin_work(krepis::Connection& connection) override;
-  void issue(krepis::Connection& connection, Lane& lane);
+  [[nodiscard]] bool takes_turns() const { return plan_.active < plan_.connections; }
+  void start_next_turn();
+  void issue(Lane& lane);
   void send(krepis::Connection& connection, krepis::StreamId id, Request& request);
   void complete(Lane& lane, Request& request);
   Request& request_of(Lane& lane, krepis::StreamId id);
 
   RequestPlan plan_;
   std::vector<std::uint8_t> content_;
-  std::vector<Lane> lanes_;  // by connection
+  std::vector<Lane> lanes_;    // by connection
+  std::deque<Lane*> waiting_;  // for their turn
+  std::uint64_t working_ = 0;  // connections that have their turn
   std::uint64_t issued_ = 0;
   std::uint64_t completed_ = 0;
 };

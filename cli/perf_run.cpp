@@ -5,6 +5,9 @@
 namespace knul::cli {
 namespace {
 
+// Handshakes under way: the first packets of thousands would overflow the server's socket buffer.
+constexpr std::uint64_t kHandshakesAtOnce = 64;
+
 double process_cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -14,10 +17,19 @@ double process_cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+std::optional<double> seconds_of(std::optional<clockid_t> clock) {
+  timespec time{};
+  if (!clock || ::clock_gettime(*clock, &time) != 0) {
+    return std::nullopt;
+  }
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
 }  // namespace
 
 void PerfRun::begin() {
   const std::lock_guard lock(mutex_);
+  server_cpu_seconds_ = seconds_of(server_clock_);
   cpu_seconds_ = -process_cpu_seconds();
   started_at_ = Clock::now();
 }
@@ -33,6 +45,9 @@ void PerfRun::end(std::string failure) {
   }
   ended_at_ = Clock::now();
   cpu_seconds_ += process_cpu_seconds();
+  const auto server_cpu = seconds_of(server_clock_);
+  server_cpu_seconds_ =
+      server_cpu && server_cpu_seconds_ ? std::optional(*server_cpu - *server_cpu_seconds_) : std::nullopt;
   failure_ = std::move(failure);
   is_over_.store(true, std::memory_order_relaxed);
   ended_.notify_all();
@@ -52,17 +67,25 @@ std::optional<std::chrono::duration<double>> PerfRun::elapsed() const {
 }
 
 void ConnectedPerfApplication::start(Connect connect) {
-  for (std::uint64_t context = 0; context < wanted_; ++context) {
-    if (const auto started = connect(context); !started) {
-      run().fail(destination().shown + ": " + started.error().message);
-      return;
-    }
+  connect_ = std::move(connect);
+  for (std::uint64_t begun = 0; begun < kHandshakesAtOnce; ++begun) {
+    connect_one();
+  }
+}
+
+void ConnectedPerfApplication::connect_one() {
+  if (begun_ == wanted_ || run().is_over()) {
+    return;
+  }
+  if (const auto started = connect_(begun_++); !started) {
+    run().fail(destination().shown + ": " + started.error().message);
   }
 }
 
 void ConnectedPerfApplication::on_connection(krepis::Connection& connection) {
   connections_.push_back(&connection);
   if (connections_.size() < wanted_ || run().is_over()) {
+    connect_one();
     return;
   }
   run().begin();

@@ -4,6 +4,8 @@
 
 #include <krepis/krepis.hpp>
 
+#include <time.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -25,6 +27,9 @@ class PerfRun {
  public:
   using Clock = std::chrono::steady_clock;
 
+  // `server_clock` is the CPU clock of a server on this machine, whose time is then measured too.
+  explicit PerfRun(std::optional<clockid_t> server_clock = std::nullopt) : server_clock_(server_clock) {}
+
   // The measured time starts: connections are there.
   void begin();
   void count(std::uint64_t units) { units_.fetch_add(units, std::memory_order_relaxed); }
@@ -42,6 +47,8 @@ class PerfRun {
   // After the end.
   [[nodiscard]] const std::string& failure() const { return failure_; }  // empty: finished
   [[nodiscard]] double cpu_seconds() const { return cpu_seconds_; }      // of this process, user and system
+  // The same of the server; nothing when it was not asked for, or when the server has ended meanwhile.
+  [[nodiscard]] std::optional<double> server_cpu_seconds() const { return server_cpu_seconds_; }
   [[nodiscard]] const LatencyHistogram& latencies() const { return latencies_; }
 
   // Thread: the client's until the end, then any.
@@ -50,6 +57,7 @@ class PerfRun {
  private:
   void end(std::string failure);
 
+  const std::optional<clockid_t> server_clock_;
   std::atomic<std::uint64_t> units_ = 0;
   std::atomic<bool> is_over_ = false;
   mutable std::mutex mutex_;
@@ -57,6 +65,7 @@ class PerfRun {
   std::optional<Clock::time_point> started_at_;
   std::optional<Clock::time_point> ended_at_;
   double cpu_seconds_ = 0;
+  std::optional<double> server_cpu_seconds_;
   std::string failure_;
   LatencyHistogram latencies_;
 };
@@ -85,7 +94,8 @@ class PerfApplication : public krepis::Application {
   krepis::Worker* worker_ = nullptr;
 };
 
-// Opens its connections first and starts to measure when all of them are there. Losing one fails the run.
+// Opens its connections first, some at a time, and starts to measure when all of them are there. Losing one
+// fails the run.
 class ConnectedPerfApplication : public PerfApplication {
  public:
   ConnectedPerfApplication(std::shared_ptr<PerfRun> run, Destination destination, std::uint64_t connections)
@@ -100,7 +110,11 @@ class ConnectedPerfApplication : public PerfApplication {
   virtual void begin_work(krepis::Connection& connection) = 0;
 
  private:
+  void connect_one();
+
   std::uint64_t wanted_;
+  std::uint64_t begun_ = 0;
+  Connect connect_;
   std::vector<krepis::Connection*> connections_;
 };
 

@@ -19,6 +19,7 @@ knul_house_test(layout_is_clang_format "${scripts}/format.sh" --check)
 foreach(script IN ITEMS check_layers check_length check_symbols sum_tests)
   knul_house_test(${script}_refuses_bad_input Python3::Interpreter "${scripts}/${script}.py" --self-test)
 endforeach()
+knul_house_test(bench_tables_add_up Python3::Interpreter "${PROJECT_SOURCE_DIR}/bench/suite_test.py")
 
 set(sans_io_archives "")
 foreach(folder IN ITEMS base quic)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the release preset and measures: first the server as a whole beside the machine's ceiling
-# (bench/run.py: one table, and build/bench.json), then the Google Benchmark programs (JSON in build/bench).
+# Builds the release preset and measures: first the server as a whole beside its targets and the machine's ceiling
+# (bench/run.py: one table, build/bench.json and build/bench.svg), then the Google Benchmark programs (JSON in
+# build/bench). bench/README.md says how to read it.
 #   scripts/bench.sh                  everything
 #   scripts/bench.sh NAME...          only these programs, such as ffi_bench; "server" is bench/run.py
 #   RUNS=9 scripts/bench.sh server    more runs of each figure (default 5)

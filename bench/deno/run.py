@@ -10,53 +10,25 @@ import argparse
 import json
 import os
 import platform
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 GIB = 1 << 30
 
 sys.path.insert(0, os.path.dirname(HERE))
-from processes import cpu_seconds, resident_bytes, run_json  # noqa: E402
+from suite.processes import cpu_seconds, resident_bytes, run_json  # noqa: E402
+from suite.servers import DenoServer, deno_executable  # noqa: E402
 
 
-def deno_executable():
-    script = 'import("./tests/interop/setup.mjs").then((m) => console.log(m.deno_executable()))'
-    return subprocess.run(["node", "-e", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-
-class Server:
+def start(options, folder, kind, mode="streams"):
     """One of the two programs, from its first line to SIGTERM."""
-
-    def __init__(self, options, folder, kind, mode="streams"):
-        certificate = [f"{folder}/cert.pem", f"{folder}/key.pem"]
-        command = [options.deno, "run", "--quiet", "--no-check", "--cached-only", "--config", f"{HERE}/deno.json"]
-        if kind == "adapter":
-            command += ["--allow-ffi", "--allow-env=KREPIS_LIBRARY", f"{HERE}/adapter_server.ts", *certificate,
-                        str(options.workers), mode]
-        else:
-            command += ["--allow-net", "--allow-read", f"{HERE}/builtin_server.ts", *certificate]
-        library = os.path.abspath(f"{options.bin}/libknul.so.1")
-        env = {**os.environ, "KREPIS_LIBRARY": library, "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
-        event = json.loads(self.process.stdout.readline())
-        self.port = event["port"]
-        self.pid = event["pid"]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+    certificate = [f"{folder}/cert.pem", f"{folder}/key.pem"]
+    library = {"KREPIS_LIBRARY": os.path.abspath(f"{options.bin}/libknul.so.1")}
+    more = [str(options.workers), mode] if kind == "adapter" else []
+    return DenoServer(options.deno, os.path.dirname(HERE), kind, [*certificate, *more], environment=library)
 
 
 def measured(server, command):
@@ -92,7 +64,7 @@ def measure_rows(options, folder, results):
     for run in range(options.runs):
         for title, mode, flags, key, units in cases(options):
             for kind in ("adapter", "builtin"):
-                with Server(options, folder, kind, mode) as server:
+                with start(options, folder, kind, mode) as server:
                     client = [knul, "perf", f"127.0.0.1:{server.port}", "--insecure", "--json"]
                     warm = ["--requests", "2000", "--depth", "16"]
                     run_json([*client, *warm])
@@ -107,7 +79,7 @@ def measure_rows(options, folder, results):
 def measure_datagrams(options, folder, results):
     seconds = "0.5" if options.quick else "3"
     for kind in ("adapter", "builtin"):
-        with Server(options, folder, kind) as server:
+        with start(options, folder, kind) as server:
             client = [f"{options.bin}/bench/datagram_client", str(server.port), seconds, "64"]
             report = measured(server, client)
         figures = results.setdefault("datagrams/s there and back, 1,000 B", {}).setdefault(kind, [])
@@ -119,7 +91,7 @@ def measure_memory(options, folder, results):
     count = 1_000 if options.quick else 10_000
     knul = f"{options.bin}/cli/knul"
     for kind in ("adapter", "builtin"):
-        with Server(options, folder, kind, "requests") as server:
+        with start(options, folder, kind, "requests") as server:
             before = resident_bytes(server.pid, "Rss")
             run_json([knul, "perf", f"127.0.0.1:{server.port}", "--insecure", "--json", "--handshakes", str(count),
                       "--parallel", "16"])

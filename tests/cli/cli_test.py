@@ -84,6 +84,8 @@ class Usage(KnulTest):
         self.assert_fails(run("perf", "localhost", "--download", "1"), 2, "HOST:PORT")
         self.assert_fails(run("perf", "localhost:1", "--download", "1X"), 2, "1X")
         self.assert_fails(run("perf", "localhost:1", "--download", "0"), 2, "--duration")
+        self.assert_fails(run("perf", "localhost:1", "--requests", "9", "--active", "2"), 2, "--connections")
+        self.assert_fails(run("perf", "localhost:1", "--requests", "9", "--server-pid", "99999999"), 2, "99999999")
         self.assert_fails(run("get", "localhost:1"), 2, "PATH")
         self.assert_fails(run("get", "localhost:1", "/x", "--ca", "/nothing.pem"), 2, "/nothing.pem")
 
@@ -245,6 +247,28 @@ class Perf(KnulTest):
             self.assertGreater(report["p50_us"], 0)
             self.assertGreaterEqual(report["p99_us"], report["p50_us"])
             self.assertEqual(server.drain()[1]["stats"]["total_requests"], 2000)
+
+    def test_makes_exactly_the_requests_asked_for_in_turns(self):
+        with Server(self.folder, "--service", "perf") as server:
+            arguments = ("--requests", "500", "--depth", "4", "--connections", "100", "--active", "3")
+            (report,) = self.measure(server, *arguments)
+            self.assertEqual((report["requests"], report["connections"]), (500, 100))
+            self.assertEqual(server.drain()[1]["stats"]["total_requests"], 500)
+
+    def test_tells_the_cpu_time_of_the_server_without_that_of_the_connections(self):
+        with Server(self.folder, "--service", "perf") as server:
+            pid = str(server.listening["pid"])
+            arguments = ("--download", "1M", "--requests", "1", "--connections", "50", "--server-pid", pid)
+            down, requests = self.measure(server, *arguments)
+            self.assertGreater(down["server_cpu_seconds"], requests["server_cpu_seconds"])
+            self.assertGreater(requests["server_cpu_seconds"], 0)
+
+    def test_closes_idle_connections_when_it_is_told_to(self):
+        arguments = ("--idle-timeout", "1000", "--requests", "0", "--duration", "60", "--connections", "2",
+                     "--active", "1", "--depth", "1", "--response-bytes", "100G")
+        with Server(self.folder, "--service", "perf") as server:
+            result = run("perf", f"localhost:{server.port}", "--ca", self.ca, *arguments)
+            self.assert_fails(result, 1, "timed out")
 
     def test_makes_exactly_the_handshakes_asked_for(self):
         with Server(self.folder, "--service", "perf") as server:
