@@ -259,7 +259,7 @@ class Connection final
   }
   void wake() const;
   [[nodiscard]] bool may_sleep() const;
-  void note_activity() { sleeps_at_ = last_now_ + environment_.transport.hibernate_after; }
+  void note_activity();
   void free_spare_memory();
 
   // connection_write.cpp
@@ -313,6 +313,7 @@ class Connection final
   bool is_handshake_confirmed_ = false;
   bool is_resumed_ = false;
   bool is_credit_frozen_ = false;
+  bool has_carried_streams_ = false;
   bool has_next_keys_ = false;
   base::Instant last_now_;
   base::Instant sleeps_at_;     // unless a packet comes or goes before

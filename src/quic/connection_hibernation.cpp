@@ -1,7 +1,15 @@
 // Hibernation: the library's memory of an idle connection is packed until the connection is used again.
 #include "quic/connection.hpp"
 
+#include <algorithm>
+
 namespace knul::quic {
+namespace {
+
+// A client that asks for nothing right after its handshake keeps a connection in stock.
+constexpr base::Duration kUnusedFor = std::chrono::milliseconds(100);
+
+}  // namespace
 
 void Connection::wake() const {
   if (is_asleep()) [[unlikely]] {
@@ -14,6 +22,11 @@ void Connection::wake() const {
 bool Connection::may_sleep() const {
   return arena_.has_value() && is_handshake_confirmed_ && streams_.empty() && stream_orders_.empty() &&
          datagrams_.is_empty() && !is_linked() && !is_over();
+}
+
+void Connection::note_activity() {
+  const base::Duration after = environment_.transport.hibernate_after;
+  sleeps_at_ = last_now_ + (has_carried_streams_ ? after : std::min(after, kUnusedFor));
 }
 
 void Connection::try_sleep(base::Instant now) {

@@ -16,6 +16,7 @@ constexpr std::size_t kDatagramOverheadBytes = 1 + NGTCP2_MAX_CIDLEN + 4 + 16 + 
 Stream& Connection::add_stream(std::int64_t id) {
   PooledPtr<Stream>& slot = streams_[id];
   slot = make_pooled<Stream>(environment_.blocks, id, last_now_, environment_.blocks);
+  has_carried_streams_ = true;
   environment_.counters.streams_active.add();
   count_opened(*slot);
   return *slot;

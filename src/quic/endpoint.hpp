@@ -10,6 +10,7 @@
 
 #include "base/datagram.hpp"
 #include "base/deadline_heap.hpp"
+#include "base/token_bucket.hpp"
 #include "quic/address_counter.hpp"
 #include "quic/block_pool.hpp"
 #include "quic/closing_table.hpp"
@@ -116,6 +117,7 @@ class Endpoint final : private ConnectionHost {
   ClosingTable closing_;
   RouteTable routes_;
   base::DeadlineHeap<Connection> deadlines_;
+  base::TokenBucket sleeps_;
   absl::flat_hash_map<std::uint64_t, Entry> connections_;
   WriteList write_list_;
   std::uint64_t next_number_ = 1;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "quic/endpoint.hpp"
+#include "quic/poisoning_pages_test_support.hpp"
 #include "quic/seeded_random_test_support.hpp"
 #include "support/temporary_folder.h"
 #include "support/test_certificates.h"
@@ -114,6 +115,7 @@ class EndpointPair {
   static EndpointOptions options() {
     EndpointOptions options;
     options.static_secret.assign(32, 7);
+    options.pages = &PoisoningPages::shared();
     return options;
   }
   static std::shared_ptr<const TlsServerContext> server_tls(std::vector<std::string> alpn) {

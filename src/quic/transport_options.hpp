@@ -24,7 +24,7 @@ struct TransportOptions {
   std::size_t datagram_queue = 256;  // unsent datagrams; 0: datagrams are not offered
   CongestionControl congestion_control = CongestionControl::kCubic;
   std::size_t max_udp_payload_bytes = 1'452;
-  base::Duration hibernate_after = std::chrono::seconds(5);  // of being idle; 0: never
+  base::Duration hibernate_after = std::chrono::seconds(2);  // of being idle; 0: never
 };
 
 }  // namespace knul::quic

@@ -5,6 +5,7 @@
 
 #include "quic/connection_id.hpp"
 #include "quic/endpoint_pair_test_support.hpp"
+#include "quic/poisoning_pages_test_support.hpp"
 
 namespace knul::sim {
 namespace {
@@ -31,6 +32,9 @@ base::SocketAddress address_of(IpVersion ip, const std::string& v4, const std::s
 quic::EndpointOptions base_options() {
   quic::EndpointOptions options;
   options.static_secret.assign(32, 7);
+  // Soon, so that connections hibernate in every scenario.
+  options.transport.hibernate_after = std::chrono::milliseconds(20);
+  options.pages = &quic::PoisoningPages::shared();
   return options;
 }
 
