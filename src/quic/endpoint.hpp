@@ -103,6 +103,7 @@ class Endpoint final : private ConnectionHost {
   ConnectionIdCodec codec_;
   BlockPool blocks_;  // before what takes blocks from it
   SendBudget send_budget_;
+  ReceiveBudget receive_budget_;
   std::string accepted_alpn_;
   base::SipKey hash_key_;
   ConnectionEnvironment environment_;

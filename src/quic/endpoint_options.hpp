@@ -38,6 +38,7 @@ struct EndpointOptions {
   std::uint64_t max_half_open = 4'096;
   std::uint64_t max_connections_per_address = 0;  // 0: no limit
   std::uint64_t send_buffer_bytes = 1 << 30;
+  std::uint64_t receive_window_bytes = 1 << 30;  // of all connections beyond their initial windows
 };
 
 }  // namespace knul::quic
