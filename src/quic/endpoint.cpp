@@ -32,6 +32,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
       log_(log),
       counters_(counters),
       codec_(options_.worker, options_.workers),
+      blocks_(counters),
       send_budget_{options_.send_buffer_bytes, 0, false},
       receive_budget_{options_.receive_window_bytes, 0},
       accepted_alpn_(options_.server_tls == nullptr ? "none" : join(options_.server_tls->alpn())),
