@@ -286,9 +286,10 @@ struct ConnectionOptions {
   std::uint64_t initial_max_stream_data_bytes = 256 << 10;  // stream window at first
   std::uint64_t max_window_bytes = 24 << 20;                // limit of window auto-tuning, connection
   std::uint64_t max_stream_window_bytes = 16 << 20;         // limit of window auto-tuning, stream
-  std::uint64_t stream_send_buffer_bytes = 1 << 20;         // unacknowledged and unsent bytes per stream
-  std::uint64_t connection_send_buffer_bytes = 16 << 20;    // per connection
-  std::uint64_t datagram_queue = 256;  // unsent datagrams per connection; 0: no datagrams
+  std::uint64_t stream_send_buffer_bytes = 1 << 20;       // unacknowledged and unsent bytes per stream; twice
+                                                          // what is in flight where that is more
+  std::uint64_t connection_send_buffer_bytes = 16 << 20;  // per connection
+  std::uint64_t datagram_queue = 256;                     // unsent datagrams per connection; 0: no datagrams
 
   std::string congestion_control = "cubic";          // "cubic", "bbr", "reno"
   std::string packet_protection = "auto";            // "auto": intel-ipsec-mb where build and processor have
@@ -314,6 +315,8 @@ struct ServerOptions : ConnectionOptions {
   std::uint64_t max_connections_per_address = 0;     // per source IPv4 address or IPv6 /64; 0: no cap
   std::uint64_t max_half_open = 4'096;               // handshakes under way, per server
   std::uint64_t server_send_buffer_bytes = 1 << 30;  // per server, split evenly over its workers
+  // How far receive windows of all connections may grow beyond the initial ones; per server, split evenly.
+  std::uint64_t server_receive_window_bytes = 1 << 30;
   std::string retry = "auto";     // address validation (RFC 9000 §8.1.2): "never", "always", or "auto": from
                                   // half of max_half_open on
   std::string steering = "auto";  // "auto": by connection ID in the kernel, else one shared socket;

@@ -37,6 +37,43 @@ TEST(DeadlineHeap, CancelsAnItemArmedForNever) {
   EXPECT_FALSE(item.is_armed());
 }
 
+TEST(DeadlineHeap, GivesNothingBeforeADeadlineThatHasMovedFurther) {
+  DeadlineHeap<Item> heap;
+  std::vector<Item> items(100);
+  for (Item& item : items) {
+    heap.arm(item, at(10));
+    heap.arm(item, at(20));
+  }
+  EXPECT_LE(heap.soonest(), at(20));
+  EXPECT_EQ(heap.take_due(at(19)), nullptr);
+  EXPECT_EQ(heap.soonest(), at(20));
+  EXPECT_NE(heap.take_due(at(20)), nullptr);
+}
+
+TEST(DeadlineHeap, KnowsTheSoonestOfAFewThatHaveMoved) {
+  DeadlineHeap<Item> heap;
+  std::vector<Item> items(3);
+  for (Item& item : items)
+    heap.arm(item, at(10));
+  heap.arm(items[0], at(30));
+  heap.arm(items[1], at(20));
+  heap.arm(items[2], at(40));
+  EXPECT_EQ(heap.soonest(), at(20));
+}
+
+TEST(DeadlineHeap, FollowsADeadlineThatMovesNearerAgain) {
+  DeadlineHeap<Item> heap;
+  std::vector<Item> items(2);
+  heap.arm(items[0], at(20));
+  heap.arm(items[1], at(30));
+  heap.arm(items[1], at(50));
+  heap.arm(items[1], at(40));
+  heap.arm(items[1], at(10));
+  EXPECT_EQ(heap.soonest(), at(10));
+  EXPECT_EQ(heap.take_due(at(20)), &items[1]);
+  EXPECT_EQ(heap.take_due(at(20)), &items[0]);
+}
+
 TEST(DeadlineHeap, AgreesWithSortingAfterRandomArmsAndCancels) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -58,10 +95,14 @@ TEST(DeadlineHeap, AgreesWithSortingAfterRandomArmsAndCancels) {
   }
   std::ranges::sort(expected);
   std::vector<Instant> given;
-  while (!heap.is_empty()) {
-    given.push_back(heap.soonest());
-    heap.take_due(heap.soonest());
+  for (int ms = 0; ms < 1'000; ++ms) {
+    EXPECT_GE(heap.soonest(), at(ms));
+    while (const Item* due = heap.take_due(at(ms))) {
+      EXPECT_FALSE(due->is_armed());
+      given.push_back(at(ms));
+    }
   }
+  EXPECT_TRUE(heap.is_empty());
   EXPECT_EQ(given, expected);
 }
 

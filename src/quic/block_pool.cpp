@@ -20,6 +20,7 @@ std::size_t size_of(unsigned index) { return BlockPool::kSmallestBytes << index;
 
 BlockPool::~BlockPool() {
   for (Size& size : sizes_) {
+    counters_.pool_kept_bytes.sub(size.kept_bytes);
     while (size.first != nullptr) {
       ::operator delete(std::exchange(size.first, size.first->next));
     }
@@ -30,8 +31,14 @@ void* BlockPool::take(std::size_t bytes) {
   const unsigned index = index_of(bytes);
   Size& size = sizes_[index];
   if (size.first == nullptr) {
-    return ::operator new(size_of(index));
+    void* const block = ::operator new(size_of(index));
+    counters_.pool_blocks_allocated.add();
+    counters_.pool_used_bytes.add(size_of(index));
+    return block;
   }
+  counters_.pool_blocks_reused.add();
+  counters_.pool_used_bytes.add(size_of(index));
+  counters_.pool_kept_bytes.sub(size_of(index));
   size.kept_bytes -= size_of(index);
   return std::exchange(size.first, size.first->next);
 }
@@ -39,10 +46,12 @@ void* BlockPool::take(std::size_t bytes) {
 void BlockPool::give(void* block, std::size_t bytes) noexcept {
   const unsigned index = index_of(bytes);
   Size& size = sizes_[index];
+  counters_.pool_used_bytes.sub(size_of(index));
   if (size.kept_bytes >= kKeptBytes) {
     ::operator delete(block);
     return;
   }
+  counters_.pool_kept_bytes.add(size_of(index));
   size.kept_bytes += size_of(index);
   size.first = new (block) Free{size.first};
 }

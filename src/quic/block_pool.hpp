@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "stats/worker_counters.hpp"
+
 namespace knul::quic {
 
 // Blocks by powers of two. Of each size at most kKeptBytes are kept while unused, so that what a flood took
@@ -20,7 +22,8 @@ class BlockPool {
   static constexpr std::size_t kLargestBytes = 64 * 1'024;
   static constexpr std::size_t kKeptBytes = 4 << 20;
 
-  BlockPool() = default;
+  // Lifetime: `counters` longer.
+  explicit BlockPool(stats::WorkerCounters& counters) : counters_(counters) {}
   ~BlockPool();
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
@@ -40,6 +43,7 @@ class BlockPool {
   };
   static constexpr std::size_t kSizes = 11;
 
+  stats::WorkerCounters& counters_;
   std::array<Size, kSizes> sizes_;
 };
 

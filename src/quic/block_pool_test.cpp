@@ -9,7 +9,8 @@ namespace knul::quic {
 namespace {
 
 TEST(BlockPool, GivesABlockAgainForAnySizeThatFitsIt) {
-  BlockPool pool;
+  stats::WorkerCounters counters;
+  BlockPool pool{counters};
   void* first = pool.take(1'000);
   pool.give(first, 1'000);
   EXPECT_NE(PooledBlock(pool, 512).data(), first);
@@ -17,7 +18,8 @@ TEST(BlockPool, GivesABlockAgainForAnySizeThatFitsIt) {
 }
 
 TEST(BlockPool, GivesBlocksThatDoNotOverlap) {
-  BlockPool pool;
+  stats::WorkerCounters counters;
+  BlockPool pool{counters};
   std::vector<std::vector<PooledBlock>> blocks;
   for (std::size_t bytes = 1; bytes <= BlockPool::kLargestBytes; bytes = bytes * 3 + 1) {
     auto& of_size = blocks.emplace_back();
@@ -36,7 +38,8 @@ TEST(BlockPool, GivesBlocksThatDoNotOverlap) {
 }
 
 TEST(BlockPool, ReturnsABlockWhenItsOwnerGoes) {
-  BlockPool pool;
+  stats::WorkerCounters counters;
+  BlockPool pool{counters};
   const PooledBlock kept(pool, 100);
   const std::uint8_t* address = nullptr;
   {
@@ -48,13 +51,41 @@ TEST(BlockPool, ReturnsABlockWhenItsOwnerGoes) {
   EXPECT_EQ(PooledBlock(pool, 100).data(), address);
 }
 
+TEST(BlockPool, CountsWhatItReusesKeepsAndHasLent) {
+  stats::WorkerCounters counters;
+  {
+    BlockPool pool{counters};
+    { const PooledBlock first(pool, 1'000); }
+    const PooledBlock again(pool, 1'000);
+    { const PooledBlock other(pool, 100); }
+    EXPECT_EQ(counters.pool_blocks_allocated.load(), 2U);
+    EXPECT_EQ(counters.pool_blocks_reused.load(), 1U);
+    EXPECT_EQ(counters.pool_used_bytes.load(), 1'024U);
+    EXPECT_EQ(counters.pool_kept_bytes.load(), 128U);
+  }
+  EXPECT_EQ(counters.pool_used_bytes.load(), 0U);
+  EXPECT_EQ(counters.pool_kept_bytes.load(), 0U);
+}
+
+TEST(BlockPool, CountsABlockThatIsNotKept) {
+  stats::WorkerCounters counters;
+  BlockPool pool{counters};
+  std::vector<PooledBlock> many;
+  for (std::size_t bytes = 0; bytes <= BlockPool::kKeptBytes; bytes += BlockPool::kLargestBytes)
+    many.emplace_back(pool, BlockPool::kLargestBytes);
+  many.clear();
+  EXPECT_EQ(counters.pool_used_bytes.load(), 0U);
+  EXPECT_EQ(counters.pool_kept_bytes.load(), BlockPool::kKeptBytes);
+}
+
 TEST(BlockPool, DestroysTheObjectInABlock) {
   struct Watched {
     explicit Watched(bool& flag) noexcept : is_gone(flag) {}
     ~Watched() { is_gone = true; }
     bool& is_gone;
   };
-  BlockPool pool;
+  stats::WorkerCounters counters;
+  BlockPool pool{counters};
   bool is_gone = false;
   make_pooled<Watched>(pool, is_gone).reset();
   EXPECT_TRUE(is_gone);

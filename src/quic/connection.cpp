@@ -31,7 +31,12 @@ Error library_error(const char* what, int code) {
 
 Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t number, bool is_server,
                        base::Instant now)
-    : environment_(environment), number_(number), is_server_(is_server), last_now_(now), sleeps_at_(now) {
+    : environment_(environment),
+      number_(number),
+      is_server_(is_server),
+      last_now_(now),
+      sleeps_at_(now),
+      window_(environment.transport.initial_max_data_bytes, now) {
   conn_ref_.get_conn = &native_of;
   conn_ref_.protection = environment.protection;
   if (environment.arenas != nullptr) {
@@ -47,6 +52,8 @@ Connection::~Connection() {
   }
   environment_.counters.streams_active.sub(streams_.size());
   release_buffered(buffered_bytes_);
+  environment_.receive_budget.granted_bytes -= window_.beyond_initial_bytes();
+  environment_.counters.receive_window_granted_bytes.sub(window_.beyond_initial_bytes());
 }
 
 base::Result<std::unique_ptr<Connection>> Connection::accept(const ConnectionEnvironment& environment,

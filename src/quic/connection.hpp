@@ -29,6 +29,7 @@
 #include "quic/datagram_queue.hpp"
 #include "quic/frame_scanner.hpp"
 #include "quic/protection_library.hpp"
+#include "quic/receive_window.hpp"
 #include "quic/reset_tokens.hpp"
 #include "quic/stream.hpp"
 #include "quic/tls_context.hpp"
@@ -83,6 +84,7 @@ struct ConnectionEnvironment {
   ArenaPool* arenas;                    // null: the library's memory is the heap's
   BlockPool& blocks;
   SendBudget& send_budget;
+  ReceiveBudget& receive_budget;
   base::RandomSource& random;
   base::LogSink& log;
   stats::WorkerCounters& counters;
@@ -286,7 +288,8 @@ class Connection final
   void handle_stop_sending(const StopSending& frame);
   void handle_closed_below(Stream& stream);
   void finish_stream(Stream& stream);
-  void return_credit(const Stream& stream, std::uint64_t bytes);
+  void return_credit(Stream& stream, std::uint64_t bytes);
+  [[nodiscard]] std::uint64_t take_connection_credit();
   void end_receiving(Stream& stream);
   void count_opened(const Stream& stream);
 
@@ -329,6 +332,8 @@ class Connection final
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
   std::array<StreamQueue, Stream::kUrgencies> send_queues_;
   DatagramQueue datagrams_;
+  ReceiveWindow window_;
+  std::uint64_t in_flight_bytes_ = 0;  // after the last write
   std::uint64_t buffered_bytes_ = 0;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;

@@ -15,8 +15,9 @@ constexpr std::size_t kDatagramOverheadBytes = 1 + NGTCP2_MAX_CIDLEN + 4 + 16 + 
 
 Stream& Connection::add_stream(std::int64_t id) {
   PooledPtr<Stream>& slot = streams_[id];
-  slot = make_pooled<Stream>(environment_.blocks, id, last_now_, environment_.blocks);
   has_carried_streams_ = true;
+  slot = make_pooled<Stream>(environment_.blocks, id, last_now_,
+                             environment_.transport.initial_max_stream_data_bytes, environment_.blocks);
   environment_.counters.streams_active.add();
   count_opened(*slot);
   return *slot;
@@ -65,7 +66,10 @@ std::size_t Connection::writable_bytes(const Stream& stream) const {
   const auto left = [](std::uint64_t limit, std::uint64_t used) {
     return static_cast<std::size_t>(limit > used ? limit - used : 0);
   };
-  return std::min({left(environment_.transport.stream_send_buffer_bytes, stream.send.size()),
+  // A stream may hold what is in flight on a fast long path and as much again to follow it.
+  const std::uint64_t stream_limit =
+      std::max<std::uint64_t>(environment_.transport.stream_send_buffer_bytes, 2 * in_flight_bytes_);
+  return std::min({left(stream_limit, stream.send.size()),
                    left(environment_.transport.connection_send_buffer_bytes, buffered_bytes_),
                    left(environment_.send_budget.limit_bytes, environment_.send_budget.used_bytes)});
 }
@@ -192,16 +196,35 @@ void Connection::release_stream(Stream& stream) {
   }
 }
 
-void Connection::return_credit(const Stream& stream, std::uint64_t bytes) {
-  if (bytes == 0 || is_over()) {
+void Connection::return_credit(Stream& stream, std::uint64_t bytes) {
+  if (is_over()) {
     return;
   }
-  if (!stream.is_closed_below) {
-    // A stream that the library has dropped meanwhile needs no credit, so the result does not matter.
-    ngtcp2_conn_extend_max_stream_offset(conn(), stream.id, bytes);
+  if (window_.consume(bytes)) {
+    ngtcp2_conn_extend_max_offset(conn(), take_connection_credit());
+    schedule();
   }
-  ngtcp2_conn_extend_max_offset(conn(), bytes);
-  schedule();
+  if (!stream.is_receive_over && !stream.is_closed_below && stream.window.consume(bytes)) {
+    // More than its connection's would be of no use to a stream.
+    const std::uint64_t most = std::min(environment_.transport.max_stream_window_bytes, window_.bytes());
+    const std::uint64_t credit = stream.window.take_credit({last_now_, transport_state().smoothed_rtt, most});
+    // A stream that the library has dropped meanwhile needs no credit, so the result does not matter.
+    ngtcp2_conn_extend_max_stream_offset(conn(), stream.id, credit);
+    schedule();
+  }
+}
+
+std::uint64_t Connection::take_connection_credit() {
+  ReceiveBudget& budget = environment_.receive_budget;
+  const std::uint64_t before = window_.bytes();
+  const std::uint64_t limit = std::max(environment_.transport.max_window_bytes, before);
+  const std::uint64_t most = before + std::min(limit - before, budget.left_bytes());
+  const std::uint64_t credit =
+      window_.take_credit({last_now_, transport_state().smoothed_rtt, most, budget.is_short()});
+  // Modulo 2^64: a window that has become smaller takes off.
+  budget.granted_bytes += window_.bytes() - before;
+  environment_.counters.receive_window_granted_bytes.add(window_.bytes() - before);
+  return credit;
 }
 
 void Connection::end_receiving(Stream& stream) {

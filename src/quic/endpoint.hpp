@@ -109,6 +109,7 @@ class Endpoint final : private ConnectionHost {
   ResetTokens reset_tokens_;
   SendBudget send_budget_;
   TicketStore tickets_;
+  ReceiveBudget receive_budget_;
   std::string accepted_alpn_;
   base::SipKey hash_key_;
   ConnectionEnvironment environment_;

@@ -41,6 +41,7 @@ struct EndpointOptions {
   std::uint64_t max_connections_per_address = 0;  // 0: no limit
   std::uint64_t send_buffer_bytes = 1 << 30;
   base::PageSource* pages = nullptr;  // null: no connection hibernates. Lifetime: longer than the endpoint
+  std::uint64_t receive_window_bytes = 1 << 30;  // of all connections beyond their initial windows
 };
 
 }  // namespace knul::quic

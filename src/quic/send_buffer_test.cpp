@@ -22,7 +22,8 @@ std::vector<std::uint8_t> unsent_bytes(const SendBuffer& buffer) {
 }
 
 TEST(SendBuffer, KeepsBytesAtTheirAddressUntilAcknowledged) {
-  BlockPool pool;
+  stats::WorkerCounters counters;
+  BlockPool pool{counters};
   SendBuffer buffer(pool);
   const std::vector<std::uint8_t> first(500, 'a');
   buffer.append_copy(first);
@@ -35,7 +36,8 @@ TEST(SendBuffer, KeepsBytesAtTheirAddressUntilAcknowledged) {
 }
 
 TEST(SendBuffer, GathersNoMoreThanEnough) {
-  BlockPool pool;
+  stats::WorkerCounters counters;
+  BlockPool pool{counters};
   SendBuffer buffer(pool);
   for (int i = 0; i < 5; ++i)
     buffer.append_copy(std::vector<std::uint8_t>(BlockPool::kLargestBytes, 'a'));
@@ -45,7 +47,8 @@ TEST(SendBuffer, GathersNoMoreThanEnough) {
 }
 
 TEST(SendBuffer, ReleasesASharedOwnerWhenItsBytesAreAcknowledged) {
-  BlockPool pool;
+  stats::WorkerCounters counters;
+  BlockPool pool{counters};
   SendBuffer buffer(pool);
   auto owner = std::make_shared<std::vector<std::uint8_t>>(1'000, 7);
   buffer.append_shared(owner, *owner);
@@ -61,7 +64,8 @@ TEST(SendBuffer, GivesBackExactlyWhatWasAppendedThroughRandomUse) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  BlockPool pool;
+  stats::WorkerCounters counters;
+  BlockPool pool{counters};
   SendBuffer buffer(pool);
   auto shared = std::make_shared<std::vector<std::uint8_t>>(5'000);
   std::iota(shared->begin(), shared->end(), std::uint8_t{3});

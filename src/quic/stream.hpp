@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/time.hpp"
+#include "quic/receive_window.hpp"
 #include "quic/send_buffer.hpp"
 
 namespace knul::quic {
@@ -16,8 +17,8 @@ namespace knul::quic {
 
 // Lifetime: owned by its Connection, until ConnectionObserver::on_stream_closed has returned.
 struct Stream : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
-  Stream(std::int64_t stream_id, base::Instant now, BlockPool& pool) noexcept
-      : id(stream_id), opened_at(now), send(pool) {}
+  Stream(std::int64_t stream_id, base::Instant now, std::uint64_t window_bytes, BlockPool& pool) noexcept
+      : id(stream_id), opened_at(now), send(pool), window(window_bytes, now) {}
 
   const std::int64_t id;
   const base::Instant opened_at;
@@ -29,6 +30,7 @@ struct Stream : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
   bool is_flow_blocked = false;  // waits for MAX_STREAM_DATA
   bool wants_writable = false;   // a write was cut short
 
+  ReceiveWindow window;
   std::uint64_t received_bytes = 0;
   std::uint64_t consumed_bytes = 0;
   bool is_receive_over = false;  // FIN delivered, reset by the peer, or stopped by us

@@ -39,8 +39,9 @@ TransportSettings::TransportSettings(const TransportOptions& options, ngtcp2_tst
   settings.cc_algo = algorithm(options.congestion_control);
   settings.initial_rtt = nanoseconds(kInitialRtt);
   settings.handshake_timeout = nanoseconds(options.handshake_timeout);
-  settings.max_window = options.max_window_bytes;
-  settings.max_stream_window = options.max_stream_window_bytes;
+  // The library's own tuning of windows knows no limit over all connections: receive_window.hpp does it.
+  settings.max_window = 0;
+  settings.max_stream_window = 0;
   settings.max_tx_udp_payload_size = options.max_udp_payload_bytes;
   std::size_t count = 0;
   // The library takes only probes above 1,200 bytes, which every path carries.

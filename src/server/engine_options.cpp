@@ -70,6 +70,7 @@ quic::EndpointOptions endpoint_options(const krepis::ServerOptions& options, uns
   endpoint.max_half_open = share(options.max_half_open, workers);
   endpoint.max_connections_per_address = share(options.max_connections_per_address, workers);
   endpoint.send_buffer_bytes = share(options.server_send_buffer_bytes, workers);
+  endpoint.receive_window_bytes = share(options.server_receive_window_bytes, workers);
   return endpoint;
 }
 
@@ -80,6 +81,7 @@ quic::EndpointOptions endpoint_options(const krepis::ClientOptions& options) {
   endpoint.resumes_sessions = options.resume_sessions;
   endpoint.max_connections = ~std::uint64_t{0};
   endpoint.max_half_open = ~std::uint64_t{0};
+  endpoint.receive_window_bytes = ~std::uint64_t{0};
   return endpoint;
 }
 

@@ -89,8 +89,10 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
   snapshot.certificate_expired = tls_->certificate_not_after() < std::time(nullptr) ? 1 : 0;
   snapshot.socket_receive_buffer_asked_bytes = socket.receive_buffer().asked_bytes;
   snapshot.socket_receive_buffer_bytes = socket.receive_buffer().got_bytes;
+  snapshot.socket_receive_buffer_limit_bytes = socket.receive_buffer().limit_bytes;
   snapshot.socket_send_buffer_asked_bytes = socket.send_buffer().asked_bytes;
   snapshot.socket_send_buffer_bytes = socket.send_buffer().got_bytes;
+  snapshot.socket_send_buffer_limit_bytes = socket.send_buffer().limit_bytes;
   snapshot.gso_enabled = socket.features().gso ? 1 : 0;
   snapshot.gro_enabled = socket.features().gro ? 1 : 0;
   snapshot.steering = sockets_.is_steered() ? "bpf" : "single_socket";

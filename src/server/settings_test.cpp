@@ -45,7 +45,8 @@ void put(ServerOptions& options, const Setting& setting, std::uint64_t value) {
 // Windows are checked against each other, so both ends of a pair move together.
 ServerOptions with(const Setting& setting, std::uint64_t value) {
   ServerOptions options = valid();
-  if (setting.name.ends_with("window_bytes") || setting.name.starts_with("initial_max")) {
+  const bool is_maximum = setting.name.starts_with("max_") && setting.name.ends_with("window_bytes");
+  if (is_maximum || setting.name.starts_with("initial_max")) {
     options.initial_max_data_bytes = options.initial_max_stream_data_bytes = setting.min;
     options.max_window_bytes = options.max_stream_window_bytes = setting.max;
   }

@@ -2,6 +2,9 @@
 
 #include <netinet/in.h>
 
+#include <fstream>
+#include <string>
+
 namespace knul::udp {
 
 int SocketCalls::open(int family) {
@@ -30,6 +33,12 @@ int SocketCalls::send(int fd, mmsghdr* messages, unsigned count) {
 
 int SocketCalls::receive(int fd, mmsghdr* messages, unsigned count) {
   return ::recvmmsg(fd, messages, count, MSG_DONTWAIT, nullptr);
+}
+
+std::size_t SocketCalls::core_limit(const char* name) {
+  std::ifstream file(std::string("/proc/sys/net/core/") + name);
+  std::size_t bytes = 0;
+  return file >> bytes ? bytes : 0;
 }
 
 SocketCalls& SocketCalls::system() {

@@ -22,6 +22,8 @@ class SocketCalls {
   virtual int local_address(int fd, sockaddr_storage* address, socklen_t* length);
   virtual int send(int fd, mmsghdr* messages, unsigned count);
   virtual int receive(int fd, mmsghdr* messages, unsigned count);
+  // Bytes of net.core.<name>, 0 when the kernel does not show it (in some network namespaces).
+  virtual std::size_t core_limit(const char* name);
 
   // The one that calls the kernel. Lifetime: the process.
   static SocketCalls& system();

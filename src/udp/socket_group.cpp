@@ -5,6 +5,28 @@
 #include <utility>
 
 namespace knul::udp {
+namespace {
+
+// One line for both buffers of all sockets, which are alike.
+void advise_on_buffers(const UdpSocket& socket, base::LogSink& log) {
+  std::string text;
+  std::string advice;
+  const auto look_at = [&](const BufferSize& size, const char* what, const char* limit) {
+    if (size.got_bytes < size.asked_bytes) {
+      text += (text.empty() ? "" : " and ") + std::string(what) + " buffer " +
+              std::to_string(size.got_bytes) + " of " + std::to_string(size.asked_bytes) + " bytes";
+      advice += std::string(" net.core.") + limit + "=" + std::to_string(size.asked_bytes);
+    }
+  };
+  look_at(socket.receive_buffer(), "receive", "rmem_max");
+  look_at(socket.send_buffer(), "send", "wmem_max");
+  if (!text.empty()) {
+    log.write(base::LogLevel::kWarning, "the kernel gave each socket less than was asked: " + text +
+                                            "; fast transfers may lose packets. As root: sysctl -w" + advice);
+  }
+}
+
+}  // namespace
 
 base::Result<SocketGroup> SocketGroup::open(const GroupOptions& options, base::LogSink& log,
                                             SocketCalls& calls) {
@@ -15,6 +37,7 @@ base::Result<SocketGroup> SocketGroup::open(const GroupOptions& options, base::L
     return std::move(first).error();
   }
   SocketGroup group(std::move(first).value(), options.layout.workers);
+  advise_on_buffers(group.sockets_.front(), log);
   if (options.layout.workers == 1 || options.steering == Steering::kOff) {
     return group;
   }

@@ -35,6 +35,39 @@ TEST_F(SocketGroupTest, GivesEveryWorkerItsOwnSocketOnOnePort) {
   }
 }
 
+// A kernel that gives no more than 100,000 bytes.
+class StingyCalls final : public SocketCalls {
+ public:
+  int get_option(int fd, int level, int name, void* value, socklen_t* length) override {
+    const int result = SocketCalls::get_option(fd, level, name, value, length);
+    if (level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF)) {
+      *static_cast<int*>(value) = 200'000;
+    }
+    return result;
+  }
+  std::size_t core_limit(const char*) override { return 100'000; }
+};
+
+TEST_F(SocketGroupTest, AdvisesOnceWhenTheKernelGivesLessThanWasAsked) {
+  StingyCalls calls;
+  GroupOptions group_options = options(4);
+  group_options.socket.receive_buffer_bytes = 4'000'000;
+  group_options.socket.send_buffer_bytes = 100'000;
+  auto group = SocketGroup::open(group_options, log_, calls).value();
+  EXPECT_EQ(group.send_socket(0).receive_buffer().limit_bytes, 100'000U);
+  ASSERT_EQ(log_.lines.size(), 1U);
+  EXPECT_NE(log_.lines[0].find("receive buffer 100000 of 4000000 bytes"), std::string::npos);
+  EXPECT_NE(log_.lines[0].find("sysctl -w net.core.rmem_max=4000000"), std::string::npos);
+  EXPECT_EQ(log_.lines[0].find("wmem_max"), std::string::npos);
+}
+
+TEST_F(SocketGroupTest, SaysNothingOfBuffersThatAreAsLargeAsAsked) {
+  GroupOptions group_options = options(2);
+  group_options.socket.receive_buffer_bytes = group_options.socket.send_buffer_bytes = 50'000;
+  ASSERT_TRUE(open(group_options));
+  EXPECT_TRUE(log_.lines.empty());
+}
+
 TEST_F(SocketGroupTest, OfOneWorkerDoesNotShareItsPort) {
   const auto group = open(options(1)).value();
   EXPECT_FALSE(group.is_steered());

@@ -61,8 +61,8 @@ base::Status UdpSocket::configure(const SocketOptions& options) {
   gro_ = options.use_gro && set_flag(SOL_UDP, UDP_GRO, 1);
   // 0 is the default segment size; only a kernel that knows the option accepts it. Linux ≥ 4.18.
   shared_->gso.store(options.use_gso && set_flag(SOL_UDP, UDP_SEGMENT, 0), std::memory_order_relaxed);
-  send_buffer_ = request_buffer(SO_SNDBUF, SO_SNDBUFFORCE, options.send_buffer_bytes);
-  receive_buffer_ = request_buffer(SO_RCVBUF, SO_RCVBUFFORCE, options.receive_buffer_bytes);
+  send_buffer_ = request_buffer({SO_SNDBUF, SO_SNDBUFFORCE, "wmem_max"}, options.send_buffer_bytes);
+  receive_buffer_ = request_buffer({SO_RCVBUF, SO_RCVBUFFORCE, "rmem_max"}, options.receive_buffer_bytes);
   return {};
 }
 
@@ -71,17 +71,17 @@ bool UdpSocket::set_flag(int level, int name, int value) {
 }
 
 // The forced form passes net.core.*mem_max where the process has the privilege.
-BufferSize UdpSocket::request_buffer(int name, int force_name, std::size_t bytes) {
+BufferSize UdpSocket::request_buffer(const BufferNames& names, std::size_t bytes) {
   if (bytes > 0) {
     const int value = static_cast<int>(std::min<std::size_t>(bytes, 1 << 30));
-    if (!set_flag(SOL_SOCKET, force_name, value)) {
-      (void)set_flag(SOL_SOCKET, name, value);
+    if (!set_flag(SOL_SOCKET, names.forced_option, value)) {
+      (void)set_flag(SOL_SOCKET, names.option, value);
     }
   }
   int doubled = 0;
   socklen_t length = sizeof(doubled);
-  (void)calls_->get_option(fd(), SOL_SOCKET, name, &doubled, &length);
-  return {bytes, static_cast<std::size_t>(doubled) / 2};
+  (void)calls_->get_option(fd(), SOL_SOCKET, names.option, &doubled, &length);
+  return {bytes, static_cast<std::size_t>(doubled) / 2, calls_->core_limit(names.limit)};
 }
 
 base::Status UdpSocket::bind_to(const base::SocketAddress& address) {

@@ -44,6 +44,7 @@ struct SocketOptions {
 struct BufferSize {
   std::size_t asked_bytes = 0;
   std::size_t got_bytes = 0;
+  std::size_t limit_bytes = 0;  // what the kernel gives without privilege; 0: unknown
 };
 
 struct SocketFeatures {
@@ -116,7 +117,12 @@ class UdpSocket {
 
   base::Status configure(const SocketOptions& options);
   bool set_flag(int level, int name, int value);
-  BufferSize request_buffer(int name, int force_name, std::size_t bytes);
+  struct BufferNames {
+    int option;
+    int forced_option;
+    const char* limit;
+  };
+  BufferSize request_buffer(const BufferNames& names, std::size_t bytes);
   base::Status bind_to(const base::SocketAddress& address);
   void confirm_gso_refusal(SendCursor& cursor, stats::WorkerCounters& counters);
 

@@ -64,6 +64,10 @@ TEST_F(UdpSocketTest, ReportsTheBuffersThatTheKernelGave) {
   EXPECT_EQ(option(*socket, SOL_SOCKET, SO_RCVBUF), 300'000);
 }
 
+TEST_F(UdpSocketTest, KnowsNoLimitWhereTheKernelShowsNone) {
+  EXPECT_EQ(SocketCalls::system().core_limit("no_such_limit"), 0U);
+}
+
 TEST_F(UdpSocketTest, AsksForBuffersWithoutPrivilegeWhenForcingIsRefused) {
   calls_.option_errors = {{SO_RCVBUFFORCE, EPERM}, {SO_SNDBUFFORCE, EPERM}};
   const auto socket =

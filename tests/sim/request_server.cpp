@@ -24,6 +24,7 @@ void RequestServer::on_stream_opened(krepis::Connection& connection, krepis::Str
 void RequestServer::on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
                                    std::span<const std::uint8_t> bytes, krepis::Fin fin) {
   Request& request = clients_.at(connection.id()).requests.at(stream);
+  record_->received_bytes += bytes.size();
   connection.consume(stream, bytes.size());
   while (!request.is_line_complete && !bytes.empty()) {
     request.line += static_cast<char>(bytes.front());

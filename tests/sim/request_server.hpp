@@ -23,6 +23,7 @@ struct ServerRecord {
   std::uint64_t streams_opened = 0;
   std::uint64_t streams_closed = 0;
   std::uint64_t answers_finished = 0;  // written whole
+  std::uint64_t received_bytes = 0;    // of streams
   std::set<std::string> peers;         // as Connection::peer_address showed them at each stream
 };
 

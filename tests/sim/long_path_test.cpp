@@ -1,0 +1,84 @@
+// Long fat paths: neither the receiver's windows nor the sender's buffers may hold a transfer back, and what
+// the windows take stays in the server's budget.
+#include "world.hpp"
+
+namespace knul::sim {
+namespace {
+
+constexpr std::uint64_t kRate = 1'000'000'000;
+constexpr base::Duration kRoundTrip = 100ms;
+constexpr std::uint64_t kPathBytes = kRate / 8 / 10;  // in flight when the path is full
+
+// 1 Gbit/s, 100 ms, a queue as long as the path.
+ClientSetup long_path() {
+  ClientSetup setup;
+  setup.up.delay = setup.down.delay = kRoundTrip / 2;
+  setup.up.rate_bits_per_second = setup.down.rate_bits_per_second = kRate;
+  setup.up.queue_bytes = setup.down.queue_bytes = kPathBytes;
+  return setup;
+}
+
+// What arrives in a second, as a share of what the path carries. Before it the sender has begun as slowly as
+// congestion control asks: the path is full after a good second.
+template <class Received>
+double share_of_the_path(World& world, Received received) {
+  world.network.run_for(1500ms);
+  const std::uint64_t before = received();
+  world.network.run_for(1s);
+  return static_cast<double>(received() - before) * 8 / static_cast<double>(kRate);
+}
+
+TEST(LongPath, IsFilledUpwards) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    World world(seed);
+    ClientHost& client = world.add_client(long_path());
+    client.connect({{.upload_bytes = 1'000 * kMegabyte}});
+    const auto received = [&] { return world.server.record()->received_bytes; };
+    EXPECT_GT(share_of_the_path(world, received), 0.8);
+    EXPECT_GT(world.server.sum(&stats::WorkerCounters::receive_window_granted_bytes), kPathBytes);
+  });
+}
+
+TEST(LongPath, IsFilledDownwards) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    World world(seed);
+    ClientHost& client = world.add_client(long_path());
+    const ConnectionRecord& record = client.connect({{.answer_bytes = 1'000 * kMegabyte}});
+    const auto received = [&] { return record.requests[0].received; };
+    EXPECT_GT(share_of_the_path(world, received), 0.8);
+  });
+}
+
+// A path of 20 Mbit/s, so that each of a hundred clients would like a window of a few megabytes.
+TEST(LongPath, LeavesTheBudgetOfReceiveWindowsUnbroken) {
+  static constexpr std::uint64_t kBudget = 4 << 20;
+  for_each_seed(1, [](std::uint64_t seed) {
+    World world(seed, {.change = [](quic::EndpointOptions& options) {
+                  options.transport.initial_max_data_bytes = 64 << 10;
+                  options.transport.initial_max_stream_data_bytes = 64 << 10;
+                  options.receive_window_bytes = kBudget;
+                }});
+    LinkOptions line;
+    line.delay = kRoundTrip / 2;
+    line.rate_bits_per_second = 20'000'000;
+    line.queue_bytes = 500'000;
+    for (ClientHost* client : world.add_clients(100, line)) {
+      client->connect({{.upload_bytes = kMegabyte}}, WhenDone::kClose);
+    }
+    std::uint64_t most = 0;
+    const auto is_over = [&] {
+      const std::uint64_t granted = world.server.sum(&stats::WorkerCounters::receive_window_granted_bytes);
+      most = std::max(most, granted);
+      return world.count([](const ConnectionRecord& record) { return record.closed.has_value(); }) == 100;
+    };
+    EXPECT_TRUE(world.run_until(is_over, 60s));
+    EXPECT_EQ(world.count([](const ConnectionRecord& record) { return record.is_done(); }), 100U);
+    EXPECT_LE(most, kBudget);
+    EXPECT_GT(most, kBudget / 2);
+    world.network.run_for(1s);
+    EXPECT_EQ(world.server.sum(&stats::WorkerCounters::receive_window_granted_bytes), 0U);
+  });
+}
+
+}  // namespace
+}  // namespace knul::sim
