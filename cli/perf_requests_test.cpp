@@ -14,6 +14,7 @@ using krepis::StreamId;
 
 class TestWorker final : public krepis::Worker {
  public:
+  [[nodiscard]] bool is_resumed() const override { return false; }
   [[nodiscard]] unsigned index() const override { return 0; }
   bool post(std::function<void()> /*task*/) override { return false; }
   void call_after(std::chrono::nanoseconds /*delay*/, std::function<void()> /*task*/) override {}
