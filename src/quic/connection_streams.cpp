@@ -16,6 +16,9 @@ constexpr std::size_t kDatagramOverheadBytes = 1 + NGTCP2_MAX_CIDLEN + 4 + 16 + 
 Stream& Connection::add_stream(std::int64_t id) {
   PooledPtr<Stream>& slot = streams_[id];
   has_carried_streams_ = true;
+  if (is_opened_by_server(id) != is_server_) {
+    ++(is_bidirectional(id) ? bidi_credit_ : uni_credit_).open;
+  }
   slot = make_pooled<Stream>(environment_.blocks, id, last_now_,
                              environment_.transport.initial_max_stream_data_bytes, environment_.blocks);
   environment_.counters.streams_active.add();
@@ -287,14 +290,26 @@ void Connection::finish_stream(Stream& stream) {
   const bool is_peers = is_opened_by_server(id) != is_server_;
   streams_.erase(id);
   environment_.counters.streams_active.sub();
-  if (is_peers && !is_credit_frozen_ && !is_over()) {
-    if (is_bidirectional(id)) {
-      ngtcp2_conn_extend_max_streams_bidi(conn(), 1);
-    } else {
-      ngtcp2_conn_extend_max_streams_uni(conn(), 1);
-    }
-    schedule();
+  if (is_peers) {
+    return_stream_credit(is_bidirectional(id));
   }
+}
+
+// Half of what the peer may have open at a time, so that it never waits, and a stream does not cost a packet
+// with MAX_STREAMS (RFC 9000 §4.6) and its acknowledgement.
+void Connection::return_stream_credit(bool is_bidi) {
+  StreamCredit& credit = is_bidi ? bidi_credit_ : uni_credit_;
+  --credit.open;
+  ++credit.owed;
+  const TransportOptions& transport = environment_.transport;
+  const std::uint64_t limit = is_bidi ? transport.max_streams_bidi : transport.max_streams_uni;
+  const std::uint64_t left = limit - std::min(limit, credit.open + credit.owed);
+  if (is_credit_frozen_ || is_over() || credit.owed < left) {
+    return;
+  }
+  (is_bidi ? ngtcp2_conn_extend_max_streams_bidi : ngtcp2_conn_extend_max_streams_uni)(
+      conn(), std::exchange(credit.owed, 0));
+  schedule();
 }
 
 DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
