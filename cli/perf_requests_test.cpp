@@ -14,7 +14,6 @@ using krepis::StreamId;
 
 class TestWorker final : public krepis::Worker {
  public:
-  [[nodiscard]] bool is_resumed() const override { return false; }
   [[nodiscard]] unsigned index() const override { return 0; }
   bool post(std::function<void()> /*task*/) override { return false; }
   void call_after(std::chrono::nanoseconds /*delay*/, std::function<void()> /*task*/) override {}
@@ -28,6 +27,7 @@ class TestConnection final : public krepis::Connection {
 
   std::uint64_t requests = 0;
 
+  [[nodiscard]] bool is_resumed() const override { return false; }
   [[nodiscard]] std::uint64_t context() const override { return context_; }
   krepis::Result<StreamId> open_stream(krepis::StreamDirection /*direction*/) override {
     return 4 * requests++;

@@ -295,6 +295,7 @@ class Connection final
   void handle_closed_below(Stream& stream);
   void finish_stream(Stream& stream);
   void return_stream_credit(bool is_bidi);
+  StreamCredit& stream_credit(bool is_bidi) { return is_bidi ? bidi_credit_ : uni_credit_; }
   void return_credit(Stream& stream, std::uint64_t bytes);
   [[nodiscard]] std::uint64_t take_connection_credit();
   void end_receiving(Stream& stream);

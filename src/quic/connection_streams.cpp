@@ -15,12 +15,13 @@ constexpr std::size_t kDatagramOverheadBytes = 1 + NGTCP2_MAX_CIDLEN + 4 + 16 + 
 
 Stream& Connection::add_stream(std::int64_t id) {
   PooledPtr<Stream>& slot = streams_[id];
-  has_carried_streams_ = true;
-  if (is_opened_by_server(id) != is_server_) {
-    ++(is_bidirectional(id) ? bidi_credit_ : uni_credit_).open;
-  }
   slot = make_pooled<Stream>(environment_.blocks, id, last_now_,
                              environment_.transport.initial_max_stream_data_bytes, environment_.blocks);
+  has_carried_streams_ = true;
+  if (is_opened_by_server(id) != is_server_) {
+    ++stream_credit(is_bidirectional(id)).open;
+    return_stream_credit(is_bidirectional(id));
+  }
   environment_.counters.streams_active.add();
   count_opened(*slot);
   return *slot;
@@ -291,20 +292,21 @@ void Connection::finish_stream(Stream& stream) {
   streams_.erase(id);
   environment_.counters.streams_active.sub();
   if (is_peers) {
+    StreamCredit& credit = stream_credit(is_bidirectional(id));
+    --credit.open;
+    ++credit.owed;
     return_stream_credit(is_bidirectional(id));
   }
 }
 
-// Half of what the peer may have open at a time, so that it never waits, and a stream does not cost a packet
-// with MAX_STREAMS (RFC 9000 §4.6) and its acknowledgement.
+// When the peer has no more left than it is owed: so it never waits for what is free, and a stream does not
+// cost a packet with MAX_STREAMS (RFC 9000 §4.6) and its acknowledgement.
 void Connection::return_stream_credit(bool is_bidi) {
-  StreamCredit& credit = is_bidi ? bidi_credit_ : uni_credit_;
-  --credit.open;
-  ++credit.owed;
+  StreamCredit& credit = stream_credit(is_bidi);
   const TransportOptions& transport = environment_.transport;
   const std::uint64_t limit = is_bidi ? transport.max_streams_bidi : transport.max_streams_uni;
   const std::uint64_t left = limit - std::min(limit, credit.open + credit.owed);
-  if (is_credit_frozen_ || is_over() || credit.owed < left) {
+  if (credit.owed == 0 || credit.owed < left || is_credit_frozen_ || is_over()) {
     return;
   }
   (is_bidi ? ngtcp2_conn_extend_max_streams_bidi : ngtcp2_conn_extend_max_streams_uni)(
