@@ -274,6 +274,7 @@ void ConnectionArena::clear_free_blocks() {
 
 bool ConnectionArena::sleep() {
   clear_free_blocks();
+  account();
   if (used_bytes() > kLargestAsleepBytes) {
     return false;
   }
