@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <new>
 
 namespace knul::quic {
@@ -143,11 +144,17 @@ void ConnectionArena::shrink(Block& block, std::size_t bytes) {
 }
 
 ConnectionArena::Block* ConnectionArena::take_fresh(std::size_t bytes) {
-  // Behind the new block stands the header of an empty one, which ends the chunk.
-  if ((chunks_.empty() || chunks_.back().bytes - chunks_.back().used_bytes < bytes) && !add_chunk(bytes)) {
-    return nullptr;
+  // In any chunk: sleep() takes the free blocks at the end of each out of the lists.
+  const auto has_room = [bytes](const Chunk& chunk) { return chunk.bytes - chunk.used_bytes >= bytes; };
+  auto found = std::ranges::find_if(chunks_, has_room);
+  if (found == chunks_.end()) {
+    if (!add_chunk(bytes)) {
+      return nullptr;
+    }
+    found = std::prev(chunks_.end());
   }
-  Chunk& chunk = chunks_.back();
+  // Behind the new block stands the header of an empty one, which ends the chunk.
+  Chunk& chunk = *found;
   Block& block = *reinterpret_cast<Block*>(chunk.begin + chunk.used_bytes - kHeaderBytes);
   block.word = bytes | (block.word & kPreviousFree);
   chunk.used_bytes += bytes;
@@ -267,6 +274,7 @@ void ConnectionArena::clear_free_blocks() {
 
 bool ConnectionArena::sleep() {
   clear_free_blocks();
+  account();
   if (used_bytes() > kLargestAsleepBytes) {
     return false;
   }

@@ -1,0 +1,185 @@
+#include "quic/memory_packer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <string>
+
+namespace knul::quic {
+namespace {
+
+constexpr std::size_t kGroupWords = 8;
+constexpr std::size_t kLongestRun = 255;  // of groups of zeros
+
+// Memory that is packed, cleared, and brought back at the same addresses.
+class Memory {
+ public:
+  explicit Memory(const std::vector<std::size_t>& words_of_pieces) {
+    for (const std::size_t words : words_of_pieces)
+      pieces_.emplace_back(words);
+    for (std::vector<std::uint64_t>& piece : pieces_)
+      spans_.emplace_back(reinterpret_cast<std::uint8_t*>(piece.data()),
+                          piece.size() * sizeof(std::uint64_t));
+  }
+
+  std::vector<std::uint64_t>& piece(std::size_t index) { return pieces_[index]; }
+
+  void fill_randomly(std::mt19937_64& random) {
+    for (std::vector<std::uint64_t>& piece : pieces_)
+      std::ranges::generate(piece, std::ref(random));
+  }
+
+  // The packed form; the content has to be as before.
+  PackedMemory round_trip(MemoryPacker& packer) {
+    const std::vector<std::vector<std::uint64_t>> before = pieces_;
+    PackedMemory packed = packer.pack(spans_);
+    EXPECT_NE(packed.bytes, nullptr);
+    EXPECT_TRUE(pieces_ == before) << "pack() wrote into the memory";
+    for (const std::span<std::uint8_t> span : spans_)
+      std::ranges::fill(span, std::uint8_t{0});
+    packer.unpack(packed, spans_);
+    EXPECT_TRUE(pieces_ == before) << "unpack() brought something else back";
+    return packed;
+  }
+
+ private:
+  std::vector<std::vector<std::uint64_t>> pieces_;
+  std::vector<std::span<std::uint8_t>> spans_;
+};
+
+std::mt19937_64 seeded(std::uint64_t& seed) {
+  seed = std::random_device{}();
+  return std::mt19937_64(seed);
+}
+
+TEST(MemoryPacker, PacksNothingIntoNothing) {
+  MemoryPacker packer;
+  EXPECT_EQ(Memory({}).round_trip(packer).size, 0U);
+  EXPECT_EQ(Memory({0, 0}).round_trip(packer).size, 0U);
+}
+
+TEST(MemoryPacker, NeedsTwoBytesForEachRunOfZeros) {
+  MemoryPacker packer;
+  EXPECT_EQ(Memory({kGroupWords}).round_trip(packer).size, 2U);
+  EXPECT_EQ(Memory({kLongestRun * kGroupWords}).round_trip(packer).size, 2U);
+  EXPECT_EQ(Memory({kLongestRun * kGroupWords + 1}).round_trip(packer).size, 4U);
+  EXPECT_EQ(Memory({1, 1, 1}).round_trip(packer).size, 6U);
+}
+
+TEST(MemoryPacker, BringsBackWhatStandsBehindALongRunOfZeros) {
+  for (const std::size_t groups : {1U, 254U, 255U, 256U, 257U, 509U, 510U, 511U, 1'021U}) {
+    SCOPED_TRACE(groups);
+    MemoryPacker packer;
+    Memory memory({groups * kGroupWords + 3, 5});
+    memory.piece(0).back() = 7;
+    memory.piece(1).front() = 0x8000'0000'0000'0001;
+    memory.round_trip(packer);
+  }
+}
+
+TEST(MemoryPacker, BringsRandomBytesBackWhateverTheLength) {
+  std::uint64_t seed = 0;
+  std::mt19937_64 random = seeded(seed);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  MemoryPacker packer;
+  for (std::size_t words = 1; words <= 4 * kGroupWords; ++words) {
+    Memory memory({words, words % 5, words + 1});
+    memory.fill_randomly(random);
+    memory.round_trip(packer);
+  }
+}
+
+TEST(MemoryPacker, BringsWordsBackWhicheverOfTheirBytesAreZero) {
+  MemoryPacker packer;
+  Memory memory({256});
+  for (unsigned mask = 0; mask < 256; ++mask) {
+    for (unsigned byte = 0; byte < 8; ++byte)
+      memory.piece(0)[mask] |= (mask >> byte & 1U) != 0 ? std::uint64_t{0x80 + byte} << (8 * byte) : 0;
+  }
+  memory.round_trip(packer);
+}
+
+TEST(MemoryPacker, KeepsAnAddressNearThePieceInFiveBytes) {
+  MemoryPacker packer;
+  Memory memory({kGroupWords});
+  std::ranges::fill(memory.piece(0), reinterpret_cast<std::uintptr_t>(memory.piece(0).data()));
+  EXPECT_EQ(memory.round_trip(packer).size, 1 + 5 * kGroupWords);
+}
+
+TEST(MemoryPacker, BringsAddressesBackOnBothSidesOfWhatIsNear) {
+  MemoryPacker packer;
+  Memory memory({2 * kGroupWords});
+  const auto base = reinterpret_cast<std::uintptr_t>(memory.piece(0).data());
+  constexpr std::uint64_t kFar = std::uint64_t{1} << 31;
+  memory.piece(0) = {base,
+                     base + 1,
+                     base - 1,
+                     base + kFar - 1,
+                     base + kFar,
+                     base + kFar + 1,
+                     base - kFar,
+                     base - kFar - 1,
+                     base + 2 * kFar,
+                     base - 2 * kFar,
+                     ~base,
+                     ~std::uint64_t{0},
+                     1,
+                     0,
+                     base};
+  memory.round_trip(packer);
+}
+
+TEST(MemoryPacker, DeflatesWhatIsLargeAndRepetitive) {
+  MemoryPacker packer;
+  Memory memory({20'000, 33, 20'000});
+  for (std::size_t i = 0; i < 20'000; ++i) {
+    memory.piece(0)[i] = 0x0102'0304'0506'0700 + i % 9;
+    memory.piece(2)[i] = i % 3 == 0 ? reinterpret_cast<std::uintptr_t>(&memory.piece(2)[i / 100]) : 0;
+  }
+  const PackedMemory packed = memory.round_trip(packer);
+  EXPECT_LT(packed.size, packed.plain_size / 4);
+}
+
+TEST(MemoryPacker, LeavesWhatDoesNotDeflateAsItIs) {
+  std::uint64_t seed = 0;
+  std::mt19937_64 random = seeded(seed);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  MemoryPacker packer;
+  Memory memory({20'001});
+  // Masks of full words would deflate a little; these are as random as the bytes.
+  const auto byte_or_zero = [&](std::uint64_t word) { return random() % 2 == 0 ? word : 0; };
+  for (std::uint64_t& word : memory.piece(0)) {
+    for (unsigned byte = 0; byte < 8; ++byte)
+      word |= byte_or_zero(random() % 256) << (8 * byte);
+    word = byte_or_zero(word);
+  }
+  const PackedMemory packed = memory.round_trip(packer);
+  EXPECT_EQ(packed.size, packed.plain_size);
+}
+
+TEST(MemoryPacker, UnpacksInAnyOrder) {
+  std::uint64_t seed = 0;
+  std::mt19937_64 random = seeded(seed);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  MemoryPacker packer;
+  std::vector<std::vector<std::uint64_t>> memories(20);
+  std::vector<PackedMemory> packed;
+  for (std::vector<std::uint64_t>& memory : memories) {
+    memory.assign(1 + random() % 9'000, 0x1122'3344'5566 + random() % 4);
+    const std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(memory.data()), memory.size() * 8);
+    packed.push_back(packer.pack({&bytes, 1}));
+  }
+  for (std::size_t i = memories.size(); i-- > 0;) {
+    const std::vector<std::uint64_t> before = memories[i];
+    std::ranges::fill(memories[i], 0U);
+    const std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(memories[i].data()),
+                                        before.size() * 8);
+    packer.unpack(packed[i], {&bytes, 1});
+    EXPECT_TRUE(memories[i] == before) << i;
+  }
+}
+
+}  // namespace
+}  // namespace knul::quic
