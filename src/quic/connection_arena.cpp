@@ -1,5 +1,7 @@
 #include "quic/connection_arena.hpp"
 
+#include <gnutls/gnutls.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -296,6 +298,7 @@ void ConnectionArena::wake() {
   }
   std::array<std::span<std::uint8_t>, kMostChunks> pieces;
   pool_.packer.unpack(packed_, used(pieces));
+  gnutls_memset(packed_.bytes.get(), 0, packed_.size);  // there are keys in it
   packed_ = {};
   account();
 }

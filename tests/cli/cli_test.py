@@ -258,7 +258,7 @@ class Perf(KnulTest):
     def test_tells_the_cpu_time_of_the_server_without_that_of_the_connections(self):
         with Server(self.folder, "--service", "perf") as server:
             pid = str(server.listening["pid"])
-            arguments = ("--download", "1M", "--requests", "1", "--connections", "50", "--server-pid", pid)
+            arguments = ("--download", "1M", "--requests", "100", "--connections", "50", "--server-pid", pid)
             down, requests = self.measure(server, *arguments)
             self.assertGreater(down["server_cpu_seconds"], requests["server_cpu_seconds"])
             self.assertGreater(requests["server_cpu_seconds"], 0)

@@ -1,0 +1,140 @@
+// Connections that sleep and wake, over pages that are overwritten while they sleep.
+#include <gtest/gtest.h>
+
+#include "quic/endpoint_pair_test_support.hpp"
+
+namespace knul::quic {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kHibernateAfter = std::chrono::seconds(2);  // TransportOptions' default
+
+// The pair, with the handshake behind it.
+struct ShakenPair : EndpointPair {
+  explicit ShakenPair(const Change& change = {}) : EndpointPair(change) { shake_hands(); }
+
+  // One request of the client, answered by the server; what it took goes with the connection's streams.
+  void exchange(const std::string& request) {
+    server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
+      if (is_fin)
+        connection.write_copy(stream, bytes_of("answer"), true);
+    };
+    Connection& from = client_connection();
+    Stream& stream = **from.open_stream(true);
+    last_stream = stream.id;
+    from.write_copy(stream, bytes_of(request), true);
+    run();
+  }
+
+  std::int64_t last_stream = -1;
+};
+
+TEST(Hibernation, ComesSoonForAConnectionThatNeverCarriedAStream) {
+  ShakenPair pair;
+  const std::uint64_t awake = pair.server_counters.connection_memory_bytes.load();
+  pair.advance(500ms);
+  EXPECT_TRUE(pair.server_connection().is_asleep());
+  EXPECT_EQ(pair.server_counters.connections_hibernating.load(), 1U);
+  EXPECT_LT(pair.server_counters.connection_memory_bytes.load(), awake / 3);
+}
+
+TEST(Hibernation, ComesWhenTheLastPacketIsLongEnoughAgo) {
+  ShakenPair pair;
+  pair.exchange("hello");
+  pair.advance(kHibernateAfter - 500ms);
+  EXPECT_FALSE(pair.server_connection().is_asleep());
+  pair.advance(1s);
+  EXPECT_TRUE(pair.server_connection().is_asleep());
+}
+
+TEST(Hibernation, IsNothingThatThePeerNotices) {
+  ShakenPair pair;
+  for (int round = 0; round < 20; ++round) {
+    pair.advance(kHibernateAfter + 1s);
+    ASSERT_TRUE(pair.server_connection().is_asleep());
+    ASSERT_TRUE(pair.client_connection().is_asleep());
+    const std::string request = "request " + std::to_string(round);
+    pair.exchange(request);
+    EXPECT_EQ(pair.server_observer.received[pair.last_stream], request);
+    EXPECT_EQ(pair.client_observer.received[pair.last_stream], "answer");
+  }
+  EXPECT_EQ(pair.server_counters.hibernations.load(), 20U);
+}
+
+TEST(Hibernation, WaitsForOpenStreams) {
+  ShakenPair pair;
+  Stream& stream = **pair.client_connection().open_stream(true);
+  pair.client_connection().write_copy(stream, bytes_of("the beginning"), false);
+  pair.advance(kHibernateAfter * 5);
+  EXPECT_FALSE(pair.server_connection().is_asleep());
+  EXPECT_FALSE(pair.client_connection().is_asleep());
+}
+
+TEST(Hibernation, EndsWithTheIdleTimeoutOfTheConnection) {
+  ShakenPair pair([](EndpointOptions& server, EndpointOptions& client) {
+    server.transport.idle_timeout = client.transport.idle_timeout = 10s;
+  });
+  pair.advance(9s);
+  ASSERT_TRUE(pair.server_connection().is_asleep());
+  pair.advance(5s);
+  ASSERT_EQ(pair.server_observer.closed.size(), 1U);
+  EXPECT_EQ(pair.server_observer.closed[0].source, CloseCause::Source::kIdleTimeout);
+  EXPECT_EQ(pair.server_counters.connections_hibernating.load(), 0U);
+  EXPECT_EQ(pair.server_counters.connection_memory_bytes.load(), 0U);
+}
+
+TEST(Hibernation, LetsAConnectionBeClosedAndLookedAt) {
+  ShakenPair pair;
+  pair.exchange("hello");
+  const TransportState before = pair.server_connection().transport_state();
+  pair.advance(kHibernateAfter + 1s);
+  ASSERT_TRUE(pair.server_connection().is_asleep());
+  EXPECT_EQ(pair.server_connection().transport_state().smoothed_rtt, before.smoothed_rtt);
+  EXPECT_TRUE(pair.server_connection().is_asleep()) << "a look woke it";
+  pair.server_connection().close(7, "enough");
+  pair.run();
+  ASSERT_EQ(pair.client_observer.closed.size(), 1U);
+  EXPECT_EQ(pair.client_observer.closed[0].code, 7U);
+}
+
+TEST(Hibernation, FreesWhatABurstLeftBehind) {
+  ShakenPair pair;
+  pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
+    if (is_fin)
+      connection.write_copy(stream, bytes_of(std::string(1'024, 'a')), true);
+  };
+  for (int i = 0; i < 64; ++i) {
+    Stream& stream = **pair.client_connection().open_stream(true);
+    pair.client_connection().write_copy(stream, bytes_of("request"), true);
+  }
+  pair.run();
+  const std::uint64_t busy = pair.server_counters.connection_memory_bytes.load();
+  pair.advance(kHibernateAfter + 1s);
+  ASSERT_TRUE(pair.server_connection().is_asleep());
+  EXPECT_LT(pair.server_counters.connection_memory_bytes.load(), busy / 5);
+  EXPECT_LT(pair.server_counters.connection_memory_bytes.load(), 10'000U);
+}
+
+TEST(Hibernation, CanBeSwitchedOff) {
+  ShakenPair pair([](EndpointOptions& server, EndpointOptions& client) {
+    server.transport.hibernate_after = 0s;
+    client.pages = nullptr;
+  });
+  pair.advance(20s);
+  EXPECT_FALSE(pair.server_connection().is_asleep());
+  EXPECT_FALSE(pair.client_connection().is_asleep());
+  EXPECT_EQ(pair.server_counters.connection_memory_bytes.load(), 0U);
+}
+
+TEST(Hibernation, LeavesNothingBehindWhenTheEndpointGoes) {
+  ShakenPair pair;
+  pair.advance(kHibernateAfter + 1s);
+  ASSERT_TRUE(pair.server_connection().is_asleep());
+  pair.server.reset();
+  EXPECT_EQ(pair.server_counters.connection_memory_bytes.load(), 0U);
+  EXPECT_EQ(pair.server_counters.connections_hibernating.load(), 0U);
+}
+
+}  // namespace
+}  // namespace knul::quic
