@@ -230,12 +230,6 @@ class Connection final
     std::int64_t stream_id;
     std::uint64_t code;
   };
-  // Of the streams that the peer opens: those that are not finished, and the finished ones that it has no new
-  // credit for yet.
-  struct StreamCredit {
-    std::uint64_t open = 0;
-    std::uint64_t owed = 0;
-  };
   using StreamQueue = boost::intrusive::list<Stream, boost::intrusive::constant_time_size<false>>;
 
   Connection(const ConnectionEnvironment& environment, std::uint64_t number, bool is_server,
@@ -294,8 +288,6 @@ class Connection final
   void handle_stop_sending(const StopSending& frame);
   void handle_closed_below(Stream& stream);
   void finish_stream(Stream& stream);
-  void return_stream_credit(bool is_bidi);
-  StreamCredit& stream_credit(bool is_bidi) { return is_bidi ? bidi_credit_ : uni_credit_; }
   void return_credit(Stream& stream, std::uint64_t bytes);
   [[nodiscard]] std::uint64_t take_connection_credit();
   void end_receiving(Stream& stream);
@@ -325,8 +317,6 @@ class Connection final
   bool is_resumed_ = false;
   bool is_credit_frozen_ = false;
   bool has_carried_streams_ = false;
-  StreamCredit bidi_credit_;
-  StreamCredit uni_credit_;
   bool has_next_keys_ = false;
   base::Instant last_now_;
   base::Instant sleeps_at_;     // unless a packet comes or goes before

@@ -18,10 +18,6 @@ Stream& Connection::add_stream(std::int64_t id) {
   slot = make_pooled<Stream>(environment_.blocks, id, last_now_,
                              environment_.transport.initial_max_stream_data_bytes, environment_.blocks);
   has_carried_streams_ = true;
-  if (is_opened_by_server(id) != is_server_) {
-    ++stream_credit(is_bidirectional(id)).open;
-    return_stream_credit(is_bidirectional(id));
-  }
   environment_.counters.streams_active.add();
   count_opened(*slot);
   return *slot;
@@ -291,27 +287,14 @@ void Connection::finish_stream(Stream& stream) {
   const bool is_peers = is_opened_by_server(id) != is_server_;
   streams_.erase(id);
   environment_.counters.streams_active.sub();
-  if (is_peers) {
-    StreamCredit& credit = stream_credit(is_bidirectional(id));
-    --credit.open;
-    ++credit.owed;
-    return_stream_credit(is_bidirectional(id));
+  if (is_peers && !is_credit_frozen_ && !is_over()) {
+    if (is_bidirectional(id)) {
+      ngtcp2_conn_extend_max_streams_bidi(conn(), 1);
+    } else {
+      ngtcp2_conn_extend_max_streams_uni(conn(), 1);
+    }
+    schedule();
   }
-}
-
-// When the peer has no more left than it is owed: so it never waits for what is free, and a stream does not
-// cost a packet with MAX_STREAMS (RFC 9000 §4.6) and its acknowledgement.
-void Connection::return_stream_credit(bool is_bidi) {
-  StreamCredit& credit = stream_credit(is_bidi);
-  const TransportOptions& transport = environment_.transport;
-  const std::uint64_t limit = is_bidi ? transport.max_streams_bidi : transport.max_streams_uni;
-  const std::uint64_t left = limit - std::min(limit, credit.open + credit.owed);
-  if (credit.owed == 0 || credit.owed < left || is_credit_frozen_ || is_over()) {
-    return;
-  }
-  (is_bidi ? ngtcp2_conn_extend_max_streams_bidi : ngtcp2_conn_extend_max_streams_uni)(
-      conn(), std::exchange(credit.owed, 0));
-  schedule();
 }
 
 DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
