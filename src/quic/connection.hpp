@@ -333,7 +333,6 @@ class Connection final
   std::array<StreamQueue, Stream::kUrgencies> send_queues_;
   DatagramQueue datagrams_;
   ReceiveWindow window_;
-  std::uint64_t in_flight_bytes_ = 0;  // after the last write
   std::uint64_t buffered_bytes_ = 0;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;

@@ -66,10 +66,7 @@ std::size_t Connection::writable_bytes(const Stream& stream) const {
   const auto left = [](std::uint64_t limit, std::uint64_t used) {
     return static_cast<std::size_t>(limit > used ? limit - used : 0);
   };
-  // A stream may hold what is in flight on a fast long path and as much again to follow it.
-  const std::uint64_t stream_limit =
-      std::max<std::uint64_t>(environment_.transport.stream_send_buffer_bytes, 2 * in_flight_bytes_);
-  return std::min({left(stream_limit, stream.send.size()),
+  return std::min({left(environment_.transport.stream_send_buffer_bytes, stream.send.size()),
                    left(environment_.transport.connection_send_buffer_bytes, buffered_bytes_),
                    left(environment_.send_budget.limit_bytes, environment_.send_budget.used_bytes)});
 }

@@ -40,7 +40,6 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     wants_more = written_bytes >= quantum;
   }
   bytes_sent_ += written_bytes;
-  in_flight_bytes_ = transport_state().in_flight_bytes;
   notify_datagram_writable();
   if (written_bytes > 0) {
     note_activity();

@@ -52,7 +52,7 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"max_window_bytes", &ServerOptions::max_window_bytes, "How far a connection's receive window may grow; unread data of a connection takes at most this much memory.", "bytes", kKiB, 4 * kGiB},
     {"max_stream_window_bytes", &ServerOptions::max_stream_window_bytes, "How far a stream's receive window may grow.", "bytes", kKiB, 4 * kGiB},
     {"server_receive_window_bytes", &ServerOptions::server_receive_window_bytes, "How far the receive windows of all connections together may grow beyond their initial ones, split evenly over the workers.", "bytes", 0, 1'024 * kGiB},
-    {"stream_send_buffer_bytes", &ServerOptions::stream_send_buffer_bytes, "Unsent and unacknowledged data of a stream; twice what is in flight where that is more, so that it fills a fast long path.", "bytes", kKiB, 4 * kGiB},
+    {"stream_send_buffer_bytes", &ServerOptions::stream_send_buffer_bytes, "Unsent and unacknowledged data of a stream; a fast long path needs its bandwidth times its round trip.", "bytes", kKiB, 4 * kGiB},
     {"connection_send_buffer_bytes", &ServerOptions::connection_send_buffer_bytes, "Unsent and unacknowledged data of all streams of a connection.", "bytes", kKiB, 4 * kGiB},
     {"server_send_buffer_bytes", &ServerOptions::server_send_buffer_bytes, "The same of all connections, split evenly over the workers.", "bytes", 64 * kKiB, 1'024 * kGiB},
     {"datagram_queue", &ServerOptions::datagram_queue, "Unsent datagrams (RFC 9221) of a connection; 0 means no datagrams.", "datagrams", 0, 65'536},

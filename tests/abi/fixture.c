@@ -123,6 +123,14 @@ int open_descriptors(void) { return entries("/proc/self/fd") - 1; /* the one tha
 
 int threads(void) { return entries("/proc/self/task"); }
 
+bool threads_come_down_to(int wanted) {
+  const double deadline = seconds_now() + 5;
+  while (threads() > wanted && seconds_now() < deadline) {
+    usleep(100);
+  }
+  return threads() == wanted;
+}
+
 double json_number(const char* json, const char* name) {
   char key[80];
   snprintf(key, sizeof key, "\"%s\":", name);

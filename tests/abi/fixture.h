@@ -3,6 +3,7 @@
 #pragma once
 
 #include <krepis/krepis.h>
+#include <stdbool.h>
 
 #include "support/test_certificates.h"
 
@@ -30,6 +31,8 @@ uint64_t start_server_json(const char* more);
 /* Of this process, from /proc/self. */
 int open_descriptors(void);
 int threads(void);
+/* Waits: the kernel may still list a thread for a moment after it was joined. */
+bool threads_come_down_to(int wanted);
 /* The value that follows "name": in a JSON text, or -1. */
 double json_number(const char* json, const char* name);
 

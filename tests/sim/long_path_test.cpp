@@ -9,9 +9,16 @@ constexpr std::uint64_t kRate = 1'000'000'000;
 constexpr base::Duration kRoundTrip = 100ms;
 constexpr std::uint64_t kPathBytes = kRate / 8 / 10;  // in flight when the path is full
 
+// More than twice the path, so that the sender's memory is not what holds it back.
+void enlarge_send_buffers(quic::EndpointOptions& options) {
+  options.transport.stream_send_buffer_bytes = 64 << 20;
+  options.transport.connection_send_buffer_bytes = 64 << 20;
+}
+
 // 1 Gbit/s, 100 ms, a queue as long as the path.
 ClientSetup long_path() {
   ClientSetup setup;
+  setup.change = &enlarge_send_buffers;
   setup.up.delay = setup.down.delay = kRoundTrip / 2;
   setup.up.rate_bits_per_second = setup.down.rate_bits_per_second = kRate;
   setup.up.queue_bytes = setup.down.queue_bytes = kPathBytes;
@@ -41,7 +48,10 @@ TEST(LongPath, IsFilledUpwards) {
 
 TEST(LongPath, IsFilledDownwards) {
   for_each_seed(1, [](std::uint64_t seed) {
-    World world(seed);
+    World world(seed, {.change = [](quic::EndpointOptions& options) {
+                  options.transport.stream_send_buffer_bytes = 64 << 20;
+                  options.transport.connection_send_buffer_bytes = 64 << 20;
+                }});
     ClientHost& client = world.add_client(long_path());
     const ConnectionRecord& record = client.connect({{.answer_bytes = 1'000 * kMegabyte}});
     const auto received = [&] { return record.requests[0].received; };
