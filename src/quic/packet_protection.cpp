@@ -123,6 +123,7 @@ bool install_keys(TlsConnRef& reference, ngtcp2_conn* conn, ngtcp2_encryption_le
   auto sealing = library.make_aead_key(key.span());
   AeadKey& made = *sealing;
   auto masking = library.make_header_key(header_key.span());
+  HeaderKey& made_header = *masking;
   ngtcp2_crypto_aead_ctx aead{to_handle(std::move(sealing))};
   ngtcp2_crypto_cipher_ctx header{to_handle(std::move(masking))};
   if (install(conn, level, direction, secret, aead, iv.data(), header) != 0) {
@@ -131,6 +132,7 @@ bool install_keys(TlsConnRef& reference, ngtcp2_conn* conn, ngtcp2_encryption_le
     return false;
   }
   reference.keys.push_back(made);
+  reference.header_keys.push_back(made_header);
   return true;
 }
 

@@ -30,13 +30,16 @@ class AeadKey
 
 using AeadKeyList = boost::intrusive::list<AeadKey, boost::intrusive::constant_time_size<false>>;
 
-// A key of header protection by AES. Thread: one.
-class HeaderKey {
+// A key of header protection by AES. May stand on a list like an AeadKey. Thread: one.
+class HeaderKey
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual ~HeaderKey() = default;
   // Writes 5 bytes. `sample` has 16.
   virtual void mask(std::uint8_t* dest, const std::uint8_t* sample) const = 0;
 };
+
+using HeaderKeyList = boost::intrusive::list<HeaderKey, boost::intrusive::constant_time_size<false>>;
 
 // Thread: any; immutable.
 class ProtectionLibrary {

@@ -25,6 +25,7 @@ struct TlsConnRef : ngtcp2_crypto_conn_ref {
   bool has_transport_parameters = false;
   const ProtectionLibrary* protection = nullptr;  // null: GnuTLS protects packets
   AeadKeyList keys;                               // those of `protection`
+  HeaderKeyList header_keys;                      // so that leak checkers find them while the arena sleeps
   TicketStore* tickets = nullptr;                 // null: sessions are neither kept nor resumed
   std::string_view server_name;                   // the key of `tickets`
 };

@@ -2,6 +2,10 @@
 
 #include <sys/mman.h>
 
+// Of LeakSanitizer, which else does not look into pages for pointers. Called only where it is there.
+extern "C" void __lsan_register_root_region(const void* begin, size_t bytes);
+extern "C" void __lsan_unregister_root_region(const void* begin, size_t bytes);
+
 namespace knul::runtime {
 namespace {
 
@@ -28,10 +32,18 @@ void* SystemPages::reserve(std::size_t bytes) noexcept {
   }
   // A huge page would hold the memory of thirty connections, asleep or not. Without it this is only advice.
   (void)::madvise(pages, bytes, MADV_NOHUGEPAGE);
+  if constexpr (kGuardsDiscarded) {
+    __lsan_register_root_region(pages, bytes);
+  }
   return pages;
 }
 
-void SystemPages::release(void* pages, std::size_t bytes) noexcept { (void)::munmap(pages, bytes); }
+void SystemPages::release(void* pages, std::size_t bytes) noexcept {
+  if constexpr (kGuardsDiscarded) {
+    __lsan_unregister_root_region(pages, bytes);
+  }
+  (void)::munmap(pages, bytes);
+}
 
 void SystemPages::discard(void* pages, std::size_t bytes) noexcept {
   (void)::madvise(pages, bytes, MADV_DONTNEED);
