@@ -2,8 +2,8 @@
 """Checks symbol tables with nm and readelf.
 
   sans-io ARCHIVE...   no undefined symbol is a socket, clock, thread, file or randomness function
-  exports LIBRARY      the dynamic symbols are krepis_* and nothing else, none is asked of OpenSSL; NODELETE, NOW and
-                       the soname are set
+  exports LIBRARY      the dynamic symbols are krepis_* and nothing else, none is asked of OpenSSL or zlib; NODELETE,
+                       NOW and the soname are set
 """
 import argparse
 import pathlib
@@ -36,7 +36,10 @@ CXX_FUNCTIONS = re.compile(
 # GnuTLS can open files and sockets itself: quic hands it bytes.
 GNUTLS_FUNCTIONS = re.compile(r"gnutls_\w+_file\d*|gnutls_load_file|gnutls_transport_set_int\w*")
 
-OPENSSL_FUNCTIONS = re.compile(r".*@OPENSSL_|(EVP|OPENSSL|CRYPTO|ERR|RSA|EC|ECDSA|BN|d2i|i2d)_\w+")
+HOST_FUNCTIONS = re.compile(
+    r".*@OPENSSL_|(EVP|OPENSSL|CRYPTO|ERR|RSA|EC|ECDSA|BN|d2i|i2d)_\w+|"
+    r"((de|in)flate\w*|(un)?compress2?|crc32|adler32)(@.*)?$"
+)
 
 
 def is_forbidden(symbol):
@@ -73,9 +76,9 @@ def check_exports(library):
     errors += [f"exports {name}" for name in exported if not name.startswith("krepis_")]
     if not any(name.startswith("krepis_") for name in exported):
         errors.append("exports no krepis_* function")
-    # A host may export the functions of its own OpenSSL; ours must be inside (docs/decisions/0017).
+    # A host may export the functions of its own OpenSSL and zlib; ours must be inside (docs/decisions/0017, 0019).
     asked = [line.split()[-1] for line in run("nm", "-D", "--undefined-only", library).splitlines()]
-    errors += [f"asks the host for {name}" for name in asked if OPENSSL_FUNCTIONS.match(name)]
+    errors += [f"asks the host for {name}" for name in asked if HOST_FUNCTIONS.match(name)]
     dynamic = run("readelf", "-dW", library)
     for what, pattern in {
         "soname libknul.so.1": r"\(SONAME\).*\[libknul\.so\.1\]",
@@ -135,6 +138,10 @@ class SelfTest(unittest.TestCase):
         text = " ".join(check_exports(self.compile("int stray() { return 1; }", "x.so", "-shared")))
         for words in ("exports _Z5strayv", "no krepis_", "NODELETE", "soname"):
             self.assertIn(words, text)
+
+    def test_refuses_a_library_that_takes_zlib_from_its_host(self):
+        source = 'extern "C" int inflate(); extern "C" int krepis_version() { return inflate(); }'
+        self.assertIn("asks the host for inflate", " ".join(check_exports(self.compile(source, "x.so", "-shared"))))
 
     def test_refuses_a_library_that_takes_openssl_from_its_host(self):
         source = 'extern "C" int EVP_PKEY_sign(); extern "C" int krepis_version() { return EVP_PKEY_sign(); }'

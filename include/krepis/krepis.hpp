@@ -280,7 +280,7 @@ struct ConnectionOptions {
   std::uint64_t max_streams_uni = 100;  // the same, unidirectional, 0..2^32-1
   std::uint64_t idle_timeout_ms = 30'000;       // 1,000..86,400,000 (longer is clamped), RFC 9000 §10.1
   std::uint64_t handshake_timeout_ms = 10'000;  // 100..600,000
-  std::uint64_t hibernate_after_ms = 2'000;     // of being idle; 0: never, else up to 86,400,000
+  std::uint64_t hibernate_after_ms = 2'000;     // of being idle (100 if never used); 0: never; <= 86,400,000
 
   std::uint64_t initial_max_data_bytes = 1 << 20;           // connection window at first, RFC 9000 §4.1
   std::uint64_t initial_max_stream_data_bytes = 256 << 10;  // stream window at first

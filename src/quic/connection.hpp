@@ -316,7 +316,7 @@ class Connection final
   bool is_handshake_confirmed_ = false;
   bool is_resumed_ = false;
   bool is_credit_frozen_ = false;
-  bool has_carried_streams_ = false;
+  bool has_been_used_ = false;  // by a stream or a datagram
   bool has_next_keys_ = false;
   base::Instant last_now_;
   base::Instant sleeps_at_;     // unless a packet comes or goes before

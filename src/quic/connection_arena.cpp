@@ -58,7 +58,7 @@ struct ConnectionArena::Block {
 
 // The free blocks by class. In the arena, so that it sleeps too.
 struct ConnectionArena::Heads {
-  static constexpr std::size_t kClasses = 47;
+  static constexpr std::size_t kClasses = 47;  // the last one is of kLargestBytes of a ChunkSource
 
   std::uint64_t occupied = 0;  // bit n: first[n] is not null
   std::array<Block*, kClasses> first{};
@@ -120,7 +120,7 @@ ConnectionArena::Block* ConnectionArena::take_free(std::size_t bytes) {
     }
   }
   if (found == nullptr) {
-    const std::uint64_t larger = first + 1 < 64 ? heads_->occupied >> (first + 1) : 0;
+    const std::uint64_t larger = heads_->occupied >> (first + 1);
     if (larger == 0) {
       return nullptr;
     }

@@ -38,8 +38,9 @@ class ConnectionArena {
   // For the library. Its functions give null when memory is short. Lifetime: this object.
   [[nodiscard]] const ngtcp2_mem& memory() const { return memory_; }
 
-  // Puts everything away; until wake() nothing in it may be touched. False, and nothing has changed: more
-  // than kLargestAsleepBytes are in use, or memory for the copy was short.
+  // Puts everything away; until wake() nothing in it may be touched. False, and all contents are as before:
+  // more than kLargestAsleepBytes are in use, the holes between them included, or memory for the copy was
+  // short.
   bool sleep();
   // Brings everything back. Only while asleep.
   void wake();

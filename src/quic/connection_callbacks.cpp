@@ -171,6 +171,7 @@ struct ConnectionCallbacks {
                          std::size_t length, void* user_data) {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
+      connection.has_been_used_ = true;
       connection.environment_.counters.datagrams_received.add();
       connection.environment_.observer.on_datagram(connection, {data, length});
     });

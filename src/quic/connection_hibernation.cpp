@@ -26,7 +26,7 @@ bool Connection::may_sleep() const {
 
 void Connection::note_activity() {
   const base::Duration after = environment_.transport.hibernate_after;
-  sleeps_at_ = last_now_ + (has_carried_streams_ ? after : std::min(after, kUnusedFor));
+  sleeps_at_ = last_now_ + (has_been_used_ ? after : std::min(after, kUnusedFor));
 }
 
 void Connection::try_sleep(base::Instant now) {

@@ -17,7 +17,7 @@ Stream& Connection::add_stream(std::int64_t id) {
   PooledPtr<Stream>& slot = streams_[id];
   slot = make_pooled<Stream>(environment_.blocks, id, last_now_,
                              environment_.transport.initial_max_stream_data_bytes, environment_.blocks);
-  has_carried_streams_ = true;
+  has_been_used_ = true;
   environment_.counters.streams_active.add();
   count_opened(*slot);
   return *slot;
@@ -313,6 +313,7 @@ DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
     }
     drop_front_datagram();
   }
+  has_been_used_ = true;
   const bool expires = request.expires_after > base::Duration::zero();
   datagrams_.push({{bytes.begin(), bytes.end()},
                    DatagramTag(request.fate_context),

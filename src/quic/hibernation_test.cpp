@@ -62,6 +62,17 @@ TEST(Hibernation, IsNothingThatThePeerNotices) {
   EXPECT_EQ(pair.server_counters.hibernations.load(), 20U);
 }
 
+TEST(Hibernation, DoesNotComeBetweenTheDatagramsOfAConnection) {
+  ShakenPair pair;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(pair.client_connection().send_datagram(bytes_of("x")));
+    pair.advance(500ms);
+  }
+  EXPECT_EQ(pair.server_observer.datagrams.size(), 10U);
+  EXPECT_EQ(pair.server_counters.hibernations.load(), 0U);
+  EXPECT_EQ(pair.client_counters.hibernations.load(), 0U);
+}
+
 TEST(Hibernation, WaitsForOpenStreams) {
   ShakenPair pair;
   Stream& stream = **pair.client_connection().open_stream(true);

@@ -39,7 +39,7 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"max_streams_uni", &ServerOptions::max_streams_uni, "Unidirectional streams that a client may have open at once, per connection.", "streams", 0, kMaxU32},
     {"idle_timeout_ms", &ServerOptions::idle_timeout_ms, "A connection without packets for this long ends (RFC 9000 §10.1); values above the maximum count as the maximum.", "ms", 1'000, 86'400'000, {}, AboveMax::kClamp},
     {"handshake_timeout_ms", &ServerOptions::handshake_timeout_ms, "A handshake that takes longer ends.", "ms", 100, 600'000},
-    {"hibernate_after_ms", &ServerOptions::hibernate_after_ms, "The memory of a connection that is idle for this long is packed until it is used again; 0 means never.", "ms", 0, 86'400'000},
+    {"hibernate_after_ms", &ServerOptions::hibernate_after_ms, "The memory of a connection that is idle for this long is packed until it is used again, after 100 ms if it was never used; 0 means never.", "ms", 0, 86'400'000},
     {"drain_timeout_ms", &ServerOptions::drain_timeout_ms, "How long a stop without a deadline lets open streams finish.", "ms", 0, 3'600'000},
 
     {"max_connections", &ServerOptions::max_connections, "Connections of the server; more are refused.", "connections", 1, kMaxConnections},
