@@ -73,7 +73,7 @@ class DenoServer(Server):
 
 
 class Ngtcp2Server(Server):
-    """ngtcp2's own server, HTTP/3, from the folder where scripts/peers.sh unpacked it."""
+    """ngtcp2's own server, HTTP/3, from the folder where scripts/bench_peers.sh unpacked it."""
 
     alpn = "h3"
 
