@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "quic/connection_callbacks.hpp"
 #include "quic/text.hpp"
@@ -157,12 +158,24 @@ void Connection::drop_route(const ConnectionId& id) {
 
 // The library asserts on a clock that goes backwards.
 ngtcp2_tstamp Connection::advance(base::Instant now) {
+  if (unheeded_pacing_.has_value()) {
+    const base::Instant due = std::exchange(unheeded_pacing_, std::nullopt)->due;
+    if (due < now) {
+      // At the time that it had, or the library would count the time until now as time that it may make up
+      // for.
+      last_now_ = std::max(last_now_, due);
+      handle_library_expiry(to_timestamp(last_now_));
+    }
+  }
   last_now_ = std::max(last_now_, now);
   return to_timestamp(last_now_);
 }
 
 void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now) {
   const ngtcp2_tstamp timestamp = advance(now);
+  if (is_over()) {
+    return;
+  }
   note_activity();
   bytes_received_ += datagram.payload.size();
   environment_.counters.packets_received.add();
@@ -298,8 +311,12 @@ void Connection::end(CloseCause cause) {
 }
 
 void Connection::handle_expiry(base::Instant now) {
-  const int result = ngtcp2_conn_handle_expiry(conn(), advance(now));
+  handle_library_expiry(advance(now));
   schedule();
+}
+
+void Connection::handle_library_expiry(ngtcp2_tstamp now) {
+  const int result = ngtcp2_conn_handle_expiry(conn(), now);
   if (result != 0 && !is_over()) {
     fail(result);
   }
@@ -328,6 +345,9 @@ base::Instant Connection::next_expiry() const {
 }
 
 base::Instant Connection::library_expiry() const {
+  if (unheeded_pacing_.has_value()) {
+    return unheeded_pacing_->others;
+  }
   const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(conn());
   constexpr auto kLargest = static_cast<ngtcp2_tstamp>(base::Duration::max().count());
   return expiry >= kLargest ? base::kNever : base::Instant(base::Duration(static_cast<std::int64_t>(expiry)));

@@ -216,7 +216,12 @@ class Connection final
     for (auto& [id, stream] : streams_)
       visit(*stream);
   }
-  // For tests that make a peer misbehave. Lifetime: this object.
+  // Changes the keys of both directions. False: the last update is not confirmed yet, or too recent (RFC 9001
+  // §6.1, §6.5).
+  bool begin_key_update(base::Instant now) {
+    return ngtcp2_conn_initiate_key_update(conn(), advance(now)) == 0;
+  }
+  // For tests that make a peer misbehave, without calls that take a time. Lifetime: this object.
   [[nodiscard]] ngtcp2_conn* native() const { return conn(); }
   // For the layer above; this layer never looks at it.
   void set_user(void* user) { user_ = user; }
@@ -240,6 +245,7 @@ class Connection final
 
   // connection.cpp
   ngtcp2_tstamp advance(base::Instant now);
+  void handle_library_expiry(ngtcp2_tstamp now);
   void end(CloseCause cause);
   void fail(int library_error);
   void fail_tls();
@@ -266,6 +272,7 @@ class Connection final
 
   // connection_write.cpp
   void run_stream_orders();
+  void pace(ngtcp2_tstamp now, bool has_sent_all);
   ngtcp2_ssize write_packet(std::span<std::uint8_t> room, ngtcp2_path* path, ngtcp2_pkt_info* info,
                             ngtcp2_tstamp now);
   std::optional<ngtcp2_ssize> write_datagrams(std::span<std::uint8_t> room, ngtcp2_path* path,
@@ -319,8 +326,13 @@ class Connection final
   bool has_been_used_ = false;  // by a stream or a datagram
   bool has_next_keys_ = false;
   base::Instant last_now_;
-  base::Instant sleeps_at_;     // unless a packet comes or goes before
-  base::Instant asleep_until_;  // of the library's timers
+  struct UnheededPacing {
+    base::Instant due;
+    base::Instant others;  // the library's other timers
+  };
+  std::optional<UnheededPacing> unheeded_pacing_;  // until the next call with a time, see pace()
+  base::Instant sleeps_at_;                        // unless a packet comes or goes before
+  base::Instant asleep_until_;                     // of the library's timers
   TransportState asleep_state_;
   base::Instant turn_{};
   unsigned turn_packets_ = 0;

@@ -14,6 +14,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   const std::size_t packet_bytes = environment_.transport.max_udp_payload_bytes;
   std::size_t written_bytes = 0;
   bool wants_more = false;
+  bool has_sent_all = false;
   ngtcp2_path_storage path;
   ngtcp2_path_storage_zero(&path);
   base::Path to;  // `path`, converted again only when it has changed
@@ -29,6 +30,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
       fail(static_cast<int>(written));
     }
     if (written <= 0) {
+      has_sent_all = written == 0;
       break;
     }
     if (!is_same(path.path, to)) {
@@ -43,9 +45,21 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   notify_datagram_writable();
   if (written_bytes > 0) {
     note_activity();
-    ngtcp2_conn_update_pkt_tx_time(conn(), timestamp);
+    pace(timestamp, has_sent_all);
   }
   return wants_more && !is_over();
+}
+
+// The library's timer for the next packet is of use only while something waits for it. After everything has
+// been sent it is left out of next_expiry(), and told to the library late, by advance(): a wake-up saved for
+// every answer.
+void Connection::pace(ngtcp2_tstamp now, bool has_sent_all) {
+  const base::Instant others = has_sent_all ? library_expiry() : base::Instant{};
+  ngtcp2_conn_update_pkt_tx_time(conn(), now);
+  const base::Instant next_packet = library_expiry();
+  if (next_packet < others) {
+    unheeded_pacing_ = {next_packet, others};
+  }
 }
 
 void Connection::run_stream_orders() {

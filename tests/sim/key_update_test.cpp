@@ -11,9 +11,7 @@ enum class Initiator : std::uint8_t { kClient, kServer, kBoth };
 // False: the last one is not confirmed yet, or too recent (RFC 9001 §6.1, §6.5).
 bool begin_update(krepis::Connection* connection, base::Instant now) {
   auto* session = dynamic_cast<server::Session*>(connection);
-  return session != nullptr &&
-         ngtcp2_conn_initiate_key_update(session->connection().native(),
-                                         static_cast<ngtcp2_tstamp>(now.time_since_epoch().count())) == 0;
+  return session != nullptr && session->connection().begin_key_update(now);
 }
 
 // Tries again and again while the network runs.
