@@ -37,6 +37,8 @@ Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t n
       is_server_(is_server),
       last_now_(now),
       sleeps_at_(now),
+      credit_bidi_(environment.transport.max_streams_bidi),
+      credit_uni_(environment.transport.max_streams_uni),
       window_(environment.transport.initial_max_data_bytes, now) {
   conn_ref_.get_conn = &native_of;
   conn_ref_.protection = environment.protection;

@@ -32,6 +32,7 @@
 #include "quic/receive_window.hpp"
 #include "quic/reset_tokens.hpp"
 #include "quic/stream.hpp"
+#include "quic/stream_credit.hpp"
 #include "quic/tls_context.hpp"
 #include "quic/transport_options.hpp"
 #include "stats/worker_counters.hpp"
@@ -299,6 +300,8 @@ class Connection final
   [[nodiscard]] std::uint64_t take_connection_credit();
   void end_receiving(Stream& stream);
   void count_opened(const Stream& stream);
+  StreamCredit& credit_of(std::int64_t id) { return is_bidirectional(id) ? credit_bidi_ : credit_uni_; }
+  void give_stream_credit();
 
   const ConnectionEnvironment& environment_;
   const std::uint64_t number_;
@@ -342,6 +345,8 @@ class Connection final
   std::vector<std::int64_t> waiting_for_room_;
   std::vector<std::int64_t> told_of_room_;  // inside notify_writable; kept for its memory
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
+  StreamCredit credit_bidi_;
+  StreamCredit credit_uni_;
   std::array<StreamQueue, Stream::kUrgencies> send_queues_;
   DatagramQueue datagrams_;
   ReceiveWindow window_;

@@ -20,7 +20,24 @@ Stream& Connection::add_stream(std::int64_t id) {
   has_been_used_ = true;
   environment_.counters.streams_active.add();
   count_opened(*slot);
+  if (is_opened_by_server(id) != is_server_ && credit_of(id).note_opened(id)) {
+    give_stream_credit();
+    schedule();
+  }
   return *slot;
+}
+
+// From write() as well: beside stream data the frame costs no packet.
+void Connection::give_stream_credit() {
+  if (is_credit_frozen_ || is_over()) {
+    return;
+  }
+  if (const std::uint64_t count = credit_bidi_.take(); count > 0) {
+    ngtcp2_conn_extend_max_streams_bidi(conn(), count);
+  }
+  if (const std::uint64_t count = credit_uni_.take(); count > 0) {
+    ngtcp2_conn_extend_max_streams_uni(conn(), count);
+  }
 }
 
 void Connection::count_opened(const Stream& stream) {
@@ -281,15 +298,13 @@ void Connection::handle_closed_below(Stream& stream) {
 void Connection::finish_stream(Stream& stream) {
   environment_.observer.on_stream_closed(*this, stream);
   const std::int64_t id = stream.id;
-  const bool is_peers = is_opened_by_server(id) != is_server_;
+  const bool is_clean = stream.is_clean;
   streams_.erase(id);
   environment_.counters.streams_active.sub();
-  if (is_peers && !is_credit_frozen_ && !is_over()) {
-    if (is_bidirectional(id)) {
-      ngtcp2_conn_extend_max_streams_bidi(conn(), 1);
-    } else {
-      ngtcp2_conn_extend_max_streams_uni(conn(), 1);
-    }
+  // A peer that gave a stream up may be about to open many. Some also return the credit of the data that they
+  // do not want only when a packet comes.
+  if (is_opened_by_server(id) != is_server_ && (credit_of(id).note_finished() || !is_clean)) {
+    give_stream_credit();
     schedule();
   }
 }

@@ -10,6 +10,9 @@ namespace knul::quic {
 bool Connection::write(base::SendBatch& batch, base::Instant now) {
   const ngtcp2_tstamp timestamp = advance(now);
   run_stream_orders();
+  if (next_to_send() != nullptr) {
+    give_stream_credit();
+  }
   const std::size_t quantum = is_over() ? 0 : ngtcp2_conn_get_send_quantum(conn());
   const std::size_t packet_bytes = environment_.transport.max_udp_payload_bytes;
   std::size_t written_bytes = 0;
