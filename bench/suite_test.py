@@ -30,7 +30,8 @@ class Targets(unittest.TestCase):
         self.assertEqual(at_most(10).share(20), 0.5)
 
     def test_every_target_belongs_to_a_figure_that_is_measured(self):
-        names = {item.name for kind in (work.transfers(1), work.requests(1), work.handshakes(1, True)) for item in kind}
+        names = {item.name for kind in (work.transfers(1), work.requests(1), work.busy_requests(1, ()),
+                                         work.handshakes(1, True)) for item in kind}
         names |= {"idle_1000", "idle_10000", "idle_100000", "idle_after_work_1000", "growth_bursts", "growth_single"}
         self.assertEqual({name.partition(".")[0] for name in TARGETS} - names, set())
 

@@ -72,6 +72,12 @@ void add_client_flags(CLI::App& command, ClientFlags& flags) {
       ->type_name("MS")
       ->check(CLI::Range(1'000, 86'400'000))
       ->capture_default_str();
+  command
+      .add_option("--busy-poll-us", flags.busy_poll_us,
+                  "How long to look for packets after some came before sleeping")
+      ->type_name("US")
+      ->check(CLI::Range(0, 1'000))
+      ->capture_default_str();
   command.add_flag("--json", flags.json, "One JSON object per result on standard output");
 }
 
@@ -83,6 +89,7 @@ krepis::ClientOptions client_options(const ClientFlags& flags, const Destination
   options.verify_peer = !flags.is_insecure;
   options.handshake_timeout_ms = flags.connect_timeout_ms;
   options.idle_timeout_ms = flags.idle_timeout_ms;
+  options.busy_poll_us = flags.busy_poll_us;
   return options;
 }
 

@@ -22,6 +22,7 @@ struct ClientFlags {
   std::string alpn;
   std::uint64_t connect_timeout_ms = 5'000;
   std::uint64_t idle_timeout_ms = 30'000;
+  std::uint64_t busy_poll_us = 0;
   bool json = false;
 };
 

@@ -8,6 +8,7 @@ from suite.processes import resident_bytes, run_json
 from suite.servers import KnulServer
 
 IDLE_SECONDS = 12  # "idle for long": past the 10 s after which a connection may be put to sleep
+BUSY_POLL = ("--busy-poll-us", "100")  # of server and client
 BURST = 8  # requests at once; their answers fit the first congestion window, so that no slow start is measured
 BURSTING = 10  # connections at a time
 SINGLES = 640  # requests in flight, one a connection
@@ -16,10 +17,10 @@ TITLES = {"bursts": "requests as connections grow, bursts of 8 on 10",
           "handshakes": "handshakes as idle connections grow"}
 
 
-def alternate(suite, results, works, begin_run=lambda: None):
+def alternate(suite, results, works, begin_run=lambda: None, settings=()):
     """All works once a run, so that what the machine does meanwhile meets all of them alike."""
     works = list(works)
-    with KnulServer(suite) as server:
+    with KnulServer(suite, settings=settings) as server:
         for run in range(suite.runs):
             suite.say(f"run {run + 1} of {suite.runs}: {', '.join(item.name for item in works)}")
             begin_run()
@@ -48,6 +49,10 @@ def ceiling(suite, results, size, library):
 
 def requests(suite, results):
     alternate(suite, results, work.requests(suite.scale))
+    if knows_flag(suite, BUSY_POLL[0]):
+        alternate(suite, results, work.busy_requests(suite.scale, BUSY_POLL), settings=BUSY_POLL)
+    else:
+        results.notices.append(f"busy polling: this knul perf has no {BUSY_POLL[0]}")
 
 
 def handshakes(suite, results):

@@ -45,9 +45,9 @@ class Server:
 class KnulServer(Server):
     """`knul serve` with the service perf."""
 
-    def __init__(self, suite, workers=1, cpus="0"):
+    def __init__(self, suite, workers=1, cpus="0", settings=()):
         super().__init__(on_cpus(cpus, [
-            suite.knul, "serve", "--service", "perf", "--json", "--port", "0", "--workers", str(workers),
+            suite.knul, "serve", *settings, "--service", "perf", "--json", "--port", "0", "--workers", str(workers),
             "--cert", f"{suite.folder}/cert.pem", "--key", f"{suite.folder}/key.pem", "--max-streams", "1000",
             "--idle-timeout-ms", FOREVER_MS, "--drain-timeout-ms", "0"]))
         self.read_port()

@@ -36,6 +36,14 @@ def requests(scale):
                    count)
 
 
+def busy_requests(scale, busy_poll):
+    """One and 64 in flight on one connection, on both sides without sleeping between packets that follow closely."""
+    for item in requests(scale):
+        if item.name in ("requests_1x1", "requests_1x64"):
+            yield Work(item.name + "_busy", f"{item.title}, busy polling", item.flags + busy_poll, item.unit,
+                       item.units)
+
+
 def handshakes(scale, resumes):
     count = 2_000 // scale
     for name, title, more in (("handshakes", "full handshakes", ()), ("resumptions", "resumed handshakes", ("--resume",))):

@@ -286,10 +286,9 @@ struct ConnectionOptions {
   std::uint64_t initial_max_stream_data_bytes = 256 << 10;  // stream window at first
   std::uint64_t max_window_bytes = 24 << 20;                // limit of window auto-tuning, connection
   std::uint64_t max_stream_window_bytes = 16 << 20;         // limit of window auto-tuning, stream
-  std::uint64_t stream_send_buffer_bytes = 1 << 20;       // unacknowledged and unsent bytes per stream; twice
-                                                          // what is in flight where that is more
-  std::uint64_t connection_send_buffer_bytes = 16 << 20;  // per connection
-  std::uint64_t datagram_queue = 256;                     // unsent datagrams per connection; 0: no datagrams
+  std::uint64_t stream_send_buffer_bytes = 1 << 20;         // unacknowledged and unsent bytes per stream
+  std::uint64_t connection_send_buffer_bytes = 16 << 20;    // per connection
+  std::uint64_t datagram_queue = 256;  // unsent datagrams per connection; 0: no datagrams
 
   std::string congestion_control = "cubic";          // "cubic", "bbr", "reno"
   std::string packet_protection = "auto";            // "auto": intel-ipsec-mb where build and processor have
@@ -299,6 +298,8 @@ struct ConnectionOptions {
   std::uint64_t socket_receive_buffer_bytes = 4 << 20;
   bool gso = true;  // send trains in one call where the kernel can
   bool gro = true;  // receive trains in one call where the kernel can
+  // How long a worker that had work looks for more before it sleeps, 0..1,000. Spends CPU time for latency.
+  std::uint64_t busy_poll_us = 0;
 };
 
 // Every setting of a server. The same names are the keys of krepis_quic_start_json and, with dashes, the

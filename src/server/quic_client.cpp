@@ -23,7 +23,7 @@ class QuicClient::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  base::Status start(quic::EndpointOptions options, std::unique_ptr<Application> application);
+  base::Status start(server::WorkerOptions worker);
   base::Status connect(const base::SocketAddress& remote, std::string_view server_name,
                        std::uint64_t context);
   bool post(std::function<void()> task) { return workers_.front()->post(std::move(task)); }
@@ -62,13 +62,9 @@ base::Result<udp::UdpSocket> open_socket(const ClientOptions& options) {
 
 }  // namespace
 
-base::Status QuicClient::Impl::start(quic::EndpointOptions options,
-                                     std::unique_ptr<Application> application) {
-  server::WorkerOptions worker;
-  worker.endpoint = std::move(options);
+base::Status QuicClient::Impl::start(server::WorkerOptions worker) {
   worker.endpoint.static_secret.resize(32);
   runtime::SystemRandom().fill(worker.endpoint.static_secret);
-  worker.application = std::move(application);
   worker.receive_socket = &socket_;
   worker.send_socket = &socket_;
   worker.thread_name = "knul-client";
@@ -141,10 +137,13 @@ Result<std::unique_ptr<QuicClient>> QuicClient::start(const ClientOptions& asked
   if (!socket) {
     return to_public(std::move(socket).error());
   }
-  quic::EndpointOptions endpoint = server::endpoint_options(options);
-  endpoint.client_tls = *std::move(tls);
+  server::WorkerOptions worker;
+  worker.endpoint = server::endpoint_options(options);
+  worker.endpoint.client_tls = *std::move(tls);
+  worker.application = std::move(application);
+  worker.busy_poll = std::chrono::microseconds(options.busy_poll_us);
   auto impl = std::make_unique<Impl>(*std::move(socket));
-  if (base::Status status = impl->start(std::move(endpoint), std::move(application)); !status) {
+  if (base::Status status = impl->start(std::move(worker)); !status) {
     return to_public(std::move(status).error());
   }
   return std::unique_ptr<QuicClient>(new QuicClient(std::move(impl)));

@@ -114,6 +114,7 @@ base::Status QuicServer::Impl::create_workers(const ApplicationFactory& factory)
     worker.application = factory ? factory(i) : nullptr;
     worker.receive_socket = sockets_.receive_socket(i);
     worker.send_socket = &sockets_.send_socket(i);
+    worker.busy_poll = std::chrono::microseconds(options_.busy_poll_us);
     worker.thread_name = "knul-" + std::to_string(options_.port) + "-" + std::to_string(i);
     auto made = server::Worker::create(std::move(worker), server::process_log());
     if (!made) {

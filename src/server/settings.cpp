@@ -64,6 +64,7 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"socket_receive_buffer_bytes", &ServerOptions::socket_receive_buffer_bytes, "Receive buffer asked of the kernel, per socket; the statistics show what it gave.", "bytes", 4 * kKiB, kGiB},
     {"gso", &ServerOptions::gso, "Send trains of packets in one system call where the kernel can."},
     {"gro", &ServerOptions::gro, "Receive trains of packets in one system call where the kernel can."},
+    {"busy_poll_us", &ServerOptions::busy_poll_us, "How long a worker that had work looks for more before it sleeps: spends CPU time for latency; 0 means not at all.", "us", 0, 1'000},
     {"steering", &ServerOptions::steering, "How packets reach their worker: \"bpf\" in the kernel by connection ID or not at all, \"single_socket\", \"auto\" the first that works.", {}, 0, 0, kSteering},
 
     {"service", &ParsedSettings::service, "Built-in service that answers streams; with \"none\" a channel does, and without one streams are refused.", {}, 0, 0, kServices},

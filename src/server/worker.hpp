@@ -31,6 +31,7 @@ struct WorkerOptions {
   std::unique_ptr<krepis::Application> application;
   udp::UdpSocket* receive_socket = nullptr;  // null: another worker reads for this one
   udp::UdpSocket* send_socket = nullptr;
+  base::Duration busy_poll{0};  // see ConnectionOptions::busy_poll_us
   std::string thread_name;
 };
 
@@ -74,9 +75,12 @@ class Worker {
 
   void run();
   void wait_for_work(base::Instant now);
+  [[nodiscard]] bool finds_work(base::Instant now, base::Instant deadline);
   void take_mail(base::Instant now);
   void take_drain_request(base::Instant now);
   void receive(base::Instant now);
+  void read_socket();
+  void deliver_batch(base::Instant now);
   void deliver(const base::ReceivedDatagram& datagram, base::Instant now);
   void send(base::Instant now);
   void watch_writable(bool is_wanted);
@@ -108,6 +112,7 @@ class Worker {
   base::SendBatch send_batch_{base::SendBatch::Limits{}};
   udp::SendCursor send_cursor_;
   bool is_readable_ = false;
+  bool had_work_ = false;  // packets or mail in this turn
   bool awaits_writable_ = false;
   bool is_drain_begun_ = false;
   base::Instant retry_send_at_ = base::kNever;

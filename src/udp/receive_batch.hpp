@@ -31,6 +31,7 @@ class ReceiveBatch {
   // may be empty: an empty datagram is delivered, the caller drops it.
   // Lifetime: the datagram until the next call of next(), its payload until the next receive.
   [[nodiscard]] const base::ReceivedDatagram* next();
+  [[nodiscard]] bool has_next() const { return !rest_.empty() || next_train_ < trains_.size(); }
 
  private:
   friend class UdpSocket;

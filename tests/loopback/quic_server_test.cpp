@@ -10,6 +10,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
+std::uint64_t statistic(const krepis::QuicServer& server, std::string_view name) {
+  std::string json;
+  server.stats_json(json);
+  const std::string key = "\"" + std::string(name) + "\":";
+  const std::size_t at = json.find(key);
+  return at == std::string::npos ? ~std::uint64_t{0} : std::stoull(json.substr(at + key.size()));
+}
+
 TEST(QuicServer, EchoesOverIpv4AndIpv6) {
   for (const std::string host : {"127.0.0.1", "::1"}) {
     krepis::ServerOptions options = server_options();
@@ -55,6 +63,36 @@ TEST(QuicServer, ServesManyConnectionsOnEveryWorkerAndWithOneSocket) {
     }
     EXPECT_EQ(server->stats().total_requests, 12U);
   }
+}
+
+TEST(QuicServer, LooksForPacketsBeforeItSleeps) {
+  for (const std::string steering : {"auto", "single_socket"}) {
+    krepis::ServerOptions options = server_options();
+    options.busy_poll_us = 1'000;
+    options.steering = steering;
+    const auto server = start_echo(options);
+    krepis::ClientOptions client_options = BlockingClient::insecure();
+    client_options.busy_poll_us = 1'000;
+    BlockingClient client(client_options);
+    ASSERT_TRUE(client.connect(server->port()));
+    // On a busy machine an answer may take longer than the look for it.
+    for (int i = 0; i < 10'000 && statistic(*server, "busy_polls_hit") == 0; ++i) {
+      ASSERT_EQ(client.wait_answer(*client.send("abc")), "abc") << steering;
+    }
+    EXPECT_GT(statistic(*server, "busy_polls_hit"), 0U) << steering;
+    EXPECT_GE(statistic(*server, "busy_polls"), statistic(*server, "busy_polls_hit")) << steering;
+    const auto report = server->stop(5s);
+    ASSERT_TRUE(report.has_value()) << steering;
+    EXPECT_TRUE(report->clean) << steering;
+  }
+}
+
+TEST(QuicServer, DoesNotLookForPacketsUnlessAsked) {
+  const auto server = start_echo();
+  BlockingClient client;
+  ASSERT_TRUE(client.connect(server->port()));
+  ASSERT_EQ(client.wait_answer(*client.send("abc")), "abc");
+  EXPECT_EQ(statistic(*server, "busy_polls"), 0U);
 }
 
 TEST(QuicServer, RefusesStreamsWithADocumentedCodeWhenNobodyConsumesThem) {
