@@ -146,7 +146,7 @@ class IpsecMbProtection final : public Protection {
   }
   void mask(std::uint8_t* packet) override {
     std::array<std::uint8_t, 5> bits;
-    header_->mask(bits.data(), packet + kHeaderBytes + 2);
+    (void)header_->mask(bits.data(), packet + kHeaderBytes + 2);
   }
 
   std::unique_ptr<quic::AeadKey> aead_;

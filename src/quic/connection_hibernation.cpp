@@ -61,6 +61,9 @@ void Connection::free_spare_memory() {
   for (AeadKey& key : conn_ref_.keys) {
     key.rest();
   }
+  for (HeaderKey& key : conn_ref_.header_keys) {
+    key.rest();
+  }
 }
 
 }  // namespace knul::quic

@@ -127,6 +127,55 @@ TEST(Hibernation, FreesWhatABurstLeftBehind) {
   EXPECT_LT(pair.server_counters.connection_memory_bytes.load(), 10'000U);
 }
 
+// Keys of ipsec-mb; counts how often they rest.
+class CountingLibrary final : public ProtectionLibrary {
+ public:
+  [[nodiscard]] std::unique_ptr<AeadKey> make_aead_key(std::span<const std::uint8_t> key) const override {
+    return std::make_unique<Aead>(ipsec_mb()->make_aead_key(key), aead_rests);
+  }
+  [[nodiscard]] std::unique_ptr<HeaderKey> make_header_key(std::span<const std::uint8_t> key) const override {
+    return std::make_unique<Header>(ipsec_mb()->make_header_key(key), header_rests);
+  }
+
+  mutable int aead_rests = 0;
+  mutable int header_rests = 0;
+
+ private:
+  struct Aead final : AeadKey {
+    Aead(std::unique_ptr<AeadKey> of, int& counter) : key(std::move(of)), rests(counter) {}
+    bool seal(std::uint8_t* dest, std::span<const std::uint8_t> plaintext, const std::uint8_t* nonce,
+              std::span<const std::uint8_t> associated) override {
+      return key->seal(dest, plaintext, nonce, associated);
+    }
+    bool open(std::uint8_t* dest, std::span<const std::uint8_t> ciphertext, const std::uint8_t* nonce,
+              std::span<const std::uint8_t> associated) override {
+      return key->open(dest, ciphertext, nonce, associated);
+    }
+    void rest() override { ++rests; }
+    const std::unique_ptr<AeadKey> key;
+    int& rests;
+  };
+  struct Header final : HeaderKey {
+    Header(std::unique_ptr<HeaderKey> of, int& counter) : key(std::move(of)), rests(counter) {}
+    bool mask(std::uint8_t* dest, const std::uint8_t* sample) override { return key->mask(dest, sample); }
+    void rest() override { ++rests; }
+    const std::unique_ptr<HeaderKey> key;
+    int& rests;
+  };
+};
+
+TEST(Hibernation, LetsAllKeysOfTheConnectionRest) {
+  if (ipsec_mb() == nullptr)
+    GTEST_SKIP() << "not in this build, or no AES instructions";
+  const CountingLibrary library;
+  ShakenPair pair([&library](EndpointOptions& server, EndpointOptions&) { server.protection = &library; });
+  EXPECT_EQ(library.aead_rests, 0);
+  pair.advance(500ms);
+  ASSERT_TRUE(pair.server_connection().is_asleep());
+  EXPECT_EQ(library.aead_rests, 4);    // of each direction the present one and the next
+  EXPECT_EQ(library.header_rests, 2);  // of each direction
+}
+
 TEST(Hibernation, CanBeSwitchedOff) {
   ShakenPair pair([](EndpointOptions& server, EndpointOptions& client) {
     server.transport.hibernate_after = 0s;

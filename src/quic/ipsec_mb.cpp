@@ -97,37 +97,70 @@ class GcmKey final : public AeadKey {
   std::unique_ptr<gcm_key_data> schedule_;
 };
 
+// The key expansion for one key size.
+struct AesFunctions {
+  keyexp_t expand;
+  std::size_t rounds;
+};
+
 class AesHeaderKey final : public HeaderKey {
  public:
-  AesHeaderKey(keyexp_t expand, std::span<const std::uint8_t> key)
-      : rounds_(key.size() == kAes128KeyBytes ? 10 : kMostRounds) {
-    alignas(16) std::array<std::uint8_t, sizeof(schedule_)> for_decryption;
-    expand(key.data(), schedule_.data(), for_decryption.data());
-    imb_clear_mem(for_decryption.data(), for_decryption.size());
+  AesHeaderKey(const AesFunctions& functions, std::span<const std::uint8_t> key) : functions_(functions) {
+    std::ranges::copy(key, key_.begin());
   }
-  ~AesHeaderKey() override { imb_clear_mem(schedule_.data(), schedule_.size()); }
+  ~AesHeaderKey() override {
+    imb_clear_mem(key_.data(), key_.size());
+    AesHeaderKey::rest();
+  }
   AesHeaderKey(const AesHeaderKey&) = delete;
   AesHeaderKey& operator=(const AesHeaderKey&) = delete;
 
   // By the processor's instructions: the library has single blocks only inside modes that cost more.
-  __attribute__((target("aes,sse2"))) void mask(std::uint8_t* dest,
-                                                const std::uint8_t* sample) const override {
-    const auto* keys = reinterpret_cast<const __m128i*>(schedule_.data());
+  __attribute__((target("aes,sse2"))) bool mask(std::uint8_t* dest, const std::uint8_t* sample) override {
+    if (!is_expanded()) {
+      return false;
+    }
+    const auto* keys = reinterpret_cast<const __m128i*>(schedule_->data());
+    const std::size_t rounds = functions_.rounds;
     __m128i block = _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(sample)), keys[0]);
-    for (std::size_t round = 1; round < rounds_; ++round) {
+    for (std::size_t round = 1; round < rounds; ++round) {
       block = _mm_aesenc_si128(block, keys[round]);
     }
-    block = _mm_aesenclast_si128(block, keys[rounds_]);
+    block = _mm_aesenclast_si128(block, keys[rounds]);
     std::array<std::uint8_t, 16> bytes;
     _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes.data()), block);
     std::copy_n(bytes.begin(), 5, dest);
+    return true;
+  }
+
+  void rest() override {
+    if (schedule_ != nullptr) {
+      imb_clear_mem(schedule_->data(), schedule_->size());
+      schedule_.reset();
+    }
   }
 
  private:
   static constexpr std::size_t kMostRounds = 14;
+  using Schedule = std::array<std::uint8_t, (kMostRounds + 1) * 16>;
+  static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= alignof(__m128i));
 
-  const std::size_t rounds_;
-  alignas(16) std::array<std::uint8_t, (kMostRounds + 1) * 16> schedule_{};
+  // At the first use, as in GcmKey.
+  bool is_expanded() {
+    if (schedule_ == nullptr) {
+      schedule_.reset(new (std::nothrow) Schedule);
+      if (schedule_ != nullptr) {
+        alignas(16) Schedule for_decryption;
+        functions_.expand(key_.data(), schedule_->data(), for_decryption.data());
+        imb_clear_mem(for_decryption.data(), for_decryption.size());
+      }
+    }
+    return schedule_ != nullptr;
+  }
+
+  const AesFunctions& functions_;
+  std::array<std::uint8_t, 32> key_{};
+  std::unique_ptr<Schedule> schedule_;
 };
 
 class IpsecMb final : public ProtectionLibrary {
@@ -135,21 +168,21 @@ class IpsecMb final : public ProtectionLibrary {
   explicit IpsecMb(const IMB_MGR& manager)
       : aes128_{manager.gcm128_pre, manager.gcm128_enc, manager.gcm128_dec},
         aes256_{manager.gcm256_pre, manager.gcm256_enc, manager.gcm256_dec},
-        expand_128_(manager.keyexp_128),
-        expand_256_(manager.keyexp_256) {}
+        header128_{manager.keyexp_128, 10},
+        header256_{manager.keyexp_256, 14} {}
 
   std::unique_ptr<AeadKey> make_aead_key(std::span<const std::uint8_t> key) const override {
     return std::make_unique<GcmKey>(key.size() == kAes128KeyBytes ? aes128_ : aes256_, key);
   }
   std::unique_ptr<HeaderKey> make_header_key(std::span<const std::uint8_t> key) const override {
-    return std::make_unique<AesHeaderKey>(key.size() == kAes128KeyBytes ? expand_128_ : expand_256_, key);
+    return std::make_unique<AesHeaderKey>(key.size() == kAes128KeyBytes ? header128_ : header256_, key);
   }
 
  private:
   GcmFunctions aes128_;
   GcmFunctions aes256_;
-  keyexp_t expand_128_;
-  keyexp_t expand_256_;
+  AesFunctions header128_;
+  AesFunctions header256_;
 };
 
 // The manager is only asked for the functions of this processor.

@@ -2,6 +2,7 @@
 // random packets of each key size, KNUL_TEST_SEED=n repeats a run.
 #include <gnutls/crypto.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <array>
@@ -61,15 +62,49 @@ TEST_F(IpsecMb, SealsThePacketOfRfc9001) {
 
 TEST_F(IpsecMb, MasksTheHeadersOfRfc9001) {
   std::array<std::uint8_t, 5> mask;
-  library()
-      .make_header_key(ServerInitial{}.header_key)
-      ->mask(mask.data(), from_hex("2cd0991cd25b0aac406a5816b6394100").data());
+  ASSERT_TRUE(library()
+                  .make_header_key(ServerInitial{}.header_key)
+                  ->mask(mask.data(), from_hex("2cd0991cd25b0aac406a5816b6394100").data()));
   EXPECT_EQ(Bytes(mask.begin(), mask.end()), from_hex("2ec0d8356a"));
-  library()
-      .make_header_key(from_hex("9f50449e04a0e810283a1e9933adedd2"))
-      ->mask(mask.data(), from_hex("d1b1c98dd7689fb8ec11d242b123dc9b").data());
+  ASSERT_TRUE(library()
+                  .make_header_key(from_hex("9f50449e04a0e810283a1e9933adedd2"))
+                  ->mask(mask.data(), from_hex("d1b1c98dd7689fb8ec11d242b123dc9b").data()));
   EXPECT_EQ(Bytes(mask.begin(), mask.end()), from_hex("437b9aec36"));
 }
+
+TEST_F(IpsecMb, UsesAKeyAfterARestAsBefore) {
+  const ServerInitial initial;
+  const auto key = library().make_aead_key(initial.key);
+  const auto header_key = library().make_header_key(initial.header_key);
+  for (int round = 0; round < 3; ++round) {
+    Bytes out(initial.payload.size() + kAeadTagBytes);
+    ASSERT_TRUE(key->seal(out.data(), initial.payload, initial.nonce.data(), initial.header));
+    EXPECT_EQ(out, initial.protected_payload);
+    Bytes mask(5);
+    ASSERT_TRUE(header_key->mask(mask.data(), from_hex("2cd0991cd25b0aac406a5816b6394100").data()));
+    EXPECT_EQ(mask, from_hex("2ec0d8356a"));
+    key->rest();
+    header_key->rest();
+  }
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_F(IpsecMb, HasTheSchedulesOfHeaderKeysOnlyInUse) {
+  constexpr std::size_t kScheduleBytes = 240;
+  constexpr std::size_t kMostInCache = 8 * 256;  // of the heap's cache for this thread, which counts as used
+  std::vector<std::unique_ptr<HeaderKey>> keys(100);
+  std::ranges::generate(keys, [this] { return library().make_header_key(ServerInitial{}.header_key); });
+  const Bytes sample(16);
+  Bytes mask(5);
+  const std::size_t unused = mallinfo2().uordblks;
+  for (const auto& key : keys)
+    ASSERT_TRUE(key->mask(mask.data(), sample.data()));
+  EXPECT_GE(mallinfo2().uordblks + kMostInCache, unused + keys.size() * kScheduleBytes);
+  for (const auto& key : keys)
+    key->rest();
+  EXPECT_LE(mallinfo2().uordblks, unused + kMostInCache);
+}
+#endif
 
 TEST_F(IpsecMb, RefusesAPacketWithAnyBitChanged) {
   const ServerInitial initial;
@@ -148,8 +183,8 @@ class Comparison {
     gnutls_cipher_set_iv(block_, zero.data(), zero.size());
     gnutls_cipher_encrypt2(block_, sample.data(), sample.size(), block.data(), block.size());
     std::array<std::uint8_t, 5> mask;
-    header_key_->mask(mask.data(), sample.data());
-    return std::ranges::equal(mask, std::span(block).first(mask.size()));
+    return header_key_->mask(mask.data(), sample.data()) &&
+           std::ranges::equal(mask, std::span(block).first(mask.size()));
   }
 
   std::mt19937_64& random_;

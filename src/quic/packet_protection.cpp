@@ -228,8 +228,7 @@ int mask_header(std::uint8_t* dest, const ngtcp2_crypto_cipher* cipher,
   if (!is_ours(context->native_handle)) {
     return ngtcp2_crypto_hp_mask_cb(dest, cipher, context, sample);
   }
-  from_handle<HeaderKey>(context->native_handle).mask(dest, sample);
-  return 0;
+  return from_handle<HeaderKey>(context->native_handle).mask(dest, sample) ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
 void delete_aead_context(ngtcp2_conn* conn, ngtcp2_crypto_aead_ctx* context, void* user_data) {

@@ -35,8 +35,10 @@ class HeaderKey
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual ~HeaderKey() = default;
-  // Writes 5 bytes. `sample` has 16.
-  virtual void mask(std::uint8_t* dest, const std::uint8_t* sample) const = 0;
+  // Writes 5 bytes. `sample` has 16. False: out of memory.
+  [[nodiscard]] virtual bool mask(std::uint8_t* dest, const std::uint8_t* sample) = 0;
+  // Frees what the next use can make again.
+  virtual void rest() = 0;
 };
 
 using HeaderKeyList = boost::intrusive::list<HeaderKey, boost::intrusive::constant_time_size<false>>;
