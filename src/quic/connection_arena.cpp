@@ -1,7 +1,5 @@
 #include "quic/connection_arena.hpp"
 
-#include <gnutls/gnutls.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -282,9 +280,10 @@ bool ConnectionArena::sleep() {
   }
   std::array<std::span<std::uint8_t>, kMostChunks> pieces;
   packed_ = pool_.packer.pack(used(pieces));
-  if (packed_.bytes == nullptr) {
+  if (!packed_.has_value()) {
     return false;
   }
+  teach();
   for (const Chunk& chunk : chunks_) {
     pool_.chunks.pages().discard(chunk.begin, chunk.bytes);
   }
@@ -292,14 +291,27 @@ bool ConnectionArena::sleep() {
   return true;
 }
 
+// Compares only what is asleep at the same time, so that no copy of a connection's memory is kept for it.
+void ConnectionArena::teach() {
+  if (pool_.packer.knows(*packed_)) {
+    return;
+  }
+  if (pool_.example != nullptr) {
+    pool_.packer.learn(*pool_.example->packed_, *packed_);
+  }
+  pool_.example = this;
+}
+
 void ConnectionArena::wake() {
   for (const Chunk& chunk : chunks_) {
     pool_.chunks.pages().restore(chunk.begin, chunk.bytes);
   }
   std::array<std::span<std::uint8_t>, kMostChunks> pieces;
-  pool_.packer.unpack(packed_, used(pieces));
-  gnutls_memset(packed_.bytes.get(), 0, packed_.size);  // there are keys in it
-  packed_ = {};
+  pool_.packer.unpack(*packed_, used(pieces));
+  packed_.reset();
+  if (pool_.example == this) {
+    pool_.example = nullptr;
+  }
   account();
 }
 
@@ -327,7 +339,7 @@ void ConnectionArena::account() {
 
 std::size_t ConnectionArena::resident_bytes() const {
   if (is_asleep()) {
-    return packed_.size;
+    return packed_->bytes.held_bytes();
   }
   constexpr std::size_t kPage = base::PageSource::kPageBytes;
   std::size_t bytes = 0;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,12 +18,15 @@
 
 namespace knul::quic {
 
+class ConnectionArena;
+
 // What the arenas of one endpoint share. Lifetime: longer than they. Thread: one.
 struct ArenaPool {
   explicit ArenaPool(base::PageSource& pages) : chunks(pages) {}
 
   ChunkSource chunks;
   MemoryPacker packer;
+  const ConnectionArena* example = nullptr;  // asleep; the packer may learn from it and the next one
 };
 
 // A heap: good fit by classes of size, neighbours joined when freed. It is asked when objects are made, not
@@ -44,7 +48,7 @@ class ConnectionArena {
   bool sleep();
   // Brings everything back. Only while asleep.
   void wake();
-  [[nodiscard]] bool is_asleep() const { return packed_.bytes != nullptr; }
+  [[nodiscard]] bool is_asleep() const { return packed_.has_value(); }
 
   // Awake: the pages that have been written at some time since the last wake. Asleep: the packed copy.
   [[nodiscard]] std::size_t resident_bytes() const;
@@ -73,6 +77,7 @@ class ConnectionArena {
   void link(Block& block);
   void unlink(Block& block);
   void clear_free_blocks();
+  void teach();
   void account();
   [[nodiscard]] std::span<const std::span<std::uint8_t>> used(
       std::array<std::span<std::uint8_t>, kMostChunks>& pieces) const;
@@ -84,7 +89,7 @@ class ConnectionArena {
   ngtcp2_mem memory_;
   std::vector<Chunk> chunks_;
   Heads* heads_ = nullptr;  // at the beginning of the first chunk
-  PackedMemory packed_;
+  std::optional<PackedMemory> packed_;
 };
 
 }  // namespace knul::quic

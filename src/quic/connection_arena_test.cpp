@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <random>
@@ -161,6 +162,32 @@ TEST_F(ConnectionArenaTest, SleepsBesideOthersOfItsPool) {
   EXPECT_STREQ(at, "theirs");
   arena->wake();
   expect_all_intact();
+}
+
+TEST_F(ConnectionArenaTest, SleepsSmallerOnceTwoLikeItWereAsleep) {
+  std::vector<std::uint8_t> same(3'000);
+  std::ranges::generate(same, [this] { return static_cast<std::uint8_t>(random()); });
+  std::vector<std::size_t> sizes;
+  std::vector<std::unique_ptr<ConnectionArena>> others;
+  for (int i = 0; i < 3; ++i) {
+    ConnectionArena& other = *others.emplace_back(std::make_unique<ConnectionArena>(pool, gauge));
+    std::ranges::copy(same, static_cast<std::uint8_t*>(other.memory().malloc(same.size(), &other)));
+    ASSERT_TRUE(other.sleep());
+    sizes.push_back(other.resident_bytes());
+  }
+  EXPECT_GE(sizes[1], sizes[0]);
+  EXPECT_LT(sizes[2], sizes[0] / 3);
+}
+
+TEST_F(ConnectionArenaTest, IsAnExampleForOthersOnlyWhileItSleeps) {
+  ASSERT_TRUE(add(20'000));
+  ASSERT_TRUE(arena->sleep());
+  EXPECT_EQ(pool.example, &*arena);
+  arena->wake();
+  EXPECT_EQ(pool.example, nullptr);
+  ASSERT_TRUE(arena->sleep());
+  arena.reset();
+  EXPECT_EQ(pool.example, nullptr);
 }
 
 TEST_F(ConnectionArenaTest, JoinsFreedNeighboursWhateverTheOrder) {

@@ -1,23 +1,28 @@
 // Packs memory that is mostly zeros, small numbers and pointers into itself, and brings it back.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "quic/block_chain.hpp"
+
 namespace knul::quic {
 
-// For the same process only.
+// For the same packer only.
 struct PackedMemory {
-  std::unique_ptr<std::uint8_t[]> bytes;  // null: none
-  std::size_t size = 0;
-  std::size_t plain_size = 0;  // before it was deflated; equal to size: it was not
+  enum class Form : std::uint8_t { kPlain, kDeflated, kDeflatedByDictionary };
+
+  BlockChain bytes;
+  std::uint32_t plain_size = 0;  // before it was deflated
+  Form form = Form::kPlain;
 };
 
-// Thread: one. Keeps its working memory, some 300 KB once something large was packed: what was packed can
-// always be unpacked.
+// Thread: one. Keeps its working memory, some 400 KB: what was packed can always be unpacked.
 class MemoryPacker {
  public:
   using Pieces = std::span<const std::span<std::uint8_t>>;
@@ -27,19 +32,38 @@ class MemoryPacker {
   MemoryPacker(const MemoryPacker&) = delete;
   MemoryPacker& operator=(const MemoryPacker&) = delete;
 
-  // Pieces are aligned to 8 bytes and a multiple of 8 bytes long. Null bytes: memory is short.
-  [[nodiscard]] PackedMemory pack(Pieces pieces) noexcept;
+  // Pieces are aligned to 8 bytes and a multiple of 8 bytes long, less than 1 GiB in all. Nothing: memory is
+  // short.
+  [[nodiscard]] std::optional<PackedMemory> pack(Pieces pieces) noexcept;
   // What this object packed. `pieces` are the same, at the same addresses, all zeros.
   void unpack(const PackedMemory& packed, Pieces pieces) noexcept;
 
+  // Packs what is like these two better from now on. They belong to two connections, so that what they have
+  // in common is not secret. No effect if they differ much in size, or memory is short.
+  void learn(const PackedMemory& one, const PackedMemory& other) noexcept;
+  // Whether it learnt of memory like this.
+  [[nodiscard]] bool knows(const PackedMemory& packed) const {
+    return dictionaries_[kind_of(packed.plain_size)].has_value();
+  }
+
  private:
   struct Streams;
+  using Dictionary = std::vector<std::uint8_t>;
 
-  [[nodiscard]] std::span<const std::uint8_t> deflate(std::span<const std::uint8_t> plain);
+  // Above, a connection has carried a burst.
+  static constexpr std::size_t kLargeBytes = 8 * 1'024;
+  static std::size_t kind_of(std::size_t plain_size) { return plain_size > kLargeBytes ? 1 : 0; }
+
+  [[nodiscard]] std::span<const std::uint8_t> to_plain(Pieces pieces);
+  [[nodiscard]] std::size_t deflate(std::span<const std::uint8_t> plain,
+                                    std::span<const std::uint8_t> dictionary);
+  [[nodiscard]] std::span<const std::uint8_t> plain_of(const PackedMemory& packed) noexcept;
+  [[nodiscard]] std::span<const std::uint8_t> dictionary_for(std::size_t plain_size) const;
 
   std::vector<std::uint8_t> plain_;
   std::vector<std::uint8_t> deflated_;
   std::unique_ptr<Streams> streams_;
+  std::array<std::optional<Dictionary>, 2> dictionaries_;  // never changed, as what was packed needs them
 };
 
 }  // namespace knul::quic

@@ -1,6 +1,7 @@
 #include "quic/memory_packer.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cstring>
@@ -34,14 +35,17 @@ class Memory {
   // The packed form; the content has to be as before.
   PackedMemory round_trip(MemoryPacker& packer) {
     const std::vector<std::vector<std::uint64_t>> before = pieces_;
-    PackedMemory packed = packer.pack(spans_);
-    EXPECT_NE(packed.bytes, nullptr);
+    PackedMemory packed = pack(packer);
     EXPECT_TRUE(pieces_ == before) << "pack() wrote into the memory";
+    unpack(packer, packed);
+    EXPECT_TRUE(pieces_ == before) << "unpack() brought something else back";
+    return packed;
+  }
+  PackedMemory pack(MemoryPacker& packer) { return packer.pack(spans_).value(); }
+  void unpack(MemoryPacker& packer, const PackedMemory& packed) {
     for (const std::span<std::uint8_t> span : spans_)
       std::ranges::fill(span, std::uint8_t{0});
     packer.unpack(packed, spans_);
-    EXPECT_TRUE(pieces_ == before) << "unpack() brought something else back";
-    return packed;
   }
 
  private:
@@ -56,16 +60,16 @@ std::mt19937_64 seeded(std::uint64_t& seed) {
 
 TEST(MemoryPacker, PacksNothingIntoNothing) {
   MemoryPacker packer;
-  EXPECT_EQ(Memory({}).round_trip(packer).size, 0U);
-  EXPECT_EQ(Memory({0, 0}).round_trip(packer).size, 0U);
+  EXPECT_EQ(Memory({}).round_trip(packer).bytes.size(), 0U);
+  EXPECT_EQ(Memory({0, 0}).round_trip(packer).bytes.size(), 0U);
 }
 
 TEST(MemoryPacker, NeedsTwoBytesForEachRunOfZeros) {
   MemoryPacker packer;
-  EXPECT_EQ(Memory({kGroupWords}).round_trip(packer).size, 2U);
-  EXPECT_EQ(Memory({kLongestRun * kGroupWords}).round_trip(packer).size, 2U);
-  EXPECT_EQ(Memory({kLongestRun * kGroupWords + 1}).round_trip(packer).size, 4U);
-  EXPECT_EQ(Memory({1, 1, 1}).round_trip(packer).size, 6U);
+  EXPECT_EQ(Memory({kGroupWords}).round_trip(packer).bytes.size(), 2U);
+  EXPECT_EQ(Memory({kLongestRun * kGroupWords}).round_trip(packer).bytes.size(), 2U);
+  EXPECT_EQ(Memory({kLongestRun * kGroupWords + 1}).round_trip(packer).bytes.size(), 4U);
+  EXPECT_EQ(Memory({1, 1, 1}).round_trip(packer).bytes.size(), 6U);
 }
 
 TEST(MemoryPacker, BringsBackWhatStandsBehindALongRunOfZeros) {
@@ -105,7 +109,7 @@ TEST(MemoryPacker, KeepsAnAddressNearThePieceInFiveBytes) {
   MemoryPacker packer;
   Memory memory({kGroupWords});
   std::ranges::fill(memory.piece(0), reinterpret_cast<std::uintptr_t>(memory.piece(0).data()));
-  EXPECT_EQ(memory.round_trip(packer).size, 1 + 5 * kGroupWords);
+  EXPECT_EQ(memory.round_trip(packer).bytes.size(), 1 + 5 * kGroupWords);
 }
 
 TEST(MemoryPacker, BringsAddressesBackOnBothSidesOfWhatIsNear) {
@@ -139,7 +143,8 @@ TEST(MemoryPacker, DeflatesWhatIsLargeAndRepetitive) {
     memory.piece(2)[i] = i % 3 == 0 ? reinterpret_cast<std::uintptr_t>(&memory.piece(2)[i / 100]) : 0;
   }
   const PackedMemory packed = memory.round_trip(packer);
-  EXPECT_LT(packed.size, packed.plain_size / 4);
+  EXPECT_EQ(packed.form, PackedMemory::Form::kDeflated);
+  EXPECT_LT(packed.bytes.size(), packed.plain_size / 4);
 }
 
 TEST(MemoryPacker, LeavesWhatDoesNotDeflateAsItIs) {
@@ -156,20 +161,113 @@ TEST(MemoryPacker, LeavesWhatDoesNotDeflateAsItIs) {
     word = byte_or_zero(word);
   }
   const PackedMemory packed = memory.round_trip(packer);
-  EXPECT_EQ(packed.size, packed.plain_size);
+  EXPECT_EQ(packed.form, PackedMemory::Form::kPlain);
+  EXPECT_EQ(packed.bytes.size(), packed.plain_size);
 }
 
-TEST(MemoryPacker, UnpacksInAnyOrder) {
+// Like the memory of a connection: much that is the same in each, and what is its own.
+struct ConnectionMemory : Memory {
+  ConnectionMemory(std::size_t objects, std::mt19937_64& random) : Memory({objects * 16}) {
+    std::mt19937_64 same(objects);
+    for (std::size_t i = 0; i < piece(0).size(); ++i)
+      piece(0)[i] = i % 16 == 0 ? random() : same();
+  }
+};
+
+constexpr std::size_t kFewObjects = 40;
+constexpr std::size_t kManyObjects = 100;
+
+TEST(MemoryPacker, PacksMemoryBetterThatIsLikeWhatItLearntFrom) {
+  std::uint64_t seed = 0;
+  std::mt19937_64 random = seeded(seed);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  MemoryPacker packer;
+  for (const std::size_t objects : {kFewObjects, kManyObjects}) {
+    SCOPED_TRACE(objects);
+    ConnectionMemory one(objects, random);
+    ConnectionMemory other(objects, random);
+    const PackedMemory of_one = one.pack(packer);
+    const PackedMemory of_other = other.pack(packer);
+    EXPECT_FALSE(packer.knows(of_one));
+    packer.learn(of_one, of_other);
+    EXPECT_TRUE(packer.knows(of_one));
+    const PackedMemory later = ConnectionMemory(objects, random).round_trip(packer);
+    EXPECT_EQ(later.form, PackedMemory::Form::kDeflatedByDictionary);
+    EXPECT_LT(later.bytes.size(), of_one.bytes.size() / 2);
+  }
+}
+
+TEST(MemoryPacker, LearnsOnceFromTwoOfASize) {
+  std::uint64_t seed = 0;
+  std::mt19937_64 random = seeded(seed);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  MemoryPacker packer;
+  ConnectionMemory small(kFewObjects, random);
+  ConnectionMemory large(kManyObjects, random);
+  const PackedMemory of_small = small.pack(packer);
+  const PackedMemory of_large = large.pack(packer);
+  packer.learn(of_small, of_large);
+  EXPECT_FALSE(packer.knows(of_small));
+  EXPECT_FALSE(packer.knows(of_large));
+  packer.learn(of_small, of_small);
+  EXPECT_TRUE(packer.knows(of_small));
+  EXPECT_FALSE(packer.knows(of_large));
+  const PackedMemory by_dictionary = small.pack(packer);
+  Memory nothing_like_it({1'000});
+  nothing_like_it.fill_randomly(random);
+  const PackedMemory of_nothing_like_it = nothing_like_it.pack(packer);
+  packer.learn(of_nothing_like_it, of_nothing_like_it);
+  const std::vector<std::uint64_t> before = small.piece(0);
+  small.unpack(packer, by_dictionary);
+  EXPECT_TRUE(small.piece(0) == before);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(MemoryPacker, UnpacksWithoutMoreMemory) {
+  std::uint64_t seed = 0;
+  std::mt19937_64 random = seeded(seed);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  MemoryPacker packer;
+  ConnectionMemory memory(kManyObjects, random);
+  ConnectionMemory other(kManyObjects, random);
+  const PackedMemory deflated = memory.pack(packer);
+  packer.learn(deflated, other.pack(packer));
+  const PackedMemory by_dictionary = memory.pack(packer);
+  const std::size_t before = mallinfo2().uordblks;
+  memory.unpack(packer, by_dictionary);
+  memory.unpack(packer, deflated);
+  EXPECT_EQ(mallinfo2().uordblks, before);
+}
+#endif
+
+TEST(MemoryPacker, NeedsNoDictionaryOfMemoriesWithNothingInCommon) {
+  std::uint64_t seed = 0;
+  std::mt19937_64 random = seeded(seed);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  MemoryPacker packer;
+  Memory one({500});
+  Memory other({500});
+  one.fill_randomly(random);
+  other.fill_randomly(random);
+  packer.learn(one.pack(packer), other.pack(packer));
+  EXPECT_NE(ConnectionMemory(kFewObjects, random).round_trip(packer).form,
+            PackedMemory::Form::kDeflatedByDictionary);
+}
+
+TEST(MemoryPacker, UnpacksInAnyOrderWhateverItLearntMeanwhile) {
   std::uint64_t seed = 0;
   std::mt19937_64 random = seeded(seed);
   SCOPED_TRACE("seed " + std::to_string(seed));
   MemoryPacker packer;
   std::vector<std::vector<std::uint64_t>> memories(20);
   std::vector<PackedMemory> packed;
-  for (std::vector<std::uint64_t>& memory : memories) {
+  for (std::size_t i = 0; i < memories.size(); ++i) {
+    std::vector<std::uint64_t>& memory = memories[i];
     memory.assign(1 + random() % 9'000, 0x1122'3344'5566 + random() % 4);
     const std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(memory.data()), memory.size() * 8);
-    packed.push_back(packer.pack({&bytes, 1}));
+    packed.push_back(packer.pack({&bytes, 1}).value());
+    if (i % 4 == 3)
+      packer.learn(packed[i - random() % 3], packed[i]);
   }
   for (std::size_t i = memories.size(); i-- > 0;) {
     const std::vector<std::uint64_t> before = memories[i];
