@@ -343,7 +343,8 @@ base::Instant Connection::next_expiry() const {
   if (is_asleep()) {
     return asleep_until_;
   }
-  return may_sleep() ? std::min(library_expiry(), sleeps_at_) : library_expiry();
+  return may_sleep() ? std::min(library_expiry(), sleeps_at_)
+                     : std::min(library_expiry(), stream_credit_due_at_);
 }
 
 base::Instant Connection::library_expiry() const {

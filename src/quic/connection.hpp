@@ -347,6 +347,7 @@ class Connection final
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
   StreamCredit credit_bidi_;
   StreamCredit credit_uni_;
+  base::Instant stream_credit_due_at_ = base::kNever;
   std::array<StreamQueue, Stream::kUrgencies> send_queues_;
   DatagramQueue datagrams_;
   ReceiveWindow window_;

@@ -21,7 +21,7 @@ void Connection::wake() const {
 // Nothing under way that a packet or a call is bound to follow soon.
 bool Connection::may_sleep() const {
   return arena_.has_value() && is_handshake_confirmed_ && streams_.empty() && stream_orders_.empty() &&
-         datagrams_.is_empty() && !is_linked() && !is_over();
+         datagrams_.is_empty() && stream_credit_due_at_ == base::kNever && !is_linked() && !is_over();
 }
 
 void Connection::note_activity() {

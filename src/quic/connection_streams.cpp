@@ -11,6 +11,9 @@ namespace {
 // frame type and length. RFC 9221 §3.
 constexpr std::size_t kDatagramOverheadBytes = 1 + NGTCP2_MAX_CIDLEN + 4 + 16 + 1 + 2;
 
+// For stream credit that no packet came by for.
+constexpr base::Duration kLongestCreditDelay = std::chrono::seconds(1);
+
 }  // namespace
 
 Stream& Connection::add_stream(std::int64_t id) {
@@ -29,6 +32,7 @@ Stream& Connection::add_stream(std::int64_t id) {
 
 // From write() as well: beside stream data the frame costs no packet.
 void Connection::give_stream_credit() {
+  stream_credit_due_at_ = base::kNever;
   if (is_credit_frozen_ || is_over()) {
     return;
   }
@@ -303,9 +307,14 @@ void Connection::finish_stream(Stream& stream) {
   environment_.counters.streams_active.sub();
   // A peer that gave a stream up may be about to open many. Some also return the credit of the data that they
   // do not want only when a packet comes.
-  if (is_opened_by_server(id) != is_server_ && (credit_of(id).note_finished() || !is_clean)) {
+  if (is_opened_by_server(id) == is_server_) {
+    return;
+  }
+  if (credit_of(id).note_finished() || !is_clean) {
     give_stream_credit();
     schedule();
+  } else if (stream_credit_due_at_ == base::kNever && !is_credit_frozen_) {
+    stream_credit_due_at_ = last_now_ + kLongestCreditDelay;
   }
 }
 

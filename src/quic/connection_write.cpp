@@ -10,7 +10,7 @@ namespace knul::quic {
 bool Connection::write(base::SendBatch& batch, base::Instant now) {
   const ngtcp2_tstamp timestamp = advance(now);
   run_stream_orders();
-  if (next_to_send() != nullptr) {
+  if (next_to_send() != nullptr || last_now_ >= stream_credit_due_at_) {
     give_stream_credit();
   }
   const std::size_t quantum = is_over() ? 0 : ngtcp2_conn_get_send_quantum(conn());

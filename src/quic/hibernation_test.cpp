@@ -10,6 +10,9 @@ using namespace std::chrono_literals;
 
 constexpr auto kHibernateAfter = std::chrono::seconds(2);  // TransportOptions' default
 
+// After a request, until the server has told of the stream credit for it, which is the last packet.
+constexpr base::Duration kUntilLastPacket = 1s + 10ms;
+
 // The pair, with the handshake behind it.
 struct ShakenPair : EndpointPair {
   explicit ShakenPair(const Change& change = {}) : EndpointPair(change) { shake_hands(); }
@@ -24,7 +27,7 @@ struct ShakenPair : EndpointPair {
     Stream& stream = **from.open_stream(true);
     last_stream = stream.id;
     from.write_copy(stream, bytes_of(request), true);
-    run();
+    advance(kUntilLastPacket);
   }
 
   std::int64_t last_stream = -1;
@@ -121,7 +124,7 @@ TEST(Hibernation, FreesWhatABurstLeftBehind) {
   }
   pair.run();
   const std::uint64_t busy = pair.server_counters.connection_memory_bytes.load();
-  pair.advance(kHibernateAfter + 1s);
+  pair.advance(kUntilLastPacket + kHibernateAfter + 1s);
   ASSERT_TRUE(pair.server_connection().is_asleep());
   EXPECT_LT(pair.server_counters.connection_memory_bytes.load(), busy / 5);
   EXPECT_LT(pair.server_counters.connection_memory_bytes.load(), 10'000U);

@@ -1,8 +1,9 @@
 // How many streams of one kind the peer may still open (RFC 9000 §4.6), and when it is told of more.
 //
 // MAX_STREAMS for every finished stream would be a packet of its own that the peer has to acknowledge, where
-// one request follows another. Credit waits for a packet that goes anyway while the peer has at least half of
-// its streams left, so that it never has to wait for credit itself.
+// one request follows another. While the peer has at least three quarters of its streams left, credit waits
+// for a packet that goes anyway. The owner sets a time for it to go at the latest: the peer may have used up
+// its streams without a word, by opening streams on which it sends nothing.
 #pragma once
 
 #include <cstdint>
@@ -36,10 +37,10 @@ class StreamCredit {
   }
 
  private:
-  [[nodiscard]] bool is_short() const { return left_ < limit_ - limit_ / 2; }
+  [[nodiscard]] bool is_short() const { return left_ < limit_ - limit_ / 4; }
 
   std::uint64_t limit_;
-  std::uint64_t left_;        // as the peer knows it
+  std::uint64_t left_;        // as far as the peer's packets tell
   std::uint64_t opened_ = 0;  // by the peer
   std::uint64_t owed_ = 0;    // finished, and not yet told
 };

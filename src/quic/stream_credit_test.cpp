@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(StreamCredit, IsNotDueWhileThePeerHasHalfOfItsStreams) {
+TEST(StreamCredit, IsNotDueWhileThePeerHasMostOfItsStreams) {
   StreamCredit credit(100);
   EXPECT_FALSE(credit.note_opened(0));
   EXPECT_FALSE(credit.note_finished());
@@ -18,8 +18,8 @@ TEST(StreamCredit, IsNotDueWhileThePeerHasHalfOfItsStreams) {
   EXPECT_EQ(credit.take(), 0U);
 }
 
-TEST(StreamCredit, IsDueWhenAStreamIsOpenedBeyondHalf) {
-  StreamCredit credit(4);
+TEST(StreamCredit, IsDueWhenAStreamIsOpenedBeyondAQuarter) {
+  StreamCredit credit(8);
   EXPECT_FALSE(credit.note_opened(0));
   EXPECT_FALSE(credit.note_finished());
   EXPECT_FALSE(credit.note_opened(4));
@@ -30,10 +30,10 @@ TEST(StreamCredit, IsDueWhenAStreamIsOpenedBeyondHalf) {
 }
 
 TEST(StreamCredit, CountsStreamsThatAreOpenedOutOfOrderOnce) {
-  StreamCredit credit(4);
+  StreamCredit credit(8);
   EXPECT_FALSE(credit.note_opened(4));
   EXPECT_FALSE(credit.note_opened(0));
-  EXPECT_FALSE(credit.note_finished()) << "two are left";
+  EXPECT_FALSE(credit.note_finished()) << "six are left";
   EXPECT_TRUE(credit.note_opened(8));
 }
 
@@ -44,7 +44,7 @@ TEST(StreamCredit, IsDueAtOnceWhereOnlyOneStreamIsAllowed) {
 }
 
 struct RequestPair : EndpointPair {
-  static constexpr std::uint64_t kStreams = 4;
+  static constexpr std::uint64_t kStreams = 8;
   RequestPair() : EndpointPair(&allow_few) { shake_hands(); }
   static void allow_few(EndpointOptions& of_server, EndpointOptions& /*of_client*/) {
     of_server.transport.max_streams_bidi = kStreams;
@@ -59,7 +59,7 @@ struct RequestPair : EndpointPair {
   void answer(std::int64_t id) {
     Connection& connection = server_connection();
     connection.write_copy(*connection.find_stream(id), bytes_of("answer"), true);
-    advance(1s);
+    advance(100ms);
   }
   std::uint64_t left() { return ngtcp2_conn_get_streams_bidi_left(client_connection().native()); }
 };
@@ -79,6 +79,16 @@ TEST(StreamCredit, ComesByItselfWhenThePeerRunsShort) {
     pair.ask();  // and gets no answer
   }
   EXPECT_EQ(pair.left(), RequestPair::kStreams - 2) << "two are open";
+}
+
+// The server cannot know that the peer has used up its streams: nothing has been sent on them.
+TEST(StreamCredit, ComesAfterASecondAtTheLatest) {
+  RequestPair pair;
+  pair.answer(pair.ask());
+  ASSERT_EQ(pair.left(), RequestPair::kStreams - 1);
+  pair.advance(1s);
+  EXPECT_EQ(pair.left(), RequestPair::kStreams);
+  EXPECT_GT(pair.server->next_expiry(), pair.now + 1s) << "the time for it is over";
 }
 
 TEST(StreamCredit, ComesAtOnceForAStreamThatThePeerGaveUp) {

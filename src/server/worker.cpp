@@ -162,10 +162,11 @@ void Worker::wait_for_work(base::Instant now) {
 // closely a sleep costs more: a wake-up here, and in the system call of the sender that has to rouse another
 // CPU.
 bool Worker::finds_work(base::Instant now, base::Instant deadline) {
-  const base::Instant until = std::min(deadline, now + options_.busy_poll);
-  if (!std::exchange(had_work_, false) || until <= now || awaits_writable_) {
+  const bool is_of_use = options_.busy_poll > base::Duration{0} && deadline > now && !awaits_writable_;
+  if (!is_of_use || !std::exchange(had_work_, false)) {
     return false;
   }
+  const base::Instant until = std::min(deadline, runtime::monotonic_now() + options_.busy_poll);
   counters_->busy_polls.add();
   do {
     for (int i = 0; i < kRelaxations; ++i) {
