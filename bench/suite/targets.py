@@ -32,6 +32,8 @@ TARGETS = {
     "down.cpu": at_most(0.58),
     "up.rate": at_least(13),
     "up.cpu": at_most(0.48),
+    "requests_1x64.rate": at_least(700_000),
+    "requests_1x64.cpu": at_most(1.3),
     "requests_1x64_busy.rate": at_least(700_000),
     "requests_1x64_busy.cpu": at_most(1.3),
     "requests_16x64.rate": at_least(600_000),

@@ -305,11 +305,11 @@ void Connection::finish_stream(Stream& stream) {
   const bool is_clean = stream.is_clean;
   streams_.erase(id);
   environment_.counters.streams_active.sub();
-  // A peer that gave a stream up may be about to open many. Some also return the credit of the data that they
-  // do not want only when a packet comes.
   if (is_opened_by_server(id) == is_server_) {
     return;
   }
+  // A peer that gave a stream up may be about to open many. Some also return the credit of the data that they
+  // do not want only when a packet comes.
   if (credit_of(id).note_finished() || !is_clean) {
     give_stream_credit();
     schedule();

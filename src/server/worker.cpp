@@ -182,8 +182,7 @@ bool Worker::finds_work(base::Instant now, base::Instant deadline) {
 }
 
 void Worker::take_mail(base::Instant now) {
-  had_work_ = had_work_ || tasks_.has_mail() || handed_over_.has_mail();
-  tasks_.drain([&](std::function<void(WorkerCore&, base::Instant)>&& task) {
+  const std::size_t tasks = tasks_.drain([&](std::function<void(WorkerCore&, base::Instant)>&& task) {
     try {
       task(*core_, now);
     } catch (...) {
@@ -191,9 +190,10 @@ void Worker::take_mail(base::Instant now) {
       counters_->errors.add();
     }
   });
-  handed_over_.drain([&](HandedOver&& datagram) {
+  const std::size_t datagrams = handed_over_.drain([&](HandedOver&& datagram) {
     core_->handle_handed_over({datagram.path, datagram.ecn, datagram.payload}, now);
   });
+  had_work_ = had_work_ || tasks + datagrams > 0;
 }
 
 void Worker::take_drain_request(base::Instant now) {

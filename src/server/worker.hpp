@@ -112,7 +112,7 @@ class Worker {
   base::SendBatch send_batch_{base::SendBatch::Limits{}};
   udp::SendCursor send_cursor_;
   bool is_readable_ = false;
-  bool had_work_ = false;  // packets or mail in this turn
+  bool had_work_ = false;  // packets or mail since the last finds_work()
   bool awaits_writable_ = false;
   bool is_drain_begun_ = false;
   base::Instant retry_send_at_ = base::kNever;
