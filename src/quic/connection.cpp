@@ -1,4 +1,4 @@
-// A connection's life: made, fed, timed, ended.
+// A connection's life: made, fed, ended.
 #include "quic/connection.hpp"
 
 #include <ngtcp2/ngtcp2_crypto.h>
@@ -158,21 +158,6 @@ void Connection::drop_route(const ConnectionId& id) {
   environment_.host.remove_route(id);
 }
 
-// The library asserts on a clock that goes backwards.
-ngtcp2_tstamp Connection::advance(base::Instant now) {
-  if (unheeded_pacing_.has_value()) {
-    const base::Instant due = std::exchange(unheeded_pacing_, std::nullopt)->due;
-    if (due < now) {
-      // At the time that it had, or the library would count the time until now as time that it may make up
-      // for.
-      last_now_ = std::max(last_now_, due);
-      handle_library_expiry(to_timestamp(last_now_));
-    }
-  }
-  last_now_ = std::max(last_now_, now);
-  return to_timestamp(last_now_);
-}
-
 void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now) {
   const ngtcp2_tstamp timestamp = advance(now);
   if (is_over()) {
@@ -312,18 +297,6 @@ void Connection::end(CloseCause cause) {
   }
 }
 
-void Connection::handle_expiry(base::Instant now) {
-  handle_library_expiry(advance(now));
-  schedule();
-}
-
-void Connection::handle_library_expiry(ngtcp2_tstamp now) {
-  const int result = ngtcp2_conn_handle_expiry(conn(), now);
-  if (result != 0 && !is_over()) {
-    fail(result);
-  }
-}
-
 bool Connection::knows_reset_token(std::span<const std::uint8_t> token) const {
   std::vector<ngtcp2_cid_token> ids(is_over() ? 0 : ngtcp2_conn_get_active_dcid(conn(), nullptr));
   if (!ids.empty()) {
@@ -337,23 +310,6 @@ bool Connection::knows_reset_token(std::span<const std::uint8_t> token) const {
     }
     return difference == 0;
   });
-}
-
-base::Instant Connection::next_expiry() const {
-  if (is_asleep()) {
-    return asleep_until_;
-  }
-  return may_sleep() ? std::min(library_expiry(), sleeps_at_)
-                     : std::min(library_expiry(), stream_credit_due_at_);
-}
-
-base::Instant Connection::library_expiry() const {
-  if (unheeded_pacing_.has_value()) {
-    return unheeded_pacing_->others;
-  }
-  const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(conn());
-  constexpr auto kLargest = static_cast<ngtcp2_tstamp>(base::Duration::max().count());
-  return expiry >= kLargest ? base::kNever : base::Instant(base::Duration(static_cast<std::int64_t>(expiry)));
 }
 
 base::Duration Connection::closing_period() const {

@@ -245,8 +245,6 @@ class Connection final
   base::Status adopt(TlsSession session);
 
   // connection.cpp
-  ngtcp2_tstamp advance(base::Instant now);
-  void handle_library_expiry(ngtcp2_tstamp now);
   void end(CloseCause cause);
   void fail(int library_error);
   void fail_tls();
@@ -256,9 +254,18 @@ class Connection final
   void offer_token();
   void schedule();
   ConnectionId make_route();
-  [[nodiscard]] base::Instant library_expiry() const;
   [[nodiscard]] const ngtcp2_mem* library_memory() const { return arena_ ? &arena_->memory() : nullptr; }
   void drop_route(const ConnectionId& id);
+
+  // connection_timers.cpp
+  ngtcp2_tstamp advance(base::Instant now);
+  void handle_library_expiry(ngtcp2_tstamp now);
+  [[nodiscard]] base::Instant library_expiry() const;
+  void pace(ngtcp2_tstamp now, bool has_sent_all);
+
+  // connection_datagrams.cpp
+  void drop_front_datagram();
+  void notify_datagram_writable();
 
   // connection_hibernation.cpp
   // The only way to the library's connection: what is asleep may not be touched.
@@ -273,15 +280,12 @@ class Connection final
 
   // connection_write.cpp
   void run_stream_orders();
-  void pace(ngtcp2_tstamp now, bool has_sent_all);
   ngtcp2_ssize write_packet(std::span<std::uint8_t> room, ngtcp2_path* path, ngtcp2_pkt_info* info,
                             ngtcp2_tstamp now);
   std::optional<ngtcp2_ssize> write_datagrams(std::span<std::uint8_t> room, ngtcp2_path* path,
                                               ngtcp2_pkt_info* info, ngtcp2_tstamp now);
   std::optional<ngtcp2_ssize> write_streams(std::span<std::uint8_t> room, ngtcp2_path* path,
                                             ngtcp2_pkt_info* info, ngtcp2_tstamp now);
-  void drop_front_datagram();
-  void notify_datagram_writable();
   void after_stream_write(Stream& stream, ngtcp2_ssize taken, std::size_t offered, bool offered_fin);
   void end_sending(Stream& stream);
 

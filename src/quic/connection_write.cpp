@@ -53,18 +53,6 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   return wants_more && !is_over();
 }
 
-// The library's timer for the next packet is of use only while something waits for it. After everything has
-// been sent it is left out of next_expiry(), and told to the library late, by advance(): a wake-up saved for
-// every answer.
-void Connection::pace(ngtcp2_tstamp now, bool has_sent_all) {
-  const base::Instant others = has_sent_all ? library_expiry() : base::Instant{};
-  ngtcp2_conn_update_pkt_tx_time(conn(), now);
-  const base::Instant next_packet = library_expiry();
-  if (next_packet < others) {
-    unheeded_pacing_ = {next_packet, others};
-  }
-}
-
 void Connection::run_stream_orders() {
   for (std::size_t i = 0; i < stream_orders_.size() && !is_over(); ++i) {
     const StreamOrder order = stream_orders_[i];

@@ -1,0 +1,69 @@
+// Datagrams of a connection (RFC 9221): the queue of what is to be sent.
+#include "quic/connection.hpp"
+
+#include <algorithm>
+
+namespace knul::quic {
+namespace {
+
+// A DATAGRAM must fit into one packet: short header with the longest connection ID, packet number, tag,
+// frame type and length. RFC 9221 §3.
+constexpr std::size_t kDatagramOverheadBytes = 1 + NGTCP2_MAX_CIDLEN + 4 + 16 + 1 + 2;
+
+}  // namespace
+
+DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
+                                          const DatagramRequest& request) {
+  const std::size_t limit = environment_.transport.datagram_queue;
+  // RFC 9221 allows an empty DATAGRAM, but the library asserts on one.
+  if (is_over() || bytes.empty() || bytes.size() > max_datagram_bytes() || limit == 0) {
+    environment_.counters.datagrams_dropped.add();
+    return DatagramOutcome::kRefused;
+  }
+  if (datagrams_.size() >= limit) {
+    if (request.policy == DatagramPolicy::kBlock) {
+      datagrams_.note_blocked();
+      return DatagramOutcome::kBlocked;
+    }
+    if (request.policy == DatagramPolicy::kDropNewest) {
+      environment_.counters.datagrams_dropped.add();
+      return DatagramOutcome::kDropped;
+    }
+    drop_front_datagram();
+  }
+  has_been_used_ = true;
+  const bool expires = request.expires_after > base::Duration::zero();
+  datagrams_.push({{bytes.begin(), bytes.end()},
+                   DatagramTag(request.fate_context),
+                   expires ? last_now_ + request.expires_after : base::kNever});
+  schedule();
+  return DatagramOutcome::kQueued;
+}
+
+void Connection::drop_front_datagram() {
+  const DatagramTag tag = datagrams_.front().tag;
+  datagrams_.pop();
+  environment_.counters.datagrams_dropped.add();
+  if (tag.reports_fate()) {
+    environment_.observer.on_datagram_fate(*this, tag.context(), DatagramFate::kDropped);
+  }
+}
+
+void Connection::notify_datagram_writable() {
+  if (!is_over() && datagrams_.take_writable(environment_.transport.datagram_queue)) {
+    environment_.observer.on_datagram_writable(*this);
+  }
+}
+
+std::size_t Connection::max_datagram_bytes() const {
+  const ngtcp2_transport_params* peer = is_over() ? nullptr : ngtcp2_conn_get_remote_transport_params(conn());
+  constexpr std::size_t kFrameHeaderBytes = 3;
+  if (peer == nullptr || peer->max_datagram_frame_size <= kFrameHeaderBytes) {
+    return 0;
+  }
+  const std::size_t in_frame = static_cast<std::size_t>(peer->max_datagram_frame_size) - kFrameHeaderBytes;
+  const std::size_t in_packet = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn()) - kDatagramOverheadBytes;
+  return std::min(in_frame, in_packet);
+}
+
+}  // namespace knul::quic
