@@ -53,41 +53,40 @@ class Memory {
   std::vector<std::span<std::uint8_t>> spans_;
 };
 
-std::mt19937_64 seeded(std::uint64_t& seed) {
-  seed = std::random_device{}();
-  return std::mt19937_64(seed);
-}
-
-TEST(MemoryPacker, PacksNothingIntoNothing) {
+class MemoryPackerTest : public ::testing::Test {
+ protected:
   MemoryPacker packer;
+  const std::uint64_t seed = std::random_device{}();
+  std::mt19937_64 random{seed};
+
+ private:
+  const testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed)};
+};
+
+TEST_F(MemoryPackerTest, PacksNothingIntoNothing) {
   EXPECT_EQ(Memory({}).round_trip(packer).bytes.size(), 0U);
   EXPECT_EQ(Memory({0, 0}).round_trip(packer).bytes.size(), 0U);
 }
 
-TEST(MemoryPacker, NeedsTwoBytesForEachRunOfZeros) {
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, NeedsTwoBytesForEachRunOfZeros) {
   EXPECT_EQ(Memory({kGroupWords}).round_trip(packer).bytes.size(), 2U);
   EXPECT_EQ(Memory({kLongestRun * kGroupWords}).round_trip(packer).bytes.size(), 2U);
   EXPECT_EQ(Memory({kLongestRun * kGroupWords + 1}).round_trip(packer).bytes.size(), 4U);
   EXPECT_EQ(Memory({1, 1, 1}).round_trip(packer).bytes.size(), 6U);
 }
 
-TEST(MemoryPacker, BringsBackWhatStandsBehindALongRunOfZeros) {
+TEST_F(MemoryPackerTest, BringsBackWhatStandsBehindALongRunOfZeros) {
   for (const std::size_t groups : {1U, 254U, 255U, 256U, 257U, 509U, 510U, 511U, 1'021U}) {
     SCOPED_TRACE(groups);
-    MemoryPacker packer;
+    MemoryPacker fresh;
     Memory memory({groups * kGroupWords + 3, 5});
     memory.piece(0).back() = 7;
     memory.piece(1).front() = 0x8000'0000'0000'0001;
-    memory.round_trip(packer);
+    memory.round_trip(fresh);
   }
 }
 
-TEST(MemoryPacker, BringsRandomBytesBackWhateverTheLength) {
-  std::uint64_t seed = 0;
-  std::mt19937_64 random = seeded(seed);
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, BringsRandomBytesBackWhateverTheLength) {
   for (std::size_t words = 1; words <= 4 * kGroupWords; ++words) {
     Memory memory({words, words % 5, words + 1});
     memory.fill_randomly(random);
@@ -95,8 +94,7 @@ TEST(MemoryPacker, BringsRandomBytesBackWhateverTheLength) {
   }
 }
 
-TEST(MemoryPacker, BringsWordsBackWhicheverOfTheirBytesAreZero) {
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, BringsWordsBackWhicheverOfTheirBytesAreZero) {
   Memory memory({256});
   for (unsigned mask = 0; mask < 256; ++mask) {
     for (unsigned byte = 0; byte < 8; ++byte)
@@ -105,15 +103,13 @@ TEST(MemoryPacker, BringsWordsBackWhicheverOfTheirBytesAreZero) {
   memory.round_trip(packer);
 }
 
-TEST(MemoryPacker, KeepsAnAddressNearThePieceInFiveBytes) {
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, KeepsAnAddressNearThePieceInFiveBytes) {
   Memory memory({kGroupWords});
   std::ranges::fill(memory.piece(0), reinterpret_cast<std::uintptr_t>(memory.piece(0).data()));
   EXPECT_EQ(memory.round_trip(packer).bytes.size(), 1 + 5 * kGroupWords);
 }
 
-TEST(MemoryPacker, BringsAddressesBackOnBothSidesOfWhatIsNear) {
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, BringsAddressesBackOnBothSidesOfWhatIsNear) {
   Memory memory({2 * kGroupWords});
   const auto base = reinterpret_cast<std::uintptr_t>(memory.piece(0).data());
   constexpr std::uint64_t kFar = std::uint64_t{1} << 31;
@@ -135,8 +131,7 @@ TEST(MemoryPacker, BringsAddressesBackOnBothSidesOfWhatIsNear) {
   memory.round_trip(packer);
 }
 
-TEST(MemoryPacker, DeflatesWhatIsLargeAndRepetitive) {
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, DeflatesWhatIsLargeAndRepetitive) {
   Memory memory({20'000, 33, 20'000});
   for (std::size_t i = 0; i < 20'000; ++i) {
     memory.piece(0)[i] = 0x0102'0304'0506'0700 + i % 9;
@@ -147,11 +142,7 @@ TEST(MemoryPacker, DeflatesWhatIsLargeAndRepetitive) {
   EXPECT_LT(packed.bytes.size(), packed.plain_size / 4);
 }
 
-TEST(MemoryPacker, LeavesWhatDoesNotDeflateAsItIs) {
-  std::uint64_t seed = 0;
-  std::mt19937_64 random = seeded(seed);
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, LeavesWhatDoesNotDeflateAsItIs) {
   Memory memory({20'001});
   // Masks of full words would deflate a little; these are as random as the bytes.
   const auto byte_or_zero = [&](std::uint64_t word) { return random() % 2 == 0 ? word : 0; };
@@ -177,11 +168,7 @@ struct ConnectionMemory : Memory {
 constexpr std::size_t kFewObjects = 40;
 constexpr std::size_t kManyObjects = 100;
 
-TEST(MemoryPacker, PacksMemoryBetterThatIsLikeWhatItLearntFrom) {
-  std::uint64_t seed = 0;
-  std::mt19937_64 random = seeded(seed);
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, PacksMemoryBetterThatIsLikeWhatItLearntFrom) {
   for (const std::size_t objects : {kFewObjects, kManyObjects}) {
     SCOPED_TRACE(objects);
     ConnectionMemory one(objects, random);
@@ -197,11 +184,7 @@ TEST(MemoryPacker, PacksMemoryBetterThatIsLikeWhatItLearntFrom) {
   }
 }
 
-TEST(MemoryPacker, LearnsOnceFromTwoOfASize) {
-  std::uint64_t seed = 0;
-  std::mt19937_64 random = seeded(seed);
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, LearnsOnceFromTwoOfASize) {
   ConnectionMemory small(kFewObjects, random);
   ConnectionMemory large(kManyObjects, random);
   const PackedMemory of_small = small.pack(packer);
@@ -223,11 +206,7 @@ TEST(MemoryPacker, LearnsOnceFromTwoOfASize) {
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-TEST(MemoryPacker, UnpacksWithoutMoreMemory) {
-  std::uint64_t seed = 0;
-  std::mt19937_64 random = seeded(seed);
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, UnpacksWithoutMoreMemory) {
   ConnectionMemory memory(kManyObjects, random);
   ConnectionMemory other(kManyObjects, random);
   const PackedMemory deflated = memory.pack(packer);
@@ -240,11 +219,7 @@ TEST(MemoryPacker, UnpacksWithoutMoreMemory) {
 }
 #endif
 
-TEST(MemoryPacker, NeedsNoDictionaryOfMemoriesWithNothingInCommon) {
-  std::uint64_t seed = 0;
-  std::mt19937_64 random = seeded(seed);
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, NeedsNoDictionaryOfMemoriesWithNothingInCommon) {
   Memory one({500});
   Memory other({500});
   one.fill_randomly(random);
@@ -254,11 +229,7 @@ TEST(MemoryPacker, NeedsNoDictionaryOfMemoriesWithNothingInCommon) {
             PackedMemory::Form::kDeflatedByDictionary);
 }
 
-TEST(MemoryPacker, UnpacksInAnyOrderWhateverItLearntMeanwhile) {
-  std::uint64_t seed = 0;
-  std::mt19937_64 random = seeded(seed);
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  MemoryPacker packer;
+TEST_F(MemoryPackerTest, UnpacksInAnyOrderWhateverItLearntMeanwhile) {
   std::vector<std::vector<std::uint64_t>> memories(20);
   std::vector<PackedMemory> packed;
   for (std::size_t i = 0; i < memories.size(); ++i) {
