@@ -299,6 +299,7 @@ class Connection final
   void release_buffered(std::size_t bytes);
   void handle_stop_sending(const StopSending& frame);
   void handle_closed_below(Stream& stream);
+  void close_unseen_stream(Stream& stream);
   void finish_stream(Stream& stream);
   void return_credit(Stream& stream, std::uint64_t bytes);
   [[nodiscard]] std::uint64_t take_connection_credit();
@@ -349,6 +350,7 @@ class Connection final
   std::vector<std::int64_t> waiting_for_room_;
   std::vector<std::int64_t> told_of_room_;  // inside notify_writable; kept for its memory
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
+  std::size_t streams_closed_early_ = 0;  // that the library has not closed, see close_unseen_stream()
   StreamCredit credit_bidi_;
   StreamCredit credit_uni_;
   base::Instant stream_credit_due_at_ = base::kNever;

@@ -127,13 +127,17 @@ struct ConnectionCallbacks {
   static int on_stream_close(ngtcp2_conn* /*conn*/, std::uint32_t flags, std::int64_t /*id*/,
                              std::uint64_t /*code*/, void* user_data, void* stream_user_data) {
     return guarded([&] {
+      if (stream_user_data == nullptr) {
+        --connection_of(user_data).streams_closed_early_;
+        return;
+      }
       auto& stream = *static_cast<Stream*>(stream_user_data);
       stream.is_clean = (flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) == 0;
       connection_of(user_data).handle_closed_below(stream);
     });
   }
 
-  static int on_stream_reset(ngtcp2_conn* /*conn*/, std::int64_t /*id*/, std::uint64_t /*final_size*/,
+  static int on_stream_reset(ngtcp2_conn* /*conn*/, std::int64_t id, std::uint64_t /*final_size*/,
                              std::uint64_t code, void* user_data, void* stream_user_data) {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
@@ -143,6 +147,9 @@ struct ConnectionCallbacks {
       connection.end_receiving(stream);
       if (!was_over) {
         connection.environment_.observer.on_stream_reset(connection, stream, code);
+      }
+      if (!is_bidirectional(id) && stream.received_bytes == 0) {
+        connection.close_unseen_stream(stream);
       }
     });
   }

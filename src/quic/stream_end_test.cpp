@@ -1,0 +1,60 @@
+// Streams that end in unusual ways end all the same.
+#include <gtest/gtest.h>
+
+#include "quic/endpoint_pair_test_support.hpp"
+
+namespace knul::quic {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The peer resets `count` unidirectional streams, one after the other, before any of their data has come.
+void reset_unseen_streams(EndpointPair& pair, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    auto stream = pair.client_connection().open_stream(false);
+    ASSERT_TRUE(stream) << i << ": " << stream.error().message;
+    pair.client_connection().reset_stream(**stream, 7);
+    pair.advance(2s);
+  }
+}
+
+TEST(StreamEnd, ComesForAUnidirectionalStreamOfWhichOnlyTheResetCame) {
+  EndpointPair pair;
+  pair.shake_hands();
+  reset_unseen_streams(pair, 1);
+  EXPECT_EQ(pair.server_counters.streams_reset_received.load(), 1U);
+  EXPECT_EQ(pair.server_observer.streams_closed.size(), 1U);
+  EXPECT_EQ(pair.server_connection().stream_count(), 0U);
+  pair.advance(5s);
+  EXPECT_TRUE(pair.server_connection().is_asleep());
+}
+
+TEST(StreamEnd, GivesThePeerSuchAStreamBack) {
+  EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_uni = 3; });
+  pair.shake_hands();
+  reset_unseen_streams(pair, 20);
+  EXPECT_EQ(pair.server_observer.streams_closed.size(), 20U);
+}
+
+// Every other time the data is lost, and the reset is the first that the server sees.
+TEST(StreamEnd, ComesOnceWhetherDataCameBeforeTheResetOrNot) {
+  EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_uni = 3; });
+  pair.shake_hands();
+  for (std::size_t i = 1; i <= 20; ++i) {
+    auto stream = pair.client_connection().open_stream(false);
+    ASSERT_TRUE(stream) << i;
+    pair.client_connection().write_copy(**stream, bytes_of("x"), false);
+    pair.drops = [&](std::span<const std::uint8_t>, bool is_from_client) {
+      return is_from_client && i % 2 == 0;
+    };
+    pair.run();
+    pair.drops = nullptr;
+    pair.client_connection().reset_stream(**stream, 7);
+    pair.advance(2s);
+    EXPECT_EQ(pair.server_observer.streams_closed.size(), i);
+    EXPECT_EQ(pair.server_connection().stream_count(), 0U);
+  }
+}
+
+}  // namespace
+}  // namespace knul::quic
