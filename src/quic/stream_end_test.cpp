@@ -56,5 +56,42 @@ TEST(StreamEnd, ComesOnceWhetherDataCameBeforeTheResetOrNot) {
   }
 }
 
+// What comes after the end, the data that the reset overtook and the reset itself once more, changes nothing.
+TEST(StreamEnd, IsNotDisturbedByWhatComesLate) {
+  EndpointPair pair;
+  pair.shake_hands();
+  auto stream = pair.client_connection().open_stream(false);
+  ASSERT_TRUE(stream);
+  pair.client_connection().write_copy(**stream, bytes_of("x"), false);
+  std::vector<std::vector<std::uint8_t>> overtaken;
+  pair.drops = [&](std::span<const std::uint8_t> packet, bool is_from_client) {
+    if (is_from_client)
+      overtaken.emplace_back(packet.begin(), packet.end());
+    return is_from_client;
+  };
+  pair.run();
+  ASSERT_FALSE(overtaken.empty());
+  pair.client_connection().reset_stream(**stream, 7);
+  pair.drops = [](std::span<const std::uint8_t>, bool is_from_client) { return !is_from_client; };
+  pair.run();
+  ASSERT_EQ(pair.server_observer.streams_closed.size(), 1U);
+
+  for (const auto& packet : overtaken) {
+    const base::Path path = EndpointPair::path();
+    std::ignore = pair.server->handle_datagram({{path.remote, path.local}, {}, packet}, pair.now);
+  }
+  const std::uint64_t received = pair.server_counters.packets_received.load();
+  pair.advance(300ms);  // no acknowledgement came: the client says it again
+  EXPECT_GT(pair.server_counters.packets_received.load(), received);
+  pair.drops = nullptr;
+  pair.advance(2s);
+  EXPECT_EQ(pair.server_observer.streams_closed.size(), 1U);
+  EXPECT_EQ(pair.server_observer.opened.size(), 1U);
+  EXPECT_EQ(pair.server_counters.streams_reset_received.load(), 1U);
+  EXPECT_TRUE(pair.server_observer.received.empty());
+  ASSERT_EQ(pair.server_observer.connections.size(), 1U);
+  EXPECT_TRUE(pair.server_observer.closed.empty());
+}
+
 }  // namespace
 }  // namespace knul::quic
