@@ -6,6 +6,8 @@ find_package(Threads REQUIRED)
 # 1.11 is the first version with the API used without a version check.
 pkg_check_modules(knul_ngtcp2 REQUIRED IMPORTED_TARGET libngtcp2>=1.11 libngtcp2_crypto_gnutls>=1.11)
 pkg_check_modules(knul_gnutls REQUIRED IMPORTED_TARGET gnutls>=3.7.9)
+# HKDF; GnuTLS stands on it. Version 4 has other functions.
+pkg_check_modules(knul_nettle REQUIRED IMPORTED_TARGET nettle>=3.7 nettle<4)
 # Optional, for x86-64: packet protection in a third of GnuTLS's time. Has neither a CMake nor a pkg-config file.
 find_path(KNUL_IPSEC_MB_INCLUDE intel-ipsec-mb.h)
 find_library(KNUL_IPSEC_MB_LIBRARY IPSec_MB)
@@ -40,6 +42,7 @@ find_package(absl REQUIRED)
 
 set(KNUL_LINK_ngtcp2 PkgConfig::knul_ngtcp2)
 set(KNUL_LINK_gnutls PkgConfig::knul_gnutls)
+set(KNUL_LINK_nettle PkgConfig::knul_nettle)
 set(KNUL_LINK_ipsec_mb knul_ipsec_mb)
 set(KNUL_LINK_zlib knul_zlib)
 set(KNUL_LINK_openssl knul_openssl)

@@ -213,6 +213,18 @@ struct ConnectionCallbacks {
     return 0;
   }
 
+  static int on_client_initial(ngtcp2_conn* conn, const ngtcp2_cid* client_id, void* user_data) {
+    TlsConnRef& reference = connection_of(user_data).conn_ref_;
+    if (reference.protection == nullptr) {
+      return ngtcp2_crypto_recv_client_initial_cb(conn, client_id, user_data);
+    }
+    return guarded([&] {
+      if (!install_initial_keys(reference, conn, {client_id->data, client_id->datalen})) {
+        throw std::bad_alloc();
+      }
+    });
+  }
+
   static int on_update_key(ngtcp2_conn* conn, std::uint8_t* rx_secret, std::uint8_t* tx_secret,
                            ngtcp2_crypto_aead_ctx* rx_context, std::uint8_t* rx_iv,
                            ngtcp2_crypto_aead_ctx* tx_context, std::uint8_t* tx_iv,
@@ -226,12 +238,8 @@ struct ConnectionCallbacks {
     }
     if (has_keys_of(connection.environment_.protection, conn)) {
       return guarded([&] {
-        if (!update_key(connection.conn_ref_, conn,
-                        {rx_secret, rx_context, rx_iv, current_rx_secret, length}) ||
-            !update_key(connection.conn_ref_, conn,
-                        {tx_secret, tx_context, tx_iv, current_tx_secret, length})) {
-          throw std::bad_alloc();
-        }
+        update_key(connection.conn_ref_, conn, {rx_secret, rx_context, rx_iv, current_rx_secret, length});
+        update_key(connection.conn_ref_, conn, {tx_secret, tx_context, tx_iv, current_tx_secret, length});
       });
     }
     return ngtcp2_crypto_update_key_cb(conn, rx_secret, tx_secret, rx_context, rx_iv, tx_context, tx_iv,
@@ -306,7 +314,7 @@ struct ConnectionCallbacks {
 const ngtcp2_callbacks& server_callbacks() {
   static const ngtcp2_callbacks callbacks = [] {
     ngtcp2_callbacks made = ConnectionCallbacks::common();
-    made.recv_client_initial = &ngtcp2_crypto_recv_client_initial_cb;
+    made.recv_client_initial = &ConnectionCallbacks::on_client_initial;
     return made;
   }();
   return callbacks;

@@ -14,7 +14,7 @@ constexpr std::uint64_t kMissingExtension = 0x16d;  // CRYPTO_ERROR of the TLS a
 // Sends a ClientHello that was made elsewhere, at Initial level; there is no TLS session behind it.
 class BareClient {
  public:
-  BareClient(std::string hello, base::Instant now)
+  BareClient(std::string hello, std::uint32_t version, base::Instant now)
       : hello_(std::move(hello)), settings_({}, to_timestamp(now)) {
     settings_.settings.rand_ctx.native_handle = &random_;
     const ngtcp2_cid dcid = id_of(1);
@@ -23,8 +23,8 @@ class BareClient {
     const ngtcp2_path native = to_ngtcp2(path);
     const ngtcp2_callbacks callbacks = make_callbacks();
     ngtcp2_conn* conn = nullptr;
-    EXPECT_EQ(ngtcp2_conn_client_new(&conn, &dcid, &scid, &native, NGTCP2_PROTO_VER_V1, &callbacks,
-                                     &settings_.settings, &settings_.params, nullptr, this),
+    EXPECT_EQ(ngtcp2_conn_client_new(&conn, &dcid, &scid, &native, version, &callbacks, &settings_.settings,
+                                     &settings_.params, nullptr, this),
               0);
     conn_.reset(conn);
   }
@@ -93,9 +93,11 @@ class BareClient {
 };
 
 // What the server closes with, as it is in the packet.
-std::uint64_t close_code_for(const std::string& hello) {
-  EndpointPair pair;
-  BareClient client(hello, pair.now);
+std::uint64_t close_code_for(const std::string& hello, std::uint32_t version,
+                             const ProtectionLibrary* protection) {
+  EndpointPair pair(
+      [protection](EndpointOptions& server, EndpointOptions&) { server.protection = protection; });
+  BareClient client(hello, version, pair.now);
   const std::vector<std::uint8_t> initial = client.write(pair.now);
   EXPECT_GE(initial.size(), 1'200U);
   const base::Path path = EndpointPair::path();
@@ -113,8 +115,16 @@ std::uint64_t close_code_for(const std::string& hello) {
   return client.error().error_code;
 }
 
+// Both versions have Initial keys of their own (RFC 9001 §5.2, RFC 9369 §3.3), and the server makes them
+// itself or leaves that to GnuTLS.
 TEST(MissingParameters, CloseTheConnectionWithTheAlertMissingExtension) {
-  EXPECT_EQ(close_code_for(plain_client_hello("knul")), kMissingExtension);
+  for (const std::uint32_t version : {NGTCP2_PROTO_VER_V1, NGTCP2_PROTO_VER_V2}) {
+    for (const ProtectionLibrary* const protection :
+         {ipsec_mb(), static_cast<const ProtectionLibrary*>(nullptr)}) {
+      SCOPED_TRACE(testing::Message() << std::hex << version << (protection != nullptr ? ", ipsec-mb" : ""));
+      EXPECT_EQ(close_code_for(plain_client_hello("knul"), version, protection), kMissingExtension);
+    }
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "quic/hkdf.hpp"
 #include "quic/tls_context.hpp"
 
 namespace knul::quic {
@@ -13,14 +14,22 @@ namespace {
 
 constexpr std::size_t kLongestKey = 32;
 
+// RFC 9001 §5.2, RFC 9369 §3.3.1.
+constexpr std::array<std::uint8_t, 20> kInitialSaltV1 = {0x38, 0x76, 0x2c, 0xf7, 0xf5, 0x59, 0x34,
+                                                         0xb3, 0x4d, 0x17, 0x9a, 0xe6, 0xa4, 0xc8,
+                                                         0x0c, 0xad, 0xcc, 0xbb, 0x7f, 0x0a};
+constexpr std::array<std::uint8_t, 20> kInitialSaltV2 = {0x0d, 0xed, 0xe3, 0xde, 0xf7, 0x00, 0xa6,
+                                                         0xdb, 0x81, 0x93, 0x81, 0xbe, 0x6e, 0x26,
+                                                         0x9d, 0xcb, 0xf9, 0xbd, 0x2e, 0xd9};
+
 // A context is a GnuTLS handle or one of our keys; ours have bit 0 of the pointer set.
 constexpr std::uintptr_t kOurs = 1;
 
 bool is_ours(const void* handle) { return (reinterpret_cast<std::uintptr_t>(handle) & kOurs) != 0; }
 
 template <class Key>
-void* to_handle(std::unique_ptr<Key> key) {
-  return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(key.release()) | kOurs);
+void* to_handle(Key& key) {
+  return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(&key) | kOurs);
 }
 
 template <class Key>
@@ -47,39 +56,37 @@ std::size_t key_bytes(const ngtcp2_crypto_aead& aead) {
   }
 }
 
-// A traffic secret and how keys come from it. RFC 9001 §5.1.
+// AEAD_AES_128_GCM and SHA-256, RFC 9001 §5.2, by the names that ngtcp2_crypto_gnutls has for them.
+const ngtcp2_crypto_ctx& initial_context() {
+  static const ngtcp2_crypto_ctx context = [] {
+    const auto handle = [](auto algorithm) { return reinterpret_cast<void*>(std::uintptr_t{algorithm}); };
+    ngtcp2_crypto_ctx made{};
+    made.aead = {handle(GNUTLS_CIPHER_AES_128_GCM), kAeadTagBytes};
+    made.md.native_handle = handle(GNUTLS_DIG_SHA256);
+    made.hp.native_handle = handle(GNUTLS_CIPHER_AES_128_CBC);
+    return made;
+  }();
+  return context;
+}
+
+// A traffic secret and how keys come from it. RFC 9001 §5.1, RFC 9369 §3.3.2.
 class Secret {
  public:
-  Secret(const ngtcp2_conn* conn, const ngtcp2_crypto_ctx& context, std::span<const std::uint8_t> bytes)
-      : md_(context.md),
-        prefix_(ngtcp2_conn_get_negotiated_version(const_cast<ngtcp2_conn*>(conn)) == NGTCP2_PROTO_VER_V2
-                    ? "quicv2 "
-                    : "quic "),
-        bytes_(bytes) {}
+  Secret(std::uint32_t version, HashFunction hash, std::span<const std::uint8_t> bytes)
+      : prefix_(version == NGTCP2_PROTO_VER_V2 ? "quicv2 " : "quic "), hmac_(hash, bytes) {}
+  // Of a connection whose cipher has been negotiated.
+  Secret(const ngtcp2_conn* conn, std::span<const std::uint8_t> bytes)
+      : Secret(ngtcp2_conn_get_negotiated_version(const_cast<ngtcp2_conn*>(conn)),
+               bytes.size() == 48 ? HashFunction::kSha384 : HashFunction::kSha256, bytes) {}
 
-  // HKDF-Expand-Label (RFC 8446 §7.1) with an empty context; `label` without its prefix.
-  [[nodiscard]] bool derive(std::span<std::uint8_t> out, std::string_view label) const {
-    constexpr std::string_view kTls = "tls13 ";
-    std::array<std::uint8_t, 64> info{};
-    std::size_t at = 0;
-    info[at++] = 0;
-    info[at++] = static_cast<std::uint8_t>(out.size());
-    info[at++] = static_cast<std::uint8_t>(kTls.size() + prefix_.size() + label.size());
-    for (const std::string_view part : {kTls, prefix_, label}) {
-      std::ranges::copy(part, info.begin() + static_cast<std::ptrdiff_t>(at));
-      at += part.size();
-    }
-    ++at;  // length of the context
-    return ngtcp2_crypto_hkdf_expand(out.data(), out.size(), &md_, bytes_.data(), bytes_.size(), info.data(),
-                                     at) == 0;
+  // HKDF-Expand-Label; `label` without its prefix.
+  void derive(std::span<std::uint8_t> out, std::string_view label) {
+    expand_label(hmac_, prefix_, label, out);
   }
 
-  [[nodiscard]] std::span<const std::uint8_t> bytes() const { return bytes_; }
-
  private:
-  ngtcp2_crypto_md md_;
   std::string_view prefix_;
-  std::span<const std::uint8_t> bytes_;
+  Hmac hmac_;
 };
 
 // Raw keys on the stack, wiped.
@@ -95,44 +102,50 @@ struct RawKey {
   std::size_t length;
 };
 
+// The keys of one direction, until the QUIC library has them.
+struct PacketKeys {
+  PacketKeys(const ProtectionLibrary& library, Secret& secret, std::size_t bytes) {
+    RawKey key(bytes);
+    RawKey header_key(bytes);
+    secret.derive(key.span(), "key");
+    secret.derive(iv, "iv");
+    secret.derive(header_key.span(), "hp");
+    sealing = library.make_aead_key(key.span());
+    masking = library.make_header_key(header_key.span());
+  }
+
+  // For the QUIC library, which deletes them unless it refuses them.
+  [[nodiscard]] ngtcp2_crypto_aead_ctx aead() const { return {to_handle(*sealing)}; }
+  [[nodiscard]] ngtcp2_crypto_cipher_ctx header() const { return {to_handle(*masking)}; }
+  void hand_over(TlsConnRef& reference) {
+    reference.keys.push_back(*sealing.release());
+    reference.header_keys.push_back(*masking.release());
+  }
+
+  std::unique_ptr<AeadKey> sealing;
+  std::unique_ptr<HeaderKey> masking;
+  std::array<std::uint8_t, kAeadNonceBytes> iv;
+};
+
 enum class Direction : std::uint8_t { kReceive, kSend };
 
-int install(ngtcp2_conn* conn, ngtcp2_encryption_level level, Direction direction, const Secret& secret,
-            ngtcp2_crypto_aead_ctx& aead, const std::uint8_t* iv, ngtcp2_crypto_cipher_ctx& header) {
-  const bool is_receive = direction == Direction::kReceive;
-  if (level == NGTCP2_ENCRYPTION_LEVEL_HANDSHAKE) {
-    return (is_receive ? ngtcp2_conn_install_rx_handshake_key : ngtcp2_conn_install_tx_handshake_key)(
-        conn, &aead, iv, kAeadNonceBytes, &header);
-  }
-  return (is_receive ? ngtcp2_conn_install_rx_key : ngtcp2_conn_install_tx_key)(
-      conn, secret.bytes().data(), secret.bytes().size(), &aead, iv, kAeadNonceBytes, &header);
-}
-
 bool install_keys(TlsConnRef& reference, ngtcp2_conn* conn, ngtcp2_encryption_level level,
-                  Direction direction, std::span<const std::uint8_t> secret_bytes) {
-  const ProtectionLibrary& library = *reference.protection;
-  const ngtcp2_crypto_ctx& context = *ngtcp2_conn_get_crypto_ctx(conn);
-  const Secret secret(conn, context, secret_bytes);
-  RawKey key(key_bytes(context.aead));
-  RawKey header_key(key.length);
-  std::array<std::uint8_t, kAeadNonceBytes> iv;
-  if (!secret.derive(key.span(), "key") || !secret.derive(iv, "iv") ||
-      !secret.derive(header_key.span(), "hp")) {
+                  Direction direction, std::span<const std::uint8_t> bytes) {
+  Secret secret(conn, bytes);
+  PacketKeys keys(*reference.protection, secret, key_bytes(ngtcp2_conn_get_crypto_ctx(conn)->aead));
+  const ngtcp2_crypto_aead_ctx aead = keys.aead();
+  const ngtcp2_crypto_cipher_ctx header = keys.header();
+  const bool is_receive = direction == Direction::kReceive;
+  const int result =
+      level == NGTCP2_ENCRYPTION_LEVEL_HANDSHAKE
+          ? (is_receive ? ngtcp2_conn_install_rx_handshake_key : ngtcp2_conn_install_tx_handshake_key)(
+                conn, &aead, keys.iv.data(), kAeadNonceBytes, &header)
+          : (is_receive ? ngtcp2_conn_install_rx_key : ngtcp2_conn_install_tx_key)(
+                conn, bytes.data(), bytes.size(), &aead, keys.iv.data(), kAeadNonceBytes, &header);
+  if (result != 0) {
     return false;
   }
-  auto sealing = library.make_aead_key(key.span());
-  AeadKey& made = *sealing;
-  auto masking = library.make_header_key(header_key.span());
-  HeaderKey& made_header = *masking;
-  ngtcp2_crypto_aead_ctx aead{to_handle(std::move(sealing))};
-  ngtcp2_crypto_cipher_ctx header{to_handle(std::move(masking))};
-  if (install(conn, level, direction, secret, aead, iv.data(), header) != 0) {
-    delete_key<AeadKey>(aead.native_handle);
-    delete_key<HeaderKey>(header.native_handle);
-    return false;
-  }
-  reference.keys.push_back(made);
-  reference.header_keys.push_back(made_header);
+  keys.hand_over(reference);
   return true;
 }
 
@@ -184,19 +197,45 @@ bool has_keys_of(const ProtectionLibrary* library, const ngtcp2_conn* conn) {
          key_bytes(ngtcp2_conn_get_crypto_ctx(const_cast<ngtcp2_conn*>(conn))->aead) != 0;
 }
 
-bool update_key(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& update) {
-  const ngtcp2_crypto_ctx& context = *ngtcp2_conn_get_crypto_ctx(conn);
-  const Secret current(conn, context, {update.current_secret, update.secret_bytes});
-  const Secret next(conn, context, {update.secret, update.secret_bytes});
-  RawKey key(key_bytes(context.aead));
-  if (!current.derive({update.secret, update.secret_bytes}, "ku") || !next.derive(key.span(), "key") ||
-      !next.derive({update.iv, kAeadNonceBytes}, "iv")) {
+bool install_initial_keys(TlsConnRef& reference, ngtcp2_conn* conn, std::span<const std::uint8_t> client_id) {
+  constexpr std::size_t kKeyBytes = 16;
+  constexpr std::size_t kSecretBytes = 32;
+  const std::uint32_t version = ngtcp2_conn_get_client_chosen_version(conn);
+  ngtcp2_conn_set_initial_crypto_ctx(conn, &initial_context());
+
+  std::array<std::uint8_t, kSecretBytes> initial, client, server;
+  Hmac(HashFunction::kSha256, version == NGTCP2_PROTO_VER_V2 ? kInitialSaltV2 : kInitialSaltV1)
+      .digest(client_id, initial);
+  Hmac extracted(HashFunction::kSha256, initial);
+  expand_label(extracted, "client ", "in", client);
+  expand_label(extracted, "server ", "in", server);
+  Secret rx_secret(version, HashFunction::kSha256, client);
+  Secret tx_secret(version, HashFunction::kSha256, server);
+  PacketKeys rx(*reference.protection, rx_secret, kKeyBytes);
+  PacketKeys tx(*reference.protection, tx_secret, kKeyBytes);
+  const ngtcp2_crypto_aead_ctx rx_aead = rx.aead();
+  const ngtcp2_crypto_aead_ctx tx_aead = tx.aead();
+  const ngtcp2_crypto_cipher_ctx rx_header = rx.header();
+  const ngtcp2_crypto_cipher_ctx tx_header = tx.header();
+  if (ngtcp2_conn_install_initial_key(conn, &rx_aead, rx.iv.data(), &rx_header, &tx_aead, tx.iv.data(),
+                                      &tx_header, kAeadNonceBytes) != 0) {
     return false;
   }
-  auto made = reference.protection->make_aead_key(key.span());
-  reference.keys.push_back(*made);
-  update.context->native_handle = to_handle(std::move(made));
+  rx.hand_over(reference);
+  tx.hand_over(reference);
   return true;
+}
+
+void update_key(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& update) {
+  const std::span<std::uint8_t> next_bytes(update.secret, update.secret_bytes);
+  Secret(conn, {update.current_secret, update.secret_bytes}).derive(next_bytes, "ku");
+  Secret next(conn, next_bytes);
+  RawKey key(key_bytes(ngtcp2_conn_get_crypto_ctx(conn)->aead));
+  next.derive(key.span(), "key");
+  next.derive({update.iv, kAeadNonceBytes}, "iv");
+  AeadKey& made = *reference.protection->make_aead_key(key.span()).release();
+  reference.keys.push_back(made);
+  update.context->native_handle = to_handle(made);
 }
 
 int encrypt_packet(std::uint8_t* dest, const ngtcp2_crypto_aead* aead, const ngtcp2_crypto_aead_ctx* context,

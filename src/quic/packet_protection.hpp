@@ -1,5 +1,6 @@
-// Puts a ProtectionLibrary under the QUIC library in place of GnuTLS, for the Handshake and 1-RTT packets
-// of connections that negotiated AES-GCM. The rest (Initial, Retry, ChaCha20) stays with GnuTLS, so the
+// Puts a ProtectionLibrary under the QUIC library in place of GnuTLS, for a server's Initial packets and for
+// the Handshake and 1-RTT packets of connections that negotiated AES-GCM. The rest (a client's Initial
+// packets, those of a version that the server changed to, Retry, 0-RTT, ChaCha20) stays with GnuTLS, so the
 // functions that take a context accept those of both.
 #pragma once
 
@@ -8,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "quic/protection_library.hpp"
 #include "quic/tls_context.hpp"
@@ -21,6 +23,11 @@ void take_secrets(gnutls_session_t session);
 // Whether `library` holds the 1-RTT keys of `conn`.
 [[nodiscard]] bool has_keys_of(const ProtectionLibrary* library, const ngtcp2_conn* conn);
 
+// A server's keys of Initial packets, made of the Destination Connection ID of the client's first one. RFC
+// 9001 §5.2. The session must name a library. False: the QUIC library refused them.
+[[nodiscard]] bool install_initial_keys(TlsConnRef& reference, ngtcp2_conn* conn,
+                                        std::span<const std::uint8_t> client_id);
+
 // What the QUIC library's update_key asks for in one direction: the next secret from the current one, and
 // its key and IV. RFC 9001 §6.1.
 struct KeyUpdate {
@@ -30,7 +37,7 @@ struct KeyUpdate {
   const std::uint8_t* current_secret;
   std::size_t secret_bytes;
 };
-[[nodiscard]] bool update_key(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& update);
+void update_key(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& update);
 
 // Callbacks of the QUIC library.
 int encrypt_packet(std::uint8_t* dest, const ngtcp2_crypto_aead* aead, const ngtcp2_crypto_aead_ctx* context,
