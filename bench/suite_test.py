@@ -32,7 +32,8 @@ class Targets(unittest.TestCase):
     def test_every_target_belongs_to_a_figure_that_is_measured(self):
         names = {item.name for kind in (work.transfers(1), work.requests(1), work.busy_requests(1, ()),
                                          work.handshakes(1, True)) for item in kind}
-        names |= {"idle_1000", "idle_10000", "idle_100000", "idle_after_work_1000", "growth_bursts", "growth_single"}
+        names |= {"idle_1000", "idle_10000", "idle_100000", "idle_after_work_1000", "growth_bursts", "growth_steady",
+                  "growth_single"}
         self.assertEqual({name.partition(".")[0] for name in TARGETS} - names, set())
 
 

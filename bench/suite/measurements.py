@@ -12,7 +12,9 @@ BUSY_POLL = ("--busy-poll-us", "100")  # of server and client
 BURST = 8  # requests at once; their answers fit the first congestion window, so that no slow start is measured
 BURSTING = 10  # connections at a time
 SINGLES = 640  # requests in flight, one a connection
+STEADY_BURSTS = 25  # of each connection: what its first use costs is then a small part
 TITLES = {"bursts": "requests as connections grow, bursts of 8 on 10",
+          "steady": f"requests as connections grow, {STEADY_BURSTS} or more bursts of 8 each",
           "single": "requests as connections grow, one each on up to 640",
           "handshakes": "handshakes as idle connections grow"}
 
@@ -107,7 +109,8 @@ def growth(suite, results):
 
     Bursts: 10 connections at a time make 8 requests at once each, and the other connections wait their turn: 80 in
     flight from 10 connections on. Single: one request at a time on each of up to 640 connections, in turns from there
-    on. Handshakes: 16 at a time, while so many other connections are open and idle.
+    on. Handshakes: 16 at a time, while so many other connections are open and idle. Steady: bursts again, fewest and
+    most connections only, but long enough that first use and waking hardly count.
     """
     counts = [count for count in (1, 10, 100, 1_000, 10_000) if count <= 10_000 // suite.scale]
     for run in range(min(suite.runs, 3)):
@@ -115,7 +118,9 @@ def growth(suite, results):
             for workers in (1, 2):
                 suite.say(f"growth, run {run + 1}: {count:,} connections, {workers} worker{'s' * (workers > 1)}")
                 measure_growth(suite, results, count, workers)
-    for series in ("bursts", "single"):
+        for count in (10, counts[-1]):
+            measure_steady(suite, results, count, BURST * STEADY_BURSTS * counts[-1])
+    for series in ("bursts", "steady", "single"):
         first, last = (results.median(f"growth_{series}_{count}.cpu") for count in (10, counts[-1]))
         results.add(f"growth_{series}.factor", TITLES[series], f"{counts[-1]:,} to 10", last / first)
 
@@ -141,6 +146,16 @@ def measure_growth(suite, results, count, workers):
     results.add(f"growth_handshakes_{count}{suffix}.cpu", TITLES["handshakes"] + worker_title(workers),
                 f"server µs at {count:,}", report["server_cpu_seconds"] / made * 1e6, connections=count,
                 workers=workers, series="handshakes")
+
+
+def measure_steady(suite, results, count, requests_made):
+    suite.say(f"growth, steady: {count:,} connections")
+    flags = ("--requests", str(requests_made), "--depth", str(BURST), "--connections", str(count), "--active",
+             str(BURSTING))
+    with KnulServer(suite) as server:
+        report = perf(suite, server, flags)
+    results.add(f"growth_steady_{count}.cpu", TITLES["steady"], f"server µs at {count:,}",
+                report["server_cpu_seconds"] / requests_made * 1e6)
 
 
 def worker_title(workers):

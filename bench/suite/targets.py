@@ -48,5 +48,6 @@ TARGETS = {
     "idle_100000.later": at_most(12),
     "idle_after_work_1000.later": at_most(12),
     "growth_bursts.factor": at_most(1.5),
+    "growth_steady.factor": at_most(1.5),
     "growth_single.factor": at_most(1.5),
 }

@@ -46,7 +46,10 @@ TEST(CommonBytes, HoldNoPieceOfAKey) {
   const std::string mine = key();
   const std::string found = common("header of a connection" + key() + "its settings",
                                    "header of a connection" + mine + "its settings");
-  EXPECT_EQ(found.size(), std::string_view("header of a connectionits settings").size());
+  // The two keys may begin or end with the same bytes by chance.
+  const std::size_t around_it = std::string_view("header of a connectionits settings").size();
+  EXPECT_GE(found.size(), around_it);
+  EXPECT_LT(found.size(), around_it + kShortestCommonBytes);
   for (std::size_t at = 0; at + kShortestCommonBytes <= mine.size(); ++at)
     EXPECT_EQ(found.find(mine.substr(at, kShortestCommonBytes)), std::string::npos) << at;
 }

@@ -2,6 +2,7 @@
 
 #include <ngtcp2/ngtcp2_crypto.h>
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -127,8 +128,9 @@ struct ConnectionCallbacks {
   static int on_stream_close(ngtcp2_conn* /*conn*/, std::uint32_t flags, std::int64_t /*id*/,
                              std::uint64_t /*code*/, void* user_data, void* stream_user_data) {
     return guarded([&] {
-      if (stream_user_data == nullptr) {
-        --connection_of(user_data).streams_closed_early_;
+      if (stream_user_data == nullptr) {  // see close_unseen_stream(), or add_stream() found no memory
+        std::size_t& closed_early = connection_of(user_data).streams_closed_early_;
+        closed_early -= std::min<std::size_t>(closed_early, 1);
         return;
       }
       auto& stream = *static_cast<Stream*>(stream_user_data);
@@ -238,8 +240,8 @@ struct ConnectionCallbacks {
     }
     if (has_keys_of(connection.environment_.protection, conn)) {
       return guarded([&] {
-        update_key(connection.conn_ref_, conn, {rx_secret, rx_context, rx_iv, current_rx_secret, length});
-        update_key(connection.conn_ref_, conn, {tx_secret, tx_context, tx_iv, current_tx_secret, length});
+        update_keys(connection.conn_ref_, conn, {rx_secret, rx_context, rx_iv, current_rx_secret, length},
+                    {tx_secret, tx_context, tx_iv, current_tx_secret, length});
       });
     }
     return ngtcp2_crypto_update_key_cb(conn, rx_secret, tx_secret, rx_context, rx_iv, tx_context, tx_iv,

@@ -18,8 +18,6 @@ enum class HashFunction : std::uint8_t { kSha256, kSha384 };
 // end. Thread: one.
 class Hmac {
  public:
-  static constexpr std::size_t kLargestBytes = 48;
-
   Hmac(HashFunction hash, std::span<const std::uint8_t> key);
   ~Hmac();
   Hmac(const Hmac&) = delete;

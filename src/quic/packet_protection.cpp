@@ -2,7 +2,6 @@
 
 #include <ngtcp2/ngtcp2_crypto_gnutls.h>
 
-#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -149,6 +148,16 @@ bool install_keys(TlsConnRef& reference, ngtcp2_conn* conn, ngtcp2_encryption_le
   return true;
 }
 
+std::unique_ptr<AeadKey> make_next_key(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& update) {
+  const std::span<std::uint8_t> next_bytes(update.secret, update.secret_bytes);
+  Secret(conn, {update.current_secret, update.secret_bytes}).derive(next_bytes, "ku");
+  Secret next(conn, next_bytes);
+  RawKey key(key_bytes(ngtcp2_conn_get_crypto_ctx(conn)->aead));
+  next.derive(key.span(), "key");
+  next.derive({update.iv, kAeadNonceBytes}, "iv");
+  return reference.protection->make_aead_key(key.span());
+}
+
 // The cipher is known when the first secrets come.
 void note_cipher(ngtcp2_conn* conn, gnutls_session_t session) {
   if (ngtcp2_conn_get_crypto_ctx(conn)->aead.native_handle == nullptr) {
@@ -226,16 +235,14 @@ bool install_initial_keys(TlsConnRef& reference, ngtcp2_conn* conn, std::span<co
   return true;
 }
 
-void update_key(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& update) {
-  const std::span<std::uint8_t> next_bytes(update.secret, update.secret_bytes);
-  Secret(conn, {update.current_secret, update.secret_bytes}).derive(next_bytes, "ku");
-  Secret next(conn, next_bytes);
-  RawKey key(key_bytes(ngtcp2_conn_get_crypto_ctx(conn)->aead));
-  next.derive(key.span(), "key");
-  next.derive({update.iv, kAeadNonceBytes}, "iv");
-  AeadKey& made = *reference.protection->make_aead_key(key.span()).release();
-  reference.keys.push_back(made);
-  update.context->native_handle = to_handle(made);
+void update_keys(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& rx, const KeyUpdate& tx) {
+  // Both before either is given away: the library takes none if it does not get both.
+  auto rx_key = make_next_key(reference, conn, rx);
+  auto tx_key = make_next_key(reference, conn, tx);
+  rx.context->native_handle = to_handle(*rx_key);
+  tx.context->native_handle = to_handle(*tx_key);
+  reference.keys.push_back(*rx_key.release());
+  reference.keys.push_back(*tx_key.release());
 }
 
 int encrypt_packet(std::uint8_t* dest, const ngtcp2_crypto_aead* aead, const ngtcp2_crypto_aead_ctx* context,

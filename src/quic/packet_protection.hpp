@@ -37,7 +37,7 @@ struct KeyUpdate {
   const std::uint8_t* current_secret;
   std::size_t secret_bytes;
 };
-void update_key(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& update);
+void update_keys(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& rx, const KeyUpdate& tx);
 
 // Callbacks of the QUIC library.
 int encrypt_packet(std::uint8_t* dest, const ngtcp2_crypto_aead* aead, const ngtcp2_crypto_aead_ctx* context,

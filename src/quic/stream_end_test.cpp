@@ -56,6 +56,38 @@ TEST(StreamEnd, ComesOnceWhetherDataCameBeforeTheResetOrNot) {
   }
 }
 
+// The library closes a stream of which it saw data, though none of it could be delivered: that is not
+// counted.
+TEST(StreamEnd, ComesForMoreStreamsThanTheLibraryNeverClosesIfItClosesThem) {
+  EndpointPair pair;
+  pair.shake_hands();
+  constexpr std::size_t kMany = 1'100;
+  for (std::size_t i = 1; i <= kMany; ++i) {
+    auto stream = pair.client_connection().open_stream(false);
+    ASSERT_TRUE(stream) << i;
+    pair.client_connection().write_copy(**stream, std::vector<std::uint8_t>(2'000), false);
+    bool is_first = true;
+    pair.drops = [&is_first](std::span<const std::uint8_t>, bool is_from_client) {
+      return is_from_client && std::exchange(is_first, false);
+    };
+    pair.run();
+    pair.drops = nullptr;
+    pair.client_connection().reset_stream(**stream, 7);
+    pair.advance(2s);
+    ASSERT_EQ(pair.server_observer.streams_closed.size(), i);
+  }
+  EXPECT_EQ(pair.server_connection().stream_count(), 0U);
+  EXPECT_TRUE(pair.server_observer.received.empty());
+}
+
+TEST(StreamEnd, ComesForAThousandStreamsThatTheLibraryNeverCloses) {
+  EndpointPair pair;
+  pair.shake_hands();
+  reset_unseen_streams(pair, 1'001);
+  EXPECT_EQ(pair.server_observer.streams_closed.size(), 1'000U);
+  EXPECT_EQ(pair.server_connection().stream_count(), 1U);
+}
+
 // What comes after the end, the data that the reset overtook and the reset itself once more, changes nothing.
 TEST(StreamEnd, IsNotDisturbedByWhatComesLate) {
   EndpointPair pair;
