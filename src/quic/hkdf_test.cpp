@@ -7,19 +7,11 @@
 #include <array>
 #include <random>
 #include <string>
-#include <vector>
+
+#include "quic/hex_test_support.hpp"
 
 namespace knul::quic {
 namespace {
-
-using Bytes = std::vector<std::uint8_t>;
-
-Bytes from_hex(std::string_view text) {
-  Bytes bytes;
-  for (std::size_t i = 0; i + 1 < text.size(); i += 2)
-    bytes.push_back(static_cast<std::uint8_t>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
-  return bytes;
-}
 
 Bytes label_of(Hmac& secret, std::string_view prefix, std::string_view label, std::size_t size) {
   Bytes out(size);

@@ -11,19 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "quic/hex_test_support.hpp"
 #include "quic/protection_library.hpp"
 
 namespace knul::quic {
 namespace {
-
-using Bytes = std::vector<std::uint8_t>;
-
-Bytes from_hex(std::string_view hex) {
-  Bytes bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-    bytes.push_back(static_cast<std::uint8_t>(std::stoul(std::string(hex.substr(i, 2)), nullptr, 16)));
-  return bytes;
-}
 
 gnutls_datum_t datum(Bytes& bytes) { return {bytes.data(), static_cast<unsigned>(bytes.size())}; }
 
