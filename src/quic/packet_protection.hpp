@@ -1,7 +1,7 @@
 // Puts a ProtectionLibrary under the QUIC library in place of GnuTLS, for a server's Initial packets and for
 // the Handshake and 1-RTT packets of connections that negotiated AES-GCM. The rest (a client's Initial
-// packets, those of a version that the server changed to, Retry, 0-RTT, ChaCha20) stays with GnuTLS, so the
-// functions that take a context accept those of both.
+// packets, Retry, 0-RTT, ChaCha20) stays with GnuTLS, so the functions that take a context accept those of
+// both.
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -37,6 +37,7 @@ struct KeyUpdate {
   const std::uint8_t* current_secret;
   std::size_t secret_bytes;
 };
+// Throws std::bad_alloc, and neither direction has a key then.
 void update_keys(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& rx, const KeyUpdate& tx);
 
 // Callbacks of the QUIC library.
