@@ -78,7 +78,7 @@ def config_seeds():
 
 
 def token_seeds():
-    retry, regular, foreign = 0, 1, 2
+    retry, new_token, foreign = 0, 1, 2
 
     def seed(bits: int, age_s: int = 1, change: bytes = b"") -> bytes:
         return bytes([bits]) + age_s.to_bytes(3, "big") + change
@@ -89,9 +89,9 @@ def token_seeds():
     yield "retry_from_elsewhere", seed(0x10 + 2)
     yield "retry_of_another_id", seed(0x20 + 1)
     yield "retry_changed", seed(retry, 1, b"\x00\x00\x01")
-    yield "regular", seed(regular)
-    yield "regular_of_another_id", seed(0x20 + 2)
-    yield "regular_too_late", seed(regular, 90_000)
+    yield "new_token", seed(new_token)
+    yield "new_token_of_another_id", seed(0x20 + 2)
+    yield "new_token_too_late", seed(new_token, 90_000)
     yield "foreign", seed(foreign, 1, b"token of another server")
     yield "foreign_looks_like_retry", seed(foreign, 1, b"\xb7" + bytes(40))
 

@@ -1,13 +1,12 @@
 // Address tokens where a connection is accepted: tokens of Retry and NEW_TOKEN, genuine, changed, too late,
 // from another address or for another connection, and bytes that are none.
-#include <ngtcp2/ngtcp2_crypto.h>
-
 #include <algorithm>
 #include <iterator>
 
 #include "input.hpp"
+#include "quic/address_tokens.hpp"
 #include "quic/endpoint_pair_test_support.hpp"
-#include "quic/transport_settings.hpp"
+#include "quic/seeded_random_test_support.hpp"
 
 namespace {
 
@@ -15,7 +14,7 @@ using namespace knul;
 using namespace std::chrono_literals;
 
 constexpr std::size_t kIdBytes = 8;
-enum class Kind : std::uint8_t { kRetry, kRegular, kForeign };
+enum class Kind : std::uint8_t { kRetry, kNewToken, kForeign };
 
 // What may go wrong between the making of a token and its use.
 struct Journey {
@@ -38,18 +37,12 @@ ngtcp2_cid make_id(std::uint8_t fill) {
 }
 
 fuzz::Bytes make_token(Kind kind, const Ids& ids, const base::SocketAddress& client, base::Instant now) {
-  const std::vector<std::uint8_t> secret = quic::EndpointPair::options().static_secret;
-  fuzz::Bytes token(NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2 + NGTCP2_CRYPTO_MAX_REGULAR_TOKENLEN);
-  const ngtcp2_ssize length =
-      kind == Kind::kRetry
-          ? ngtcp2_crypto_generate_retry_token2(token.data(), secret.data(), secret.size(),
-                                                NGTCP2_PROTO_VER_V1, client.data(), client.size(),
-                                                &ids.retry_scid, &ids.original_dcid, quic::to_timestamp(now))
-          : ngtcp2_crypto_generate_regular_token(token.data(), secret.data(), secret.size(), client.data(),
-                                                 client.size(), quic::to_timestamp(now));
-  FUZZ_CHECK(length > 0);
-  token.resize(static_cast<std::size_t>(length));
-  return token;
+  quic::SeededRandom random(1);
+  quic::AddressTokens tokens(quic::EndpointPair::options().static_secret, random);
+  const auto bytes = [](const auto& token) { return fuzz::Bytes(token.begin(), token.end()); };
+  return kind == Kind::kRetry ? bytes(tokens.make_retry_token({NGTCP2_PROTO_VER_V1, client, ids.retry_scid},
+                                                              ids.original_dcid, now))
+                              : bytes(tokens.make_new_token(client, now));
 }
 
 // An Initial of version 1 whose protected part is nonsense: the token is judged before that.
@@ -105,11 +98,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       deliver(pair, make_initial(make_id(journey.changes_id ? 0xc3 : 0xa1), token), client);
 
   const bool is_retry = journey.kind == Kind::kRetry;
-  const bool is_fresh = is_retry ? journey.age < 10s : journey.age < 24h;
+  const bool is_fresh =
+      journey.age < (is_retry ? quic::AddressTokens::kRetryLifetime : quic::AddressTokens::kNewTokenLifetime);
   const bool is_good =
       token == genuine && is_fresh && !journey.changes_address && !(is_retry && journey.changes_id);
   FUZZ_CHECK(outcome.accepted == (is_good ? 1U : 0U));
-  const bool looks_like_retry = !token.empty() && token[0] == NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY2;
+  const bool looks_like_retry = quic::AddressTokens::is_retry_token(token);
   FUZZ_CHECK(outcome.refused == (!is_good && looks_like_retry ? 1U : 0U));
   FUZZ_CHECK(outcome.retried == (!is_good && !looks_like_retry ? 1U : 0U));
   return 0;

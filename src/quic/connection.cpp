@@ -198,14 +198,8 @@ void Connection::release_tls_session() {
 // A NEW_TOKEN spares the client's next connection a Retry (RFC 9000 §8.1.3). Without one it only costs a
 // round trip, so failure is not an error.
 void Connection::offer_token() {
-  const std::span<const std::uint8_t> secret = environment_.static_secret;
-  std::array<std::uint8_t, NGTCP2_CRYPTO_MAX_REGULAR_TOKENLEN> token;
-  const ngtcp2_ssize length =
-      ngtcp2_crypto_generate_regular_token(token.data(), secret.data(), secret.size(), path_.remote.data(),
-                                           path_.remote.size(), to_timestamp(last_now_));
-  if (length > 0) {
-    ngtcp2_conn_submit_new_token(conn(), token.data(), static_cast<std::size_t>(length));
-  }
+  const auto token = environment_.address_tokens.make_new_token(path_.remote, last_now_);
+  ngtcp2_conn_submit_new_token(conn(), token.data(), token.size());
 }
 
 void Connection::handle_read_result(int result) {

@@ -20,6 +20,7 @@
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "base/result.hpp"
+#include "quic/address_tokens.hpp"
 #include "quic/block_pool.hpp"
 #include "quic/close_cause.hpp"
 #include "quic/connection_arena.hpp"
@@ -77,8 +78,8 @@ struct ConnectionEnvironment {
   ConnectionObserver& observer;
   ConnectionHost& host;
   const ConnectionIdCodec& codec;
-  const std::string& accepted_alpn;             // for the message that explains a refusal
-  std::span<const std::uint8_t> static_secret;  // of address tokens
+  const std::string& accepted_alpn;  // for the message that explains a refusal
+  AddressTokens& address_tokens;
   ResetTokens& reset_tokens;
   const ProtectionLibrary* protection;  // null: GnuTLS protects packets
   TicketStore* tickets;                 // of a client; null: it resumes no sessions

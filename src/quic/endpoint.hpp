@@ -12,6 +12,7 @@
 #include "base/deadline_heap.hpp"
 #include "base/token_bucket.hpp"
 #include "quic/address_counter.hpp"
+#include "quic/address_tokens.hpp"
 #include "quic/block_pool.hpp"
 #include "quic/closing_table.hpp"
 #include "quic/connection.hpp"
@@ -106,6 +107,7 @@ class Endpoint final : private ConnectionHost {
   ConnectionIdCodec codec_;
   BlockPool blocks_;                   // before what takes blocks from it
   std::unique_ptr<ArenaPool> arenas_;  // null: connections do not hibernate
+  AddressTokens address_tokens_;
   ResetTokens reset_tokens_;
   SendBudget send_budget_;
   TicketStore tickets_;

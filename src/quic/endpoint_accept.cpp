@@ -1,5 +1,4 @@
 // A packet that leads to no connection: the beginning of one, or an answer without one, or nothing.
-#include <ngtcp2/ngtcp2_crypto.h>
 
 #include <algorithm>
 #include <array>
@@ -9,9 +8,6 @@
 
 namespace knul::quic {
 namespace {
-
-constexpr ngtcp2_duration kRetryTokenLifetime = 10 * NGTCP2_SECONDS;
-constexpr ngtcp2_duration kRegularTokenLifetime = 24 * 3'600 * NGTCP2_SECONDS;
 
 // Ports of UDP services that answer anything: a packet "from" there was forged to make us hit them.
 // echo, discard, qotd, chargen, dns, tftp, portmapper, ntp, netbios, snmp, cldap, rip, ssdp, mdns, memcached.
@@ -134,27 +130,22 @@ bool Endpoint::validate_token(AcceptedInitial& initial, base::Instant now) {
   const ngtcp2_pkt_hd& header = initial.header;
   const base::SocketAddress& remote = initial.path.remote;
   const std::span<const std::uint8_t> token(header.token, header.tokenlen);
-  const std::span<const std::uint8_t> secret = options_.static_secret;
-  if (!token.empty() && token[0] == NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY2) {
-    ngtcp2_cid original_dcid;
-    if (ngtcp2_crypto_verify_retry_token2(&original_dcid, token.data(), token.size(), secret.data(),
-                                          secret.size(), header.version, remote.data(), remote.size(),
-                                          &header.dcid, kRetryTokenLifetime, to_timestamp(now)) != 0) {
+  if (AddressTokens::is_retry_token(token)) {
+    // The Initial goes to the connection ID that the Retry came from.
+    initial.original_dcid =
+        address_tokens_.open_retry_token(token, {header.version, remote, header.dcid}, now);
+    if (!initial.original_dcid) {
       // The client answers no second Retry, so it is told at once. RFC 9000 §8.1.3.
       counters_.connections_refused_invalid_token.add();
       counters_.packets_dropped_token_invalid.add();
       responder_.refuse(initial.path, header, NGTCP2_INVALID_TOKEN, now);
       return false;
     }
-    initial.original_dcid = original_dcid;
     initial.validated_token = token;
     initial.token_type = NGTCP2_TOKEN_TYPE_RETRY;
     return true;
   }
-  if (!token.empty() && token[0] == NGTCP2_CRYPTO_TOKEN_MAGIC_REGULAR &&
-      ngtcp2_crypto_verify_regular_token(token.data(), token.size(), secret.data(), secret.size(),
-                                         remote.data(), remote.size(), kRegularTokenLifetime,
-                                         to_timestamp(now)) == 0) {
+  if (address_tokens_.is_valid_new_token(token, remote, now)) {
     initial.validated_token = token;
     initial.token_type = NGTCP2_TOKEN_TYPE_NEW_TOKEN;
     return true;

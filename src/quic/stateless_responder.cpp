@@ -22,10 +22,10 @@ constexpr std::array<std::uint32_t, 2> kVersions{NGTCP2_PROTO_VER_V1, NGTCP2_PRO
 
 }  // namespace
 
-StatelessResponder::StatelessResponder(std::span<const std::uint8_t> static_secret, ResetTokens& reset_tokens,
+StatelessResponder::StatelessResponder(AddressTokens& address_tokens, ResetTokens& reset_tokens,
                                        const ConnectionIdCodec& codec, base::RandomSource& random,
                                        stats::WorkerCounters& counters)
-    : static_secret_(static_secret),
+    : address_tokens_(address_tokens),
       reset_tokens_(reset_tokens),
       codec_(codec),
       random_(random),
@@ -82,17 +82,11 @@ void StatelessResponder::retry(const base::Path& path, const ngtcp2_pkt_hd& head
     return;
   }
   const ngtcp2_cid scid = codec_.generate(random_).to_ngtcp2();
-  std::array<std::uint8_t, NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2> token;
-  const ngtcp2_ssize token_length = ngtcp2_crypto_generate_retry_token2(
-      token.data(), static_secret_.data(), static_secret_.size(), header.version, path.remote.data(),
-      path.remote.size(), &scid, &header.dcid, to_timestamp(now));
-  if (token_length < 0) {
-    return;
-  }
+  const auto token = address_tokens_.make_retry_token({header.version, path.remote, scid}, header.dcid, now);
   std::array<std::uint8_t, NGTCP2_MAX_UDP_PAYLOAD_SIZE> packet;
   const ngtcp2_ssize length =
       ngtcp2_crypto_write_retry(packet.data(), packet.size(), header.version, &header.scid, &scid,
-                                &header.dcid, token.data(), static_cast<std::size_t>(token_length));
+                                &header.dcid, token.data(), token.size());
   if (length > 0) {
     queue(path, std::span(packet).first(static_cast<std::size_t>(length)));
     counters_.retries_sent.add();

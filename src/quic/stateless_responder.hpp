@@ -14,6 +14,7 @@
 #include "base/datagram.hpp"
 #include "base/random.hpp"
 #include "base/token_bucket.hpp"
+#include "quic/address_tokens.hpp"
 #include "quic/connection_id.hpp"
 #include "quic/reset_tokens.hpp"
 #include "stats/worker_counters.hpp"
@@ -23,9 +24,8 @@ namespace knul::quic {
 // Thread: its endpoint's.
 class StatelessResponder {
  public:
-  StatelessResponder(std::span<const std::uint8_t> static_secret, ResetTokens& reset_tokens,
-                     const ConnectionIdCodec& codec, base::RandomSource& random,
-                     stats::WorkerCounters& counters);
+  StatelessResponder(AddressTokens& address_tokens, ResetTokens& reset_tokens, const ConnectionIdCodec& codec,
+                     base::RandomSource& random, stats::WorkerCounters& counters);
 
   void negotiate_version(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
                          base::Instant now);
@@ -51,7 +51,7 @@ class StatelessResponder {
   bool is_allowed(base::TokenBucket& bucket, base::Instant now);
   void queue(const base::Path& path, std::span<const std::uint8_t> packet);
 
-  std::span<const std::uint8_t> static_secret_;
+  AddressTokens& address_tokens_;
   ResetTokens& reset_tokens_;
   const ConnectionIdCodec& codec_;
   base::RandomSource& random_;

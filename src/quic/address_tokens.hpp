@@ -1,0 +1,78 @@
+// Tokens that prove a client's address: of a Retry packet (RFC 9000 §8.1.2) and of a NEW_TOKEN frame
+// (§8.1.3).
+#pragma once
+
+#include <nettle/siv-cmac.h>
+#include <ngtcp2/ngtcp2.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/random.hpp"
+#include "base/socket_address.hpp"
+#include "base/time.hpp"
+
+namespace knul::quic {
+
+// AES-SIV (RFC 5297) under one key: nothing in a token can be read or linked to a connection, and two tokens
+// that by chance share a nonce give nothing away. A token is a byte for its kind, the nonce, and the sealed
+// time and content; what it is bound to is authenticated with it and not in it. The key is expanded once, so
+// that a flood of tokens, true or false, costs less than its datagrams. Thread: one. Every worker of a server
+// reads the tokens of the others, whose clocks may be a little ahead.
+class AddressTokens {
+ public:
+  static constexpr base::Duration kRetryLifetime = std::chrono::seconds(10);
+  static constexpr base::Duration kNewTokenLifetime = std::chrono::hours(24);
+
+  // What a Retry's token is good for: the next Initial of the same client.
+  struct RetryBinding {
+    std::uint32_t version = 0;
+    const base::SocketAddress& client;
+    const ngtcp2_cid& source_cid;  // of the Retry packet
+  };
+
+ private:
+  static constexpr std::size_t kNonceBytes = 16;
+  static constexpr std::size_t kTimeBytes = 8;
+  static constexpr std::size_t kOverhead = 1 + kNonceBytes + SIV_DIGEST_SIZE;
+  static constexpr std::size_t kRetryContent = kTimeBytes + 1 + NGTCP2_MAX_CIDLEN;  // room for the longest
+
+ public:
+  using NewToken = std::array<std::uint8_t, kOverhead + kTimeBytes>;
+  using RetryToken = std::array<std::uint8_t, kOverhead + kRetryContent>;
+
+  // The key is derived from `static_secret` by a label of its own. Lifetime: `random` longer.
+  AddressTokens(std::span<const std::uint8_t> static_secret, base::RandomSource& random);
+  ~AddressTokens();
+  AddressTokens(const AddressTokens&) = delete;
+  AddressTokens& operator=(const AddressTokens&) = delete;
+
+  // Bound to the client's IP address; its port may change.
+  [[nodiscard]] NewToken make_new_token(const base::SocketAddress& client, base::Instant now);
+  [[nodiscard]] bool is_valid_new_token(std::span<const std::uint8_t> token,
+                                        const base::SocketAddress& client, base::Instant now) const;
+
+  [[nodiscard]] RetryToken make_retry_token(const RetryBinding& binding, const ngtcp2_cid& original_dcid,
+                                            base::Instant now);
+  // Whether the token claims to come from a Retry of ours: a false one ends the attempt, whereas any other
+  // unknown token counts as none.
+  [[nodiscard]] static bool is_retry_token(std::span<const std::uint8_t> token);
+  // Gives the original destination connection ID. Empty: forged, too old, or of something else.
+  [[nodiscard]] std::optional<ngtcp2_cid> open_retry_token(std::span<const std::uint8_t> token,
+                                                           const RetryBinding& binding,
+                                                           base::Instant now) const;
+
+ private:
+  // `token` begins with its kind; `content` begins with room for the time.
+  void seal(std::span<const std::uint8_t> bound, base::Instant now, std::span<std::uint8_t> content,
+            std::span<std::uint8_t> token);
+  [[nodiscard]] bool open(std::span<const std::uint8_t> token, std::span<const std::uint8_t> bound,
+                          base::Instant now, base::Duration lifetime, std::span<std::uint8_t> content) const;
+
+  siv_cmac_aes128_ctx key_;
+  base::RandomSource& random_;
+};
+
+}  // namespace knul::quic
