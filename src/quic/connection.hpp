@@ -280,6 +280,7 @@ class Connection final
   void free_spare_memory();
 
   // connection_write.cpp
+  [[nodiscard]] bool is_about_to_send(std::size_t packet_bytes);
   void run_stream_orders();
   ngtcp2_ssize write_packet(std::span<std::uint8_t> room, ngtcp2_path* path, ngtcp2_pkt_info* info,
                             ngtcp2_tstamp now);

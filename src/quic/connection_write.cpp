@@ -1,11 +1,37 @@
 // What a connection sends, packet by packet: orders noted by the layer above, datagrams, then the streams in
 // turn, several to a packet where they fit.
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "quic/connection.hpp"
 #include "quic/transport_settings.hpp"
 
 namespace knul::quic {
+namespace {
+
+// RFC 9000 §13.2.1: what acknowledges goes along with what is sent anyway. ngtcp2 adds an ACK frame only from
+// the moment on at which it would send one alone, an eighth of the round trip after the packet, so that an
+// answer would leave without one, and a packet of its own and a timer would follow. While this lives, that
+// moment is now. The delay that was promised to the peer is the only value the library asks for it, and is
+// as it was afterwards; it is an upper limit, so that nothing is broken by staying below it.
+class AcknowledgesNow {
+ public:
+  explicit AcknowledgesNow(ngtcp2_conn* conn)
+      // Not a copy but what the library works with, in memory that is not const.
+      : delay_(const_cast<ngtcp2_transport_params*>(ngtcp2_conn_get_local_transport_params(conn))
+                   ->max_ack_delay),
+        promised_(std::exchange(delay_, 0)) {}
+  ~AcknowledgesNow() { delay_ = promised_; }
+  AcknowledgesNow(const AcknowledgesNow&) = delete;
+  AcknowledgesNow& operator=(const AcknowledgesNow&) = delete;
+
+ private:
+  ngtcp2_duration& delay_;
+  ngtcp2_duration promised_;
+};
+
+}  // namespace
 
 bool Connection::write(base::SendBatch& batch, base::Instant now) {
   const ngtcp2_tstamp timestamp = advance(now);
@@ -21,6 +47,10 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   ngtcp2_path_storage path;
   ngtcp2_path_storage_zero(&path);
   base::Path to;  // `path`, converted again only when it has changed
+  std::optional<AcknowledgesNow> acknowledges;
+  if (is_about_to_send(packet_bytes)) {
+    acknowledges.emplace(conn());
+  }
   while (written_bytes < quantum && !is_over()) {
     const std::span<std::uint8_t> room = batch.room();
     if (room.size() < packet_bytes) {
@@ -29,6 +59,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     }
     ngtcp2_pkt_info info{};
     const ngtcp2_ssize written = write_packet(room.first(packet_bytes), &path.path, &info, timestamp);
+    acknowledges.reset();  // the first packet took what was there
     if (written < 0) {
       fail(static_cast<int>(written));
     }
@@ -51,6 +82,13 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     pace(timestamp, has_sent_all);
   }
   return wants_more && !is_over();
+}
+
+// Whether the next packet will hold something that the program sends. Not before the handshake's end: until
+// then the library may still tell the peer its parameters.
+bool Connection::is_about_to_send(std::size_t packet_bytes) {
+  return is_handshake_completed_ && !is_over() && (next_to_send() != nullptr || !datagrams_.is_empty()) &&
+         ngtcp2_conn_get_cwnd_left(conn()) >= packet_bytes;
 }
 
 void Connection::run_stream_orders() {
