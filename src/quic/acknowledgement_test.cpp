@@ -1,78 +1,121 @@
-// What acknowledges travels with what is sent anyway (RFC 9000 §13.2.1).
+// What acknowledges travels with what is sent anyway (RFC 9000 §13.2.1), and alone only when it is due.
 #include <gtest/gtest.h>
 
-#include "quic/endpoint_pair_test_support.hpp"
+#include "quic/slow_pair_test_support.hpp"
 
 namespace knul::quic {
 namespace {
 
-// A pair whose server answers each request, and which counts packets by direction.
-struct CountingPair : EndpointPair {
-  CountingPair() {
-    server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
-      if (is_fin)
-        connection.write_copy(stream, bytes_of("answer"), true);
-    };
-    shake_hands();
-    advance(std::chrono::seconds(2));  // stream credit and probes of the path are out of the way
-    drops = [this](std::span<const std::uint8_t>, bool is_from_client) {
-      ++(is_from_client ? from_client : from_server);
-      return false;
-    };
+using namespace std::chrono_literals;
+
+// A server that answers requests as told, on a path whose packets are acknowledged 6 ms later if alone.
+struct AskingPair : SlowPair {
+  explicit AskingPair(const Change& change = {})
+      : SlowPair([&](EndpointOptions& of_server, EndpointOptions& of_client) {
+          for (EndpointOptions* options : {&of_server, &of_client})
+            options->transport.max_udp_payload_bytes = 1'200;  // no probes of the path
+          if (change)
+            change(of_server, of_client);
+        }) {
+    answer_with([](Connection& connection, Stream& stream) {
+      connection.write_copy(stream, bytes_of("answer"), true);
+    });
   }
 
-  void request(Connection& from) {
+  void answer_with(const std::function<void(Connection&, Stream&)>& answer) {
+    server_observer.on_data = [answer](Connection& connection, Stream& stream, bool is_fin) {
+      if (is_fin)
+        answer(connection, stream);
+    };
+  }
+  // The client's request is with the server, which has not sent anything yet.
+  void ask() {
+    request(client_connection());
+    now += kLeg;
+    ASSERT_EQ(count_packets(*client), 1U);
+  }
+  static void request(Connection& from) {
     Stream& stream = **from.open_stream(true);
     from.write_copy(stream, bytes_of("request"), true);
   }
-
-  int from_client = 0, from_server = 0;
+  // What that end sends when the time has come for acknowledgements that go alone.
+  std::uint64_t count_packets_later(Endpoint& from) {
+    now += 10ms;
+    from.handle_expiry(now);
+    return count_packets(from);
+  }
 };
 
 TEST(Acknowledgement, OfARequestTravelsWithItsAnswer) {
-  CountingPair pair;
-  pair.request(pair.client_connection());
-  pair.run();
+  AskingPair pair;
+  pair.ask();
+  EXPECT_EQ(pair.count_packets(*pair.server), 1U);
   EXPECT_EQ(pair.client_observer.finished.size(), 1U);
-  EXPECT_EQ(pair.from_server, 1);
-  EXPECT_EQ(pair.from_client, 2);  // the request, and what acknowledges the answer
+  EXPECT_EQ(pair.count_packets_later(*pair.server), 0U);
 }
 
 TEST(Acknowledgement, OfAnAnswerTravelsWithTheNextRequest) {
-  constexpr int kRequests = 10;
-  CountingPair pair;
-  int left = kRequests - 1;
-  pair.client_observer.on_data = [&](Connection& connection, Stream&, bool is_fin) {
-    if (is_fin && left-- > 0)
-      pair.request(connection);
+  AskingPair pair;
+  pair.client_observer.on_data = [](Connection& connection, Stream&, bool) {
+    AskingPair::request(connection);
   };
-  pair.request(pair.client_connection());
-  pair.run();
-  EXPECT_EQ(pair.client_observer.finished.size(), std::size_t{kRequests});
-  EXPECT_EQ(pair.from_server, kRequests);
-  EXPECT_EQ(pair.from_client, kRequests + 1);
+  pair.ask();
+  pair.now += 2ms;  // so that the client may send again
+  ASSERT_EQ(pair.count_packets(*pair.server), 1U);
+  EXPECT_EQ(pair.count_packets(*pair.client), 1U);
+  EXPECT_EQ(pair.server_observer.finished.size(), 2U);
+  EXPECT_EQ(pair.count_packets_later(*pair.client), 0U);
 }
 
 TEST(Acknowledgement, OfARequestTravelsWithADatagram) {
-  CountingPair pair;
-  pair.server_observer.on_data = [](Connection& connection, Stream&, bool is_fin) {
-    if (is_fin) {
-      EXPECT_TRUE(connection.send_datagram(bytes_of("answer")));
-    }
-  };
-  pair.request(pair.client_connection());
-  pair.run();
+  AskingPair pair;
+  pair.answer_with(
+      [](Connection& connection, Stream&) { EXPECT_TRUE(connection.send_datagram(bytes_of("answer"))); });
+  pair.ask();
+  EXPECT_EQ(pair.count_packets(*pair.server), 1U);
   EXPECT_EQ(pair.client_observer.datagrams.size(), 1U);
-  EXPECT_EQ(pair.from_server, 1);
+  EXPECT_EQ(pair.count_packets_later(*pair.server), 0U);
 }
 
-TEST(Acknowledgement, IsSentAloneWhereNothingElseIs) {
-  CountingPair pair;
-  pair.server_observer.on_data = {};
+TEST(Acknowledgement, WaitsWhereThereIsNoAnswer) {
+  AskingPair pair;
+  pair.answer_with([](Connection&, Stream&) {});
+  pair.ask();
+  EXPECT_EQ(pair.count_packets(*pair.server), 0U);
+  EXPECT_EQ(pair.count_packets_later(*pair.server), 1U);
+}
+
+TEST(Acknowledgement, WaitsWhereTheAnswerWaitsForItsTurn) {
+  constexpr std::size_t kPacedBytes = 40'000;
+  AskingPair pair;
+  Stream& stream = **pair.server_connection().open_stream(true);
+  pair.answer_with([](Connection&, Stream&) {});
   pair.request(pair.client_connection());
-  pair.advance(std::chrono::milliseconds(30));  // longer than it may be put off
-  EXPECT_EQ(pair.from_client, 1);
-  EXPECT_EQ(pair.from_server, 1);
+  const auto write = [&] {
+    pair.server_connection().write_copy(stream, std::vector<std::uint8_t>(kPacedBytes, 1), false);
+  };
+  write();
+  ASSERT_GT(pair.count_packets(*pair.server), 1U);
+  write();
+  pair.now += 1ms;
+  ASSERT_EQ(pair.count_packets(*pair.server), 0U) << "the next packet's time has not come";
+  ASSERT_GT(pair.count_packets(*pair.client), 0U);
+  EXPECT_EQ(pair.count_packets(*pair.server), 0U);
+}
+
+TEST(Acknowledgement, WaitsWhereThePeerTakesNoMoreData) {
+  AskingPair pair(
+      [](EndpointOptions&, EndpointOptions& client) { client.transport.initial_max_data_bytes = 1'000; });
+  pair.client_observer.consumes = false;
+  pair.answer_with([](Connection& connection, Stream& stream) {
+    connection.write_copy(stream, std::vector<std::uint8_t>(10'000, 1), true);
+  });
+  pair.ask();
+  ASSERT_EQ(pair.count_packets(*pair.server), 1U);
+  pair.travel();
+  pair.ask();
+  EXPECT_EQ(pair.count_packets(*pair.server), 0U);
+  EXPECT_EQ(pair.count_packets_later(*pair.server), 1U);
 }
 
 }  // namespace

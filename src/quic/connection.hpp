@@ -341,6 +341,7 @@ class Connection final
     base::Instant others;  // the library's other timers
   };
   std::optional<UnheededPacing> unheeded_pacing_;  // until the next call with a time, see pace()
+  base::Instant next_packet_at_{};                 // by pacing; acknowledgements go before, too
   base::Instant sleeps_at_;                        // unless a packet comes or goes before
   base::Instant asleep_until_;                     // of the library's timers
   TransportState asleep_state_;

@@ -56,10 +56,13 @@ void Connection::handle_library_expiry(ngtcp2_tstamp now) {
 // been sent it is left out of next_expiry(), and told to the library late, by advance(): a wake-up saved for
 // every answer.
 void Connection::pace(ngtcp2_tstamp now, bool has_sent_all) {
-  const base::Instant others = has_sent_all ? library_expiry() : base::Instant{};
+  const base::Instant others = library_expiry();
   ngtcp2_conn_update_pkt_tx_time(conn(), now);
   const base::Instant next_packet = library_expiry();
-  if (next_packet < others) {
+  // What is due already may be the library's last such timer, which it has replaced.
+  const bool is_paced = next_packet > last_now_ && (next_packet < others || others <= last_now_);
+  next_packet_at_ = is_paced ? next_packet : base::Instant{};
+  if (has_sent_all && next_packet < others) {
     unheeded_pacing_ = {next_packet, others};
   }
 }

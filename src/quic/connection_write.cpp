@@ -10,11 +10,11 @@
 namespace knul::quic {
 namespace {
 
-// RFC 9000 §13.2.1: what acknowledges goes along with what is sent anyway. ngtcp2 adds an ACK frame only from
-// the moment on at which it would send one alone, an eighth of the round trip after the packet, so that an
-// answer would leave without one, and a packet of its own and a timer would follow. While this lives, that
-// moment is now. The delay that was promised to the peer is the only value the library asks for it, and is
-// as it was afterwards; it is an upper limit, so that nothing is broken by staying below it.
+// RFC 9000 §13.2.1: what acknowledges goes along with what is sent anyway. ngtcp2 adds an ACK frame only once
+// it would send one alone, an eighth of the round trip after the packet, so that an answer would leave
+// without one, and a timer and a packet of its own would follow. While this lives, an ACK is due at once. The
+// library reads the delay that it has promised to the peer only to time its acknowledgements, which may come
+// sooner.
 class AcknowledgesNow {
  public:
   explicit AcknowledgesNow(ngtcp2_conn* conn)
@@ -59,7 +59,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     }
     ngtcp2_pkt_info info{};
     const ngtcp2_ssize written = write_packet(room.first(packet_bytes), &path.path, &info, timestamp);
-    acknowledges.reset();  // the first packet took what was there
+    acknowledges.reset();  // one packet is enough, and pace() must see the library's own timers
     if (written < 0) {
       fail(static_cast<int>(written));
     }
@@ -84,10 +84,14 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   return wants_more && !is_over();
 }
 
-// Whether the next packet will hold something that the program sends. Not before the handshake's end: until
-// then the library may still tell the peer its parameters.
+// Whether something of the program's can leave now; what acknowledges would else go alone, and too often. Not
+// before the handshake's end: until then the library may still tell the peer its parameters.
 bool Connection::is_about_to_send(std::size_t packet_bytes) {
-  return is_handshake_completed_ && !is_over() && (next_to_send() != nullptr || !datagrams_.is_empty()) &&
+  if (!is_handshake_completed_ || is_over()) {
+    return false;
+  }
+  const bool has_stream = next_to_send() != nullptr && ngtcp2_conn_get_max_data_left(conn()) > 0;
+  return (has_stream || !datagrams_.is_empty()) && last_now_ >= next_packet_at_ &&
          ngtcp2_conn_get_cwnd_left(conn()) >= packet_bytes;
 }
 
