@@ -25,7 +25,7 @@ class Bound {
   }
   void add_sized(std::span<const std::uint8_t> part) {
     add_number(part.size(), 1);
-    std::ranges::copy(part, bytes_.data() + length_);
+    std::ranges::copy(part, std::span(bytes_).subspan(length_, part.size()).begin());
     length_ += part.size();
   }
   [[nodiscard]] std::span<const std::uint8_t> bytes() const { return std::span(bytes_).first(length_); }

@@ -16,11 +16,12 @@
 
 namespace knul::quic {
 
-// AES-SIV (RFC 5297) under one key: nothing in a token can be read or linked to a connection, and two tokens
-// that by chance share a nonce give nothing away. A token is a byte for its kind, the nonce, and the sealed
-// time and content; what it is bound to is authenticated with it and not in it. The key is expanded once, so
-// that a flood of tokens, true or false, costs less than its datagrams. Thread: one. Every worker of a server
-// reads the tokens of the others, whose clocks may be a little ahead.
+// AES-SIV (RFC 5297) under one key: a token shows its kind and nothing else, cannot be linked to a
+// connection, and two that by chance share a nonce give nothing away. It is a byte for its kind, the nonce,
+// and the sealed time and content; what it is bound to is authenticated with it and not in it. The key is
+// expanded once, so that a flood of tokens, true or false, costs less than its datagrams. Tokens are not
+// remembered: one is good as often as it is shown until its lifetime ends. No call fails or blocks. Thread:
+// one. Every worker of a server reads the tokens of the others, whose clocks may be a little ahead.
 class AddressTokens {
  public:
   static constexpr base::Duration kRetryLifetime = std::chrono::seconds(10);
@@ -28,7 +29,7 @@ class AddressTokens {
 
   // What a Retry's token is good for: the next Initial of the same client.
   struct RetryBinding {
-    std::uint32_t version = 0;
+    std::uint32_t version;
     const base::SocketAddress& client;
     const ngtcp2_cid& source_cid;  // of the Retry packet
   };

@@ -113,6 +113,16 @@ TEST_F(AddressTokensTest, RetryTokenGivesTheOriginalConnectionIdBack) {
   }
 }
 
+TEST_F(AddressTokensTest, RetryTokenTakesTheLongestAddressAndConnectionIds) {
+  const base::SocketAddress client = address_of("2001:db8::1", 40'000);
+  const ngtcp2_cid source = cid_of(NGTCP2_MAX_CIDLEN, 10);
+  const ngtcp2_cid original = cid_of(NGTCP2_MAX_CIDLEN, 50);
+  const auto token = tokens_.make_retry_token({kVersion, client, source}, original, now_);
+  const auto opened = tokens_.open_retry_token(token, {kVersion, client, source}, now_);
+  ASSERT_TRUE(opened);
+  EXPECT_TRUE(ngtcp2_cid_eq(&*opened, &original));
+}
+
 TEST_F(AddressTokensTest, RetryTokenIsBoundToVersionAddressPortAndConnectionId) {
   const auto token = tokens_.make_retry_token({kVersion, client_, source_}, original_, now_);
   const auto opens = [&](std::uint32_t version, const base::SocketAddress& client, const ngtcp2_cid& source) {

@@ -135,7 +135,7 @@ bool Endpoint::validate_token(AcceptedInitial& initial, base::Instant now) {
     initial.original_dcid =
         address_tokens_.open_retry_token(token, {header.version, remote, header.dcid}, now);
     if (!initial.original_dcid) {
-      // The client answers no second Retry, so it is told at once. RFC 9000 §8.1.3.
+      // The client answers no second Retry, so it is told at once. RFC 9000 §8.1.2.
       counters_.connections_refused_invalid_token.add();
       counters_.packets_dropped_token_invalid.add();
       responder_.refuse(initial.path, header, NGTCP2_INVALID_TOKEN, now);
