@@ -224,6 +224,9 @@ Couple live(std::uint64_t seed, Plan server_plan, Plan client_plan) {
   world.network.run_for(2s);
   world.server.begin_drain(500ms);
   EXPECT_TRUE(world.run_until([&] { return world.server.is_stopped(); }, 1s));
+  // Where the last packet was lost the idle timeout ends the client's connection: three probe timeouts on a
+  // path such as this one are longer than what was set (RFC 9000 §10.1).
+  EXPECT_TRUE(world.run_until([&] { return host.counters().connections_active.load() == 0; }, 60s));
   world.network.run_for(5s);
   EXPECT_EQ(world.server.sum(&stats::WorkerCounters::connections_active), 0U);
   EXPECT_EQ(world.server.sum(&stats::WorkerCounters::streams_active), 0U);
@@ -242,28 +245,30 @@ TEST(Lifetime, EveryEventHappensOnBothSides) {
   }
 }
 
-TEST(Lifetime, SurvivesEveryDeedInEveryEventOfTheServer) {
-  for_each_seed(1, [](std::uint64_t seed) {
+// Calls live(seed, plan) with every plan. Where loss and delay keep a plan's event from happening, which the
+// deeds that live() returns tell, it has another try under another seed.
+void expect_every_deed(const std::function<unsigned(std::uint64_t seed, Plan plan)>& live) {
+  constexpr std::uint64_t kTries = 5;
+  for_each_seed(1, [&](std::uint64_t seed) {
     for (int event = 0; event < kEvents; ++event) {
       for (int deed = 1; deed < kDeeds; ++deed) {
         const testing::ScopedTrace trace(__FILE__, __LINE__, testing::Message() << event << " " << deed);
-        const Couple couple = live(seed, {static_cast<Event>(event), static_cast<Deed>(deed)}, {});
-        EXPECT_GT(couple.server->deeds, 0U);
+        unsigned deeds = 0;
+        for (std::uint64_t next = 0; next < kTries && deeds == 0; ++next) {
+          deeds = live(seed + next * 1'000'000, {static_cast<Event>(event), static_cast<Deed>(deed)});
+        }
+        EXPECT_GT(deeds, 0U);
       }
     }
   });
 }
 
+TEST(Lifetime, SurvivesEveryDeedInEveryEventOfTheServer) {
+  expect_every_deed([](std::uint64_t seed, Plan plan) { return live(seed, plan, {}).server->deeds; });
+}
+
 TEST(Lifetime, SurvivesEveryDeedInEveryEventOfTheClient) {
-  for_each_seed(1, [](std::uint64_t seed) {
-    for (int event = 0; event < kEvents; ++event) {
-      for (int deed = 1; deed < kDeeds; ++deed) {
-        const testing::ScopedTrace trace(__FILE__, __LINE__, testing::Message() << event << " " << deed);
-        const Couple couple = live(seed, {}, {static_cast<Event>(event), static_cast<Deed>(deed)});
-        EXPECT_GT(couple.client->deeds, 0U);
-      }
-    }
-  });
+  expect_every_deed([](std::uint64_t seed, Plan plan) { return live(seed, {}, plan).client->deeds; });
 }
 
 // Answers requests, and throws in one event of one stream.
