@@ -286,7 +286,10 @@ void Endpoint::add_route(const ConnectionId& id, Connection& connection) {
 
 void Endpoint::remove_route(const ConnectionId& id) { routes_.erase(id); }
 
-void Endpoint::schedule(Connection& connection) { write_list_.push_back(connection); }
+void Endpoint::schedule(Connection& connection) {
+  write_list_.push_back(connection);
+  ++scheduled_count_;
+}
 
 void Endpoint::note_handshake_completed(Connection& /*connection*/) {
   --half_open_;

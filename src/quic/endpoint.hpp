@@ -45,6 +45,12 @@ class Endpoint final : private ConnectionHost {
   // Fills `batch` with packets. Call again with an empty batch while wants_send().
   void poll_send(base::SendBatch& batch, base::Instant now);
   [[nodiscard]] bool wants_send() const { return !write_list_.empty() || !responder_.is_empty(); }
+  // Whether it is for the connection that the last one was for.
+  [[nodiscard]] bool continues(const base::ReceivedDatagram& datagram) const {
+    return routes_.find_recent(datagram.payload).is_known();
+  }
+  // How often a connection that had nothing to send has come to have something.
+  [[nodiscard]] std::uint64_t scheduled_count() const { return scheduled_count_; }
 
   // Starts a handshake as a client. kUnsupported without client_tls.
   base::Result<Connection*> connect(const ConnectTarget& target, base::Instant now);
@@ -123,6 +129,7 @@ class Endpoint final : private ConnectionHost {
   base::TokenBucket sleeps_;
   absl::flat_hash_map<std::uint64_t, Entry> connections_;
   WriteList write_list_;
+  std::uint64_t scheduled_count_ = 0;
   std::uint64_t next_number_ = 1;
   std::size_t half_open_ = 0;
   bool is_refusing_ = false;

@@ -194,6 +194,24 @@ TEST(Endpoint, NamesTheWorkerThatOwnsAShortHeaderPacket) {
             2U);
 }
 
+TEST(Endpoint, KnowsThePacketsThatCameTogetherForOneConnection) {
+  EndpointPair pair;
+  pair.shake_hands();
+  pair.shake_hands();
+  std::vector<bool> continues;
+  pair.drops = [&](std::span<const std::uint8_t> packet, bool is_from_client) {
+    if (is_from_client)
+      continues.push_back(pair.server->continues({EndpointPair::path(), base::Ecn::kNotEct, packet}));
+    return false;
+  };
+  for (std::size_t i : {0, 1}) {
+    Connection& connection = *pair.client_observer.connections.at(i);
+    connection.write_copy(**connection.open_stream(true), std::vector<std::uint8_t>(3'000, 1), false);
+  }
+  pair.carry(*pair.client, *pair.server);
+  EXPECT_EQ(continues, (std::vector<bool>{false, true, true, false, true, true}));
+}
+
 TEST(Endpoint, AnswersAnUnknownConnectionWithASmallerReset) {
   EndpointPair pair;
   const auto path = EndpointPair::path();

@@ -80,7 +80,8 @@ class Worker {
   void take_drain_request(base::Instant now);
   void receive(base::Instant now);
   void read_socket();
-  void deliver_batch(base::Instant now);
+  void deliver_batch(base::Instant now, std::uint64_t scheduled_limit);
+  [[nodiscard]] bool has_datagram() const { return next_datagram_ != nullptr || receive_batch_.has_next(); }
   void deliver(const base::ReceivedDatagram& datagram, base::Instant now);
   void send(base::Instant now);
   void watch_writable(bool is_wanted);
@@ -109,6 +110,7 @@ class Worker {
   const std::vector<std::unique_ptr<Worker>>* peers_ = nullptr;
   std::optional<WorkerCore> core_;
   udp::ReceiveBatch receive_batch_;
+  const base::ReceivedDatagram* next_datagram_ = nullptr;  // of the batch, taken out and not delivered
   base::SendBatch send_batch_{base::SendBatch::Limits{}};
   udp::SendCursor send_cursor_;
   bool is_readable_ = false;

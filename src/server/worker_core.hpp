@@ -53,10 +53,14 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   [[nodiscard]] base::Instant next_expiry() const;
   // What krepis::Worker::post was given, on the core's thread.
   void run_posted(const std::function<void()>& task, base::Instant now);
-  // All that one wake-up brought has been handled, or all sent. Before and after the turn's poll_send.
+  // All that this turn brought has been handled, or all sent. Before and after the turn's poll_send.
   void finish_input(base::Instant now);
   void poll_send(base::SendBatch& batch, base::Instant now);
   [[nodiscard]] bool wants_send() const { return endpoint_.wants_send(); }
+  [[nodiscard]] bool continues(const base::ReceivedDatagram& datagram) const {
+    return endpoint_.continues(datagram);
+  }
+  [[nodiscard]] std::uint64_t scheduled_count() const { return endpoint_.scheduled_count(); }
 
   // Client side. The connection, or its end, is reported to the Application.
   base::Status connect(const quic::ConnectTarget& target, base::Instant now);

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
+#include <set>
+
 #include "loopback/blocking_client.hpp"
 #include "loopback/test_server.hpp"
 
@@ -98,6 +102,62 @@ TEST(QuicServer, DoesNotLookForPacketsUnlessAsked) {
   ASSERT_TRUE(client.connect(server->port()));
   ASSERT_EQ(client.wait_answer(*client.send("abc")), "abc");
   EXPECT_EQ(value_in(statistics_of(*server), "busy_polls"), 0U);
+}
+
+// Echoes requests and notes how many connections one turn tells of. The request "wait" holds the worker up
+// until the gate opens.
+class TurnCounter final : public krepis::Application {
+ public:
+  struct Shared {
+    std::promise<void> waits;
+    std::promise<void> gate;
+    std::atomic<std::size_t> most{0};
+  };
+  explicit TurnCounter(Shared& shared) : shared_(shared) {}
+
+  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
+                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    told_.insert(connection.id());
+    shared_.most = std::max(shared_.most.load(), told_.size());
+    connection.consume(stream, bytes.size());
+    if (std::string(bytes.begin(), bytes.end()) == "wait") {
+      shared_.waits.set_value();
+      shared_.gate.get_future().wait_for(20s);
+    }
+    connection.write(stream, bytes, fin);
+  }
+  void on_input_done() override { told_.clear(); }
+
+ private:
+  Shared& shared_;
+  std::set<std::uint64_t> told_;
+};
+
+TEST(QuicServer, ServesSomeConnectionsBeforeItReadsMore) {
+  constexpr std::size_t kMostPerTurn = 16;
+  constexpr std::uint64_t kConnections = 60;
+  TurnCounter::Shared shared;
+  krepis::ServerOptions options = server_options();
+  options.workers = 1;
+  const auto server = start_server(options, [&](unsigned) { return std::make_unique<TurnCounter>(shared); });
+  BlockingClient client;
+  for (std::uint64_t context = 0; context < kConnections; ++context) {
+    ASSERT_TRUE(client.connect(server->port(), context));
+  }
+  std::vector<std::optional<krepis::StreamId>> streams = {client.send("wait", 0)};
+  ASSERT_EQ(shared.waits.get_future().wait_for(20s), std::future_status::ready);
+  for (std::uint64_t context = 1; context < kConnections; ++context) {
+    streams.push_back(client.send("now", context));
+  }
+  // The client's next turn: what was written before is with the server's socket.
+  ASSERT_TRUE(client.on_connection(0, [](krepis::Connection&) {}));
+  shared.gate.set_value();
+  for (std::uint64_t context = 0; context < kConnections; ++context) {
+    ASSERT_TRUE(streams[context].has_value());
+    EXPECT_EQ(client.wait_answer(*streams[context], context), context == 0 ? "wait" : "now");
+  }
+  EXPECT_LE(shared.most, kMostPerTurn);
+  EXPECT_GT(shared.most, kMostPerTurn / 2) << "too little came at once for this to show anything";
 }
 
 TEST(QuicServer, RefusesStreamsWithADocumentedCodeWhenNobodyConsumesThem) {
