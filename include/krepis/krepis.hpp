@@ -260,9 +260,9 @@ class Application {
   virtual void on_datagram_fate(Connection& /*connection*/, std::uint32_t /*context*/,
                                 DatagramFate /*fate*/) {}
 
-  // What one turn of the worker's loop brought has been told, of some 16 connections at most: the moment to
-  // act on all of it at once. Called when anything was told, before what was written is sent, and again when
-  // sending brought more.
+  // What one turn of the worker's loop brought has been told, usually of 16 connections at most: the moment
+  // to act on all of it at once. Called when anything was told, before what was written is sent, and again
+  // when sending brought more.
   virtual void on_input_done() {}
   // The server drains: no new streams will come, what is open may be finished until `deadline` from now.
   // Once per worker.

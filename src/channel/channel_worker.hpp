@@ -40,7 +40,7 @@ class ChannelWorker {
   void handle_datagram_fate(ConnectionState& state, std::uint32_t context, krepis::DatagramFate fate);
   void handle_drain(std::chrono::milliseconds left);
 
-  // Everything that the wake-up brought was told: takes the mail and publishes events.
+  // Everything that the turn brought was told: takes the mail and publishes events.
   void end_turn();
   // True when the channel is closed and the worker has nothing of it any more.
   [[nodiscard]] bool is_done() const { return !core_.is_open() && connections_.empty(); }

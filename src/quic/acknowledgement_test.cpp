@@ -101,6 +101,10 @@ TEST(Acknowledgement, WaitsWhereTheAnswerWaitsForItsTurn) {
   ASSERT_EQ(pair.count_packets(*pair.server), 0U) << "the next packet's time has not come";
   ASSERT_GT(pair.count_packets(*pair.client), 0U);
   EXPECT_EQ(pair.count_packets(*pair.server), 0U);
+  EXPECT_EQ(pair.count_packets_later(*pair.server), 1U);
+  pair.request(pair.client_connection());
+  ASSERT_GT(pair.count_packets(*pair.client), 0U);
+  EXPECT_EQ(pair.count_packets(*pair.server), 0U) << "also after one that went alone";
 }
 
 TEST(Acknowledgement, WaitsWhereThePeerTakesNoMoreData) {

@@ -59,9 +59,10 @@ void Connection::pace(ngtcp2_tstamp now, bool has_sent_all) {
   const base::Instant others = library_expiry();
   ngtcp2_conn_update_pkt_tx_time(conn(), now);
   const base::Instant next_packet = library_expiry();
-  // What is due already may be the library's last such timer, which it has replaced.
-  const bool is_paced = next_packet > last_now_ && (next_packet < others || others <= last_now_);
-  next_packet_at_ = is_paced ? next_packet : base::Instant{};
+  // Acknowledgements alone change nothing, and what was known of earlier packets holds.
+  if (next_packet != others) {
+    next_packet_at_ = next_packet;
+  }
   if (has_sent_all && next_packet < others) {
     unheeded_pacing_ = {next_packet, others};
   }

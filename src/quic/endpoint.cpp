@@ -128,12 +128,20 @@ std::optional<unsigned> Endpoint::other_owner(const base::ReceivedDatagram& data
   return owner == codec_.worker() ? std::nullopt : std::optional(owner);
 }
 
+void Endpoint::read(Connection& connection, const base::ReceivedDatagram& datagram, base::Instant now) {
+  const bool had_something_to_send = connection.is_linked();
+  connection.read(datagram, now);
+  if (!had_something_to_send && connection.is_linked()) {
+    ++roused_count_;
+  }
+}
+
 void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now) {
   if (route.connection != nullptr) {
     if (!route.connection->takes_packet(now)) {
       counters_.packets_dropped_budget.add();
     } else if (!route.connection->is_over()) {
-      route.connection->read(datagram, now);
+      read(*route.connection, datagram, now);
     }
     return;
   }
@@ -286,10 +294,7 @@ void Endpoint::add_route(const ConnectionId& id, Connection& connection) {
 
 void Endpoint::remove_route(const ConnectionId& id) { routes_.erase(id); }
 
-void Endpoint::schedule(Connection& connection) {
-  write_list_.push_back(connection);
-  ++scheduled_count_;
-}
+void Endpoint::schedule(Connection& connection) { write_list_.push_back(connection); }
 
 void Endpoint::note_handshake_completed(Connection& /*connection*/) {
   --half_open_;

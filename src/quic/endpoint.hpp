@@ -45,12 +45,13 @@ class Endpoint final : private ConnectionHost {
   // Fills `batch` with packets. Call again with an empty batch while wants_send().
   void poll_send(base::SendBatch& batch, base::Instant now);
   [[nodiscard]] bool wants_send() const { return !write_list_.empty() || !responder_.is_empty(); }
-  // Whether it is for the connection that the last one was for.
+  // Whether it is of 1-RTT and for the connection that the last one was for. A train may be cut in two where
+  // routes were made or dropped in between.
   [[nodiscard]] bool continues(const base::ReceivedDatagram& datagram) const {
     return routes_.find_recent(datagram.payload).is_known();
   }
-  // How often a connection that had nothing to send has come to have something.
-  [[nodiscard]] std::uint64_t scheduled_count() const { return scheduled_count_; }
+  // How often a packet has given something to send to its own connection, which had nothing before.
+  [[nodiscard]] std::uint64_t roused_count() const { return roused_count_; }
 
   // Starts a handshake as a client. kUnsupported without client_tls.
   base::Result<Connection*> connect(const ConnectTarget& target, base::Instant now);
@@ -84,6 +85,7 @@ class Endpoint final : private ConnectionHost {
   void note_handshake_completed(Connection& connection) override;
 
   // endpoint.cpp
+  void read(Connection& connection, const base::ReceivedDatagram& datagram, base::Instant now);
   void deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now);
   [[nodiscard]] std::optional<unsigned> other_owner(const base::ReceivedDatagram& datagram,
                                                     const ngtcp2_version_cid& header) const;
@@ -129,7 +131,7 @@ class Endpoint final : private ConnectionHost {
   base::TokenBucket sleeps_;
   absl::flat_hash_map<std::uint64_t, Entry> connections_;
   WriteList write_list_;
-  std::uint64_t scheduled_count_ = 0;
+  std::uint64_t roused_count_ = 0;
   std::uint64_t next_number_ = 1;
   std::size_t half_open_ = 0;
   bool is_refusing_ = false;

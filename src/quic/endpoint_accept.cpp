@@ -89,7 +89,7 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
   ++half_open_;
   counters_.connections_half_open.add();
   counters_.connections_accepted.add();
-  connection.read(datagram, now);
+  read(connection, datagram, now);
 }
 
 bool Endpoint::is_admitted(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,

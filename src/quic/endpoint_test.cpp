@@ -212,6 +212,21 @@ TEST(Endpoint, KnowsThePacketsThatCameTogetherForOneConnection) {
   EXPECT_EQ(continues, (std::vector<bool>{false, true, true, false, true, true}));
 }
 
+TEST(Endpoint, CountsTheConnectionsThatTheirOwnPacketsRouse) {
+  EndpointPair pair;
+  pair.shake_hands();
+  pair.shake_hands();
+  const std::uint64_t before = pair.server->roused_count();
+  pair.server_observer.on_data = [&](Connection&, Stream&, bool) {
+    for (Connection* connection : pair.server_observer.connections)
+      EXPECT_TRUE(connection->send_datagram(bytes_of("to all")));
+  };
+  Connection& connection = pair.client_connection();
+  connection.write_copy(**connection.open_stream(true), std::vector<std::uint8_t>(3'000, 1), false);
+  pair.carry(*pair.client, *pair.server);
+  EXPECT_EQ(pair.server->roused_count() - before, 1U);
+}
+
 TEST(Endpoint, AnswersAnUnknownConnectionWithASmallerReset) {
   EndpointPair pair;
   const auto path = EndpointPair::path();

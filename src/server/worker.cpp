@@ -1,6 +1,7 @@
 #include "server/worker.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "runtime/clock.hpp"
@@ -14,9 +15,9 @@ constexpr std::size_t kTaskQueue = 4'096;
 // Per turn of the loop, so that neither a flood of packets nor a fast path keeps the other side waiting.
 constexpr int kReceiveCallsPerTurn = 8;
 constexpr int kSendBatchesPerTurn = 8;
-// When so many connections have come to have something to send they are served before more is read: what was
-// read of them is then still in the processor's cache, their packets fit into one batch, and their peers go
-// on meanwhile.
+// When packets have given so many connections something to send, these are served before packets of others
+// are taken: what was read of them is then still in the processor's cache, their packets fit into one batch,
+// and their peers go on meanwhile.
 constexpr std::uint64_t kConnectionsPerTurn = 16;
 // Between two looks at a socket that had nothing: about half a microsecond.
 constexpr int kRelaxations = 20;
@@ -211,15 +212,16 @@ void Worker::take_drain_request(base::Instant now) {
 // What one wake-up brought is read before anything is sent: acknowledgements and answers then share packets
 // and trains.
 void Worker::receive(base::Instant now) {
-  const std::uint64_t scheduled_limit = core_->scheduled_count() + kConnectionsPerTurn;
-  deliver_batch(now, scheduled_limit);  // what finds_work() read, or the last turn left
+  const std::uint64_t roused_limit = core_->roused_count() + kConnectionsPerTurn;
+  deliver_batch(now, roused_limit);  // what finds_work() read, or the last turn left
   for (int call = 0; is_readable_ && !has_datagram() && call < kReceiveCallsPerTurn; ++call) {
     read_socket();
-    deliver_batch(now, scheduled_limit);
+    deliver_batch(now, roused_limit);
   }
 }
 
 void Worker::read_socket() {
+  assert(!has_datagram());
   if (options_.receive_socket != nullptr) {
     is_readable_ = !options_.receive_socket->receive(receive_batch_, *counters_).is_drained;
   }
@@ -227,13 +229,13 @@ void Worker::read_socket() {
 
 // Until the limit, and then on to the end of what came together for one connection: it is answered together,
 // and so comes together the next time.
-void Worker::deliver_batch(base::Instant now, std::uint64_t scheduled_limit) {
+void Worker::deliver_batch(base::Instant now, std::uint64_t roused_limit) {
   while (true) {
     if (next_datagram_ == nullptr) {
       next_datagram_ = receive_batch_.next();
     }
     if (next_datagram_ == nullptr ||
-        (core_->scheduled_count() >= scheduled_limit && !core_->continues(*next_datagram_))) {
+        (core_->roused_count() >= roused_limit && !core_->continues(*next_datagram_))) {
       return;
     }
     had_work_ = true;

@@ -80,7 +80,7 @@ class Worker {
   void take_drain_request(base::Instant now);
   void receive(base::Instant now);
   void read_socket();
-  void deliver_batch(base::Instant now, std::uint64_t scheduled_limit);
+  void deliver_batch(base::Instant now, std::uint64_t roused_limit);
   [[nodiscard]] bool has_datagram() const { return next_datagram_ != nullptr || receive_batch_.has_next(); }
   void deliver(const base::ReceivedDatagram& datagram, base::Instant now);
   void send(base::Instant now);

@@ -60,7 +60,7 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   [[nodiscard]] bool continues(const base::ReceivedDatagram& datagram) const {
     return endpoint_.continues(datagram);
   }
-  [[nodiscard]] std::uint64_t scheduled_count() const { return endpoint_.scheduled_count(); }
+  [[nodiscard]] std::uint64_t roused_count() const { return endpoint_.roused_count(); }
 
   // Client side. The connection, or its end, is reported to the Application.
   base::Status connect(const quic::ConnectTarget& target, base::Instant now);

@@ -149,7 +149,8 @@ TEST(QuicServer, ServesSomeConnectionsBeforeItReadsMore) {
   for (std::uint64_t context = 1; context < kConnections; ++context) {
     streams.push_back(client.send("now", context));
   }
-  // The client's next turn: what was written before is with the server's socket.
+  // When the client's thread comes to this, what was written before is with the server's socket, but perhaps
+  // the last of it.
   ASSERT_TRUE(client.on_connection(0, [](krepis::Connection&) {}));
   shared.gate.set_value();
   for (std::uint64_t context = 0; context < kConnections; ++context) {
