@@ -209,8 +209,8 @@ void Worker::take_drain_request(base::Instant now) {
   }
 }
 
-// What one wake-up brought is read before anything is sent: acknowledgements and answers then share packets
-// and trains.
+// What one wake-up brought, up to the limits of a turn, is read before anything is sent: acknowledgements and
+// answers then share packets and trains.
 void Worker::receive(base::Instant now) {
   const std::uint64_t roused_limit = core_->roused_count() + kConnectionsPerTurn;
   deliver_batch(now, roused_limit);  // what finds_work() read, or the last turn left
