@@ -26,8 +26,7 @@ endif()
 
 if(KNUL_HAS_ABI)
   set(export_map "${KNUL_SOURCE_ROOT}/abi/krepis.map")
-  file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/knul_shared.cpp" "// All code comes from the archives.\n")
-  add_library(knul_shared SHARED "${CMAKE_CURRENT_BINARY_DIR}/knul_shared.cpp")
+  add_library(knul_shared SHARED cmake/shared_library.cpp)
   # Every object of abi is kept, because nothing inside the library calls it.
   target_link_libraries(knul_shared PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,knul_abi>)
   target_include_directories(knul_shared INTERFACE $<BUILD_INTERFACE:${KNUL_PUBLIC_INCLUDE}>

@@ -1,18 +1,19 @@
 // The packed form is made of words of 8 bytes, in groups of 8 words (the last group may be shorter):
 //   group   mask of its words that are not zero, then those words; of a group of zeros: 0, and the number of
 //           groups of zeros that begin here
-//   word    mask of its bytes that are not zero, then those bytes; of an address less than 2 GiB away from
-//           the piece's beginning: 0, and the distance in 4 bytes
-// It takes some ten microseconds, and a seventh of the memory of a connection that was never busy. zlib takes
-// two thirds of that away with a dictionary, what two connections had in common: they differ in little more
-// than keys, IDs and times. After a burst the memory is full of objects that are free but look alike.
+//   word    number of its bytes up to the last one that is not zero, then those bytes; of an address less
+//           than 2 GiB away from the piece's beginning: 0, and the distance in 4 bytes
+// It takes a few microseconds, and a seventh of the memory of a connection that was never busy. Zstandard
+// takes two thirds of that away with a dictionary, what two connections had in common: they differ in little
+// more than keys, IDs and times. After a burst the memory is full of objects that are free but look alike.
 #include "quic/memory_packer.hpp"
 
 #include <gnutls/gnutls.h>
-#include <zlib.h>
+#include <zstd.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -23,15 +24,16 @@
 namespace knul::quic {
 namespace {
 
+static_assert(std::endian::native == std::endian::little);  // a word's zeros are its last bytes
 constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
 constexpr std::size_t kGroupWords = 8;
 constexpr std::size_t kGroupBytes = kGroupWords * kWordBytes;
 constexpr std::size_t kLongestGroup = 1 + kGroupWords * (1 + kWordBytes);
 constexpr std::size_t kLongestRun = 255;
 // Below, there is little to save.
-constexpr std::size_t kDeflateAboveBytes = 1'024;
-// zlib's window. What is farther back in a dictionary would not be found.
-constexpr int kWindowBits = 15;
+constexpr std::size_t kCompressAboveBytes = 1'024;
+// For what is small, and what is large. Chosen by measurement: docs/decisions/0019.
+constexpr std::array kCompressionLevels{-1, 1};
 constexpr std::size_t kLargestDictionary = 31 * 1'024;
 
 using Piece = std::span<std::uint8_t>;
@@ -48,16 +50,10 @@ std::uint8_t* put_word(std::uint64_t word, std::uint64_t base, std::uint8_t* out
     std::memcpy(out, &distance, sizeof(distance));
     return out + sizeof(distance);
   }
-  std::uint8_t* const mask_at = out++;
-  unsigned mask = 0;
-  for (unsigned i = 0; i < kWordBytes; ++i) {
-    const auto byte = static_cast<std::uint8_t>(word >> (8 * i));
-    *out = byte;
-    out += byte != 0 ? 1 : 0;
-    mask |= byte != 0 ? 1U << i : 0U;
-  }
-  *mask_at = static_cast<std::uint8_t>(mask);
-  return out;
+  const auto bytes = (static_cast<unsigned>(std::bit_width(word)) + 7) / 8;
+  *out++ = static_cast<std::uint8_t>(bytes);
+  std::memcpy(out, &word, sizeof(word));  // all, which is faster; what follows overwrites the rest
+  return out + bytes;
 }
 
 std::uint8_t* put_group(const std::array<std::uint64_t, kGroupWords>& words, std::uint64_t base,
@@ -83,8 +79,8 @@ std::uint8_t* put_run(std::size_t& zeros, std::uint8_t* out) {
   return out;
 }
 
-// Room for what `bytes` of memory can become.
-std::size_t longest(std::size_t bytes) { return (bytes / kGroupBytes + 2) * kLongestGroup; }
+// Room for what `bytes` of memory can become, and to write and read the last word as a whole.
+std::size_t longest(std::size_t bytes) { return (bytes / kGroupBytes + 2) * kLongestGroup + kWordBytes; }
 
 std::uint8_t* put(Piece piece, std::uint8_t* out) {
   const auto base = reinterpret_cast<std::uintptr_t>(piece.data());
@@ -108,20 +104,17 @@ std::uint8_t* put(Piece piece, std::uint8_t* out) {
 }
 
 std::uint64_t take_word(const std::uint8_t*& in, std::uint64_t base) {
-  const unsigned mask = *in++;
-  if (mask == 0) {
+  const unsigned bytes = *in++;
+  if (bytes == 0) {
     std::int32_t distance = 0;
     std::memcpy(&distance, in, sizeof(distance));
     in += sizeof(distance);
     return base + static_cast<std::uint64_t>(static_cast<std::int64_t>(distance));
   }
   std::uint64_t word = 0;
-  for (unsigned i = 0; i < kWordBytes; ++i) {
-    const bool is_kept = (mask >> i & 1U) != 0;
-    word |= is_kept ? static_cast<std::uint64_t>(*in) << (8 * i) : 0;
-    in += is_kept ? 1 : 0;
-  }
-  return word;
+  std::memcpy(&word, in, sizeof(word));
+  in += bytes;
+  return word & ~std::uint64_t{0} >> (8 * (kWordBytes - bytes));
 }
 
 const std::uint8_t* take(const std::uint8_t* in, Piece piece) {
@@ -132,50 +125,51 @@ const std::uint8_t* take(const std::uint8_t* in, Piece piece) {
       at += *in++ * kGroupBytes;
       continue;
     }
-    for (unsigned i = 0; i < kGroupWords; ++i) {
-      if ((mask >> i & 1U) != 0) {
-        const std::uint64_t word = take_word(in, base);
-        std::memcpy(piece.data() + at + i * kWordBytes, &word, sizeof(word));
-      }
+    for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
+      const std::uint64_t word = take_word(in, base);
+      const auto index = static_cast<unsigned>(std::countr_zero(rest));
+      std::memcpy(piece.data() + at + index * kWordBytes, &word, sizeof(word));
     }
     at += kGroupBytes;
   }
   return in;
 }
 
-Bytef* to_zlib(const std::uint8_t* bytes) { return const_cast<Bytef*>(bytes); }
+struct ZstdDelete {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+  void operator()(ZSTD_CDict* dictionary) const { ZSTD_freeCDict(dictionary); }
+  void operator()(ZSTD_DDict* dictionary) const { ZSTD_freeDDict(dictionary); }
+};
+
+template <class Object>
+using ZstdPointer = std::unique_ptr<Object, ZstdDelete>;
+
+template <class Object>
+ZstdPointer<Object> checked(Object* made) {
+  return made != nullptr ? ZstdPointer<Object>(made) : throw std::bad_alloc();
+}
 
 }  // namespace
 
-// zlib's states, 270 KB, made once. Without zlib's header and checksum.
-struct MemoryPacker::Streams {
-  Streams() {
-    constexpr int kUsualMemory = 8;
-    if (deflateInit2(&down, Z_BEST_SPEED, Z_DEFLATED, -kWindowBits, kUsualMemory, Z_DEFAULT_STRATEGY) !=
-        Z_OK) {
-      throw std::bad_alloc();
-    }
-    if (inflateInit2(&up, -kWindowBits) != Z_OK) {
-      deflateEnd(&down);
-      throw std::bad_alloc();
-    }
-  }
-  ~Streams() {
-    deflateEnd(&down);
-    inflateEnd(&up);
-  }
-  Streams(const Streams&) = delete;
-  Streams& operator=(const Streams&) = delete;
+struct MemoryPacker::Dictionary {
+  Dictionary(std::span<const std::uint8_t> bytes, int level)
+      : to_pack(checked(ZSTD_createCDict(bytes.data(), bytes.size(), level))),
+        to_unpack(checked(ZSTD_createDDict(bytes.data(), bytes.size()))) {}
 
-  // False: memory is short. It is not after a first success.
-  [[nodiscard]] bool begin_inflating(std::span<const std::uint8_t> dictionary) {
-    inflateReset(&up);
-    return dictionary.empty() || inflateSetDictionary(&up, to_zlib(dictionary.data()),
-                                                      static_cast<uInt>(dictionary.size())) == Z_OK;
+  ZstdPointer<ZSTD_CDict> to_pack;
+  ZstdPointer<ZSTD_DDict> to_unpack;
+};
+
+struct MemoryPacker::Compressor {
+  Compressor() : down(checked(ZSTD_createCCtx())), up(checked(ZSTD_createDCtx())) {
+    ZSTD_CCtx_setParameter(down.get(), ZSTD_c_compressionLevel, kCompressionLevels[0]);
+    ZSTD_CCtx_setParameter(down.get(), ZSTD_c_contentSizeFlag, 0);
+    ZSTD_CCtx_setParameter(down.get(), ZSTD_c_dictIDFlag, 0);
   }
 
-  z_stream down{};
-  z_stream up{};
+  ZstdPointer<ZSTD_CCtx> down;
+  ZstdPointer<ZSTD_DCtx> up;  // unpacks without memory of the heap
 };
 
 MemoryPacker::MemoryPacker() = default;
@@ -184,16 +178,16 @@ MemoryPacker::~MemoryPacker() = default;
 std::optional<PackedMemory> MemoryPacker::pack(Pieces pieces) noexcept {
   try {
     const auto plain = to_plain(pieces);
-    const auto dictionary = dictionary_for(plain.size());
-    const std::size_t deflated = plain.size() > kDeflateAboveBytes ? deflate(plain, dictionary) : 0;
+    const Dictionary* const dictionary = dictionaries_[kind_of(plain.size())].get();
+    const std::size_t compressed = plain.size() > kCompressAboveBytes ? compress(plain, dictionary) : 0;
     using Form = PackedMemory::Form;
     PackedMemory packed;
     packed.plain_size = static_cast<std::uint32_t>(plain.size());
-    if (deflated != 0) {
-      packed.form = dictionary.empty() ? Form::kDeflated : Form::kDeflatedByDictionary;
+    if (compressed != 0) {
+      packed.form = dictionary == nullptr ? Form::kCompressed : Form::kCompressedByDictionary;
     }
-    if (!packed.bytes.assign(deflated != 0 ? std::span<const std::uint8_t>(deflated_).first(deflated)
-                                           : plain)) {
+    if (!packed.bytes.assign(compressed != 0 ? std::span<const std::uint8_t>(compressed_).first(compressed)
+                                             : plain)) {
       return std::nullopt;
     }
     return packed;
@@ -218,21 +212,18 @@ std::span<const std::uint8_t> MemoryPacker::to_plain(Pieces pieces) {
   return std::span<const std::uint8_t>(plain_).first(static_cast<std::size_t>(end - plain_.data()));
 }
 
-// Into deflated_. 0: it does not get smaller.
-std::size_t MemoryPacker::deflate(std::span<const std::uint8_t> plain,
-                                  std::span<const std::uint8_t> dictionary) {
-  if (streams_ == nullptr) {
-    streams_ = std::make_unique<Streams>();
+// Into compressed_. 0: it does not get smaller, or memory is short.
+std::size_t MemoryPacker::compress(std::span<const std::uint8_t> plain, const Dictionary* dictionary) {
+  if (compressor_ == nullptr) {
+    compressor_ = std::make_unique<Compressor>();
   }
-  deflated_.resize(std::max(deflated_.size(), plain.size()));
-  z_stream& stream = streams_->down;
-  deflateReset(&stream);
-  deflateSetDictionary(&stream, to_zlib(dictionary.data()), static_cast<uInt>(dictionary.size()));
-  stream.next_in = to_zlib(plain.data());
-  stream.avail_in = static_cast<uInt>(plain.size());
-  stream.next_out = deflated_.data();
-  stream.avail_out = static_cast<uInt>(plain.size() - 1);
-  return ::deflate(&stream, Z_FINISH) == Z_STREAM_END ? stream.total_out : 0;
+  // With less room than that it gives up also where the result would be small.
+  compressed_.resize(std::max(compressed_.size(), ZSTD_compressBound(plain.size())));
+  ZSTD_CCtx* const down = compressor_->down.get();
+  ZSTD_CCtx_refCDict(down, dictionary == nullptr ? nullptr : dictionary->to_pack.get());
+  const std::size_t size =
+      ZSTD_compress2(down, compressed_.data(), compressed_.size(), plain.data(), plain.size());
+  return ZSTD_isError(size) != 0 || size >= plain.size() ? 0 : size;
 }
 
 void MemoryPacker::unpack(const PackedMemory& packed, Pieces pieces) noexcept {
@@ -249,26 +240,18 @@ std::span<const std::uint8_t> MemoryPacker::plain_of(const PackedMemory& packed)
     packed.bytes.copy_to(plain);
     return plain;
   }
-  packed.bytes.copy_to(std::span(deflated_).first(packed.bytes.size()));
-  const bool has_dictionary = packed.form == PackedMemory::Form::kDeflatedByDictionary;
-  const auto dictionary =
-      has_dictionary ? dictionary_for(packed.plain_size) : std::span<const std::uint8_t>();
-  const bool has_begun = streams_->begin_inflating(dictionary);
-  z_stream& stream = streams_->up;
-  stream.next_in = deflated_.data();
-  stream.avail_in = static_cast<uInt>(packed.bytes.size());
-  stream.next_out = plain.data();
-  stream.avail_out = packed.plain_size;
-  if (!has_begun || ::inflate(&stream, Z_FINISH) != Z_STREAM_END) {
+  packed.bytes.copy_to(std::span(compressed_).first(packed.bytes.size()));
+  const bool has_dictionary = packed.form == PackedMemory::Form::kCompressedByDictionary;
+  const Dictionary* const dictionary =
+      has_dictionary ? dictionaries_[kind_of(packed.plain_size)].get() : nullptr;
+  ZSTD_DCtx* const up = compressor_->up.get();
+  ZSTD_DCtx_refDDict(up, dictionary == nullptr ? nullptr : dictionary->to_unpack.get());
+  const std::size_t size =
+      ZSTD_decompressDCtx(up, plain.data(), plain.size(), compressed_.data(), packed.bytes.size());
+  if (size != plain.size()) {
     std::abort();  // our own memory was overwritten
   }
   return plain;
-}
-
-std::span<const std::uint8_t> MemoryPacker::dictionary_for(std::size_t plain_size) const {
-  const auto& dictionary = dictionaries_[kind_of(plain_size)];
-  return dictionary.has_value() ? std::span<const std::uint8_t>(*dictionary)
-                                : std::span<const std::uint8_t>();
 }
 
 void MemoryPacker::learn(const PackedMemory& one, const PackedMemory& other) noexcept {
@@ -282,13 +265,10 @@ void MemoryPacker::learn(const PackedMemory& one, const PackedMemory& other) noe
     };
     const auto in_place = beginning(one);
     std::vector<std::uint8_t> copy(in_place.begin(), in_place.end());
-    Dictionary dictionary = common_bytes(copy, beginning(other));
+    const std::vector<std::uint8_t> common = common_bytes(copy, beginning(other));
     gnutls_memset(copy.data(), 0, copy.size());
-    // Makes zlib's window, so that unpacking needs no memory.
-    if (streams_ == nullptr || !streams_->begin_inflating(dictionary)) {
-      return;
-    }
-    dictionaries_[kind_of(one.plain_size)] = std::move(dictionary);
+    const std::size_t kind = kind_of(one.plain_size);
+    dictionaries_[kind] = std::make_unique<Dictionary>(common, kCompressionLevels[kind]);
   } catch (const std::bad_alloc&) {
     // Later ones may be learnt from.
   }

@@ -15,14 +15,14 @@ namespace knul::quic {
 
 // For the same packer only.
 struct PackedMemory {
-  enum class Form : std::uint8_t { kPlain, kDeflated, kDeflatedByDictionary };
+  enum class Form : std::uint8_t { kPlain, kCompressed, kCompressedByDictionary };
 
   BlockChain bytes;
-  std::uint32_t plain_size = 0;  // before it was deflated
+  std::uint32_t plain_size = 0;  // before it was compressed
   Form form = Form::kPlain;
 };
 
-// Thread: one. Keeps its working memory, some 400 KB: what was packed can always be unpacked.
+// Thread: one. Keeps its working memory, some 600 KB: what was packed can always be unpacked.
 class MemoryPacker {
  public:
   using Pieces = std::span<const std::span<std::uint8_t>>;
@@ -43,27 +43,26 @@ class MemoryPacker {
   void learn(const PackedMemory& one, const PackedMemory& other) noexcept;
   // Whether it learnt of memory like this.
   [[nodiscard]] bool knows(const PackedMemory& packed) const {
-    return dictionaries_[kind_of(packed.plain_size)].has_value();
+    return dictionaries_[kind_of(packed.plain_size)] != nullptr;
   }
 
  private:
-  struct Streams;
-  using Dictionary = std::vector<std::uint8_t>;
+  struct Compressor;
+  struct Dictionary;
 
   // Above, a connection has carried a burst.
   static constexpr std::size_t kLargeBytes = 8 * 1'024;
   static std::size_t kind_of(std::size_t plain_size) { return plain_size > kLargeBytes ? 1 : 0; }
 
   [[nodiscard]] std::span<const std::uint8_t> to_plain(Pieces pieces);
-  [[nodiscard]] std::size_t deflate(std::span<const std::uint8_t> plain,
-                                    std::span<const std::uint8_t> dictionary);
+  [[nodiscard]] std::size_t compress(std::span<const std::uint8_t> plain, const Dictionary* dictionary);
   [[nodiscard]] std::span<const std::uint8_t> plain_of(const PackedMemory& packed) noexcept;
-  [[nodiscard]] std::span<const std::uint8_t> dictionary_for(std::size_t plain_size) const;
 
   std::vector<std::uint8_t> plain_;
-  std::vector<std::uint8_t> deflated_;
-  std::unique_ptr<Streams> streams_;
-  std::array<std::optional<Dictionary>, 2> dictionaries_;  // never changed, as what was packed needs them
+  std::vector<std::uint8_t> compressed_;
+  std::unique_ptr<Compressor> compressor_;
+  // By kind. Never replaced, as what was packed needs them.
+  std::array<std::unique_ptr<const Dictionary>, 2> dictionaries_;
 };
 
 }  // namespace knul::quic

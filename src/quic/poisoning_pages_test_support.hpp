@@ -1,8 +1,9 @@
 // Pages for tests: what is discarded is overwritten, so that whoever still uses it does not get far.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 
 #include "base/page_source.hpp"
@@ -12,9 +13,10 @@ namespace knul::quic {
 class PoisoningPages final : public base::PageSource {
  public:
   [[nodiscard]] void* reserve(std::size_t bytes) noexcept override {
-    return std::aligned_alloc(kPageBytes, bytes);
+    void* const pages = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? nullptr : pages;
   }
-  void release(void* pages, std::size_t /*bytes*/) noexcept override { std::free(pages); }
+  void release(void* pages, std::size_t bytes) noexcept override { ::munmap(pages, bytes); }
   void discard(void* pages, std::size_t bytes) noexcept override { std::memset(pages, 0xa5, bytes); }
   void restore(void* pages, std::size_t bytes) noexcept override { std::memset(pages, 0, bytes); }
 

@@ -160,6 +160,21 @@ test("connections and their streams can be iterated", async () => {
   strictEqual(await served, "peerApplication");
 });
 
+test("a connection hibernates inside the host, and answers after it", async () => {
+  await using adapter = builder().extra({ hibernate_after_ms: 20 }).build().onRequest((request) =>
+    request.payload
+  );
+  await adapter.start();
+  const connection = await connect(adapter);
+  for (const text of ["before", "between", "after"]) {
+    await expectEcho(connection, text);
+    while (!/^knul_connections_hibernating 1$/m.test(adapter.metrics())) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+  connection.close();
+});
+
 test("a connection that the program closes tells the client the code", async () => {
   await using adapter = builder().build().onConnection((connection) => connection.close(42, "enough"));
   await adapter.start();
