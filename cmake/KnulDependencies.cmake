@@ -28,11 +28,12 @@ target_link_libraries(knul_zstd INTERFACE "${KNUL_ZSTD_ARCHIVE}")
 # Optional: signs handshakes faster. The archive, never the shared library: a host such as Node exports the functions
 # of its own OpenSSL, and the loader would bind ours to those (docs/decisions/0017).
 set(OPENSSL_USE_STATIC_LIBS TRUE)
+set(ZLIB_USE_STATIC_LIBS TRUE)  # that of Debian 13 compresses by zlib and Zstandard
 find_package(OpenSSL 3.0 COMPONENTS Crypto)
 add_library(knul_openssl INTERFACE IMPORTED)
 if(OPENSSL_FOUND)
   target_compile_definitions(knul_openssl INTERFACE KNUL_HAS_OPENSSL)
-  target_link_libraries(knul_openssl INTERFACE OpenSSL::Crypto)
+  target_link_libraries(knul_openssl INTERFACE OpenSSL::Crypto knul_zstd)
 endif()
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)
