@@ -28,12 +28,15 @@ target_link_libraries(knul_zstd INTERFACE "${KNUL_ZSTD_ARCHIVE}")
 # Optional: signs handshakes faster. The archive, never the shared library: a host such as Node exports the functions
 # of its own OpenSSL, and the loader would bind ours to those (docs/decisions/0017).
 set(OPENSSL_USE_STATIC_LIBS TRUE)
-set(ZLIB_USE_STATIC_LIBS TRUE)  # that of Debian 13 compresses by zlib and Zstandard
+# That of Debian 13 compresses by zlib and Zstandard; OpenSSL::Crypto would bring their shared libraries.
+set(ZLIB_USE_STATIC_LIBS TRUE)
+find_package(ZLIB)
 find_package(OpenSSL 3.0 COMPONENTS Crypto)
 add_library(knul_openssl INTERFACE IMPORTED)
 if(OPENSSL_FOUND)
   target_compile_definitions(knul_openssl INTERFACE KNUL_HAS_OPENSSL)
-  target_link_libraries(knul_openssl INTERFACE OpenSSL::Crypto knul_zstd)
+  target_include_directories(knul_openssl SYSTEM INTERFACE "${OPENSSL_INCLUDE_DIR}")
+  target_link_libraries(knul_openssl INTERFACE "${OPENSSL_CRYPTO_LIBRARY}" $<TARGET_NAME_IF_EXISTS:ZLIB::ZLIB> knul_zstd)
 endif()
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)
