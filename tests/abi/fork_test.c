@@ -64,7 +64,7 @@ static atomic_bool is_over;
 static void* call_all_the_time(void* unused) {
   while (!atomic_load(&is_over)) {
     CHECK_EQUAL(krepis_quic_get_stats(handle).error_code, KREPIS_SUCCESS);
-    krepis_quic_stop(handle + 1);
+    krepis_quic_stop(UINT64_MAX); /* no server's */
     const uint64_t other = start_server_json("\"workers\":1");
     CHECK_EQUAL(krepis_quic_stop(other).error_code, KREPIS_SUCCESS);
   }
@@ -88,21 +88,28 @@ static void forks_in_the_middle_of_calls_harm_neither_side(void) {
 
 static void the_parent_can_stop_while_a_child_lives_and_use_the_port_again(void) {
   int to_child[2];
-  REQUIRE(pipe(to_child) == 0);
+  int to_parent[2];
+  REQUIRE(pipe(to_child) == 0 && pipe(to_parent) == 0);
   const uint16_t port = krepis_quic_port(handle);
   fflush(NULL);
   const pid_t child = fork();
   if (child == 0) {
     char byte;
     close(to_child[1]);
+    REQUIRE(write(to_parent[1], "", 1) == 1);
     _exit(read(to_child[0], &byte, 1) == 0 ? 0 : 1); /* until the parent closes its end */
   }
+  /* The child's fork() closes the sockets, which may be after the parent's has returned. */
+  char byte;
+  REQUIRE(read(to_parent[0], &byte, 1) == 1);
   CHECK_EQUAL(krepis_quic_stop(handle).error_code, KREPIS_SUCCESS);
   const FfiQuicConfig config = config_for(port);
   handle = handle_of(krepis_quic_start(&config));
   CHECK(handle != 0);
-  close(to_child[0]);
-  close(to_child[1]);
+  for (int i = 0; i < 2; ++i) {
+    close(to_child[i]);
+    close(to_parent[i]);
+  }
   int status = -1;
   CHECK(waitpid(child, &status, 0) == child && status == 0);
 }
