@@ -18,7 +18,7 @@ if(KNUL_IPSEC_MB_INCLUDE AND KNUL_IPSEC_MB_LIBRARY)
   target_include_directories(knul_ipsec_mb SYSTEM INTERFACE "${KNUL_IPSEC_MB_INCLUDE}")
   target_link_libraries(knul_ipsec_mb INTERFACE "${KNUL_IPSEC_MB_LIBRARY}")
 endif()
-# The archive: a host such as Node exports the functions of its own Zstandard, and the loader would bind ours to those.
+# The archive: a host may export the functions of its own Zstandard, and the loader would bind ours to those.
 find_library(KNUL_ZSTD_ARCHIVE libzstd.a REQUIRED)
 find_path(KNUL_ZSTD_INCLUDE zstd.h REQUIRED)
 mark_as_advanced(KNUL_ZSTD_ARCHIVE KNUL_ZSTD_INCLUDE)

@@ -139,6 +139,10 @@ class SelfTest(unittest.TestCase):
         for words in ("exports _Z5strayv", "no krepis_", "NODELETE", "soname"):
             self.assertIn(words, text)
 
+    def test_refuses_a_library_that_takes_zlib_from_its_host(self):
+        source = 'extern "C" int inflate(); extern "C" int krepis_version() { return inflate(); }'
+        self.assertIn("asks the host for inflate", " ".join(check_exports(self.compile(source, "x.so", "-shared"))))
+
     def test_refuses_a_library_that_takes_zstandard_from_its_host(self):
         source = 'extern "C" int ZSTD_compress2(); extern "C" int krepis_version() { return ZSTD_compress2(); }'
         self.assertIn("asks the host for ZSTD_compress2", " ".join(check_exports(self.compile(source, "x.so", "-shared"))))
