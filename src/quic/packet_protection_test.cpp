@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "quic/endpoint_pair_test_support.hpp"
 
 namespace knul::quic {
@@ -15,12 +17,13 @@ struct Choice {
   const ProtectionLibrary* client;
 };
 
-class PacketProtection : public testing::TestWithParam<int> {
+// Whether the server's library is ipsec-mb, whether the client's is, and what they agree on.
+class PacketProtection : public testing::TestWithParam<std::tuple<bool, bool, gnutls_cipher_algorithm_t>> {
  protected:
-  // Bit 0: the server's library is ipsec-mb; bit 1: the client's.
   static Choice choice() {
-    return {(GetParam() & 1) != 0 ? ipsec_mb() : nullptr, (GetParam() & 2) != 0 ? ipsec_mb() : nullptr};
+    return {std::get<0>(GetParam()) ? ipsec_mb() : nullptr, std::get<1>(GetParam()) ? ipsec_mb() : nullptr};
   }
+  static gnutls_cipher_algorithm_t cipher() { return std::get<2>(GetParam()); }
   void SetUp() override {
     if (ipsec_mb() == nullptr)
       GTEST_SKIP() << "not in this build, or no AES instructions";
@@ -40,6 +43,8 @@ TEST_P(PacketProtection, CarriesDataThroughKeyUpdates) {
   EndpointPair pair([](EndpointOptions& server, EndpointOptions& client) {
     server.protection = choice().server;
     client.protection = choice().client;
+    client.client_tls = *TlsClientContext::create(
+        {.alpn = {"knul"}, .ca_pem = {}, .verify_peer = false, .ciphers = {cipher()}});
   });
   pair.shake_hands();
   transfer(pair, 'a');
@@ -49,10 +54,17 @@ TEST_P(PacketProtection, CarriesDataThroughKeyUpdates) {
     transfer(pair, content);  // the library makes the next keys ready when it writes later on
   }
   EXPECT_EQ(pair.server_counters.key_updates.load(), 2U);
-  EXPECT_EQ(has_keys_of(choice().server, pair.server_connection().native()), choice().server != nullptr);
+  const ngtcp2_crypto_aead& agreed = ngtcp2_conn_get_crypto_ctx(pair.server_connection().native())->aead;
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(agreed.native_handle), std::uintptr_t{cipher()});
+  EXPECT_EQ(has_keys_of(choice().server, pair.server_connection().native()),
+            choice().server != nullptr && cipher() != GNUTLS_CIPHER_CHACHA20_POLY1305);
 }
 
-INSTANTIATE_TEST_SUITE_P(OfServerAndClient, PacketProtection, testing::Range(0, 4));
+INSTANTIATE_TEST_SUITE_P(OfServerAndClient, PacketProtection,
+                         testing::Combine(testing::Bool(), testing::Bool(),
+                                          testing::Values(GNUTLS_CIPHER_AES_128_GCM,
+                                                          GNUTLS_CIPHER_AES_256_GCM,
+                                                          GNUTLS_CIPHER_CHACHA20_POLY1305)));
 
 }  // namespace
 }  // namespace knul::quic

@@ -19,10 +19,12 @@ using base::ErrorKind;
 
 // X25519 first: it is the fastest of the groups, and a client's key share is for the first group it offers.
 // %DISABLE_TLS13_COMPAT_MODE: QUIC forbids the compatibility session id (RFC 9001 §8.4).
-constexpr const char* kPriority =
-    "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:"
+constexpr std::string_view kPriority =
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:"
     "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:"
-    "%DISABLE_TLS13_COMPAT_MODE";
+    "%DISABLE_TLS13_COMPAT_MODE:-CIPHER-ALL";
+constexpr std::array kCiphers = {GNUTLS_CIPHER_AES_128_GCM, GNUTLS_CIPHER_AES_256_GCM,
+                                 GNUTLS_CIPHER_CHACHA20_POLY1305};
 
 Error tls_error(ErrorKind kind, const std::string& what, int code) {
   return {kind, what + ": " + gnutls_strerror(code)};
@@ -38,9 +40,13 @@ int refuse_pin(void*, int, const char*, const char*, unsigned, char*, std::size_
   return GNUTLS_E_PKCS11_PIN_ERROR;
 }
 
-base::Result<gnutls_priority_t> make_priority() {
+base::Result<gnutls_priority_t> make_priority(std::span<const gnutls_cipher_algorithm_t> ciphers) {
+  std::string text(kPriority);
+  for (const gnutls_cipher_algorithm_t cipher : ciphers) {
+    text.append(":+").append(gnutls_cipher_get_name(cipher));
+  }
   gnutls_priority_t priority = nullptr;
-  if (const int rv = gnutls_priority_init(&priority, kPriority, nullptr); rv != GNUTLS_E_SUCCESS) {
+  if (const int rv = gnutls_priority_init(&priority, text.c_str(), nullptr); rv != GNUTLS_E_SUCCESS) {
     return tls_error(ErrorKind::kInternal, "TLS priorities", rv);
   }
   return priority;
@@ -187,7 +193,7 @@ base::Result<std::shared_ptr<TlsServerContext>> TlsServerContext::create(const T
 
 base::Status TlsServerContext::load(const TlsServerOptions& options) {
   alpn_ = options.alpn;
-  auto priority = make_priority();
+  auto priority = make_priority(kCiphers);
   if (!priority) {
     return std::move(priority).error();
   }
@@ -265,7 +271,7 @@ base::Result<std::shared_ptr<TlsClientContext>> TlsClientContext::create(const T
 base::Status TlsClientContext::load(const TlsClientOptions& options) {
   alpn_ = options.alpn;
   verify_peer_ = options.verify_peer;
-  auto priority = make_priority();
+  auto priority = options.ciphers.empty() ? make_priority(kCiphers) : make_priority(options.ciphers);
   if (!priority) {
     return std::move(priority).error();
   }

@@ -93,6 +93,8 @@ struct TlsClientOptions {
   std::vector<std::string> alpn;
   std::span<const std::uint8_t> ca_pem;  // empty: the system's roots
   bool verify_peer = true;
+  // Of TLS 1.3, in order of preference; empty: those of a server.
+  std::vector<gnutls_cipher_algorithm_t> ciphers = {};
 };
 
 // Thread: any; immutable after create.
