@@ -6,8 +6,8 @@
 
 namespace knul::quic {
 
-// RFC 9000 §20.1: the transport codes that layers above name.
-enum class TransportCode : std::uint64_t { kNoError = 0x0, kConnectionRefused = 0x2 };
+// RFC 9000 §20.1: those of the transport codes that are not the library's to choose.
+enum class TransportCode : std::uint64_t { kNoError = 0x0, kInternalError = 0x1, kConnectionRefused = 0x2 };
 
 struct CloseCause {
   enum class Source : std::uint8_t {

@@ -296,14 +296,17 @@ void Connection::handle_closed_below(Stream& stream) {
 }
 
 // The library (ngtcp2 1.11) never closes a unidirectional stream of which it saw nothing before RESET_STREAM.
-// It keeps some 200 bytes for each; a peer that has made too many gets no more of them back.
+// It keeps some 200 bytes for each until the connection ends, so there is an end to them.
 void Connection::close_unseen_stream(Stream& stream) {
   constexpr std::size_t kMostClosedEarly = 1'000;
-  if (streams_closed_early_ < kMostClosedEarly) {
-    ++streams_closed_early_;
-    ngtcp2_conn_set_stream_user_data(conn(), stream.id, nullptr);
-    handle_closed_below(stream);
+  if (streams_closed_early_ == kMostClosedEarly) {
+    return abort(TransportCode::kInternalError,
+                 "more than " + std::to_string(kMostClosedEarly) +
+                     " unidirectional streams were reset before any of their data came");
   }
+  ++streams_closed_early_;
+  ngtcp2_conn_set_stream_user_data(conn(), stream.id, nullptr);
+  handle_closed_below(stream);
 }
 
 void Connection::finish_stream(Stream& stream) {

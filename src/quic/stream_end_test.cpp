@@ -82,12 +82,21 @@ TEST(StreamEnd, IsNotCountedForStreamsThatTheLibraryClosesItself) {
   EXPECT_EQ(pair.server_connection().stream_count(), 0U);
 }
 
-TEST(StreamEnd, ComesForAThousandStreamsThatTheLibraryNeverCloses) {
+TEST(StreamEnd, ComesForAThousandStreamsThatTheLibraryNeverClosesAndThenTheConnectionEnds) {
   EndpointPair pair;
   pair.shake_hands();
-  reset_unseen_streams(pair, 1'001);
+  reset_unseen_streams(pair, 1'000);
   EXPECT_EQ(pair.server_observer.streams_closed.size(), 1'000U);
-  EXPECT_EQ(pair.server_connection().stream_count(), 1U);
+  EXPECT_EQ(pair.server_connection().stream_count(), 0U);
+  EXPECT_TRUE(pair.server_observer.closed.empty());
+
+  reset_unseen_streams(pair, 1);
+  EXPECT_EQ(pair.server_observer.closed.size(), 1U);
+  ASSERT_EQ(pair.client_observer.closed.size(), 1U);
+  const CloseCause& cause = pair.client_observer.closed.front();
+  EXPECT_EQ(cause.source, CloseCause::Source::kPeerTransport);
+  EXPECT_EQ(cause.code, 1U);  // INTERNAL_ERROR, RFC 9000 §20.1
+  EXPECT_EQ(cause.reason, "more than 1000 unidirectional streams were reset before any of their data came");
 }
 
 // What comes after the end, the data that the reset overtook and the reset itself once more, changes nothing.
