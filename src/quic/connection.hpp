@@ -263,6 +263,7 @@ class Connection final
   void handle_library_expiry(ngtcp2_tstamp now);
   [[nodiscard]] base::Instant library_expiry() const;
   void pace(ngtcp2_tstamp now, bool has_sent_all);
+  void pause();
 
   // connection_datagrams.cpp
   void drop_front_datagram();
@@ -281,6 +282,7 @@ class Connection final
 
   // connection_write.cpp
   [[nodiscard]] bool is_about_to_send(std::size_t packet_bytes);
+  [[nodiscard]] bool owes_acknowledgement();
   void run_stream_orders();
   ngtcp2_ssize write_packet(std::span<std::uint8_t> room, ngtcp2_path* path, ngtcp2_pkt_info* info,
                             ngtcp2_tstamp now);

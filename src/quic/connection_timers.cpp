@@ -68,4 +68,17 @@ void Connection::pace(ngtcp2_tstamp now, bool has_sent_all) {
   }
 }
 
+// The same where everything has been acknowledged before that time. The library tells only the first of its
+// timers. Of those that it may have behind this one, for losses, acknowledgements and upkeep, the first two
+// are none then, and upkeep (of paths and connection IDs, probes of the path MTU) can wait.
+void Connection::pause() {
+  constexpr base::Duration kLongestUpkeepDelay = std::chrono::seconds(1);
+  if (next_packet_at_ <= last_now_ || library_expiry() != next_packet_at_ || !is_handshake_confirmed_ ||
+      next_to_send() != nullptr || !datagrams_.is_empty() || transport_state().in_flight_bytes > 0 ||
+      owes_acknowledgement()) {
+    return;
+  }
+  unheeded_pacing_ = {next_packet_at_, next_packet_at_ + kLongestUpkeepDelay};
+}
+
 }  // namespace knul::quic

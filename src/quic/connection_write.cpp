@@ -80,6 +80,8 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   if (written_bytes > 0) {
     note_activity();
     pace(timestamp, has_sent_all);
+  } else if (has_sent_all) {
+    pause();
   }
   return wants_more && !is_over();
 }
@@ -93,6 +95,12 @@ bool Connection::is_about_to_send(std::size_t packet_bytes) {
   const bool has_stream = next_to_send() != nullptr && ngtcp2_conn_get_max_data_left(conn()) > 0;
   return (has_stream || !datagrams_.is_empty()) && last_now_ >= next_packet_at_ &&
          ngtcp2_conn_get_cwnd_left(conn()) >= packet_bytes;
+}
+
+// Whether an acknowledgement waits for its time, or for something that it can go along with.
+bool Connection::owes_acknowledgement() {
+  const AcknowledgesNow now(conn());
+  return library_expiry() <= last_now_;
 }
 
 void Connection::run_stream_orders() {
