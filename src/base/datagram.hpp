@@ -46,10 +46,12 @@ struct Train {
 // Thread: one.
 class SendBatch {
  public:
+  // Until it is cut, a train is one packet of IP: the payload of the largest one of IPv4 and UDP.
+  static constexpr std::uint32_t kLargestTrainBytes = 65'507;
   struct Limits {
     std::size_t buffer_bytes = 256 * 1024;
-    std::uint32_t train_packets = 64;    // the kernel's UDP_MAX_SEGMENTS is 64 before Linux 6.9
-    std::uint32_t train_bytes = 65'000;  // a train is one UDP/IP packet until it is cut
+    std::uint32_t train_packets = 64;  // the kernel's UDP_MAX_SEGMENTS is 64 before Linux 6.9
+    std::uint32_t train_bytes = kLargestTrainBytes;
   };
 
   explicit SendBatch(Limits limits);

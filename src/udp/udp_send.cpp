@@ -15,8 +15,7 @@ namespace knul::udp {
 namespace {
 
 constexpr std::size_t kMessagesPerCall = 64;
-constexpr std::uint32_t kMaxSegments = 64;        // UDP_MAX_SEGMENTS before Linux 6.9
-constexpr std::uint32_t kMaxTrainBytes = 65'507;  // payload of the largest IPv4 packet
+constexpr std::uint32_t kMaxSegments = 64;  // UDP_MAX_SEGMENTS before Linux 6.9
 constexpr base::Duration kNoBufferPause = std::chrono::milliseconds(1);
 
 // The arguments of one sendmmsg. Not initialized as a whole: a call mostly uses a few of the entries.
@@ -56,7 +55,9 @@ void append_ecn(ControlWriter& control, const base::Train& train) {
 // How much of a train's rest one message can take.
 std::uint32_t message_bytes(const base::Train& train, std::uint32_t rest_bytes, bool with_gso) {
   const std::uint32_t segments =
-      with_gso ? std::clamp<std::uint32_t>(kMaxTrainBytes / train.segment_bytes, 1, kMaxSegments) : 1;
+      with_gso ? std::clamp<std::uint32_t>(base::SendBatch::kLargestTrainBytes / train.segment_bytes, 1,
+                                           kMaxSegments)
+               : 1;
   return std::min(rest_bytes, segments * train.segment_bytes);
 }
 
