@@ -2,7 +2,7 @@
 """Checks symbol tables with nm and readelf.
 
   sans-io ARCHIVE...   no undefined symbol is a socket, clock, thread, file or randomness function
-  exports LIBRARY      the dynamic symbols are krepis_* and nothing else, none is asked of OpenSSL or zlib; NODELETE,
+  exports LIBRARY      the dynamic symbols are krepis_* and nothing else, none is asked of OpenSSL, zlib or Zstandard; NODELETE,
                        NOW and the soname are set
 """
 import argparse

@@ -23,6 +23,15 @@ TEST(TokenBucket, RefillsAtItsRate) {
   EXPECT_EQ(taken(bucket, Instant(std::chrono::milliseconds(1'050)), 1'000), 5);
 }
 
+TEST(TokenBucket, GivesSeveralOrNone) {
+  TokenBucket bucket(100, 20);
+  const Instant now(std::chrono::seconds(1));
+  EXPECT_FALSE(bucket.take(now, 21));
+  EXPECT_TRUE(bucket.take(now, 15));
+  EXPECT_FALSE(bucket.take(now, 6));
+  EXPECT_EQ(taken(bucket, now, 1'000), 5);
+}
+
 TEST(TokenBucket, HoldsNoMoreThanItsBurstAfterALongPause) {
   TokenBucket bucket(100, 20);
   EXPECT_EQ(taken(bucket, Instant(std::chrono::hours(10)), 1'000), 20);

@@ -150,6 +150,8 @@ class Connection final
   void try_sleep(base::Instant now);
   // Until some time within the next four seconds.
   void postpone_sleep(base::Instant now);
+  // What would have to be packed; only where is_sleepy().
+  [[nodiscard]] std::size_t arena_bytes() const { return arena_->used_bytes(); }
   [[nodiscard]] bool is_asleep() const { return arena_.has_value() && arena_->is_asleep(); }
 
   [[nodiscard]] bool is_over() const { return cause_.has_value(); }

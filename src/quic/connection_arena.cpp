@@ -28,6 +28,11 @@ std::size_t class_of(std::size_t block_bytes) {
   return kExactClasses + static_cast<std::size_t>(std::bit_width(block_bytes / kExact)) - 1;
 }
 
+std::size_t whole_pages(std::size_t bytes) {
+  constexpr std::size_t kPage = base::PageSource::kPageBytes;
+  return (bytes + kPage - 1) / kPage * kPage;
+}
+
 }  // namespace
 
 // What stands before each piece of memory that is handed out. Its address is 8 beyond a multiple of 16.
@@ -276,11 +281,13 @@ bool ConnectionArena::sleep() {
   clear_free_blocks();
   account();
   if (used_bytes() > kLargestAsleepBytes) {
+    discard_unused();
     return false;
   }
   std::array<std::span<std::uint8_t>, kMostChunks> pieces;
   packed_ = pool_.packer.pack(used(pieces));
   if (!packed_.has_value()) {
+    discard_unused();
     return false;
   }
   teach();
@@ -289,6 +296,16 @@ bool ConnectionArena::sleep() {
   }
   account();
   return true;
+}
+
+// The pages behind what is in use of each chunk, which clear_free_blocks() may have made fewer.
+void ConnectionArena::discard_unused() {
+  for (const Chunk& chunk : chunks_) {
+    std::uint8_t* const unused = chunk.begin + whole_pages(chunk.used_bytes);
+    const auto bytes = static_cast<std::size_t>(chunk.begin + chunk.bytes - unused);
+    pool_.chunks.pages().discard(unused, bytes);
+    pool_.chunks.pages().restore(unused, bytes);
+  }
 }
 
 // Compares only what is asleep at the same time, so that no copy of a connection's memory is kept for it.
@@ -341,10 +358,9 @@ std::size_t ConnectionArena::resident_bytes() const {
   if (is_asleep()) {
     return packed_->bytes.held_bytes();
   }
-  constexpr std::size_t kPage = base::PageSource::kPageBytes;
   std::size_t bytes = 0;
   for (const Chunk& chunk : chunks_) {
-    bytes += (chunk.used_bytes + kPage - 1) / kPage * kPage;
+    bytes += whole_pages(chunk.used_bytes);
   }
   return bytes;
 }

@@ -50,8 +50,10 @@ class ConnectionArena {
   void wake();
   [[nodiscard]] bool is_asleep() const { return packed_.has_value(); }
 
-  // Awake: the pages that have been written at some time since the last wake. Asleep: the packed copy.
+  // Awake: the pages up to the last one in use. Asleep: the packed copy.
   [[nodiscard]] std::size_t resident_bytes() const;
+  // What sleep() would have to pack, at most.
+  [[nodiscard]] std::size_t used_bytes() const;
 
   static constexpr std::size_t kLargestAsleepBytes = 1 << 20;
   // At most; more is refused.
@@ -78,10 +80,10 @@ class ConnectionArena {
   void unlink(Block& block);
   void clear_free_blocks();
   void teach();
+  void discard_unused();
   void account();
   [[nodiscard]] std::span<const std::span<std::uint8_t>> used(
       std::array<std::span<std::uint8_t>, kMostChunks>& pieces) const;
-  [[nodiscard]] std::size_t used_bytes() const;
 
   ArenaPool& pool_;
   stats::Gauge& gauge_;

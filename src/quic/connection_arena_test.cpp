@@ -273,6 +273,21 @@ TEST_F(ConnectionArenaTest, StaysAwakeWhenTooMuchIsInUse) {
   sleep_and_wake();
 }
 
+TEST_F(ConnectionArenaTest, GivesThePagesBackThatItNoLongerUsesAlsoWhenItStaysAwake) {
+  while (live() < 8 * ConnectionArena::kLargestAsleepBytes)
+    ASSERT_TRUE(add(50'000));
+  while (live() > 2 * ConnectionArena::kLargestAsleepBytes)
+    remove_last();
+  const std::size_t before = arena->resident_bytes();
+  ASSERT_FALSE(arena->sleep());
+  EXPECT_EQ(gauge.load(), arena->resident_bytes());
+  EXPECT_LT(gauge.load(), before / 2);
+  EXPECT_GE(pages.discarded_bytes, before - gauge.load());
+  while (live() < 8 * ConnectionArena::kLargestAsleepBytes)
+    ASSERT_TRUE(add(50'000));
+  expect_all_intact();
+}
+
 TEST_F(ConnectionArenaTest, HasRoomAgainAfterEachOfManyBursts) {
   for (int burst = 0; burst < 100; ++burst) {
     for (int i = 0; i < 30; ++i)

@@ -23,9 +23,11 @@ bool is_handshake_packet(std::uint8_t first_byte, std::uint32_t version) {
   return version == NGTCP2_PROTO_VER_V2 ? type == 3 : type == 2;
 }
 
-// Connections put to sleep a second, and at once. Packing takes 30 to 200 µs.
+// Connections put to sleep a second, and at once; one whose memory is large counts as several. Packing takes
+// 30 to 200 µs for each.
 constexpr std::uint32_t kSleepsPerSecond = 2'000;
 constexpr std::uint32_t kSleepsAtOnce = 16;
+constexpr std::size_t kSleepBytes = ConnectionArena::kLargestAsleepBytes / kSleepsAtOnce;
 
 std::unique_ptr<ArenaPool> arena_pool(const EndpointOptions& options) {
   const bool hibernates = options.pages != nullptr && options.transport.hibernate_after > base::Duration{0};
@@ -154,7 +156,8 @@ void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagram, base
 void Endpoint::handle_expiry(base::Instant now) {
   while (Connection* due = deadlines_.take_due(now)) {
     if (due->is_sleepy(now)) {
-      if (sleeps_.take(now)) {
+      const std::size_t sleeps = due->arena_bytes() / kSleepBytes + 1;
+      if (sleeps_.take(now, static_cast<std::uint32_t>(std::min<std::size_t>(sleeps, kSleepsAtOnce)))) {
         due->try_sleep(now);
       } else {
         due->postpone_sleep(now);

@@ -9,6 +9,10 @@
 #include "quic/memory_packer.hpp"
 
 #include <gnutls/gnutls.h>
+
+// The archive is linked, so that what its shared library does not promise can be used: dictionaries of bytes
+// that are no trained dictionary, and memory that comes from here.
+#define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
 #include <algorithm>
@@ -32,9 +36,10 @@ constexpr std::size_t kLongestGroup = 1 + kGroupWords * (1 + kWordBytes);
 constexpr std::size_t kLongestRun = 255;
 // Below, there is little to save.
 constexpr std::size_t kCompressAboveBytes = 1'024;
-// For what is small, and what is large. Chosen by measurement: docs/decisions/0019.
+// For what is small, and what is large and has a dictionary. Chosen by measurement: docs/decisions/0019.
 constexpr std::array kCompressionLevels{-1, 1};
 constexpr std::size_t kLargestDictionary = 31 * 1'024;
+constexpr std::size_t kLeastInCommon = 4;  // a fourth, or there is nothing to learn
 
 using Piece = std::span<std::uint8_t>;
 
@@ -135,10 +140,34 @@ const std::uint8_t* take(const std::uint8_t* in, Piece piece) {
   return in;
 }
 
+// Memory for Zstandard, which takes some for good, and copies what it packs into it: it is wiped.
+constexpr std::size_t kSizeBytes = alignof(std::max_align_t);  // before what is handed out
+
+void* allocate_wiped(void* /*unused*/, std::size_t bytes) {
+  auto* const block = static_cast<std::uint8_t*>(::operator new(bytes + kSizeBytes, std::nothrow));
+  if (block == nullptr) {
+    return nullptr;
+  }
+  std::memcpy(block, &bytes, sizeof(bytes));
+  return block + kSizeBytes;
+}
+
+void free_wiped(void* /*unused*/, void* memory) {
+  if (memory == nullptr) {
+    return;
+  }
+  auto* const block = static_cast<std::uint8_t*>(memory) - kSizeBytes;
+  std::size_t bytes = 0;
+  std::memcpy(&bytes, block, sizeof(bytes));
+  gnutls_memset(memory, 0, bytes);
+  ::operator delete(block);
+}
+
+constexpr ZSTD_customMem kWipedMemory{&allocate_wiped, &free_wiped, nullptr};
+
 struct ZstdDelete {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
   void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
-  void operator()(ZSTD_CDict* dictionary) const { ZSTD_freeCDict(dictionary); }
   void operator()(ZSTD_DDict* dictionary) const { ZSTD_freeDDict(dictionary); }
 };
 
@@ -152,17 +181,35 @@ ZstdPointer<Object> checked(Object* made) {
 
 }  // namespace
 
-struct MemoryPacker::Dictionary {
+// In memory of our own, as ZSTD_createCDict (1.5.4) does not look at whether it got some.
+class MemoryPacker::Dictionary {
+ public:
   Dictionary(std::span<const std::uint8_t> bytes, int level)
-      : to_pack(checked(ZSTD_createCDict(bytes.data(), bytes.size(), level))),
-        to_unpack(checked(ZSTD_createDDict(bytes.data(), bytes.size()))) {}
+      : to_unpack_(checked(ZSTD_createDDict_advanced(bytes.data(), bytes.size(), ZSTD_dlm_byCopy,
+                                                     ZSTD_dct_rawContent, kWipedMemory))) {
+    const ZSTD_compressionParameters parameters = ZSTD_getCParams(level, 0, bytes.size());
+    const std::size_t size = ZSTD_estimateCDictSize_advanced(bytes.size(), parameters, ZSTD_dlm_byCopy);
+    memory_.resize(size / sizeof(std::uint64_t) + 1);
+    to_pack_ = ZSTD_initStaticCDict(memory_.data(), memory_.size() * sizeof(std::uint64_t), bytes.data(),
+                                    bytes.size(), ZSTD_dlm_byCopy, ZSTD_dct_rawContent, parameters);
+    if (to_pack_ == nullptr) {
+      throw std::bad_alloc();
+    }
+  }
 
-  ZstdPointer<ZSTD_CDict> to_pack;
-  ZstdPointer<ZSTD_DDict> to_unpack;
+  [[nodiscard]] const ZSTD_CDict* to_pack() const { return to_pack_; }
+  [[nodiscard]] const ZSTD_DDict* to_unpack() const { return to_unpack_.get(); }
+
+ private:
+  ZstdPointer<ZSTD_DDict> to_unpack_;
+  std::vector<std::uint64_t> memory_;
+  const ZSTD_CDict* to_pack_ = nullptr;  // in memory_
 };
 
 struct MemoryPacker::Compressor {
-  Compressor() : down(checked(ZSTD_createCCtx())), up(checked(ZSTD_createDCtx())) {
+  Compressor()
+      : down(checked(ZSTD_createCCtx_advanced(kWipedMemory))),
+        up(checked(ZSTD_createDCtx_advanced(kWipedMemory))) {
     ZSTD_CCtx_setParameter(down.get(), ZSTD_c_compressionLevel, kCompressionLevels[0]);
     ZSTD_CCtx_setParameter(down.get(), ZSTD_c_contentSizeFlag, 0);
     ZSTD_CCtx_setParameter(down.get(), ZSTD_c_dictIDFlag, 0);
@@ -220,7 +267,9 @@ std::size_t MemoryPacker::compress(std::span<const std::uint8_t> plain, const Di
   // With less room than that it gives up also where the result would be small.
   compressed_.resize(std::max(compressed_.size(), ZSTD_compressBound(plain.size())));
   ZSTD_CCtx* const down = compressor_->down.get();
-  ZSTD_CCtx_refCDict(down, dictionary == nullptr ? nullptr : dictionary->to_pack.get());
+  if (ZSTD_isError(ZSTD_CCtx_refCDict(down, dictionary == nullptr ? nullptr : dictionary->to_pack())) != 0) {
+    return 0;
+  }
   const std::size_t size =
       ZSTD_compress2(down, compressed_.data(), compressed_.size(), plain.data(), plain.size());
   return ZSTD_isError(size) != 0 || size >= plain.size() ? 0 : size;
@@ -245,7 +294,7 @@ std::span<const std::uint8_t> MemoryPacker::plain_of(const PackedMemory& packed)
   const Dictionary* const dictionary =
       has_dictionary ? dictionaries_[kind_of(packed.plain_size)].get() : nullptr;
   ZSTD_DCtx* const up = compressor_->up.get();
-  ZSTD_DCtx_refDDict(up, dictionary == nullptr ? nullptr : dictionary->to_unpack.get());
+  ZSTD_DCtx_refDDict(up, dictionary == nullptr ? nullptr : dictionary->to_unpack());
   const std::size_t size =
       ZSTD_decompressDCtx(up, plain.data(), plain.size(), compressed_.data(), packed.bytes.size());
   if (size != plain.size()) {
@@ -255,7 +304,9 @@ std::span<const std::uint8_t> MemoryPacker::plain_of(const PackedMemory& packed)
 }
 
 void MemoryPacker::learn(const PackedMemory& one, const PackedMemory& other) noexcept {
-  if (kind_of(one.plain_size) != kind_of(other.plain_size) || knows(one)) {
+  const std::size_t kind = kind_of(one.plain_size);
+  // It takes milliseconds. Where it led to nothing, it is tried again ever more rarely.
+  if (kind != kind_of(other.plain_size) || knows(one) || !std::has_single_bit(++attempts_[kind])) {
     return;
   }
   try {
@@ -264,11 +315,11 @@ void MemoryPacker::learn(const PackedMemory& one, const PackedMemory& other) noe
       return plain.first(std::min(plain.size(), kLargestDictionary));
     };
     const auto in_place = beginning(one);
-    std::vector<std::uint8_t> copy(in_place.begin(), in_place.end());
+    const WipedBytes copy(in_place.begin(), in_place.end());
     const std::vector<std::uint8_t> common = common_bytes(copy, beginning(other));
-    gnutls_memset(copy.data(), 0, copy.size());
-    const std::size_t kind = kind_of(one.plain_size);
-    dictionaries_[kind] = std::make_unique<Dictionary>(common, kCompressionLevels[kind]);
+    if (common.size() >= copy.size() / kLeastInCommon) {
+      dictionaries_[kind] = std::make_unique<Dictionary>(common, kCompressionLevels[kind]);
+    }
   } catch (const std::bad_alloc&) {
     // Later ones may be learnt from.
   }

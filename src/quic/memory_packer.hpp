@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "quic/block_chain.hpp"
+#include "quic/wiping_allocator.hpp"
 
 namespace knul::quic {
 
@@ -22,7 +23,8 @@ struct PackedMemory {
   Form form = Form::kPlain;
 };
 
-// Thread: one. Keeps its working memory, some 600 KB: what was packed can always be unpacked.
+// Thread: one. Keeps its working memory, some 600 KB, or three times what the largest memory was: what was
+// packed can always be unpacked. What goes back to the heap is wiped.
 class MemoryPacker {
  public:
   using Pieces = std::span<const std::span<std::uint8_t>>;
@@ -39,7 +41,8 @@ class MemoryPacker {
   void unpack(const PackedMemory& packed, Pieces pieces) noexcept;
 
   // Packs what is like these two better from now on. They belong to two connections, so that what they have
-  // in common is not secret. No effect if they differ much in size, or memory is short.
+  // in common is not secret. No effect if only one of them carried a burst, if they have little in common, or
+  // if memory is short.
   void learn(const PackedMemory& one, const PackedMemory& other) noexcept;
   // Whether it learnt of memory like this.
   [[nodiscard]] bool knows(const PackedMemory& packed) const {
@@ -48,7 +51,8 @@ class MemoryPacker {
 
  private:
   struct Compressor;
-  struct Dictionary;
+  class Dictionary;
+  using WipedBytes = std::vector<std::uint8_t, WipingAllocator<std::uint8_t>>;
 
   // Above, a connection has carried a burst.
   static constexpr std::size_t kLargeBytes = 8 * 1'024;
@@ -58,9 +62,10 @@ class MemoryPacker {
   [[nodiscard]] std::size_t compress(std::span<const std::uint8_t> plain, const Dictionary* dictionary);
   [[nodiscard]] std::span<const std::uint8_t> plain_of(const PackedMemory& packed) noexcept;
 
-  std::vector<std::uint8_t> plain_;
-  std::vector<std::uint8_t> compressed_;
+  WipedBytes plain_;
+  WipedBytes compressed_;
   std::unique_ptr<Compressor> compressor_;
+  std::array<std::size_t, 2> attempts_{};  // to learn, by kind
   // By kind. Never replaced, as what was packed needs them.
   std::array<std::unique_ptr<const Dictionary>, 2> dictionaries_;
 };

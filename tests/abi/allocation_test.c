@@ -108,8 +108,10 @@ static void start_survives_the_failure_of_each_allocation(void) {
   FfiResponse response;
   const int descriptors_before = open_descriptors();
   const int threads_before = threads();
+#ifdef KNUL_FIRST_USE_NEEDS_MEMORY
   /* OpenSSL 3.5 waits for itself for ever when memory is short at its first use in a process. */
   CHECK_EQUAL(krepis_quic_stop(handle_of(start_by_json(0))).error_code, KREPIS_SUCCESS);
+#endif
   long refused = 0;
   long n = 1;
   for (bool has_failed = true; has_failed; ++n) {
