@@ -1,6 +1,7 @@
 #include "quic/memory_packer.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -19,36 +20,31 @@ thread_local std::size_t successes_left = SIZE_MAX;
 thread_local std::string_view secret;
 thread_local std::size_t secrets_freed = 0;
 
-constexpr std::size_t kSizeBytes = alignof(std::max_align_t);
-
 }  // namespace
 
-// The other forms of operator new come through this one.
-void* operator new(std::size_t bytes) {
+// All forms that sanitizers replace singly; arrays and more come through these. Not inlined, or the compiler
+// takes malloc and operator delete for a pair that does not match.
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t& /*unused*/) noexcept {
   ++allocations;
-  auto* const block =
-      successes_left == 0 ? nullptr : static_cast<unsigned char*>(std::malloc(bytes + kSizeBytes));
-  if (block == nullptr) {
-    throw std::bad_alloc();
+  if (successes_left == 0) {
+    return nullptr;
   }
   successes_left -= successes_left == SIZE_MAX ? 0 : 1;
-  std::memcpy(block, &bytes, sizeof(bytes));
-  return block + kSizeBytes;
+  return std::malloc(bytes);
+}
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+  void* const memory = operator new(bytes, std::nothrow);
+  return memory != nullptr ? memory : throw std::bad_alloc();
 }
 
-void operator delete(void* at) noexcept {
-  if (at == nullptr) {
-    return;
-  }
-  if (!secret.empty()) {
-    std::size_t bytes = 0;
-    std::memcpy(&bytes, static_cast<unsigned char*>(at) - kSizeBytes, sizeof(bytes));
-    const std::string_view freed(static_cast<const char*>(at), bytes);
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  if (memory != nullptr && !secret.empty()) {
+    const std::string_view freed(static_cast<const char*>(memory), malloc_usable_size(memory));
     secrets_freed += freed.find(secret) == std::string_view::npos ? 0 : 1;
   }
-  std::free(static_cast<unsigned char*>(at) - kSizeBytes);
+  std::free(memory);
 }
-void operator delete(void* at, std::size_t /*bytes*/) noexcept { operator delete(at); }
+void operator delete(void* memory, std::size_t /*bytes*/) noexcept { operator delete(memory); }
 
 namespace knul::quic {
 namespace {
