@@ -20,7 +20,7 @@ test-dev: ## all tests once, without sanitizers
 bench: ## release build, the server's figures beside their targets and the machine's limit, micro-benchmarks
 	@scripts/bench.sh
 
-bench-peers: ## the same figures beside ngtcp2's own server and Deno's built-in QUIC
+bench-peers: ## transfers, requests, handshakes, memory beside ngtcp2's own server and Deno's built-in QUIC
 	@scripts/bench_peers.sh
 
 fuzz: ## each fuzz target for 30 s (SECONDS_EACH=n for longer)

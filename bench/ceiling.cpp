@@ -131,8 +131,8 @@ class IpsecMbProtection final : public Protection {
  public:
   explicit IpsecMbProtection(const quic::ProtectionLibrary& library) {
     constexpr std::array<std::uint8_t, 16> kKey{};
-    aead_ = library.make_aead_key(kKey);
-    header_ = library.make_header_key(kKey);
+    aead_ = library.make_aead_key(quic::Cipher::kAes128Gcm, kKey);
+    header_ = library.make_header_key(quic::Cipher::kAes128Gcm, kKey);
   }
 
  private:

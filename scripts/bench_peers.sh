@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the release preset, gets the peers and measures them beside the server in the same run (bench/peers.py): one
-# table, and build/bench-peers.json. The peers are ngtcp2's own server and Deno's built-in QUIC.
+# Builds the release preset, gets the peers and measures them beside the server in the same run (bench/peers.py): a
+# table for each, and build/bench-peers.json. The peers are ngtcp2's own server and Deno's built-in QUIC.
 #   scripts/bench_peers.sh            everything
 #   RUNS=9 scripts/bench_peers.sh     more runs of each figure (default 5)
 # Other arguments go to bench/peers.py, such as --quick or --only ngtcp2.

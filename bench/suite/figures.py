@@ -51,7 +51,7 @@ class Results:
                 for name, figure in mine.items() if f"{theirs}/{name}" in self.figures}
 
     def to_ceiling(self, figure):
-        """The median as a multiple of the ceiling's, by its faster library; None where none was measured."""
+        """The median as a multiple of the ceiling's, by intel-ipsec-mb's, else GnuTLS's; None where none was measured."""
         for library in ("ipsec_mb", "gnutls"):
             name = f"ceiling_{library}.{figure.ceiling}"
             if figure.ceiling and name in self.figures:

@@ -7,7 +7,7 @@ from suite.clients import Holders, knows_flag, perf
 from suite.processes import resident_bytes, run_json
 from suite.servers import KnulServer
 
-IDLE_SECONDS = 12  # "idle for long": past the 10 s after which a connection may be put to sleep
+IDLE_SECONDS = 12  # "idle for long": all have long been put to sleep
 BUSY_POLL = ("--busy-poll-us", "100")  # of server and client
 BURST = 8  # requests at once; their answers fit the first congestion window, so that no slow start is measured
 BURSTING = 10  # connections at a time

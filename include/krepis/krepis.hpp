@@ -217,7 +217,7 @@ class Worker {
   // Runs `task` on the worker's thread after `delay`; not at all if the worker stops before.
   // Thread: the worker's.
   virtual void call_after(std::chrono::nanoseconds delay, std::function<void()> task) = 0;
-  // The worker's clock: monotonic, read once per turn of the loop.
+  // The worker's clock: monotonic, read once or twice per turn of the loop.
   [[nodiscard]] virtual std::chrono::nanoseconds now() const = 0;
 
  protected:

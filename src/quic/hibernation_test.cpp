@@ -133,11 +133,13 @@ TEST(Hibernation, FreesWhatABurstLeftBehind) {
 // Keys of ipsec-mb; counts how often they rest.
 class CountingLibrary final : public ProtectionLibrary {
  public:
-  [[nodiscard]] std::unique_ptr<AeadKey> make_aead_key(std::span<const std::uint8_t> key) const override {
-    return std::make_unique<Aead>(ipsec_mb()->make_aead_key(key), aead_rests);
+  [[nodiscard]] std::unique_ptr<AeadKey> make_aead_key(Cipher cipher,
+                                                       std::span<const std::uint8_t> key) const override {
+    return std::make_unique<Aead>(ipsec_mb()->make_aead_key(cipher, key), aead_rests);
   }
-  [[nodiscard]] std::unique_ptr<HeaderKey> make_header_key(std::span<const std::uint8_t> key) const override {
-    return std::make_unique<Header>(ipsec_mb()->make_header_key(key), header_rests);
+  [[nodiscard]] std::unique_ptr<HeaderKey> make_header_key(Cipher cipher,
+                                                           std::span<const std::uint8_t> key) const override {
+    return std::make_unique<Header>(ipsec_mb()->make_header_key(cipher, key), header_rests);
   }
 
   mutable int aead_rests = 0;

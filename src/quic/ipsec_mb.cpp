@@ -13,6 +13,7 @@ const ProtectionLibrary* ipsec_mb() { return nullptr; }
 #else
 
 #include <intel-ipsec-mb.h>
+#include <nettle/chacha.h>
 #include <wmmintrin.h>
 
 #include <algorithm>
@@ -22,7 +23,16 @@ const ProtectionLibrary* ipsec_mb() { return nullptr; }
 namespace knul::quic {
 namespace {
 
-constexpr std::size_t kAes128KeyBytes = 16;
+using Tag = std::array<std::uint8_t, kAeadTagBytes>;
+
+// In constant time, so that a forger cannot find the tag byte by byte.
+bool is_same(const Tag& tag, std::span<const std::uint8_t, kAeadTagBytes> expected) {
+  unsigned difference = 0;
+  for (std::size_t i = 0; i < tag.size(); ++i) {
+    difference |= static_cast<unsigned>(tag[i] ^ expected[i]);
+  }
+  return difference == 0;
+}
 
 // The functions for one key size.
 struct GcmFunctions {
@@ -59,17 +69,11 @@ class GcmKey final : public AeadKey {
     if (ciphertext.size() < kAeadTagBytes || !is_expanded()) {
       return false;
     }
-    const auto expected = ciphertext.last<kAeadTagBytes>();
     gcm_context_data context;
-    std::array<std::uint8_t, kAeadTagBytes> tag;
+    Tag tag;
     functions_.decrypt(schedule_.get(), &context, dest, ciphertext.data(), ciphertext.size() - tag.size(),
                        nonce, associated.data(), associated.size(), tag.data(), tag.size());
-    // In constant time, so that a forger cannot find the tag byte by byte.
-    unsigned difference = 0;
-    for (std::size_t i = 0; i < tag.size(); ++i) {
-      difference |= static_cast<unsigned>(tag[i] ^ expected[i]);
-    }
-    return difference == 0;
+    return is_same(tag, ciphertext.last<kAeadTagBytes>());
   }
 
   void rest() override {
@@ -95,6 +99,75 @@ class GcmKey final : public AeadKey {
   const GcmFunctions& functions_;
   std::array<std::uint8_t, 32> key_{};
   std::unique_ptr<gcm_key_data> schedule_;
+};
+
+struct ChaChaFunctions {
+  chacha_poly_init_t begin;
+  chacha_poly_enc_dec_update_t encrypt;
+  chacha_poly_enc_dec_update_t decrypt;
+  chacha_poly_finalize_t finish;
+};
+
+class ChaChaKey final : public AeadKey {
+ public:
+  ChaChaKey(const ChaChaFunctions& functions, std::span<const std::uint8_t> key) : functions_(functions) {
+    std::ranges::copy(key, key_.begin());
+  }
+  ~ChaChaKey() override { imb_clear_mem(key_.data(), key_.size()); }
+  ChaChaKey(const ChaChaKey&) = delete;
+  ChaChaKey& operator=(const ChaChaKey&) = delete;
+
+  bool seal(std::uint8_t* dest, std::span<const std::uint8_t> plaintext, const std::uint8_t* nonce,
+            std::span<const std::uint8_t> associated) override {
+    chacha20_poly1305_context_data context;
+    functions_.begin(key_.data(), &context, nonce, associated.data(), associated.size());
+    functions_.encrypt(key_.data(), &context, dest, plaintext.data(), plaintext.size());
+    functions_.finish(&context, dest + plaintext.size(), kAeadTagBytes);
+    return true;
+  }
+
+  bool open(std::uint8_t* dest, std::span<const std::uint8_t> ciphertext, const std::uint8_t* nonce,
+            std::span<const std::uint8_t> associated) override {
+    if (ciphertext.size() < kAeadTagBytes) {
+      return false;
+    }
+    chacha20_poly1305_context_data context;
+    Tag expected;
+    std::copy_n(ciphertext.last<kAeadTagBytes>().begin(), expected.size(), expected.begin());
+    functions_.begin(key_.data(), &context, nonce, associated.data(), associated.size());
+    functions_.decrypt(key_.data(), &context, dest, ciphertext.data(), ciphertext.size() - kAeadTagBytes);
+    Tag tag;
+    functions_.finish(&context, tag.data(), tag.size());
+    return is_same(tag, expected);
+  }
+
+  void rest() override {}
+
+ private:
+  const ChaChaFunctions& functions_;
+  std::array<std::uint8_t, 32> key_{};
+};
+
+// RFC 9001 §5.4.4. By Nettle: the library has ChaCha20 only with Poly1305 and a counter of its own.
+class ChaChaHeaderKey final : public HeaderKey {
+ public:
+  explicit ChaChaHeaderKey(std::span<const std::uint8_t> key) { chacha_set_key(&context_, key.data()); }
+  ~ChaChaHeaderKey() override { imb_clear_mem(&context_, sizeof(context_)); }
+  ChaChaHeaderKey(const ChaChaHeaderKey&) = delete;
+  ChaChaHeaderKey& operator=(const ChaChaHeaderKey&) = delete;
+
+  bool mask(std::uint8_t* dest, const std::uint8_t* sample) override {
+    static constexpr std::array<std::uint8_t, 5> kZeros{};
+    chacha_set_nonce96(&context_, sample + CHACHA_COUNTER32_SIZE);  // which sets the counter to 0
+    chacha_set_counter32(&context_, sample);
+    chacha_crypt32(&context_, kZeros.size(), dest, kZeros.data());
+    return true;
+  }
+
+  void rest() override {}
+
+ private:
+  chacha_ctx context_;
 };
 
 // The key expansion for one key size.
@@ -168,19 +241,29 @@ class IpsecMb final : public ProtectionLibrary {
   explicit IpsecMb(const IMB_MGR& manager)
       : aes128_{manager.gcm128_pre, manager.gcm128_enc, manager.gcm128_dec},
         aes256_{manager.gcm256_pre, manager.gcm256_enc, manager.gcm256_dec},
+        chacha20_{manager.chacha20_poly1305_init, manager.chacha20_poly1305_enc_update,
+                  manager.chacha20_poly1305_dec_update, manager.chacha20_poly1305_finalize},
         header128_{manager.keyexp_128, 10},
         header256_{manager.keyexp_256, 14} {}
 
-  std::unique_ptr<AeadKey> make_aead_key(std::span<const std::uint8_t> key) const override {
-    return std::make_unique<GcmKey>(key.size() == kAes128KeyBytes ? aes128_ : aes256_, key);
+  std::unique_ptr<AeadKey> make_aead_key(Cipher cipher, std::span<const std::uint8_t> key) const override {
+    if (cipher == Cipher::kChaCha20Poly1305) {
+      return std::make_unique<ChaChaKey>(chacha20_, key);
+    }
+    return std::make_unique<GcmKey>(cipher == Cipher::kAes128Gcm ? aes128_ : aes256_, key);
   }
-  std::unique_ptr<HeaderKey> make_header_key(std::span<const std::uint8_t> key) const override {
-    return std::make_unique<AesHeaderKey>(key.size() == kAes128KeyBytes ? header128_ : header256_, key);
+  std::unique_ptr<HeaderKey> make_header_key(Cipher cipher,
+                                             std::span<const std::uint8_t> key) const override {
+    if (cipher == Cipher::kChaCha20Poly1305) {
+      return std::make_unique<ChaChaHeaderKey>(key);
+    }
+    return std::make_unique<AesHeaderKey>(cipher == Cipher::kAes128Gcm ? header128_ : header256_, key);
   }
 
  private:
   GcmFunctions aes128_;
   GcmFunctions aes256_;
+  ChaChaFunctions chacha20_;
   AesFunctions header128_;
   AesFunctions header256_;
 };

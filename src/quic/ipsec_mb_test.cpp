@@ -1,5 +1,5 @@
 // intel-ipsec-mb against the vectors of RFC 9001 and against GnuTLS. KNUL_PROTECTION_PACKETS=n compares n
-// random packets of each key size, KNUL_TEST_SEED=n repeats a run.
+// random packets of each cipher, KNUL_TEST_SEED=n repeats a run.
 #include <gnutls/crypto.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <random>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "quic/hex_test_support.hpp"
@@ -47,7 +48,7 @@ TEST_F(IpsecMb, SealsThePacketOfRfc9001) {
   const ServerInitial initial;
   Bytes out(initial.payload.size() + kAeadTagBytes);
   ASSERT_TRUE(library()
-                  .make_aead_key(initial.key)
+                  .make_aead_key(Cipher::kAes128Gcm, initial.key)
                   ->seal(out.data(), initial.payload, initial.nonce.data(), initial.header));
   EXPECT_EQ(out, initial.protected_payload);
 }
@@ -55,19 +56,19 @@ TEST_F(IpsecMb, SealsThePacketOfRfc9001) {
 TEST_F(IpsecMb, MasksTheHeadersOfRfc9001) {
   std::array<std::uint8_t, 5> mask;
   ASSERT_TRUE(library()
-                  .make_header_key(ServerInitial{}.header_key)
+                  .make_header_key(Cipher::kAes128Gcm, ServerInitial{}.header_key)
                   ->mask(mask.data(), from_hex("2cd0991cd25b0aac406a5816b6394100").data()));
   EXPECT_EQ(Bytes(mask.begin(), mask.end()), from_hex("2ec0d8356a"));
   ASSERT_TRUE(library()
-                  .make_header_key(from_hex("9f50449e04a0e810283a1e9933adedd2"))
+                  .make_header_key(Cipher::kAes128Gcm, from_hex("9f50449e04a0e810283a1e9933adedd2"))
                   ->mask(mask.data(), from_hex("d1b1c98dd7689fb8ec11d242b123dc9b").data()));
   EXPECT_EQ(Bytes(mask.begin(), mask.end()), from_hex("437b9aec36"));
 }
 
 TEST_F(IpsecMb, UsesAKeyAfterARestAsBefore) {
   const ServerInitial initial;
-  const auto key = library().make_aead_key(initial.key);
-  const auto header_key = library().make_header_key(initial.header_key);
+  const auto key = library().make_aead_key(Cipher::kAes128Gcm, initial.key);
+  const auto header_key = library().make_header_key(Cipher::kAes128Gcm, initial.header_key);
   for (int round = 0; round < 3; ++round) {
     Bytes out(initial.payload.size() + kAeadTagBytes);
     ASSERT_TRUE(key->seal(out.data(), initial.payload, initial.nonce.data(), initial.header));
@@ -85,7 +86,8 @@ TEST_F(IpsecMb, HasTheSchedulesOfHeaderKeysOnlyInUse) {
   constexpr std::size_t kScheduleBytes = 240;
   constexpr std::size_t kMostInCache = 8 * 256;  // of the heap's cache for this thread, which counts as used
   std::vector<std::unique_ptr<HeaderKey>> keys(100);
-  std::ranges::generate(keys, [this] { return library().make_header_key(ServerInitial{}.header_key); });
+  std::ranges::generate(
+      keys, [this] { return library().make_header_key(Cipher::kAes128Gcm, ServerInitial{}.header_key); });
   const Bytes sample(16);
   Bytes mask(5);
   const std::size_t unused = mallinfo2().uordblks;
@@ -100,7 +102,7 @@ TEST_F(IpsecMb, HasTheSchedulesOfHeaderKeysOnlyInUse) {
 
 TEST_F(IpsecMb, RefusesAPacketWithAnyBitChanged) {
   const ServerInitial initial;
-  const auto key = library().make_aead_key(initial.key);
+  const auto key = library().make_aead_key(Cipher::kAes128Gcm, initial.key);
   Bytes out(initial.protected_payload.size());
   ASSERT_TRUE(key->open(out.data(), initial.protected_payload, initial.nonce.data(), initial.header));
   for (std::size_t bit = 0; bit < initial.protected_payload.size() * 8; ++bit) {
@@ -110,33 +112,60 @@ TEST_F(IpsecMb, RefusesAPacketWithAnyBitChanged) {
   }
 }
 
+// The packet of RFC 9001 appendix A.5.
+TEST_F(IpsecMb, ProtectsThePacketByChaCha20OfRfc9001) {
+  const auto key =
+      library().make_aead_key(Cipher::kChaCha20Poly1305,
+                              from_hex("c6d98ff3441c3fe1b2182094f69caa2ed4b716b65488960a7a984979fb23e1c8"));
+  const auto header_key =
+      library().make_header_key(Cipher::kChaCha20Poly1305,
+                                from_hex("25a282b9e82f06f21f488917a4fc8f1b73573685608597d0efcb076b0ab7a7a4"));
+  const Bytes nonce = from_hex("e0459b3474bdd0e46d417eb0");  // the IV with packet number 654,360,564
+  const Bytes header = from_hex("4200bff4");
+  const Bytes payload = from_hex("01");
+  Bytes out(payload.size() + kAeadTagBytes);
+  ASSERT_TRUE(key->seal(out.data(), payload, nonce.data(), header));
+  EXPECT_EQ(out, from_hex("655e5cd55c41f69080575d7999c25a5bfb"));
+  Bytes mask(5);
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(header_key->mask(mask.data(), out.data() + 1));
+    EXPECT_EQ(mask, from_hex("aefefe7d03"));
+  }
+  EXPECT_TRUE(key->open(out.data(), out, nonce.data(), header));
+  EXPECT_EQ(out.front(), payload.front());
+  for (std::size_t bit = 0; bit < out.size() * 8; ++bit) {
+    Bytes forged = from_hex("655e5cd55c41f69080575d7999c25a5bfb");
+    forged[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
+    EXPECT_FALSE(key->open(forged.data(), forged, nonce.data(), header)) << "bit " << bit;
+  }
+}
+
 TEST_F(IpsecMb, RefusesAPacketShorterThanItsTag) {
   const ServerInitial initial;
+  const Bytes long_key(32);
   Bytes out(kAeadTagBytes);
-  EXPECT_FALSE(library()
-                   .make_aead_key(initial.key)
-                   ->open(out.data(), Bytes(kAeadTagBytes - 1), initial.nonce.data(), initial.header));
+  for (const auto& key : {library().make_aead_key(Cipher::kAes128Gcm, initial.key),
+                          library().make_aead_key(Cipher::kChaCha20Poly1305, long_key)})
+    EXPECT_FALSE(key->open(out.data(), Bytes(kAeadTagBytes - 1), initial.nonce.data(), initial.header));
 }
 
 // Both libraries with the same random keys.
 class Comparison {
  public:
-  Comparison(std::size_t key_bytes, std::mt19937_64& random) : random_(random) {
-    Bytes key = random_bytes(key_bytes);
-    Bytes header_key = random_bytes(key_bytes);
-    const bool is_128 = key_bytes == 16;
+  Comparison(Cipher cipher, std::mt19937_64& random) : cipher_(cipher), random_(random) {
+    Bytes key = random_bytes(key_bytes(cipher));
+    Bytes header_key = random_bytes(key_bytes(cipher));
     const gnutls_datum_t key_datum = datum(key);
     const gnutls_datum_t header_datum = datum(header_key);
-    gnutls_aead_cipher_init(&aead_, is_128 ? GNUTLS_CIPHER_AES_128_GCM : GNUTLS_CIPHER_AES_256_GCM,
-                            &key_datum);
-    gnutls_cipher_init(&block_, is_128 ? GNUTLS_CIPHER_AES_128_CBC : GNUTLS_CIPHER_AES_256_CBC, &header_datum,
-                       nullptr);
-    key_ = ipsec_mb()->make_aead_key(key);
-    header_key_ = ipsec_mb()->make_header_key(header_key);
+    const auto [aead, header] = names_of(cipher);
+    gnutls_aead_cipher_init(&aead_, aead, &key_datum);
+    gnutls_cipher_init(&header_, header, &header_datum, nullptr);
+    key_ = ipsec_mb()->make_aead_key(cipher, key);
+    header_key_ = ipsec_mb()->make_header_key(cipher, header_key);
   }
   ~Comparison() {
     gnutls_aead_cipher_deinit(aead_);
-    gnutls_cipher_deinit(block_);
+    gnutls_cipher_deinit(header_);
   }
   Comparison(const Comparison&) = delete;
   Comparison& operator=(const Comparison&) = delete;
@@ -169,19 +198,36 @@ class Comparison {
     return bytes;
   }
 
+  // In GnuTLS's words.
+  static std::pair<gnutls_cipher_algorithm_t, gnutls_cipher_algorithm_t> names_of(Cipher cipher) {
+    switch (cipher) {
+      case Cipher::kAes128Gcm:
+        return {GNUTLS_CIPHER_AES_128_GCM, GNUTLS_CIPHER_AES_128_CBC};
+      case Cipher::kAes256Gcm:
+        return {GNUTLS_CIPHER_AES_256_GCM, GNUTLS_CIPHER_AES_256_CBC};
+      default:
+        return {GNUTLS_CIPHER_CHACHA20_POLY1305, GNUTLS_CIPHER_CHACHA20_32};
+    }
+  }
+
   bool masks_agree() {
     Bytes sample = random_bytes(16);
     Bytes zero(16), block(16);
-    gnutls_cipher_set_iv(block_, zero.data(), zero.size());
-    gnutls_cipher_encrypt2(block_, sample.data(), sample.size(), block.data(), block.size());
+    // RFC 9001 §5.4.3: the sample is a block of AES. §5.4.4: it is the counter and nonce of ChaCha20.
+    const bool is_aes = cipher_ != Cipher::kChaCha20Poly1305;
+    Bytes& iv = is_aes ? zero : sample;
+    const Bytes& plain = is_aes ? sample : zero;
+    gnutls_cipher_set_iv(header_, iv.data(), iv.size());
+    gnutls_cipher_encrypt2(header_, plain.data(), plain.size(), block.data(), block.size());
     std::array<std::uint8_t, 5> mask;
     return header_key_->mask(mask.data(), sample.data()) &&
            std::ranges::equal(mask, std::span(block).first(mask.size()));
   }
 
+  Cipher cipher_;
   std::mt19937_64& random_;
   gnutls_aead_cipher_hd_t aead_ = nullptr;
-  gnutls_cipher_hd_t block_ = nullptr;
+  gnutls_cipher_hd_t header_ = nullptr;
   std::unique_ptr<AeadKey> key_;
   std::unique_ptr<HeaderKey> header_key_;
 };
@@ -197,11 +243,11 @@ TEST_F(IpsecMb, AgreesWithGnutlsOnRandomPackets) {
   SCOPED_TRACE("KNUL_TEST_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   constexpr std::uint64_t kPacketsPerKey = 100;
-  for (const std::size_t key_bytes : {16U, 32U}) {
+  for (const Cipher cipher : {Cipher::kAes128Gcm, Cipher::kAes256Gcm, Cipher::kChaCha20Poly1305}) {
     for (std::uint64_t done = 0; done < packets; done += kPacketsPerKey) {
-      Comparison comparison(key_bytes, random);
+      Comparison comparison(cipher, random);
       for (std::uint64_t i = 0; i < kPacketsPerKey; ++i)
-        ASSERT_TRUE(comparison.agrees()) << key_bytes << "-byte key, packet " << done + i;
+        ASSERT_TRUE(comparison.agrees()) << "cipher " << int(cipher) << ", packet " << done + i;
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <ngtcp2/ngtcp2_crypto_gnutls.h>
 
 #include <array>
+#include <optional>
 #include <string_view>
 
 #include "quic/hkdf.hpp"
@@ -41,19 +42,22 @@ void delete_key(void* handle) {
   const std::unique_ptr<Key> last(&from_handle<Key>(handle));
 }
 
-// 0 for ciphers that stay with GnuTLS.
-std::size_t key_bytes(const ngtcp2_crypto_aead& aead) {
-  const auto cipher =
-      static_cast<gnutls_cipher_algorithm_t>(reinterpret_cast<std::uintptr_t>(aead.native_handle));
-  switch (cipher) {
+// Nothing: no cipher has been negotiated.
+std::optional<Cipher> cipher_of(const ngtcp2_crypto_aead& aead) {
+  switch (static_cast<gnutls_cipher_algorithm_t>(reinterpret_cast<std::uintptr_t>(aead.native_handle))) {
     case GNUTLS_CIPHER_AES_128_GCM:
-      return 16;
+      return Cipher::kAes128Gcm;
     case GNUTLS_CIPHER_AES_256_GCM:
-      return 32;
+      return Cipher::kAes256Gcm;
+    case GNUTLS_CIPHER_CHACHA20_POLY1305:
+      return Cipher::kChaCha20Poly1305;
     default:
-      return 0;
+      return std::nullopt;
   }
 }
+
+// Of a connection of which has_keys_of() is true.
+Cipher cipher_of(ngtcp2_conn* conn) { return *cipher_of(ngtcp2_conn_get_crypto_ctx(conn)->aead); }
 
 // AEAD_AES_128_GCM and SHA-256, RFC 9001 §5.2, by the names that ngtcp2_crypto_gnutls has for them.
 const ngtcp2_crypto_ctx& initial_context() {
@@ -103,14 +107,14 @@ struct RawKey {
 
 // The keys of one direction, until the QUIC library has them.
 struct PacketKeys {
-  PacketKeys(const ProtectionLibrary& library, Secret& secret, std::size_t bytes) {
-    RawKey key(bytes);
-    RawKey header_key(bytes);
+  PacketKeys(const ProtectionLibrary& library, Secret& secret, Cipher cipher) {
+    RawKey key(key_bytes(cipher));
+    RawKey header_key(key_bytes(cipher));
     secret.derive(key.span(), "key");
     secret.derive(iv, "iv");
     secret.derive(header_key.span(), "hp");
-    sealing = library.make_aead_key(key.span());
-    masking = library.make_header_key(header_key.span());
+    sealing = library.make_aead_key(cipher, key.span());
+    masking = library.make_header_key(cipher, header_key.span());
   }
 
   // For the QUIC library, which deletes them unless it refuses them.
@@ -131,7 +135,7 @@ enum class Direction : std::uint8_t { kReceive, kSend };
 bool install_keys(TlsConnRef& reference, ngtcp2_conn* conn, ngtcp2_encryption_level level,
                   Direction direction, std::span<const std::uint8_t> bytes) {
   Secret secret(conn, bytes);
-  PacketKeys keys(*reference.protection, secret, key_bytes(ngtcp2_conn_get_crypto_ctx(conn)->aead));
+  PacketKeys keys(*reference.protection, secret, cipher_of(conn));
   const ngtcp2_crypto_aead_ctx aead = keys.aead();
   const ngtcp2_crypto_cipher_ctx header = keys.header();
   const bool is_receive = direction == Direction::kReceive;
@@ -152,10 +156,11 @@ std::unique_ptr<AeadKey> make_next_key(TlsConnRef& reference, ngtcp2_conn* conn,
   const std::span<std::uint8_t> next_bytes(update.secret, update.secret_bytes);
   Secret(conn, {update.current_secret, update.secret_bytes}).derive(next_bytes, "ku");
   Secret next(conn, next_bytes);
-  RawKey key(key_bytes(ngtcp2_conn_get_crypto_ctx(conn)->aead));
+  const Cipher cipher = cipher_of(conn);
+  RawKey key(key_bytes(cipher));
   next.derive(key.span(), "key");
   next.derive({update.iv, kAeadNonceBytes}, "iv");
-  return reference.protection->make_aead_key(key.span());
+  return reference.protection->make_aead_key(cipher, key.span());
 }
 
 // The cipher is known when the first secrets come.
@@ -203,11 +208,10 @@ void take_secrets(gnutls_session_t session) { gnutls_handshake_set_secret_functi
 
 bool has_keys_of(const ProtectionLibrary* library, const ngtcp2_conn* conn) {
   return library != nullptr &&
-         key_bytes(ngtcp2_conn_get_crypto_ctx(const_cast<ngtcp2_conn*>(conn))->aead) != 0;
+         cipher_of(ngtcp2_conn_get_crypto_ctx(const_cast<ngtcp2_conn*>(conn))->aead).has_value();
 }
 
 bool install_initial_keys(TlsConnRef& reference, ngtcp2_conn* conn, std::span<const std::uint8_t> client_id) {
-  constexpr std::size_t kKeyBytes = 16;
   constexpr std::size_t kSecretBytes = 32;
   const std::uint32_t version = ngtcp2_conn_get_client_chosen_version(conn);
   ngtcp2_conn_set_initial_crypto_ctx(conn, &initial_context());
@@ -220,8 +224,8 @@ bool install_initial_keys(TlsConnRef& reference, ngtcp2_conn* conn, std::span<co
   expand_label(extracted, "server ", "in", server);
   Secret rx_secret(version, HashFunction::kSha256, client);
   Secret tx_secret(version, HashFunction::kSha256, server);
-  PacketKeys rx(*reference.protection, rx_secret, kKeyBytes);
-  PacketKeys tx(*reference.protection, tx_secret, kKeyBytes);
+  PacketKeys rx(*reference.protection, rx_secret, Cipher::kAes128Gcm);
+  PacketKeys tx(*reference.protection, tx_secret, Cipher::kAes128Gcm);
   const ngtcp2_crypto_aead_ctx rx_aead = rx.aead();
   const ngtcp2_crypto_aead_ctx tx_aead = tx.aead();
   const ngtcp2_crypto_cipher_ctx rx_header = rx.header();

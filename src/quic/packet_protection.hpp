@@ -1,7 +1,6 @@
 // Puts a ProtectionLibrary under the QUIC library in place of GnuTLS, for a server's Initial packets and for
-// the Handshake and 1-RTT packets of connections that negotiated AES-GCM. The rest (a client's Initial
-// packets, Retry, 0-RTT, ChaCha20) stays with GnuTLS, so the functions that take a context accept those of
-// both.
+// Handshake and 1-RTT packets. The rest (a client's Initial packets, Retry, 0-RTT) stays with GnuTLS, so the
+// functions that take a context accept those of both.
 #pragma once
 
 #include <gnutls/gnutls.h>

@@ -58,7 +58,7 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"datagram_queue", &ServerOptions::datagram_queue, "Unsent datagrams (RFC 9221) of a connection; 0 means no datagrams.", "datagrams", 0, 65'536},
 
     {"congestion_control", &ServerOptions::congestion_control, "Congestion controller of every connection.", {}, 0, 0, kCongestionControl},
-    {"packet_protection", &ServerOptions::packet_protection, "Library that encrypts AES-GCM packets; \"auto\": intel-ipsec-mb where the build and the processor have it, else GnuTLS.", {}, 0, 0, kPacketProtection},
+    {"packet_protection", &ServerOptions::packet_protection, "Library that encrypts packets; \"auto\": intel-ipsec-mb where the build and the processor have it, else GnuTLS.", {}, 0, 0, kPacketProtection},
     {"max_udp_payload_bytes", &ServerOptions::max_udp_payload_bytes, "Largest datagram sent; path MTU discovery ends here.", "bytes", 1'200, 65'527},
     {"socket_send_buffer_bytes", &ServerOptions::socket_send_buffer_bytes, "Send buffer asked of the kernel, per socket; the statistics show what it gave.", "bytes", 4 * kKiB, kGiB},
     {"socket_receive_buffer_bytes", &ServerOptions::socket_receive_buffer_bytes, "Receive buffer asked of the kernel, per socket; the statistics show what it gave.", "bytes", 4 * kKiB, kGiB},
