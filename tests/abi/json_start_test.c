@@ -85,6 +85,20 @@ static void the_settings_in_force_are_told(void) {
   CHECK_EQUAL(krepis_quic_stop(handle).error_code, KREPIS_SUCCESS);
 }
 
+static void the_library_that_encrypts_packets_is_the_one_that_was_asked_for(void) {
+  const uint64_t handle = start_server_json("\"packet_protection\":\"gnutls\"");
+  CHECK_CONTAINS(text_of(krepis_quic_get_stats(handle)), "\"packet_protection\":\"gnutls\"");
+  CHECK_EQUAL(krepis_quic_stop(handle).error_code, KREPIS_SUCCESS);
+  const char* const text = settings_with("\"packet_protection\":\"ipsec_mb\"");
+  const uint64_t other = handle_of(krepis_quic_start_json(text, strlen(text)));
+  if (other == 0) { /* not in this build, or no AES instructions */
+    CHECK_CONTAINS(krepis_last_error(), "packet_protection");
+    return;
+  }
+  CHECK_CONTAINS(text_of(krepis_quic_get_stats(other)), "\"packet_protection\":\"ipsec_mb\"");
+  CHECK_EQUAL(krepis_quic_stop(other).error_code, KREPIS_SUCCESS);
+}
+
 static void the_number_of_workers_is_told_when_it_was_left_to_the_library(void) {
   const uint64_t handle = start_server_json("\"workers\":0");
   const double workers = json_number(text_of(krepis_quic_info(handle)), "workers");
@@ -141,6 +155,7 @@ int main(void) {
   RUN(port_zero_takes_a_free_port_and_tells_it);
   RUN(a_trailing_nul_inside_the_length_is_ignored);
   RUN(the_settings_in_force_are_told);
+  RUN(the_library_that_encrypts_packets_is_the_one_that_was_asked_for);
   RUN(the_number_of_workers_is_told_when_it_was_left_to_the_library);
   RUN(stop_reports_what_the_drain_did);
   RUN(the_list_holds_exactly_the_servers_that_run);
