@@ -15,11 +15,12 @@ class TokenBucket {
   TokenBucket(std::uint32_t rate_per_second, std::uint32_t burst)
       : interval_(std::chrono::nanoseconds(1'000'000'000 / rate_per_second)), depth_(interval_ * burst) {}
 
-  // Takes `count` tokens if there are as many. `now` never goes backwards.
+  // Takes `count` tokens if there is one; those that are missing are waited for by the next. So many are no
+  // less likely to be had than one. `now` never goes backwards.
   bool take(Instant now, std::uint32_t count = 1) {
     // Virtual scheduling: next_ is when the bucket, drained at its rate, would be full again.
     const Instant start = std::max(next_, now);
-    if (start - now + interval_ * count > depth_) {
+    if (start - now + interval_ > depth_) {
       return false;
     }
     next_ = start + interval_ * count;

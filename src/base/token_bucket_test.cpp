@@ -23,13 +23,14 @@ TEST(TokenBucket, RefillsAtItsRate) {
   EXPECT_EQ(taken(bucket, Instant(std::chrono::milliseconds(1'050)), 1'000), 5);
 }
 
-TEST(TokenBucket, GivesSeveralOrNone) {
+TEST(TokenBucket, GivesSeveralWhereThereIsOneAndTheNextWaits) {
   TokenBucket bucket(100, 20);
   const Instant now(std::chrono::seconds(1));
-  EXPECT_FALSE(bucket.take(now, 21));
-  EXPECT_TRUE(bucket.take(now, 15));
-  EXPECT_FALSE(bucket.take(now, 6));
-  EXPECT_EQ(taken(bucket, now, 1'000), 5);
+  EXPECT_EQ(taken(bucket, now, 19), 19);
+  EXPECT_TRUE(bucket.take(now, 10));
+  EXPECT_FALSE(bucket.take(now));
+  EXPECT_FALSE(bucket.take(now + std::chrono::milliseconds(90)));
+  EXPECT_TRUE(bucket.take(now + std::chrono::milliseconds(100)));
 }
 
 TEST(TokenBucket, HoldsNoMoreThanItsBurstAfterALongPause) {

@@ -17,6 +17,7 @@ namespace {
 using base::Error;
 using base::ErrorKind;
 
+constexpr std::size_t kMostClosedEarly = 1'000;       // see close_unseen_stream()
 constexpr std::uint8_t kNoApplicationProtocol = 120;  // TLS alert, RFC 7301 §3.2
 
 ngtcp2_conn* native_of(ngtcp2_crypto_conn_ref* reference) {
@@ -177,6 +178,11 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   }
   schedule();
   handle_read_result(result);
+  if (streams_closed_early_ > kMostClosedEarly) {
+    abort(TransportCode::kInternalError,
+          "more than " + std::to_string(kMostClosedEarly) +
+              " unidirectional streams were reset before any of their data came");
+  }
   for (std::size_t i = 0; i < stop_sending_seen_.size() && !is_over(); ++i) {
     handle_stop_sending(stop_sending_seen_[i]);
   }
@@ -199,6 +205,7 @@ void Connection::release_tls_session() {
 // round trip, so failure is not an error.
 void Connection::offer_token() {
   const auto token = environment_.address_tokens.make_new_token(path_.remote, last_now_);
+  may_hold_frames_ = true;
   ngtcp2_conn_submit_new_token(conn(), token.data(), token.size());
 }
 

@@ -143,7 +143,8 @@ class Connection final
   [[nodiscard]] base::Instant next_expiry() const;
   // Whether it has been idle for long enough to hibernate, and the library has nothing to do at present.
   [[nodiscard]] bool is_sleepy(base::Instant now) const {
-    return !is_asleep() && may_sleep() && now >= sleeps_at_ && now < library_expiry();
+    const bool is_paused = unheeded_pacing_.has_value() && unheeded_pacing_->is_pause;
+    return !is_asleep() && may_sleep() && now >= sleeps_at_ && now < library_expiry() && !is_paused;
   }
   // While it is sleepy. What the library keeps is packed until the connection is used again, in whatever
   // way. Without the memory for that it is postponed.
@@ -285,6 +286,7 @@ class Connection final
   // connection_write.cpp
   [[nodiscard]] bool is_about_to_send(std::size_t packet_bytes);
   [[nodiscard]] bool owes_acknowledgement();
+  void note_held_frames(bool may_send, bool has_sent_all, std::size_t written_bytes);
   void run_stream_orders();
   ngtcp2_ssize write_packet(std::span<std::uint8_t> room, ngtcp2_path* path, ngtcp2_pkt_info* info,
                             ngtcp2_tstamp now);
@@ -343,11 +345,14 @@ class Connection final
   struct UnheededPacing {
     base::Instant due;
     base::Instant others;  // the library's other timers
+    bool is_pause;         // `others` is not what the library said
   };
   std::optional<UnheededPacing> unheeded_pacing_;  // until the next call with a time, see pace()
-  base::Instant next_packet_at_{};                 // by pacing; acknowledgements go before, too
-  base::Instant sleeps_at_;                        // unless a packet comes or goes before
-  base::Instant asleep_until_;                     // of the library's timers
+  bool may_hold_frames_ = false;                   // the library, beside those of streams, see pause()
+  std::uint64_t slow_start_threshold_ = UINT64_MAX;
+  base::Instant next_packet_at_{};  // by pacing; acknowledgements go before, too
+  base::Instant sleeps_at_;         // unless a packet comes or goes before
+  base::Instant asleep_until_;      // of the library's timers
   TransportState asleep_state_;
   base::Instant turn_{};
   unsigned turn_packets_ = 0;

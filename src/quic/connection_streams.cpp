@@ -33,9 +33,11 @@ void Connection::give_stream_credit() {
     return;
   }
   if (const std::uint64_t count = credit_bidi_.take(); count > 0) {
+    may_hold_frames_ = true;
     ngtcp2_conn_extend_max_streams_bidi(conn(), count);
   }
   if (const std::uint64_t count = credit_uni_.take(); count > 0) {
+    may_hold_frames_ = true;
     ngtcp2_conn_extend_max_streams_uni(conn(), count);
   }
 }
@@ -216,6 +218,7 @@ void Connection::return_credit(Stream& stream, std::uint64_t bytes) {
   }
   if (window_.consume(bytes)) {
     ngtcp2_conn_extend_max_offset(conn(), take_connection_credit());
+    may_hold_frames_ = true;
     schedule();
   }
   if (!stream.is_receive_over && !stream.is_closed_below && stream.window.consume(bytes)) {
@@ -296,14 +299,8 @@ void Connection::handle_closed_below(Stream& stream) {
 }
 
 // The library (ngtcp2 1.11) never closes a unidirectional stream of which it saw nothing before RESET_STREAM.
-// It keeps some 200 bytes for each until the connection ends, so there is an end to them.
+// It keeps some 200 bytes for each until the connection ends, so there is an end to them, see read().
 void Connection::close_unseen_stream(Stream& stream) {
-  constexpr std::size_t kMostClosedEarly = 1'000;
-  if (streams_closed_early_ == kMostClosedEarly) {
-    return abort(TransportCode::kInternalError,
-                 "more than " + std::to_string(kMostClosedEarly) +
-                     " unidirectional streams were reset before any of their data came");
-  }
   ++streams_closed_early_;
   ngtcp2_conn_set_stream_user_data(conn(), stream.id, nullptr);
   handle_closed_below(stream);

@@ -64,21 +64,34 @@ void Connection::pace(ngtcp2_tstamp now, bool has_sent_all) {
     next_packet_at_ = next_packet;
   }
   if (has_sent_all && next_packet < others) {
-    unheeded_pacing_ = {next_packet, others};
+    unheeded_pacing_ = {next_packet, others, false};
   }
 }
 
 // The same where everything has been acknowledged before that time. The library tells only the first of its
-// timers. Of those that it may have behind this one, for losses, acknowledgements and upkeep, the first two
-// are none then, and upkeep (of paths and connection IDs, probes of the path MTU) can wait.
+// timers, and while pacing forbids a packet, not whether it has something to send. So this is only for a
+// connection that rests: no stream is open, what was asked of the library has left it, and no packet was
+// lost. Behind the timer for pacing there may then be those for upkeep (of paths and connection IDs, probes
+// of the path MTU) and for the idle timeout, which can wait.
 void Connection::pause() {
-  constexpr base::Duration kLongestUpkeepDelay = std::chrono::seconds(1);
+  constexpr base::Duration kLongestDelay = std::chrono::seconds(1);
   if (next_packet_at_ <= last_now_ || library_expiry() != next_packet_at_ || !is_handshake_confirmed_ ||
-      next_to_send() != nullptr || !datagrams_.is_empty() || transport_state().in_flight_bytes > 0 ||
-      owes_acknowledgement()) {
+      !streams_.empty() || !datagrams_.is_empty()) {
     return;
   }
-  unheeded_pacing_ = {next_packet_at_, next_packet_at_ + kLongestUpkeepDelay};
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info(conn(), &info);
+  // Frames of a lost packet are queued anew. A loss changes the threshold of slow start, but not in BBR,
+  // which has none.
+  const bool has_lost = std::exchange(slow_start_threshold_, info.ssthresh) != info.ssthresh ||
+                        environment_.transport.congestion_control == CongestionControl::kBbr;
+  may_hold_frames_ = may_hold_frames_ || has_lost;
+  if (may_hold_frames_ || info.bytes_in_flight > 0 || owes_acknowledgement()) {
+    return;
+  }
+  unheeded_pacing_ = {next_packet_at_,
+                      next_packet_at_ + std::min(kLongestDelay, environment_.transport.idle_timeout / 2),
+                      true};
 }
 
 }  // namespace knul::quic

@@ -39,6 +39,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   if (next_to_send() != nullptr || last_now_ >= stream_credit_due_at_) {
     give_stream_credit();
   }
+  const bool may_send = last_now_ >= next_packet_at_;
   const std::size_t quantum = is_over() ? 0 : ngtcp2_conn_get_send_quantum(conn());
   const std::size_t packet_bytes = environment_.transport.max_udp_payload_bytes;
   std::size_t written_bytes = 0;
@@ -75,6 +76,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     written_bytes += static_cast<std::size_t>(written);
     wants_more = written_bytes >= quantum;
   }
+  note_held_frames(may_send, has_sent_all, written_bytes);
   bytes_sent_ += written_bytes;
   notify_datagram_writable();
   if (written_bytes > 0) {
@@ -97,6 +99,17 @@ bool Connection::is_about_to_send(std::size_t packet_bytes) {
          ngtcp2_conn_get_cwnd_left(conn()) >= packet_bytes;
 }
 
+// Where nothing forbids a packet and none is written, the library has none to send. An acknowledgement that
+// goes alone, as pacing forbids others, may leave behind what its packet asked for.
+void Connection::note_held_frames(bool may_send, bool has_sent_all, std::size_t written_bytes) {
+  if (!may_send) {
+    may_hold_frames_ = may_hold_frames_ || written_bytes > 0;
+  } else if (may_hold_frames_ && has_sent_all) {
+    may_hold_frames_ =
+        is_over() || ngtcp2_conn_get_cwnd_left(conn()) < environment_.transport.max_udp_payload_bytes;
+  }
+}
+
 // Whether an acknowledgement waits for its time, or for something that it can go along with.
 bool Connection::owes_acknowledgement() {
   const AcknowledgesNow now(conn());
@@ -104,6 +117,7 @@ bool Connection::owes_acknowledgement() {
 }
 
 void Connection::run_stream_orders() {
+  may_hold_frames_ = may_hold_frames_ || !stream_orders_.empty();
   for (std::size_t i = 0; i < stream_orders_.size() && !is_over(); ++i) {
     const StreamOrder order = stream_orders_[i];
     const int result = order.kind == StreamOrder::Kind::kReset

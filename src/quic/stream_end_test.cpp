@@ -91,6 +91,7 @@ TEST(StreamEnd, ComesForAThousandStreamsThatTheLibraryNeverClosesAndThenTheConne
   EXPECT_TRUE(pair.server_observer.closed.empty());
 
   reset_unseen_streams(pair, 1);
+  EXPECT_EQ(pair.server_observer.streams_closed.size(), 1'001U);
   EXPECT_EQ(pair.server_observer.closed.size(), 1U);
   ASSERT_EQ(pair.client_observer.closed.size(), 1U);
   const CloseCause& cause = pair.client_observer.closed.front();
