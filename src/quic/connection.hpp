@@ -348,7 +348,7 @@ class Connection final
     bool is_pause;         // `others` is not what the library said
   };
   std::optional<UnheededPacing> unheeded_pacing_;  // until the next call with a time, see pace()
-  bool may_hold_frames_ = false;                   // the library, beside those of streams, see pause()
+  bool may_hold_frames_ = true;                    // the library, beside those of streams, see pause()
   std::uint64_t slow_start_threshold_ = UINT64_MAX;
   base::Instant next_packet_at_{};  // by pacing; acknowledgements go before, too
   base::Instant sleeps_at_;         // unless a packet comes or goes before
