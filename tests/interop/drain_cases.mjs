@@ -43,6 +43,23 @@ export const drain_cases = [
   },
 ];
 
+/**
+ * Why no new connection is made. A worker that has not heard of the drain yet accepts one more, and closes it when it
+ * does.
+ * @param {Client} client @param {Parameters<Client["connect"]>[0]} target @returns {Promise<unknown>}
+ */
+async function refusal(client, target) {
+  for (;;) {
+    let connection;
+    try {
+      connection = await client.connect(target);
+    } catch (error) {
+      return error;
+    }
+    await connection.closed();
+  }
+}
+
 /** @param {Client} client @param {KnulServer} server @param {Random} random */
 async function drain_with_requests_in_flight(client, server, random) {
   const target = target_of(server, kEchoAlpn);
@@ -58,7 +75,7 @@ async function drain_with_requests_in_flight(client, server, random) {
   server.begin_drain();
   // The close of the idle connection shows that the drain has begun.
   await within(idle.closed(), "close of the idle connection", 5000);
-  await assert.rejects(within(client.connect(target), "refusal of a new connection", 5000), is_answered);
+  assert.ok(is_answered(await within(refusal(client, target), "refusal of a new connection", 5000)));
   for (const { stream, rest } of pending) {
     assert.equal(sha256(await exchange(stream, rest)), sha256(rest));
   }
