@@ -94,6 +94,12 @@ class Memory {
 
 class MemoryPackerTest : public ::testing::Test {
  protected:
+  Memory random_memory() {
+    Memory memory({2'000});
+    memory.fill_randomly(random);
+    return memory;
+  }
+
   MemoryPacker packer;
   const std::uint64_t seed = std::random_device{}();
   std::mt19937_64 random{seed};
@@ -306,10 +312,8 @@ TEST_F(MemoryPackerTest, WipesWhatItGivesBack) {
 }
 
 TEST_F(MemoryPackerTest, LearnsNothingFromMemoriesWithNothingInCommon) {
-  Memory one({2'000});
-  Memory other({2'000});
-  one.fill_randomly(random);
-  other.fill_randomly(random);
+  Memory one = random_memory();
+  Memory other = random_memory();
   const PackedMemory of_one = one.pack(packer);
   packer.learn(of_one, other.pack(packer));
   EXPECT_FALSE(packer.knows(of_one));
@@ -324,10 +328,8 @@ TEST_F(MemoryPackerTest, LearnsNothingFromMemoriesWithNothingInCommon) {
 }
 
 TEST_F(MemoryPackerTest, TriesToLearnEverMoreRarely) {
-  Memory one({2'000});
-  Memory other({2'000});
-  one.fill_randomly(random);
-  other.fill_randomly(random);
+  Memory one = random_memory();
+  Memory other = random_memory();
   const PackedMemory of_one = one.pack(packer);
   const PackedMemory of_other = other.pack(packer);
   std::size_t tries = 0;
