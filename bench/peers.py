@@ -2,8 +2,9 @@
 """Measures the knul server beside other QUIC servers, each pair in alternating runs with the same client.
 
 ngtcp2's own server speaks HTTP/3: downloads, handshakes with one small request, memory. Deno's built-in QUIC runs the
-protocol perf (bench/deno/builtin_server.ts): transfers, requests, handshakes, memory. Servers are on CPU 0, clients on CPU 1, one worker; a ratio is
-ours divided by the peer's. Prints a table for each peer and writes build/bench-peers.json.
+protocol perf (bench/deno/builtin_server.ts): transfers, requests, handshakes, memory. Servers are on CPU 0, clients
+on CPU 1, one worker; a ratio is ours divided by the peer's. Prints a table for each peer and writes
+build/bench-peers.json.
     bench/peers.py [--runs 5] [--bin build/release] [--quick] [--only ngtcp2,deno]
 """
 import json

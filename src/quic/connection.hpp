@@ -347,12 +347,12 @@ class Connection final
     base::Instant others;  // the library's other timers
     bool is_pause;         // `others` is not what the library said
   };
-  std::optional<UnheededPacing> unheeded_pacing_;  // until the next call with a time, see pace()
-  bool may_hold_frames_ = true;                    // the library, beside those of streams, see pause()
-  std::uint64_t slow_start_threshold_ = UINT64_MAX;
-  base::Instant next_packet_at_{};  // by pacing; acknowledgements go before, too
-  base::Instant sleeps_at_;         // unless a packet comes or goes before
-  base::Instant asleep_until_;      // of the library's timers
+  std::optional<UnheededPacing> unheeded_pacing_;    // until the next call with a time, see pace()
+  bool may_hold_frames_ = true;                      // the library, beside those of streams, see pause()
+  std::uint64_t slow_start_threshold_ = UINT64_MAX;  // bytes, as pause() last saw it
+  base::Instant next_packet_at_{};                   // by pacing; acknowledgements go before, too
+  base::Instant sleeps_at_;                          // unless a packet comes or goes before
+  base::Instant asleep_until_;                       // of the library's timers
   TransportState asleep_state_;
   base::Instant turn_{};
   unsigned turn_packets_ = 0;
