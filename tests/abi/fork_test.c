@@ -44,7 +44,8 @@ static int status_of_child(void (*child_ends)(int)) {
   fflush(NULL);
   const pid_t child = fork();
   if (child == 0) {
-    alarm(20); /* a child that hangs ends by SIGALRM */
+    alarm(20);          /* a child that hangs ends by SIGALRM */
+    check_failures = 0; /* the parent's are the parent's */
     use_everything();
     child_ends(check_failures == 0 ? 0 : 1);
   }
@@ -59,6 +60,10 @@ static void a_child_finds_the_library_inert_and_exits_well(void) {
   CHECK_EQUAL(krepis_quic_get_stats(handle).error_code, KREPIS_SUCCESS);
 }
 
+/* The C library's malloc can be used in a child that was forked while another thread was in it. The one of
+ * the sanitizers of Debian 12's compilers cannot: fork() does not take its locks, and the child waits for
+ * ever. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static atomic_bool is_over;
 
 static void* call_all_the_time(void* unused) {
@@ -85,6 +90,7 @@ static void forks_in_the_middle_of_calls_harm_neither_side(void) {
     pthread_join(callers[i], NULL);
   }
 }
+#endif
 
 static void the_parent_can_stop_while_a_child_lives_and_use_the_port_again(void) {
   int to_child[2];
@@ -135,7 +141,9 @@ int main(void) {
   RUN(a_child_forked_before_the_first_use_is_a_host_of_its_own);
   handle = start_server();
   RUN(a_child_finds_the_library_inert_and_exits_well);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   RUN(forks_in_the_middle_of_calls_harm_neither_side);
+#endif
   RUN(the_parent_can_stop_while_a_child_lives_and_use_the_port_again);
   CHECK_EQUAL(krepis_quic_stop(handle).error_code, KREPIS_SUCCESS);
   return check_summary();
