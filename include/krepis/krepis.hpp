@@ -288,6 +288,7 @@ struct ConnectionOptions {
   std::uint64_t max_window_bytes = 24 << 20;                // limit of window auto-tuning, connection
   std::uint64_t max_stream_window_bytes = 16 << 20;         // limit of window auto-tuning, stream
   std::uint64_t stream_send_buffer_bytes = 1 << 20;         // unacknowledged and unsent bytes per stream
+  std::uint64_t max_stream_send_buffer_bytes = 16 << 20;    // the same, grown to twice what the path holds
   std::uint64_t connection_send_buffer_bytes = 16 << 20;    // per connection
   std::uint64_t datagram_queue = 256;  // unsent datagrams per connection; 0: no datagrams
 
@@ -441,6 +442,7 @@ struct ClientOptions : ConnectionOptions {
     max_window_bytes = 64 << 20;
     max_stream_window_bytes = 32 << 20;
     stream_send_buffer_bytes = 4 << 20;
+    max_stream_send_buffer_bytes = 32 << 20;
     connection_send_buffer_bytes = 64 << 20;
   }
 

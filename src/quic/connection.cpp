@@ -165,6 +165,9 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
     return;
   }
   note_activity();
+  if (!waiting_for_room_.empty()) {
+    note_path_capacity();
+  }
   bytes_received_ += datagram.payload.size();
   environment_.counters.packets_received.add();
   const ngtcp2_path path = to_ngtcp2(datagram.path);

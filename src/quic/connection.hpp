@@ -196,7 +196,8 @@ class Connection final
   std::size_t write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin);
   std::size_t write_shared(Stream& stream, std::shared_ptr<const void> owner,
                            std::span<const std::uint8_t> bytes, bool is_fin);
-  [[nodiscard]] std::size_t writable_bytes(const Stream& stream) const;
+  // What a write of `wanted_bytes` would take of them; exact only when that is less.
+  [[nodiscard]] std::size_t writable_bytes(const Stream& stream, std::size_t wanted_bytes = SIZE_MAX) const;
   void consume(Stream& stream, std::uint64_t bytes);
   void reset_stream(Stream& stream, std::uint64_t code);
   void stop_sending(Stream& stream, std::uint64_t code);
@@ -303,6 +304,8 @@ class Connection final
   StreamQueue& queue_of(const Stream& stream) { return send_queues_[stream.urgency]; }
   void enqueue(Stream& stream);
   void accept_fin(Stream& stream, bool is_fin, bool is_all_taken);
+  void note_path_capacity();
+  [[nodiscard]] std::uint64_t stream_send_limit(std::uint64_t wanted_bytes) const;
   void note_buffered(Stream& stream, std::size_t bytes);
   void release_buffered(std::size_t bytes);
   void handle_stop_sending(const StopSending& frame);
@@ -369,6 +372,7 @@ class Connection final
   std::array<StreamQueue, Stream::kUrgencies> send_queues_;
   DatagramQueue datagrams_;
   ReceiveWindow window_;
+  std::uint64_t path_capacity_bytes_ = 0;  // the most that note_path_capacity() has found
   std::uint64_t buffered_bytes_ = 0;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;

@@ -77,7 +77,32 @@ Stream* Connection::find_stream(std::int64_t id) {
   return found == streams_.end() ? nullptr : found->second.get();
 }
 
-std::size_t Connection::writable_bytes(const Stream& stream) const {
+// Before an acknowledgement is read, when the most is on its way. The part of the round trip that is spent in
+// queues is left out: to send more ahead would make only them longer.
+void Connection::note_path_capacity() {
+  const TransportState state = transport_state();
+  if (state.smoothed_rtt > base::Duration::zero()) {
+    const double bytes = static_cast<double>(state.in_flight_bytes) *
+                         static_cast<double>(state.min_rtt.count()) /
+                         static_cast<double>(state.smoothed_rtt.count());
+    path_capacity_bytes_ = std::max(path_capacity_bytes_, static_cast<std::uint64_t>(bytes));
+  }
+}
+
+// Twice what the path holds, so that it is full while one round trip's acknowledgements are awaited. The
+// congestion window alone says less: on a path that loses nothing it has no end.
+std::uint64_t Connection::stream_send_limit(std::uint64_t wanted_bytes) const {
+  const TransportOptions& options = environment_.transport;
+  const std::uint64_t least = options.stream_send_buffer_bytes;
+  const std::uint64_t most =
+      std::min<std::uint64_t>(options.max_stream_send_buffer_bytes, 2 * path_capacity_bytes_);
+  if (wanted_bytes <= least || most <= least) {
+    return least;
+  }
+  return std::clamp(2 * transport_state().congestion_window_bytes, least, most);
+}
+
+std::size_t Connection::writable_bytes(const Stream& stream, std::size_t wanted_bytes) const {
   const bool can_send = is_bidirectional(stream.id) || is_opened_by_server(stream.id) == is_server_;
   if (is_over() || !can_send || stream.is_send_over || stream.is_fin_queued || stream.is_closed_below) {
     return 0;
@@ -85,13 +110,15 @@ std::size_t Connection::writable_bytes(const Stream& stream) const {
   const auto left = [](std::uint64_t limit, std::uint64_t used) {
     return static_cast<std::size_t>(limit > used ? limit - used : 0);
   };
-  return std::min({left(environment_.transport.stream_send_buffer_bytes, stream.send.size()),
+  const std::uint64_t limit = stream_send_limit(
+      wanted_bytes > SIZE_MAX - stream.send.size() ? SIZE_MAX : stream.send.size() + wanted_bytes);
+  return std::min({left(limit, stream.send.size()),
                    left(environment_.transport.connection_send_buffer_bytes, buffered_bytes_),
                    left(environment_.send_budget.limit_bytes, environment_.send_budget.used_bytes)});
 }
 
 std::size_t Connection::write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
-  const std::size_t taken = std::min(bytes.size(), writable_bytes(stream));
+  const std::size_t taken = std::min(bytes.size(), writable_bytes(stream, bytes.size()));
   stream.send.append_copy(bytes.first(taken));
   note_buffered(stream, taken);
   accept_fin(stream, is_fin, taken == bytes.size());
@@ -100,7 +127,7 @@ std::size_t Connection::write_copy(Stream& stream, std::span<const std::uint8_t>
 
 std::size_t Connection::write_shared(Stream& stream, std::shared_ptr<const void> owner,
                                      std::span<const std::uint8_t> bytes, bool is_fin) {
-  const std::size_t taken = std::min(bytes.size(), writable_bytes(stream));
+  const std::size_t taken = std::min(bytes.size(), writable_bytes(stream, bytes.size()));
   stream.send.append_shared(std::move(owner), bytes.first(taken));
   note_buffered(stream, taken);
   accept_fin(stream, is_fin, taken == bytes.size());

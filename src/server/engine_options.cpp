@@ -37,6 +37,7 @@ quic::TransportOptions transport_options(const krepis::ConnectionOptions& option
   transport.max_window_bytes = options.max_window_bytes;
   transport.max_stream_window_bytes = options.max_stream_window_bytes;
   transport.stream_send_buffer_bytes = options.stream_send_buffer_bytes;
+  transport.max_stream_send_buffer_bytes = options.max_stream_send_buffer_bytes;
   transport.connection_send_buffer_bytes = options.connection_send_buffer_bytes;
   transport.datagram_queue = options.datagram_queue;
   transport.congestion_control = congestion_control(options.congestion_control);

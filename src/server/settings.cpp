@@ -52,7 +52,8 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"max_window_bytes", &ServerOptions::max_window_bytes, "How far a connection's receive window may grow; unread data of a connection takes at most this much memory.", "bytes", kKiB, 4 * kGiB},
     {"max_stream_window_bytes", &ServerOptions::max_stream_window_bytes, "How far a stream's receive window may grow.", "bytes", kKiB, 4 * kGiB},
     {"server_receive_window_bytes", &ServerOptions::server_receive_window_bytes, "How far the receive windows of all connections together may grow beyond their initial ones, split evenly over the workers.", "bytes", 0, 1'024 * kGiB},
-    {"stream_send_buffer_bytes", &ServerOptions::stream_send_buffer_bytes, "Unsent and unacknowledged data of a stream; a fast long path needs its bandwidth times its round trip.", "bytes", kKiB, 4 * kGiB},
+    {"stream_send_buffer_bytes", &ServerOptions::stream_send_buffer_bytes, "Unsent and unacknowledged data of a stream, until its buffer grows with the path.", "bytes", kKiB, 4 * kGiB},
+    {"max_stream_send_buffer_bytes", &ServerOptions::max_stream_send_buffer_bytes, "How far a stream's send buffer may grow, to twice what the path holds (its bandwidth times its round trip).", "bytes", kKiB, 4 * kGiB},
     {"connection_send_buffer_bytes", &ServerOptions::connection_send_buffer_bytes, "Unsent and unacknowledged data of all streams of a connection.", "bytes", kKiB, 4 * kGiB},
     {"server_send_buffer_bytes", &ServerOptions::server_send_buffer_bytes, "The same of all connections, split evenly over the workers.", "bytes", 64 * kKiB, 1'024 * kGiB},
     {"datagram_queue", &ServerOptions::datagram_queue, "Unsent datagrams (RFC 9221) of a connection; 0 means no datagrams.", "datagrams", 0, 65'536},
@@ -148,14 +149,21 @@ base::Status check_value(const Setting& setting, const T& value) {
   }
 }
 
-base::Status check_window(std::string_view max_name, std::uint64_t max, std::string_view initial_name,
-                          std::uint64_t initial) {
-  if (max < initial) {
-    return wrong(max_name, std::to_string(max),
-                 "at least " + std::string(initial_name) + " (" + std::to_string(initial) + ")");
-  }
-  return {};
-}
+// What may grow, from what it is at first to the most.
+struct Growth {
+  std::string_view first_name;
+  std::uint64_t ServerOptions::*first;
+  std::string_view most_name;
+  std::uint64_t ServerOptions::*most;
+};
+constexpr auto kGrowths = std::to_array<Growth>({
+    {"initial_max_data_bytes", &ServerOptions::initial_max_data_bytes, "max_window_bytes",
+     &ServerOptions::max_window_bytes},
+    {"initial_max_stream_data_bytes", &ServerOptions::initial_max_stream_data_bytes,
+     "max_stream_window_bytes", &ServerOptions::max_stream_window_bytes},
+    {"stream_send_buffer_bytes", &ServerOptions::stream_send_buffer_bytes, "max_stream_send_buffer_bytes",
+     &ServerOptions::max_stream_send_buffer_bytes},
+});
 
 base::Status check_together(const ServerOptions& options) {
   if (!base::SocketAddress::parse(options.host, options.port)) {
@@ -164,13 +172,14 @@ base::Status check_together(const ServerOptions& options) {
   if (options.packet_protection == "ipsec_mb" && quic::ipsec_mb() == nullptr) {
     return wrong("packet_protection", "\"ipsec_mb\"", "\"auto\" or \"gnutls\" with this build and processor");
   }
-  if (auto status = check_window("max_window_bytes", options.max_window_bytes, "initial_max_data_bytes",
-                                 options.initial_max_data_bytes);
-      !status) {
-    return status;
+  for (const Growth& growth : kGrowths) {
+    if (options.*growth.most < options.*growth.first) {
+      return wrong(
+          growth.most_name, std::to_string(options.*growth.most),
+          "at least " + std::string(growth.first_name) + " (" + std::to_string(options.*growth.first) + ")");
+    }
   }
-  return check_window("max_stream_window_bytes", options.max_stream_window_bytes,
-                      "initial_max_stream_data_bytes", options.initial_max_stream_data_bytes);
+  return {};
 }
 
 base::Status check_service(const ParsedSettings& parsed) {

@@ -42,13 +42,17 @@ void put(ServerOptions& options, const Setting& setting, std::uint64_t value) {
       setting.place);
 }
 
-// Windows are checked against each other, so both ends of a pair move together.
+// What may grow is checked against how far, so both ends of a pair move together.
 ServerOptions with(const Setting& setting, std::uint64_t value) {
   ServerOptions options = valid();
   const bool is_maximum = setting.name.starts_with("max_") && setting.name.ends_with("window_bytes");
   if (is_maximum || setting.name.starts_with("initial_max")) {
     options.initial_max_data_bytes = options.initial_max_stream_data_bytes = setting.min;
     options.max_window_bytes = options.max_stream_window_bytes = setting.max;
+  }
+  if (setting.name.ends_with("stream_send_buffer_bytes")) {
+    options.stream_send_buffer_bytes = setting.min;
+    options.max_stream_send_buffer_bytes = setting.max;
   }
   put(options, setting, value);
   return options;
@@ -151,13 +155,26 @@ TEST(Settings, RefuseAlpnListsThatTlsCannotCarry) {
   }
 }
 
-TEST(Settings, RefuseAWindowLimitBelowTheInitialWindow) {
-  ServerOptions options = valid();
-  options.initial_max_data_bytes = options.max_window_bytes + 1;
-  const auto status = validate(options);
-  ASSERT_FALSE(status);
-  EXPECT_THAT(status.error().message,
-              AllOf(HasSubstr("max_window_bytes"), HasSubstr("initial_max_data_bytes")));
+TEST(Settings, RefuseALimitOfGrowthBelowWhatItBeginsWith) {
+  struct Pair {
+    const char* first_name;
+    std::uint64_t ServerOptions::*first;
+    const char* most_name;
+    std::uint64_t ServerOptions::*most;
+  };
+  for (const Pair& pair :
+       {Pair{"initial_max_data_bytes", &ServerOptions::initial_max_data_bytes, "max_window_bytes",
+             &ServerOptions::max_window_bytes},
+        Pair{"initial_max_stream_data_bytes", &ServerOptions::initial_max_stream_data_bytes,
+             "max_stream_window_bytes", &ServerOptions::max_stream_window_bytes},
+        Pair{"stream_send_buffer_bytes", &ServerOptions::stream_send_buffer_bytes,
+             "max_stream_send_buffer_bytes", &ServerOptions::max_stream_send_buffer_bytes}}) {
+    ServerOptions options = valid();
+    options.*pair.first = options.*pair.most + 1;
+    const auto status = validate(options);
+    ASSERT_FALSE(status) << pair.most_name;
+    EXPECT_THAT(status.error().message, AllOf(HasSubstr(pair.most_name), HasSubstr(pair.first_name)));
+  }
 }
 
 }  // namespace

@@ -9,16 +9,9 @@ constexpr std::uint64_t kRate = 1'000'000'000;
 constexpr base::Duration kRoundTrip = 100ms;
 constexpr std::uint64_t kPathBytes = kRate / 8 / 10;  // in flight when the path is full
 
-// More than twice the path, so that the sender's memory is not what holds it back.
-void enlarge_send_buffers(quic::EndpointOptions& options) {
-  options.transport.stream_send_buffer_bytes = 64 << 20;
-  options.transport.connection_send_buffer_bytes = 64 << 20;
-}
-
 // 1 Gbit/s, 100 ms, a queue as long as the path.
 ClientSetup long_path() {
   ClientSetup setup;
-  setup.change = &enlarge_send_buffers;
   setup.up.delay = setup.down.delay = kRoundTrip / 2;
   setup.up.rate_bits_per_second = setup.down.rate_bits_per_second = kRate;
   setup.up.queue_bytes = setup.down.queue_bytes = kPathBytes;
@@ -48,14 +41,58 @@ TEST(LongPath, IsFilledUpwards) {
 
 TEST(LongPath, IsFilledDownwards) {
   for_each_seed(1, [](std::uint64_t seed) {
-    World world(seed, {.change = [](quic::EndpointOptions& options) {
-                  options.transport.stream_send_buffer_bytes = 64 << 20;
-                  options.transport.connection_send_buffer_bytes = 64 << 20;
-                }});
+    World world(seed);
     ClientHost& client = world.add_client(long_path());
     const ConnectionRecord& record = client.connect({{.answer_bytes = 1'000 * kMegabyte}});
     const auto received = [&] { return record.requests[0].received; };
     EXPECT_GT(share_of_the_path(world, received), 0.8);
+  });
+}
+
+// The most that a server has in its send buffers while one client downloads for `time`.
+std::uint64_t most_buffered(World& world, ClientSetup path, base::Duration time) {
+  world.add_client(std::move(path)).connect({{.answer_bytes = 1'000 * kMegabyte}});
+  std::uint64_t most = 0;
+  const auto look = [&] {
+    most = std::max(most, world.server.sum(&stats::WorkerCounters::send_buffer_bytes));
+    return false;
+  };
+  EXPECT_FALSE(world.run_until(look, time));
+  return most;
+}
+
+TEST(LongPath, MakesAStreamsSendBufferGrowToItsLimit) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    World world(seed, {.change = [](quic::EndpointOptions& options) {
+                  options.transport.max_stream_send_buffer_bytes = 5 << 20;
+                }});
+    EXPECT_EQ(most_buffered(world, long_path(), 2s), 5U << 20);
+  });
+}
+
+TEST(LongPath, LeavesAStreamsSendBufferThatMayNotGrow) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    World world(seed, {.change = [](quic::EndpointOptions& options) {
+                  options.transport.max_stream_send_buffer_bytes = 1 << 20;
+                }});
+    EXPECT_EQ(most_buffered(world, long_path(), 2s), 1U << 20);
+  });
+}
+
+// 20 Mbit/s and 20 ms hold 50,000 bytes; what stands in the queue, 4 MB of it, needs no memory of the
+// sender's.
+TEST(LongPath, IsNotAShortOneWithAQueue) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    World world(seed, {.change = [](quic::EndpointOptions& options) {
+                  options.transport.stream_send_buffer_bytes = 64 << 10;
+                }});
+    ClientSetup path;
+    path.up.delay = path.down.delay = 10ms;
+    path.up.rate_bits_per_second = path.down.rate_bits_per_second = 20'000'000;
+    path.up.queue_bytes = path.down.queue_bytes = 4'000'000;
+    const std::uint64_t most = most_buffered(world, std::move(path), 20s);
+    EXPECT_GE(most, 64U << 10);
+    EXPECT_LT(most, 500'000U);
   });
 }
 
