@@ -305,7 +305,7 @@ class Connection final
   void enqueue(Stream& stream);
   void accept_fin(Stream& stream, bool is_fin, bool is_all_taken);
   void note_path_capacity();
-  [[nodiscard]] std::uint64_t stream_send_limit(std::uint64_t wanted_bytes) const;
+  [[nodiscard]] std::uint64_t grown_stream_limit() const;
   void note_buffered(Stream& stream, std::size_t bytes);
   void release_buffered(std::size_t bytes);
   void handle_stop_sending(const StopSending& frame);
@@ -372,7 +372,7 @@ class Connection final
   std::array<StreamQueue, Stream::kUrgencies> send_queues_;
   DatagramQueue datagrams_;
   ReceiveWindow window_;
-  std::uint64_t path_capacity_bytes_ = 0;  // the most that note_path_capacity() has found
+  std::uint64_t path_capacity_bytes_ = 0;  // the most that note_path_capacity() has found on this path
   std::uint64_t buffered_bytes_ = 0;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;

@@ -261,6 +261,7 @@ struct ConnectionCallbacks {
     // A path that was only probed is not used yet.
     if (ngtcp2_path_eq(path, ngtcp2_conn_get_path(conn)) != 0) {
       connection.path_ = from_ngtcp2(*path);
+      connection.path_capacity_bytes_ = 0;
     }
     return 0;
   }

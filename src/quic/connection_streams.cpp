@@ -91,15 +91,9 @@ void Connection::note_path_capacity() {
 
 // Twice what the path holds, so that it is full while one round trip's acknowledgements are awaited. The
 // congestion window alone says less: on a path that loses nothing it has no end.
-std::uint64_t Connection::stream_send_limit(std::uint64_t wanted_bytes) const {
-  const TransportOptions& options = environment_.transport;
-  const std::uint64_t least = options.stream_send_buffer_bytes;
-  const std::uint64_t most =
-      std::min<std::uint64_t>(options.max_stream_send_buffer_bytes, 2 * path_capacity_bytes_);
-  if (wanted_bytes <= least || most <= least) {
-    return least;
-  }
-  return std::clamp(2 * transport_state().congestion_window_bytes, least, most);
+std::uint64_t Connection::grown_stream_limit() const {
+  return std::min({environment_.transport.max_stream_send_buffer_bytes, 2 * path_capacity_bytes_,
+                   2 * transport_state().congestion_window_bytes});
 }
 
 std::size_t Connection::writable_bytes(const Stream& stream, std::size_t wanted_bytes) const {
@@ -107,14 +101,19 @@ std::size_t Connection::writable_bytes(const Stream& stream, std::size_t wanted_
   if (is_over() || !can_send || stream.is_send_over || stream.is_fin_queued || stream.is_closed_below) {
     return 0;
   }
-  const auto left = [](std::uint64_t limit, std::uint64_t used) {
-    return static_cast<std::size_t>(limit > used ? limit - used : 0);
-  };
-  const std::uint64_t limit = stream_send_limit(
-      wanted_bytes > SIZE_MAX - stream.send.size() ? SIZE_MAX : stream.send.size() + wanted_bytes);
-  return std::min({left(limit, stream.send.size()),
-                   left(environment_.transport.connection_send_buffer_bytes, buffered_bytes_),
-                   left(environment_.send_budget.limit_bytes, environment_.send_budget.used_bytes)});
+  const auto left = [](std::uint64_t limit, std::uint64_t used) { return limit > used ? limit - used : 0; };
+  const TransportOptions& options = environment_.transport;
+  const SendBudget& budget = environment_.send_budget;
+  std::uint64_t room = left(options.stream_send_buffer_bytes, stream.send.size());
+  if (wanted_bytes > room && room < left(options.max_stream_send_buffer_bytes, stream.send.size())) {
+    // A quarter of the connection's memory and half of the server's are for what streams have at first, so
+    // that those that have grown leave room to those that begin.
+    room = std::max(room, std::min({left(grown_stream_limit(), stream.send.size()),
+                                    left(options.connection_send_buffer_bytes / 4 * 3, buffered_bytes_),
+                                    left(budget.limit_bytes / 2, budget.used_bytes)}));
+  }
+  return std::min({room, left(options.connection_send_buffer_bytes, buffered_bytes_),
+                   left(budget.limit_bytes, budget.used_bytes)});
 }
 
 std::size_t Connection::write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
@@ -175,6 +174,7 @@ void Connection::notify_writable() {
   const std::uint64_t enough = std::max<std::uint64_t>(1, smallest / 4);
   told_of_room_.clear();
   told_of_room_.swap(waiting_for_room_);
+  std::size_t kept = 0;
   for (std::size_t i = 0; i < told_of_room_.size(); ++i) {
     const std::int64_t id = told_of_room_[i];
     Stream* stream = find_stream(id);
@@ -182,12 +182,16 @@ void Connection::notify_writable() {
       continue;
     }
     if (writable_bytes(*stream) < enough) {
-      waiting_for_room_.push_back(id);
+      told_of_room_[kept++] = id;
       continue;
     }
     stream->wants_writable = false;
     environment_.observer.on_stream_writable(*this, *stream);
   }
+  // Who found none comes before who was told and wants more, or one stream could take all room for ever.
+  told_of_room_.resize(kept);
+  told_of_room_.insert(told_of_room_.end(), waiting_for_room_.begin(), waiting_for_room_.end());
+  told_of_room_.swap(waiting_for_room_);
 }
 
 void Connection::schedule() {

@@ -19,9 +19,9 @@ struct TransportOptions {
   std::uint64_t initial_max_stream_data_bytes = 256 << 10;
   std::uint64_t max_window_bytes = 24 << 20;         // limit of auto-tuning, connection
   std::uint64_t max_stream_window_bytes = 16 << 20;  // limit of auto-tuning, stream
-  std::size_t stream_send_buffer_bytes = 1 << 20;
-  std::size_t max_stream_send_buffer_bytes = 16 << 20;  // limit of its growth with the path
-  std::size_t connection_send_buffer_bytes = 16 << 20;
+  std::uint64_t stream_send_buffer_bytes = 1 << 20;
+  std::uint64_t max_stream_send_buffer_bytes = 16 << 20;  // limit of its growth with the path
+  std::uint64_t connection_send_buffer_bytes = 16 << 20;
   std::size_t datagram_queue = 256;  // unsent datagrams; 0: datagrams are not offered
   CongestionControl congestion_control = CongestionControl::kCubic;
   std::size_t max_udp_payload_bytes = 1'452;

@@ -70,6 +70,13 @@ TEST(LongPath, MakesAStreamsSendBufferGrowToItsLimit) {
   });
 }
 
+TEST(LongPath, MakesAStreamsSendBufferGrowToThreeQuartersOfItsConnections) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    World world(seed);
+    EXPECT_EQ(most_buffered(world, long_path(), 2s), 12U << 20);
+  });
+}
+
 TEST(LongPath, LeavesAStreamsSendBufferThatMayNotGrow) {
   for_each_seed(1, [](std::uint64_t seed) {
     World world(seed, {.change = [](quic::EndpointOptions& options) {
@@ -93,6 +100,79 @@ TEST(LongPath, IsNotAShortOneWithAQueue) {
     const std::uint64_t most = most_buffered(world, std::move(path), 20s);
     EXPECT_GE(most, 64U << 10);
     EXPECT_LT(most, 500'000U);
+  });
+}
+
+// A request is answered beside `bulk` downloads that began before it, on their connection or on one of its
+// own.
+void expect_room_beside(World& world, std::size_t bulk, bool is_on_their_connection) {
+  constexpr Request kLater = {.answer_bytes = 300'000};
+  ClientHost& client = world.add_client(long_path());
+  ConnectionRecord& record =
+      client.connect(std::vector<Request>(bulk, Request{.answer_bytes = 1'000 * kMegabyte}));
+  record.requests.reserve(bulk + 1);
+  world.network.run_for(2500ms);
+  ConnectionRecord* other = &record;
+  if (is_on_their_connection) {
+    client.request(record, kLater);
+  } else {
+    other = &world.add_client(long_path()).connect({kLater});
+  }
+  EXPECT_TRUE(world.run_until([&] { return other->requests.back().is_complete; }, 4s))
+      << other->requests.back().received << " bytes of the answer, " << record.requests[0].received
+      << " of the first download";
+}
+
+TEST(LongPath, LeavesRoomToAStreamThatBeginsBesideOneThatHasGrown) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    World world(seed);
+    expect_room_beside(world, 1, true);
+  });
+}
+
+// They fill the connection's memory without growing.
+TEST(LongPath, LeavesRoomToAStreamThatBeginsBesideManyThatAreFull) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    World world(seed);
+    expect_room_beside(world, 26, true);
+  });
+}
+
+TEST(LongPath, LeavesRoomToAConnectionThatBeginsBesideOneThatHasGrown) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    World world(seed,
+                {.change = [](quic::EndpointOptions& options) { options.send_buffer_bytes = 8 << 20; }});
+    expect_room_beside(world, 1, false);
+  });
+}
+
+// A download's send buffer has grown when `change` leaves 20 Mbit/s and 100 ms, which hold 250,000 bytes.
+void expect_to_shrink_after(std::uint64_t seed, const std::function<void(ClientHost&)>& change) {
+  World world(seed);
+  ClientHost& client = world.add_client(long_path());
+  client.connect({{.answer_bytes = 1'000 * kMegabyte}});
+  const auto buffered = [&] { return world.server.sum(&stats::WorkerCounters::send_buffer_bytes); };
+  world.network.run_for(1500ms);
+  EXPECT_GT(buffered(), 10U << 20);
+  client.line().down.options().rate_bits_per_second = 20'000'000;
+  change(client);
+  EXPECT_TRUE(world.run_until([&] { return buffered() <= 2U << 20; }, 30s)) << buffered();
+  EXPECT_FALSE(world.run_until([&] { return buffered() > 2U << 20; }, 20s)) << buffered();
+}
+
+TEST(LongPath, IsForgottenWhenThePathChanges) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    expect_to_shrink_after(seed, [](ClientHost& client) {
+      client.line().down.options().queue_bytes = 4'000'000;  // all of it in flight, unlike the path
+      client.rebind_address();
+    });
+  });
+}
+
+TEST(LongPath, IsForgottenWhenItGetsNarrow) {
+  for_each_seed(1, [](std::uint64_t seed) {
+    expect_to_shrink_after(seed,
+                           [](ClientHost& client) { client.line().down.options().queue_bytes = 100'000; });
   });
 }
 
