@@ -305,7 +305,9 @@ class Connection final
   void enqueue(Stream& stream);
   void accept_fin(Stream& stream, bool is_fin, bool is_all_taken);
   void note_path_capacity();
-  [[nodiscard]] std::uint64_t grown_stream_limit() const;
+  [[nodiscard]] std::uint64_t grown_stream_limit() const;  // 0: not grown
+  [[nodiscard]] std::uint64_t room_worth_telling() const;
+  void note_short_budget();
   void note_buffered(Stream& stream, std::size_t bytes);
   void release_buffered(std::size_t bytes);
   void handle_stop_sending(const StopSending& frame);

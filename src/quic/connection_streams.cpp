@@ -92,6 +92,9 @@ void Connection::note_path_capacity() {
 // Twice what the path holds, so that it is full while one round trip's acknowledgements are awaited. The
 // congestion window alone says less: on a path that loses nothing it has no end.
 std::uint64_t Connection::grown_stream_limit() const {
+  if (2 * path_capacity_bytes_ <= environment_.transport.stream_send_buffer_bytes) {
+    return 0;
+  }
   return std::min({environment_.transport.max_stream_send_buffer_bytes, 2 * path_capacity_bytes_,
                    2 * transport_state().congestion_window_bytes});
 }
@@ -151,7 +154,7 @@ void Connection::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
     if (!stream.wants_writable && !stream.is_send_over && !stream.is_closed_below) {
       stream.wants_writable = true;
       waiting_for_room_.push_back(stream.id);
-      environment_.send_budget.has_waiting = true;
+      note_short_budget();
     }
     return;
   }
@@ -162,16 +165,29 @@ void Connection::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
   }
 }
 
+// Room worth a wake-up: a quarter of the smallest buffer, so that a full one is not refilled packet by
+// packet.
+std::uint64_t Connection::room_worth_telling() const {
+  const TransportOptions& options = environment_.transport;
+  const std::uint64_t smallest =
+      std::min({options.stream_send_buffer_bytes, options.connection_send_buffer_bytes,
+                environment_.send_budget.limit_bytes});
+  return std::max<std::uint64_t>(1, smallest / 4);
+}
+
+// The endpoint wakes all connections' streams for it, so only where it is what they wait for.
+void Connection::note_short_budget() {
+  SendBudget& budget = environment_.send_budget;
+  if (budget.used_bytes + room_worth_telling() > budget.limit_bytes) {
+    budget.has_waiting = true;
+  }
+}
+
 void Connection::notify_writable() {
   if (waiting_for_room_.empty() || is_over()) {
     return;
   }
-  // Room worth a wake-up: a quarter of the smallest buffer, so that a full one is not refilled packet by
-  // packet.
-  const std::uint64_t smallest = std::min<std::uint64_t>({environment_.transport.stream_send_buffer_bytes,
-                                                          environment_.transport.connection_send_buffer_bytes,
-                                                          environment_.send_budget.limit_bytes});
-  const std::uint64_t enough = std::max<std::uint64_t>(1, smallest / 4);
+  const std::uint64_t enough = room_worth_telling();
   told_of_room_.clear();
   told_of_room_.swap(waiting_for_room_);
   std::size_t kept = 0;
@@ -183,6 +199,7 @@ void Connection::notify_writable() {
     }
     if (writable_bytes(*stream) < enough) {
       told_of_room_[kept++] = id;
+      note_short_budget();
       continue;
     }
     stream->wants_writable = false;

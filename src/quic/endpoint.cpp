@@ -191,6 +191,7 @@ void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
     const bool wants_more = !connection.is_over() && connection.write(batch, now);
     if (connection.is_over()) {
       retire(connection, now);
+      wake_budget_waiters();
       continue;
     }
     if (wants_more && !connection.is_linked()) {
