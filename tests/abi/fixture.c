@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,18 +43,34 @@ FfiQuicConfig config_for(uint16_t port) {
                          .key_path = text_buffer(fixture_files.key_path)};
 }
 
-uint16_t free_port(void) {
-  /* Below the range that the kernel hands out for port 0, so that no test that runs beside this one gets the
-   * port between this call, a stop and a start again. */
-  enum { kLowest = 10000, kCount = 22000, kTries = 1000 };
-  static unsigned next;
-  if (next == 0) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    next = (unsigned)getpid() * 7919u + (unsigned)now.tv_nsec;
+/* Below what the kernel hands out for port 0, so that nothing which runs beside this test gets a port between
+ * free_port(), a stop and a start again. */
+enum { kLowestPort = 10000, kPortRanges = 44, kPortsOfARange = 500 };
+
+/* The lowest port of a range that no other of these programs uses while this one, or a child of it, runs: its
+ * name is an abstract socket's, which the kernel takes back. */
+static unsigned own_port_range(void) {
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  REQUIRE(fd >= 0);
+  for (unsigned i = 0; i < kPortRanges; ++i) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "knul-test-ports-%u", i);
+    if (bind(fd, (const struct sockaddr*)&name, sizeof name) == 0) {
+      return kLowestPort + i * kPortsOfARange; /* fd stays open */
+    }
   }
-  for (int i = 0; i < kTries; ++i, ++next) {
-    const uint16_t port = (uint16_t)(kLowest + next % kCount);
+  fprintf(stderr, "all %d ranges of ports are in use\n", kPortRanges);
+  exit(1);
+}
+
+uint16_t free_port(void) {
+  static unsigned lowest;
+  static unsigned next;
+  if (lowest == 0) {
+    lowest = own_port_range();
+  }
+  for (int i = 0; i < kPortsOfARange; ++i, ++next) {
+    const uint16_t port = (uint16_t)(lowest + next % kPortsOfARange);
     const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     const struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -65,7 +82,7 @@ uint16_t free_port(void) {
       return port;
     }
   }
-  fprintf(stderr, "no free port from %d to %d\n", kLowest, kLowest + kCount - 1);
+  fprintf(stderr, "no free port from %u to %u\n", lowest, lowest + kPortsOfARange - 1);
   exit(1);
 }
 

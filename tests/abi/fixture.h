@@ -16,7 +16,8 @@ extern char fixture_folder[256];
 FfiBuffer text_buffer(const char* text);
 /* 127.0.0.1, 100 streams, 30 s, the certificate of the fixture. */
 FfiQuicConfig config_for(uint16_t port);
-/* A UDP port of 127.0.0.1 that was free a moment ago. */
+/* A UDP port of 127.0.0.1 that was free a moment ago, and that no other of these programs takes. Thread: one.
+ */
 uint16_t free_port(void);
 
 /* The handle in a start's result. */
