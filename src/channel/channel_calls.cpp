@@ -1,6 +1,5 @@
 // What the program asks of streams and connections: checked and queued here, done by the worker.
 #include <algorithm>
-#include <cstring>
 
 #include "channel/channel.hpp"
 
@@ -113,9 +112,7 @@ krepis::SharedBytes Channel::copy_large(std::uint32_t stream, std::span<const st
   if (fits < kSmallWrite) {
     return {};
   }
-  const std::shared_ptr<std::uint8_t[]> copy = std::make_shared_for_overwrite<std::uint8_t[]>(fits);
-  std::memcpy(copy.get(), bytes.data(), fits);
-  return {copy, {copy.get(), fits}};
+  return core_->write_buffers.copy(bytes.first(fits));
 }
 
 std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, const krepis::SharedBytes& copy,

@@ -44,14 +44,17 @@ void ChannelWorker::close_connection(ConnectionState& state, const krepis::Close
   state.unreleased_bytes +=
       put_bytes(event, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}) ? event.length : 0;
   ring_.push(event);
-  for (StreamState* stream : state.waiting) {
+  // Each is off its list first: without memory this may end in the middle and be done again.
+  while (!state.waiting.empty()) {
+    StreamState* const stream = state.waiting.back();
+    state.waiting.pop_back();
     void_stream(*stream);
   }
-  for (const auto& [id, stream] : state.streams) {
+  for (auto next = state.streams.begin(); next != state.streams.end();) {
+    StreamState* const stream = next->second;
+    state.streams.erase(next++);
     void_stream(*stream);
   }
-  state.waiting.clear();
-  state.streams.clear();
   state.blocked_datagrams.clear();
   state.entry->add(Entry::kIsVoid);
   free_when_read(state.handle);
@@ -87,7 +90,7 @@ void ChannelWorker::send_datagram(ConnectionState& state, std::span<const std::u
                                   const krepis::DatagramOptions& options) {
   const bool is_behind = options.policy == krepis::DatagramPolicy::kBlock && !state.blocked_datagrams.empty();
   if (is_behind || !hand_over(state, bytes, options)) {
-    state.blocked_datagrams.push_back({{bytes.begin(), bytes.end()}, options});
+    state.blocked_datagrams.push({core_.write_buffers.copy(bytes), options});
   }
 }
 
@@ -106,9 +109,9 @@ bool ChannelWorker::hand_over(ConnectionState& state, std::span<const std::uint8
 }
 
 void ChannelWorker::flush_datagrams(ConnectionState& state) {
-  std::deque<ConnectionState::BlockedDatagram>& blocked = state.blocked_datagrams;
-  while (!blocked.empty() && hand_over(state, blocked.front().bytes, blocked.front().options)) {
-    blocked.pop_front();
+  Fifo<ConnectionState::BlockedDatagram>& blocked = state.blocked_datagrams;
+  while (!blocked.empty() && hand_over(state, blocked.front().copy.bytes, blocked.front().options)) {
+    blocked.pop();
   }
   if (blocked.empty() && std::exchange(state.wants_datagram_writable, false)) {
     ring_.push(make_event(KREPIS_EVENT_DATAGRAM_WRITABLE, state.handle));

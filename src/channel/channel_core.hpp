@@ -18,6 +18,7 @@
 #include "channel/region_layout.hpp"
 #include "channel/wake_signal.hpp"
 #include "channel/worker_link.hpp"
+#include "channel/write_buffers.hpp"
 
 namespace knul::channel {
 
@@ -75,6 +76,7 @@ struct ChannelCore {
   // The worker waits for its head to move.
   std::vector<std::atomic<bool>> waits_for_head;
   WakeSignal wake;
+  WriteBuffers write_buffers;
 
   std::atomic<bool> is_draining{false};
   std::atomic<std::uint64_t> parked_bytes{0};

@@ -127,13 +127,10 @@ void ChannelWorker::open_for_program(const Command& command) {
     return;
   }
   core_.streams.fetch_add(1, std::memory_order_relaxed);
-  auto made = std::make_unique<StreamState>();
-  StreamState& stream = *made;
-  stream.entry = entry;
+  StreamState& stream = add_state(*entry);
   stream.handle = command.handle;
   stream.connection = find_connection(entry->connection.load(std::memory_order_relaxed));
   stream.is_receive_over = command.is_set;
-  entry->object = std::move(made);
   if (stream.connection == nullptr || stream.connection->connection == nullptr) {
     void_stream(stream);  // the end of the connection was told, and with it that of its streams
     return;
@@ -172,7 +169,8 @@ void ChannelWorker::handle_streams_available(ConnectionState& state) {
   bool is_used_up[2] = {};  // by direction
   std::erase_if(state.waiting, [&](StreamState* stream) {
     bool& is_direction_used_up = is_used_up[stream->entry->has(Entry::kIsUnidirectional) ? 1 : 0];
-    const bool is_opened = !is_direction_used_up && try_open(*stream);
+    // It has an identifier if memory ran out when it was opened before.
+    const bool is_opened = stream->id || (!is_direction_used_up && try_open(*stream));
     is_direction_used_up = !is_opened;
     return is_opened;
   });

@@ -23,16 +23,13 @@ void ChannelWorker::open_stream(ConnectionState& state, krepis::StreamId id) {
     state.connection->close(KREPIS_CODE_OVERLOADED, "the channel has no room for more streams");
     return;
   }
-  auto made = std::make_unique<StreamState>();
-  StreamState& stream = *made;
-  stream.entry = entry;
+  StreamState& stream = add_state(*entry);
   stream.connection = &state;
   stream.id = id;
   stream.is_announced = false;
   stream.is_retained = true;
   const bool is_unidirectional = (id & 2) != 0;
   stream.is_send_over = is_unidirectional;
-  entry->object = std::move(made);
   entry->worker.store(index_, std::memory_order_relaxed);
   entry->connection.store(state.handle, std::memory_order_relaxed);
   entry->stream_id.store(id, std::memory_order_relaxed);
@@ -137,7 +134,7 @@ void ChannelWorker::finish_receiving(StreamState& stream) {
 // The peer gets credit for another stream when the program has seen the end of this one.
 void ChannelWorker::retain_until_read(StreamState& stream) {
   if (stream.is_retained) {
-    passing_.push_back({ring_.next_sequence() - 1, stream.handle, false});
+    passing_.push({ring_.next_sequence() - 1, stream.handle, false});
   }
 }
 
@@ -162,7 +159,9 @@ void ChannelWorker::handle_closed(StreamState& stream) {
 }
 
 void ChannelWorker::void_stream(StreamState& stream) {
-  stream.is_closed = true;
+  if (std::exchange(stream.is_closed, true)) {
+    return;
+  }
   drop_parked(stream);
   end_sending(stream);
   arena_.close(stream.own_fill);
@@ -175,7 +174,7 @@ void ChannelWorker::park(StreamState& stream, std::span<const std::uint8_t> byte
   const std::uint64_t parked = core_.parked_bytes.fetch_add(bytes.size()) + bytes.size();
   stream.parked.insert(stream.parked.end(), bytes.begin(), bytes.end());
   if (!std::exchange(stream.is_in_parking, true)) {
-    parking_.push_back(stream.handle);
+    parking_.push(stream.handle);
   }
   if (parked > kMostParkedBytes) {
     stream.connection->connection->close(KREPIS_CODE_OVERLOADED, "the channel has no room for more bytes");
@@ -195,7 +194,7 @@ void ChannelWorker::unpark_all() {
     has_progress = false;
     for (std::size_t left = parking_.size(); left > 0; --left) {
       const std::uint32_t handle = parking_.front();
-      parking_.pop_front();
+      parking_.pop();
       StreamState* const stream = find_stream(handle);
       if (stream == nullptr || stream->parked_bytes() == 0) {
         if (stream != nullptr) {
@@ -204,7 +203,7 @@ void ChannelWorker::unpark_all() {
         continue;
       }
       has_progress = unpark(*stream) || has_progress;
-      parking_.push_back(handle);  // once more, also to be taken off
+      parking_.push(handle);  // once more, also to be taken off
     }
   }
 }

@@ -1,4 +1,6 @@
 // What the program writes: handed to the connection as far as that takes it, kept in order where it does not.
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "channel/channel_worker.hpp"
@@ -6,24 +8,26 @@
 namespace knul::channel {
 namespace {
 
-constexpr std::size_t kLargestCopy = 64 << 10;  // of one entry of StreamState::pending
-
 krepis::Fin to_fin(bool is_fin) { return is_fin ? krepis::Fin::kYes : krepis::Fin::kNo; }
 
-void keep(StreamState& stream, std::span<const std::uint8_t> bytes) {
-  if (bytes.empty()) {
-    return;
-  }
-  std::deque<PendingBytes>& pending = stream.pending;
-  if (pending.empty() || pending.back().shared.owner != nullptr ||
-      pending.back().copied.size() + bytes.size() > kLargestCopy) {
-    pending.emplace_back();
-  }
-  std::vector<std::uint8_t>& copied = pending.back().copied;
-  copied.insert(copied.end(), bytes.begin(), bytes.end());
-}
-
 }  // namespace
+
+void ChannelWorker::keep(StreamState& stream, std::span<const std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    if (stream.pending.empty() || stream.pending.back().room.empty()) {
+      const std::size_t size =
+          std::clamp(bytes.size(), WriteBuffers::kSmallestBytes, WriteBuffers::kLargestBytes);
+      const std::shared_ptr<std::uint8_t[]> buffer = core_.write_buffers.make(size);
+      stream.pending.push({{buffer, {buffer.get(), 0}}, {buffer.get(), size}});
+    }
+    auto& [left, room] = stream.pending.back();
+    const std::size_t count = std::min(bytes.size(), room.size());
+    std::memcpy(room.data(), bytes.data(), count);
+    left.bytes = {left.bytes.data(), left.bytes.size() + count};
+    room = room.subspan(count);
+    bytes = bytes.subspan(count);
+  }
+}
 
 void ChannelWorker::write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
   if (stream.is_send_over) {
@@ -45,9 +49,17 @@ void ChannelWorker::write(StreamState& stream, krepis::SharedBytes bytes, bool i
   if (stream.is_send_over) {
     return;
   }
-  stream.pending.push_back({{}, std::move(bytes), 0});
+  if (stream.id && stream.pending.empty()) {
+    const std::size_t taken = stream.connection->connection->write(*stream.id, bytes, to_fin(is_fin));
+    note_taken(stream, taken);
+    bytes.bytes = bytes.bytes.subspan(taken);
+    if (bytes.bytes.empty()) {
+      return tell_writable(stream);
+    }
+  }
+  stream.pending.push({std::move(bytes), {}});
   stream.is_fin_pending = is_fin;
-  flush(stream);
+  tell_writable(stream);
 }
 
 void ChannelWorker::flush(StreamState& stream) {
@@ -56,20 +68,19 @@ void ChannelWorker::flush(StreamState& stream) {
   }
   krepis::Connection& connection = *stream.connection->connection;
   while (!stream.pending.empty()) {
-    PendingBytes& next = stream.pending.front();
-    const std::span<const std::uint8_t> rest = next.rest();
+    krepis::SharedBytes& left = stream.pending.front().left;
     const krepis::Fin fin = to_fin(stream.is_fin_pending && stream.pending.size() == 1);
-    const std::size_t taken =
-        next.shared.owner != nullptr
-            ? connection.write(*stream.id, krepis::SharedBytes{next.shared.owner, rest}, fin)
-            : connection.write(*stream.id, rest, fin);
+    // A small piece would keep all of its buffer until it is acknowledged.
+    const std::size_t taken = left.bytes.size() < WriteBuffers::kSmallestBytes
+                                  ? connection.write(*stream.id, left.bytes, fin)
+                                  : connection.write(*stream.id, left, fin);
     note_taken(stream, taken);
-    next.taken += taken;
-    if (taken < rest.size()) {
+    left.bytes = left.bytes.subspan(taken);
+    if (!left.bytes.empty()) {
       break;
     }
     stream.is_fin_pending = stream.is_fin_pending && stream.pending.size() > 1;
-    stream.pending.pop_front();
+    stream.pending.pop();
   }
   if (stream.pending.empty() && std::exchange(stream.is_fin_pending, false)) {
     connection.write(*stream.id, std::span<const std::uint8_t>{}, krepis::Fin::kYes);

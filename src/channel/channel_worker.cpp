@@ -1,8 +1,11 @@
 // The turn of a channel's worker: events, what waits for the program to read them, the end.
 #include "channel/channel_worker.hpp"
 
+#include <cassert>
 #include <cstring>
 #include <ctime>
+#include <memory>
+#include <utility>
 
 #include "channel/connection_facts.hpp"
 
@@ -28,7 +31,9 @@ ChannelWorker::ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& 
       ring_(core.rings[index]),
       mailbox_(core.mailboxes[index]),
       arena_(core.arena(), core.owners(), index * static_cast<std::uint32_t>(core.layout.blocks_per_worker),
-             static_cast<std::uint32_t>(core.layout.blocks_per_worker)) {}
+             static_cast<std::uint32_t>(core.layout.blocks_per_worker)) {
+  spare_states_.reserve(kMostSpareStates);
+}
 
 FfiEvent ChannelWorker::make_event(std::uint32_t type, std::uint32_t connection) const {
   FfiEvent event{};
@@ -120,7 +125,7 @@ void ChannelWorker::look_at_head() {
 void ChannelWorker::run_passed() {
   while (!passing_.empty() && ring_.has_passed(passing_.front().sequence)) {
     const Passing passed = passing_.front();
-    passing_.pop_front();
+    passing_.pop();
     if (StreamState* stream = find_stream(passed.handle)) {
       if (passed.is_end) {
         stream->is_read_to_its_end = true;
@@ -136,7 +141,7 @@ void ChannelWorker::run_passed() {
 }
 
 void ChannelWorker::free_when_read(std::uint32_t handle) {
-  passing_.push_back({ring_.next_sequence() - 1, handle, true});
+  passing_.push({ring_.next_sequence() - 1, handle, true});
 }
 
 void ChannelWorker::free_if_released(StreamState& stream) {
@@ -154,9 +159,40 @@ void ChannelWorker::free_if_released(ConnectionState& state) {
   }
 }
 
+StreamState& ChannelWorker::add_state(Entry& entry) {
+  std::unique_ptr<StreamState> state;
+  if (spare_states_.empty()) {
+    state = std::make_unique<StreamState>();
+  } else {
+    state = std::move(spare_states_.back());
+    spare_states_.pop_back();
+  }
+  StreamState& stream = *state;
+  stream.entry = &entry;
+  entry.object = std::move(state);
+  return stream;
+}
+
+// What it held is freed at once; its own memory serves the next stream.
+void ChannelWorker::keep_state(Entry& entry) {
+  assert(entry.object != nullptr);
+  if (worker_ == nullptr || spare_states_.size() == kMostSpareStates) {
+    return;
+  }
+  auto& state = static_cast<StreamState&>(*entry.object);
+  std::destroy_at(&state);
+  std::construct_at(&state);
+  spare_states_.emplace_back(static_cast<StreamState*>(entry.object.release()));
+}
+
 void ChannelWorker::free_entries() {
   if (to_free_.empty()) {
     return;
+  }
+  for (Entry* entry : to_free_) {
+    if (entry->has(Entry::kIsStream)) {
+      keep_state(*entry);
+    }
   }
   const std::lock_guard lock(mailbox_.mutex);
   for (Entry* entry : to_free_) {
@@ -225,6 +261,7 @@ void ChannelWorker::detach() {
   look_at_head();
   publish();
   worker_ = nullptr;
+  spare_states_.clear();
   const std::lock_guard lock(mailbox_.mutex);
   mailbox_.is_open = false;
   mailbox_.mail = {};

@@ -4,7 +4,7 @@
 
 #include <krepis/krepis.hpp>
 
-#include <deque>
+#include <memory>
 #include <span>
 #include <unordered_set>
 #include <vector>
@@ -21,6 +21,7 @@ class ChannelWorker {
   // Beyond these, connections are closed with kOverloaded; datagrams are dropped.
   static constexpr std::uint32_t kMostBacklogEvents = 65'536;
   static constexpr std::uint64_t kMostParkedBytes = 64 << 20;  // of a channel
+  static constexpr std::size_t kMostSpareStates = 1'024;       // of streams, 200 bytes each
 
   ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& worker);
 
@@ -68,6 +69,8 @@ class ChannelWorker {
   [[nodiscard]] bool is_overloaded() const { return ring_.backlog() >= kMostBacklogEvents; }
   void look_at_head();
   void run_passed();
+  StreamState& add_state(Entry& entry);
+  void keep_state(Entry& entry);
   void free_entries();
   void publish();
   void wait_for_head();
@@ -98,6 +101,7 @@ class ChannelWorker {
   // channel_send.cpp
   void write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin);
   void write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin);
+  void keep(StreamState& stream, std::span<const std::uint8_t> bytes);
   void flush(StreamState& stream);
   void note_taken(StreamState& stream, std::size_t bytes);
   void tell_writable(StreamState& stream);
@@ -132,10 +136,11 @@ class ChannelWorker {
   Mail mail_;  // being worked on
   // Not of absl, whose tables do not survive std::bad_alloc.
   std::unordered_set<ConnectionState*> connections_;
-  std::deque<Passing> passing_;
+  Fifo<Passing, 256 << 10> passing_;
   std::vector<Entry*> to_free_;
-  std::deque<std::uint32_t> parking_;  // streams with parked bytes, in turn
-  bool has_freed_ = false;             // arena, since the last unpark_all
+  std::vector<std::unique_ptr<StreamState>> spare_states_;
+  Fifo<std::uint32_t> parking_;  // streams with parked bytes, in turn
+  bool has_freed_ = false;       // arena, since the last unpark_all
   bool has_closed_all_ = false;
 };
 

@@ -5,26 +5,21 @@
 #include <krepis/krepis.hpp>
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <vector>
 
 #include "channel/arena_part.hpp"
+#include "channel/fifo.hpp"
 #include "channel/handle_table.hpp"
 
 namespace knul::channel {
 
 struct ConnectionState;
 
-// Bytes of a stream that its connection has not taken. Copied ones grow, shared ones do not.
+// Bytes of a stream that its connection has not taken, and behind them what is free of their buffer.
 struct PendingBytes {
-  std::vector<std::uint8_t> copied;
-  krepis::SharedBytes shared;
-  std::size_t taken = 0;
-
-  [[nodiscard]] std::span<const std::uint8_t> rest() const {
-    return (shared.owner != nullptr ? shared.bytes : std::span<const std::uint8_t>(copied)).subspan(taken);
-  }
+  krepis::SharedBytes left;
+  std::span<std::uint8_t> room;
 };
 
 // Thread: the worker's. Lifetime: its table entry's.
@@ -37,7 +32,7 @@ struct StreamState final : WorkerObject {
   bool is_clean = true;
   bool is_announced = true;  // false: the next event carries KREPIS_FLAG_OPENED
 
-  std::deque<PendingBytes> pending;
+  Fifo<PendingBytes> pending;
   bool is_fin_pending = false;
   bool is_send_over = false;
   bool wants_writable = false;             // the program's last write was cut short
@@ -65,13 +60,13 @@ struct ConnectionState final : WorkerObject {
   krepis::Connection* connection = nullptr;  // null once it is closed
   std::chrono::nanoseconds facts_at{};
   absl::flat_hash_map<krepis::StreamId, StreamState*> streams;
-  std::deque<StreamState*> waiting;  // for the peer's stream limit, oldest first
+  std::vector<StreamState*> waiting;  // for the peer's stream limit, oldest first
   std::uint64_t unreleased_bytes = 0;
   struct BlockedDatagram {
-    std::vector<std::uint8_t> bytes;
+    krepis::SharedBytes copy;
     krepis::DatagramOptions options;
   };
-  std::deque<BlockedDatagram> blocked_datagrams;
+  Fifo<BlockedDatagram> blocked_datagrams;
   bool wants_datagram_writable = false;
   bool is_read_to_its_end = false;  // as for streams
 };

@@ -1,5 +1,5 @@
-// Memory that one endpoint uses again and again: streams and the bytes that they have to send. In steady
-// state none of it comes from the global heap, and none of it is freed there.
+// Memory that one endpoint uses again and again: streams, the bytes that they have to send, and unsent
+// DATAGRAMs. In steady state none of it comes from the global heap, and none of it is freed there.
 #pragma once
 
 #include <array>
@@ -77,6 +77,32 @@ class PooledBlock {
   BlockPool* pool_ = nullptr;
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
+};
+
+// For containers whose memory comes from the pool, as long as it is not too large for it.
+template <class T>
+struct BlockAllocator {
+  using value_type = T;
+
+  explicit BlockAllocator(BlockPool& from) noexcept : pool(&from) {}
+  template <class Other>
+  BlockAllocator(const BlockAllocator<Other>& other) noexcept : pool(other.pool) {}
+
+  [[nodiscard]] T* allocate(std::size_t count) {
+    const std::size_t bytes = count * sizeof(T);
+    return static_cast<T*>(bytes <= BlockPool::kLargestBytes ? pool->take(bytes) : ::operator new(bytes));
+  }
+  void deallocate(T* block, std::size_t count) noexcept {
+    const std::size_t bytes = count * sizeof(T);
+    if (bytes <= BlockPool::kLargestBytes) {
+      pool->give(block, bytes);
+    } else {
+      ::operator delete(block);
+    }
+  }
+  bool operator==(const BlockAllocator&) const = default;
+
+  BlockPool* pool;
 };
 
 // An object in a block, and the pointer that owns it.

@@ -40,6 +40,7 @@ Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t n
       sleeps_at_(now),
       credit_bidi_(environment.transport.max_streams_bidi),
       credit_uni_(environment.transport.max_streams_uni),
+      datagrams_(environment.blocks),
       window_(environment.transport.initial_max_data_bytes, now) {
   conn_ref_.get_conn = &native_of;
   conn_ref_.protection = environment.protection;

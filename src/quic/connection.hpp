@@ -8,7 +8,6 @@
 
 #include <array>
 #include <boost/intrusive/list.hpp>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>

@@ -9,6 +9,9 @@ namespace {
 // A DATAGRAM must fit into one packet: short header with the longest connection ID, packet number, tag,
 // frame type and length. RFC 9221 §3.
 constexpr std::size_t kDatagramOverheadBytes = 1 + NGTCP2_MAX_CIDLEN + 4 + 16 + 1 + 2;
+constexpr std::size_t kLargestUdpPayloadBytes = 65'527;
+static_assert(sizeof(UnsentDatagram) + kLargestUdpPayloadBytes - kDatagramOverheadBytes <=
+              BlockPool::kLargestBytes);
 
 }  // namespace
 
@@ -33,9 +36,8 @@ DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
   }
   has_been_used_ = true;
   const bool expires = request.expires_after > base::Duration::zero();
-  datagrams_.push({{bytes.begin(), bytes.end()},
-                   DatagramTag(request.fate_context),
-                   expires ? last_now_ + request.expires_after : base::kNever});
+  datagrams_.push(bytes, DatagramTag(request.fate_context),
+                  expires ? last_now_ + request.expires_after : base::kNever);
   schedule();
   return DatagramOutcome::kQueued;
 }

@@ -56,7 +56,6 @@ void Connection::free_spare_memory() {
   stream_orders_ = {};
   waiting_for_room_ = {};
   told_of_room_ = {};
-  datagrams_.free_memory();
   routes_.shrink_to_fit();
   for (AeadKey& key : conn_ref_.keys) {
     key.rest();

@@ -155,8 +155,7 @@ std::optional<ngtcp2_ssize> Connection::write_datagrams(std::span<std::uint8_t> 
       drop_front_datagram();
       continue;
     }
-    // The library takes a mutable pointer but only reads through it.
-    const ngtcp2_vec vector{const_cast<std::uint8_t*>(datagram.bytes.data()), datagram.bytes.size()};
+    const ngtcp2_vec vector{datagram.bytes.data(), datagram.bytes.size()};
     int is_accepted = 0;
     const ngtcp2_ssize written =
         ngtcp2_conn_writev_datagram(conn(), path, info, room.data(), room.size(), &is_accepted,

@@ -1,15 +1,16 @@
 // DATAGRAM frames (RFC 9221) that wait to be sent.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "base/time.hpp"
+#include "quic/block_pool.hpp"
 
 namespace knul::quic {
 
@@ -40,28 +41,46 @@ class DatagramTag {
   std::uint64_t value_;
 };
 
+// One of a DatagramQueue, at the front of its block.
 struct UnsentDatagram {
-  std::vector<std::uint8_t> bytes;
   DatagramTag tag;
-  base::Instant expires_at = base::kNever;
+  base::Instant expires_at;
+  std::span<std::uint8_t> bytes;  // the rest of the block
+  UnsentDatagram* next = nullptr;
 };
 
 class DatagramQueue {
  public:
-  [[nodiscard]] bool is_empty() const { return size() == 0; }
-  [[nodiscard]] std::size_t size() const { return entries_ ? entries_->size() : 0; }
-  // The queue is not empty.
-  [[nodiscard]] const UnsentDatagram& front() const { return entries_->front(); }
-  void push(UnsentDatagram datagram) {
-    if (entries_ == nullptr) {
-      entries_ = std::make_unique<std::deque<UnsentDatagram>>();
+  // Lifetime: `pool` longer.
+  explicit DatagramQueue(BlockPool& pool) : pool_(pool) {}
+  ~DatagramQueue() {
+    while (!is_empty()) {
+      pop();
     }
-    entries_->push_back(std::move(datagram));
   }
-  // The queue is not empty.
-  void pop() { entries_->pop_front(); }
-  // While it is empty.
-  void free_memory() { entries_.reset(); }
+  DatagramQueue(const DatagramQueue&) = delete;
+  DatagramQueue& operator=(const DatagramQueue&) = delete;
+
+  [[nodiscard]] bool is_empty() const { return first_ == nullptr; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  // For these two the queue is not empty.
+  [[nodiscard]] const UnsentDatagram& front() const { return *first_; }
+  void pop() {
+    UnsentDatagram* const popped = std::exchange(first_, first_->next);
+    pool_.give(popped, sizeof *popped + popped->bytes.size());
+    --size_;
+  }
+  // Copies `bytes`. Throws std::bad_alloc, and is then as before.
+  void push(std::span<const std::uint8_t> bytes, DatagramTag tag, base::Instant expires_at) {
+    void* const block = pool_.take(sizeof(UnsentDatagram) + bytes.size());
+    const std::span<std::uint8_t> copy(static_cast<std::uint8_t*>(block) + sizeof(UnsentDatagram),
+                                       bytes.size());
+    std::ranges::copy(bytes, copy.begin());
+    auto* const pushed = new (block) UnsentDatagram{tag, expires_at, copy};
+    (is_empty() ? first_ : last_->next) = pushed;
+    last_ = pushed;
+    ++size_;
+  }
 
   void note_blocked() { has_blocked_ = true; }
   // True once after note_blocked, when half of `limit` is free.
@@ -70,7 +89,10 @@ class DatagramQueue {
   }
 
  private:
-  std::unique_ptr<std::deque<UnsentDatagram>> entries_;  // made when needed: an empty one takes 600 bytes
+  BlockPool& pool_;
+  UnsentDatagram* first_ = nullptr;
+  UnsentDatagram* last_ = nullptr;  // where there is a first
+  std::size_t size_ = 0;
   bool has_blocked_ = false;
 };
 

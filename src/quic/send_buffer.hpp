@@ -19,7 +19,7 @@ namespace knul::quic {
 class SendBuffer {
  public:
   // Lifetime: `pool` longer.
-  explicit SendBuffer(BlockPool& pool) noexcept : pool_(&pool) {}
+  explicit SendBuffer(BlockPool& pool) noexcept : pool_(&pool), chunks_(BlockAllocator<Chunk>(pool)) {}
 
   void append_copy(std::span<const std::uint8_t> bytes);
   // Keeps `owner` until the bytes are acknowledged. Lifetime: the bytes must live and stay as they are.
@@ -48,7 +48,7 @@ class SendBuffer {
 
   BlockPool* pool_;
   // One inside: most streams carry little.
-  absl::InlinedVector<Chunk, 1> chunks_;
+  absl::InlinedVector<Chunk, 1, BlockAllocator<Chunk>> chunks_;
   std::size_t head_ = 0;         // first live chunk
   std::size_t head_offset_ = 0;  // acknowledged bytes of it
   std::size_t send_chunk_ = 0;   // chunk that holds the first unsent byte

@@ -75,15 +75,22 @@ base::Status Worker::start(const std::vector<std::unique_ptr<Worker>>& peers) {
 }
 
 bool Worker::post(std::function<void()> task) {
-  return post_to_core(
-      [task = std::move(task)](WorkerCore& core, base::Instant now) { core.run_posted(task, now); });
+  return !is_stopping_.load(std::memory_order_acquire) && tasks_.try_post(std::move(task));
 }
 
 bool Worker::post_to_core(std::function<void(WorkerCore& core, base::Instant now)> task) {
   return !is_stopping_.load(std::memory_order_acquire) && tasks_.try_post(std::move(task));
 }
 
-bool Worker::hand_over(HandedOver datagram) { return handed_over_.try_post(std::move(datagram)); }
+bool Worker::hand_over(const base::ReceivedDatagram& datagram) {
+  HandedOver copy{datagram.path, datagram.ecn, spare_payloads_.take()};
+  copy.payload.assign(datagram.payload.begin(), datagram.payload.end());
+  if (handed_over_.try_post(std::move(copy))) {
+    return true;
+  }
+  spare_payloads_.give(std::move(copy.payload));
+  return false;
+}
 
 void Worker::request_drain(base::Instant deadline) {
   std::int64_t none = kNoDrain;
@@ -187,9 +194,13 @@ bool Worker::finds_work(base::Instant now, base::Instant deadline) {
 }
 
 void Worker::take_mail(base::Instant now) {
-  const std::size_t tasks = tasks_.drain([&](std::function<void(WorkerCore&, base::Instant)>&& task) {
+  const std::size_t tasks = tasks_.drain([&](Task&& task) {
     try {
-      task(*core_, now);
+      if (const auto* posted = std::get_if<std::function<void()>>(&task)) {
+        core_->run_posted(*posted, now);
+      } else {
+        std::get<CoreTask>(task)(*core_, now);
+      }
     } catch (...) {
       counters_->application_exceptions.add();
       counters_->errors.add();
@@ -197,6 +208,7 @@ void Worker::take_mail(base::Instant now) {
   });
   const std::size_t datagrams = handed_over_.drain([&](HandedOver&& datagram) {
     core_->handle_handed_over({datagram.path, datagram.ecn, datagram.payload}, now);
+    spare_payloads_.give(std::move(datagram.payload));
   });
   had_work_ = had_work_ || tasks + datagrams > 0;
 }
@@ -249,8 +261,7 @@ void Worker::deliver(const base::ReceivedDatagram& datagram, base::Instant now) 
     return;
   }
   counters_->handovers_out.add();
-  HandedOver copy{datagram.path, datagram.ecn, {datagram.payload.begin(), datagram.payload.end()}};
-  if (!(*peers_)[*owner]->hand_over(std::move(copy))) {
+  if (!(*peers_)[*owner]->hand_over(datagram)) {
     counters_->handovers_dropped.add();
     counters_->packets_dropped_handover_queue_full.add();
   }

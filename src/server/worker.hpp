@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "runtime/completion_latch.hpp"
@@ -14,6 +15,7 @@
 #include "runtime/system_pages.hpp"
 #include "runtime/system_random.hpp"
 #include "runtime/worker_thread.hpp"
+#include "server/spare_payloads.hpp"
 #include "server/worker_core.hpp"
 #include "udp/udp_socket.hpp"
 
@@ -52,7 +54,7 @@ class Worker {
 
   // Thread: any, for all that follows.
   bool post(std::function<void()> task);
-  bool hand_over(HandedOver datagram);
+  bool hand_over(const base::ReceivedDatagram& datagram);
   // Runs on the worker's thread with its core; false when the worker stops or its queue is full.
   bool post_to_core(std::function<void(WorkerCore& core, base::Instant now)> task);
   // Starts the drain; it cannot fail. Only the first call counts.
@@ -69,6 +71,10 @@ class Worker {
   static constexpr std::uint64_t kSocketToken = 1;
   static constexpr std::uint64_t kWakerToken = 2;
   static constexpr std::int64_t kNoDrain = -1;
+
+  // Both kinds as they came: one around the other would not fit into std::function's own memory.
+  using CoreTask = std::function<void(WorkerCore& core, base::Instant now)>;
+  using Task = std::variant<std::function<void()>, CoreTask>;
 
   Worker(WorkerOptions options, base::LogSink& log, runtime::Poller poller,
          std::unique_ptr<runtime::Waker> waker);
@@ -96,8 +102,9 @@ class Worker {
   runtime::SystemPages pages_;
   runtime::Poller poller_;
   std::unique_ptr<runtime::Waker> waker_;
+  SparePayloads spare_payloads_;
   runtime::Mailbox<HandedOver> handed_over_;
-  runtime::Mailbox<std::function<void(WorkerCore&, base::Instant)>> tasks_;
+  runtime::Mailbox<Task> tasks_;
   std::atomic<std::int64_t> drain_deadline_ns_{kNoDrain};
   std::atomic<bool> is_stopping_{false};
   // This worker is done. It goes on answering until all are: its socket still gets a part of the new

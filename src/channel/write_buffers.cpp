@@ -1,0 +1,113 @@
+#include "channel/write_buffers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <utility>
+
+namespace knul::channel {
+namespace {
+
+// std::shared_ptr has its counts in the same block.
+constexpr std::size_t kCountsBytes = 128;
+
+// Without the counts. Steps of a half, so that at most a third of a block is unused.
+constexpr std::array<std::size_t, 13> kSizes = {1'024,  1'536,  2'048,  3'072,  4'096,  6'144, 8'192,
+                                                12'288, 16'384, 24'576, 32'768, 49'152, 65'536};
+static_assert(kSizes.front() == WriteBuffers::kSmallestBytes && kSizes.back() == WriteBuffers::kLargestBytes);
+
+// kSizes.size(): none of ours.
+std::size_t index_of(std::size_t block_bytes) {
+  const auto fits = [=](std::size_t size) { return size + kCountsBytes >= block_bytes; };
+  return static_cast<std::size_t>(std::ranges::find_if(kSizes, fits) - kSizes.begin());
+}
+
+}  // namespace
+
+class WriteBuffers::Store {
+ public:
+  Store() = default;
+  ~Store() {
+    for (Size& size : sizes_) {
+      while (size.first != nullptr) {
+        ::operator delete(std::exchange(size.first, size.first->next));
+      }
+    }
+  }
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  void* take(std::size_t bytes) {
+    const std::size_t index = index_of(bytes);
+    if (index == kSizes.size()) {
+      return ::operator new(bytes);
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      Size& size = sizes_[index];
+      if (size.first != nullptr) {
+        size.kept_bytes -= kSizes[index];
+        return std::exchange(size.first, size.first->next);
+      }
+    }
+    return ::operator new(kSizes[index] + kCountsBytes);
+  }
+
+  void give(void* block, std::size_t bytes) noexcept {
+    if (const std::size_t index = index_of(bytes); index < kSizes.size()) {
+      const std::lock_guard lock(mutex_);
+      Size& size = sizes_[index];
+      if (size.kept_bytes < kKeptBytes) {
+        size.kept_bytes += kSizes[index];
+        size.first = new (block) Free{size.first};
+        return;
+      }
+    }
+    ::operator delete(block);
+  }
+
+ private:
+  struct Free {
+    Free* next;
+  };
+  struct Size {
+    Free* first = nullptr;
+    std::size_t kept_bytes = 0;
+  };
+
+  std::mutex mutex_;
+  std::array<Size, kSizes.size()> sizes_;
+};
+
+template <class T>
+struct WriteBuffers::Allocator {
+  using value_type = T;
+
+  explicit Allocator(std::shared_ptr<Store> from) : store(std::move(from)) {}
+  template <class Other>
+  Allocator(const Allocator<Other>& other) : store(other.store) {}
+
+  T* allocate(std::size_t count) { return static_cast<T*>(store->take(count * sizeof(T))); }
+  void deallocate(T* block, std::size_t count) noexcept { store->give(block, count * sizeof(T)); }
+  bool operator==(const Allocator&) const = default;
+
+  std::shared_ptr<Store> store;
+};
+
+WriteBuffers::WriteBuffers() : store_(std::make_shared<Store>()) {}
+WriteBuffers::~WriteBuffers() = default;
+
+std::shared_ptr<std::uint8_t[]> WriteBuffers::make(std::size_t bytes) {
+  return std::allocate_shared_for_overwrite<std::uint8_t[]>(Allocator<std::uint8_t>(store_), bytes);
+}
+
+krepis::SharedBytes WriteBuffers::copy(std::span<const std::uint8_t> bytes) {
+  std::shared_ptr<std::uint8_t[]> buffer = make(bytes.size());
+  std::memcpy(buffer.get(), bytes.data(), bytes.size());
+  const std::span<const std::uint8_t> copied(buffer.get(), bytes.size());
+  return {std::move(buffer), copied};
+}
+
+}  // namespace knul::channel

@@ -1,0 +1,39 @@
+// Buffers for what the program writes, on their way to the network: taken by its threads, given back by the
+// workers when the peer has acknowledged them, and used again.
+#pragma once
+
+#include <krepis/krepis.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace knul::channel {
+
+// Of each size up to kLargestBytes at most kKeptBytes are kept while unused; what is larger comes from the
+// heap each time. Thread: any. Lifetime: the buffers may be longer.
+class WriteBuffers {
+ public:
+  static constexpr std::size_t kSmallestBytes = 1 << 10;
+  static constexpr std::size_t kLargestBytes = 64 << 10;
+  static constexpr std::size_t kKeptBytes = 4 << 20;
+
+  WriteBuffers();
+  ~WriteBuffers();
+  WriteBuffers(const WriteBuffers&) = delete;
+  WriteBuffers& operator=(const WriteBuffers&) = delete;
+
+  // Room for `bytes`, with nothing in it. Throws std::bad_alloc, as does the next.
+  [[nodiscard]] std::shared_ptr<std::uint8_t[]> make(std::size_t bytes);
+  [[nodiscard]] krepis::SharedBytes copy(std::span<const std::uint8_t> bytes);
+
+ private:
+  class Store;
+  template <class T>
+  struct Allocator;
+
+  const std::shared_ptr<Store> store_;
+};
+
+}  // namespace knul::channel
