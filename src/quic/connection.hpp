@@ -31,6 +31,7 @@
 #include "quic/protection_library.hpp"
 #include "quic/receive_window.hpp"
 #include "quic/reset_tokens.hpp"
+#include "quic/send_budget.hpp"
 #include "quic/stream.hpp"
 #include "quic/stream_credit.hpp"
 #include "quic/tls_context.hpp"
@@ -62,13 +63,6 @@ class ConnectionHost {
 
  protected:
   ~ConnectionHost() = default;
-};
-
-// Bytes kept for all connections of one endpoint together.
-struct SendBudget {
-  std::uint64_t limit_bytes = ~std::uint64_t{0};
-  std::uint64_t used_bytes = 0;
-  bool has_waiting = false;  // a write was cut short since the endpoint last looked
 };
 
 // What a connection needs from its endpoint. Lifetime: longer than the connection.
@@ -109,6 +103,7 @@ struct ConnectTarget {
 // Thread: its endpoint's. Lifetime: owned by the endpoint, until on_closed has returned.
 class Connection final
     : public base::DeadlineHook,
+      public SendBudget::Member,
       public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   static base::Result<std::unique_ptr<Connection>> accept(const ConnectionEnvironment& environment,
@@ -305,8 +300,8 @@ class Connection final
   void accept_fin(Stream& stream, bool is_fin, bool is_all_taken);
   void note_path_capacity();
   [[nodiscard]] std::uint64_t grown_stream_limit() const;  // 0: not grown
-  [[nodiscard]] std::uint64_t room_worth_telling() const;
-  void note_short_budget();
+  [[nodiscard]] std::uint64_t own_room(const Stream& stream, std::size_t wanted_bytes) const;
+  void wait_for_budget(const Stream& stream);
   void note_buffered(Stream& stream, std::size_t bytes);
   void release_buffered(std::size_t bytes);
   void handle_stop_sending(const StopSending& frame);

@@ -99,24 +99,27 @@ std::uint64_t Connection::grown_stream_limit() const {
                    2 * transport_state().congestion_window_bytes});
 }
 
-std::size_t Connection::writable_bytes(const Stream& stream, std::size_t wanted_bytes) const {
+// What the limits of the stream and of its connection leave for a write of `wanted_bytes`.
+std::uint64_t Connection::own_room(const Stream& stream, std::size_t wanted_bytes) const {
   const bool can_send = is_bidirectional(stream.id) || is_opened_by_server(stream.id) == is_server_;
   if (is_over() || !can_send || stream.is_send_over || stream.is_fin_queued || stream.is_closed_below) {
     return 0;
   }
   const auto left = [](std::uint64_t limit, std::uint64_t used) { return limit > used ? limit - used : 0; };
   const TransportOptions& options = environment_.transport;
-  const SendBudget& budget = environment_.send_budget;
   std::uint64_t room = left(options.stream_send_buffer_bytes, stream.send.size());
-  if (wanted_bytes > room && room < left(options.max_stream_send_buffer_bytes, stream.send.size())) {
+  if (wanted_bytes > room) {
     // A quarter of the connection's memory and half of the server's are for what streams have at first, so
     // that those that have grown leave room to those that begin.
     room = std::max(room, std::min({left(grown_stream_limit(), stream.send.size()),
                                     left(options.connection_send_buffer_bytes / 4 * 3, buffered_bytes_),
-                                    left(budget.limit_bytes / 2, budget.used_bytes)}));
+                                    environment_.send_budget.room_to_grow()}));
   }
-  return std::min({room, left(options.connection_send_buffer_bytes, buffered_bytes_),
-                   left(budget.limit_bytes, budget.used_bytes)});
+  return std::min(room, left(options.connection_send_buffer_bytes, buffered_bytes_));
+}
+
+std::size_t Connection::writable_bytes(const Stream& stream, std::size_t wanted_bytes) const {
+  return std::min(own_room(stream, wanted_bytes), environment_.send_budget.room_of(*this));
 }
 
 std::size_t Connection::write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
@@ -138,14 +141,14 @@ std::size_t Connection::write_shared(Stream& stream, std::shared_ptr<const void>
 
 void Connection::note_buffered(Stream& stream, std::size_t bytes) {
   buffered_bytes_ += bytes;
-  environment_.send_budget.used_bytes += bytes;
+  environment_.send_budget.take(*this, bytes);
   environment_.counters.send_buffer_bytes.add(bytes);
   enqueue(stream);
 }
 
 void Connection::release_buffered(std::size_t bytes) {
   buffered_bytes_ -= bytes;
-  environment_.send_budget.used_bytes -= bytes;
+  environment_.send_budget.release(bytes);
   environment_.counters.send_buffer_bytes.sub(bytes);
 }
 
@@ -154,7 +157,7 @@ void Connection::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
     if (!stream.wants_writable && !stream.is_send_over && !stream.is_closed_below) {
       stream.wants_writable = true;
       waiting_for_room_.push_back(stream.id);
-      note_short_budget();
+      wait_for_budget(stream);
     }
     return;
   }
@@ -165,21 +168,13 @@ void Connection::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
   }
 }
 
-// Room worth a wake-up: a quarter of the smallest buffer, so that a full one is not refilled packet by
-// packet.
-std::uint64_t Connection::room_worth_telling() const {
-  const TransportOptions& options = environment_.transport;
-  const std::uint64_t smallest =
-      std::min({options.stream_send_buffer_bytes, options.connection_send_buffer_bytes,
-                environment_.send_budget.limit_bytes});
-  return std::max<std::uint64_t>(1, smallest / 4);
-}
-
-// The endpoint wakes all connections' streams for it, so only where it is what they wait for.
-void Connection::note_short_budget() {
+// Where the worker's memory is what `stream` waits for. Its own limits are reached only with bytes in flight,
+// whose acknowledgements come by here again.
+void Connection::wait_for_budget(const Stream& stream) {
   SendBudget& budget = environment_.send_budget;
-  if (budget.used_bytes + room_worth_telling() > budget.limit_bytes) {
-    budget.has_waiting = true;
+  const std::uint64_t enough = budget.least_turn_bytes();
+  if (budget.room_of(*this) < enough && own_room(stream, enough) >= enough) {
+    budget.wait(*this);
   }
 }
 
@@ -187,7 +182,7 @@ void Connection::notify_writable() {
   if (waiting_for_room_.empty() || is_over()) {
     return;
   }
-  const std::uint64_t enough = room_worth_telling();
+  const std::uint64_t enough = environment_.send_budget.least_turn_bytes();
   told_of_room_.clear();
   told_of_room_.swap(waiting_for_room_);
   std::size_t kept = 0;
@@ -199,7 +194,7 @@ void Connection::notify_writable() {
     }
     if (writable_bytes(*stream) < enough) {
       told_of_room_[kept++] = id;
-      note_short_budget();
+      wait_for_budget(*stream);
       continue;
     }
     stream->wants_writable = false;

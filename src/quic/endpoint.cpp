@@ -1,5 +1,6 @@
 #include "quic/endpoint.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -34,6 +35,15 @@ std::unique_ptr<ArenaPool> arena_pool(const EndpointOptions& options) {
   return hibernates ? std::make_unique<ArenaPool>(*options.pages) : nullptr;
 }
 
+// Of the memory for what is sent: a quarter of the smallest buffer, so that a full one is not refilled packet
+// by packet; of what all share less, as where somebody waits what is too small for a turn lies idle.
+std::uint64_t room_worth_a_turn(const EndpointOptions& options) {
+  const TransportOptions& transport = options.transport;
+  return std::max<std::uint64_t>(
+      1, std::min({transport.stream_send_buffer_bytes / 4, transport.connection_send_buffer_bytes / 4,
+                   options.send_buffer_bytes / 64}));
+}
+
 }  // namespace
 
 Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::RandomSource& random,
@@ -47,7 +57,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
       arenas_(arena_pool(options_)),
       address_tokens_(options_.static_secret, random),
       reset_tokens_(options_.static_secret),
-      send_budget_{options_.send_buffer_bytes, 0, false},
+      send_budget_(options_.send_buffer_bytes, room_worth_a_turn(options_)),
       receive_budget_{options_.receive_window_bytes, 0},
       accepted_alpn_(options_.server_tls == nullptr ? "none" : join(options_.server_tls->alpn())),
       hash_key_(make_key(random)),
@@ -184,14 +194,14 @@ base::Instant Endpoint::next_expiry() const { return std::min(deadlines_.soonest
 
 void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
   responder_.poll_send(batch);
-  wake_budget_waiters();
+  give_turns_to_write();
   while (!write_list_.empty() && batch.room().size() >= options_.transport.max_udp_payload_bytes) {
     Connection& connection = write_list_.front();
     write_list_.pop_front();
     const bool wants_more = !connection.is_over() && connection.write(batch, now);
     if (connection.is_over()) {
       retire(connection, now);
-      wake_budget_waiters();
+      give_turns_to_write();
       continue;
     }
     if (wants_more && !connection.is_linked()) {
@@ -202,15 +212,10 @@ void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
   responder_.poll_send(batch);
 }
 
-// Streams of other connections used the memory that a write was refused for; their acknowledgements wake
-// nobody but their own connection.
-void Endpoint::wake_budget_waiters() {
-  if (!send_budget_.has_waiting || send_budget_.used_bytes > send_budget_.limit_bytes / 2) {
-    return;
-  }
-  send_budget_.has_waiting = false;
-  for (auto& [number, entry] : connections_) {
-    entry.connection->notify_writable();
+// Acknowledgements tell only their own connection of room, but others may have waited longer for it.
+void Endpoint::give_turns_to_write() {
+  while (SendBudget::Member* const next = send_budget_.begin_turn()) {
+    static_cast<Connection*>(next)->notify_writable();
   }
 }
 

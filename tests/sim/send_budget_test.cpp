@@ -57,5 +57,173 @@ TEST(SendBudget, GoesToAllThatWaitWhenAConnectionTimesOut) {
   });
 }
 
+// A client that does not read its answer.
+ClientHost& add_holder(World& world, std::uint64_t answer_bytes) {
+  ClientHost& client = world.add_client({.change = [](quic::EndpointOptions& options) {
+    options.transport.initial_max_stream_data_bytes = 1'000;
+  }});
+  client.connect({{.answer_bytes = answer_bytes}}).is_reading = false;
+  world.network.run_for(1s);
+  return client;
+}
+
+// Those that wait without being told of room may go; who waits behind them is served.
+void expect_answer_behind_goners(std::uint64_t seed,
+                                 const std::function<void(krepis::Connection& goner)>& go) {
+  World world(seed, {.change = [](quic::EndpointOptions& options) { options.send_buffer_bytes = kBudget; }});
+  ClientHost& holder = add_holder(world, kBudget);
+  const std::vector<ClientHost*> goners = world.add_clients(kWaiting, {});
+  for (ClientHost* goner : goners) {
+    goner->connect({{.answer_bytes = kAnswer}});
+  }
+  world.network.run_for(1s);
+  const ConnectionRecord& last = world.add_client().connect({{.answer_bytes = kAnswer}});
+  world.network.run_for(1s);
+  for (ClientHost* goner : goners) {
+    goner->runner().post([&go, goner] { go(*goner->records()[0]->connection); });
+  }
+  world.network.run_for(1s);
+  EXPECT_EQ(last.requests[0].received, 0U);
+  holder.runner().post([&] { holder.records()[0]->connection->close(0, "enough"); });
+  EXPECT_TRUE(world.run_until_done(last, 200ms));
+}
+
+TEST(SendBudget, GoesToThoseBehindStreamsThatAreStopped) {
+  for_each_seed(3, [](std::uint64_t seed) {
+    expect_answer_behind_goners(seed, [](krepis::Connection& goner) { goner.stop_sending(0, 1); });
+  });
+}
+
+TEST(SendBudget, GoesToThoseBehindConnectionsThatEnd) {
+  for_each_seed(3, [](std::uint64_t seed) {
+    expect_answer_behind_goners(seed, [](krepis::Connection& goner) { goner.close(0, "enough"); });
+  });
+}
+
+TEST(SendBudget, GoesRoundWhereOneHoldsMostOfIt) {
+  for_each_seed(3, [](std::uint64_t seed) {
+    World world(seed,
+                {.change = [](quic::EndpointOptions& options) { options.send_buffer_bytes = kBudget; }});
+    add_holder(world, kBudget - 4'000);
+    for (ClientHost* client : world.add_clients(kWaiting, {})) {
+      client->connect({{.answer_bytes = kAnswer}});
+    }
+    const auto answered = [&] { return world.count([](const auto& record) { return record.is_done(); }); };
+    EXPECT_TRUE(world.run_until([&] { return answered() == kWaiting; }, 3s)) << answered();
+  });
+}
+
+// Who wants more than its stream may have does not wait for what all share, and keeps nobody from it.
+TEST(SendBudget, IsNotWaitedForByAStreamAtItsOwnLimit) {
+  for_each_seed(3, [](std::uint64_t seed) {
+    World world(seed, {.change = [](quic::EndpointOptions& options) {
+                  options.send_buffer_bytes = kBudget + 500;
+                  options.transport.stream_send_buffer_bytes = kBudget;
+                }});
+    add_holder(world, 2 * kBudget);
+    const ConnectionRecord& record = world.add_client().connect({{.answer_bytes = 400}});
+    EXPECT_TRUE(world.run_until_done(record, 1s));
+  });
+}
+
+// A stream's buffer could hold it all.
+TEST(SendBudget, SufficesForADownloadThatIsLarger) {
+  for_each_seed(3, [](std::uint64_t seed) {
+    World world(seed,
+                {.change = [](quic::EndpointOptions& options) { options.send_buffer_bytes = kBudget; }});
+    const ConnectionRecord& record = world.add_client().connect({{.answer_bytes = kMegabyte}});
+    EXPECT_TRUE(world.run_until_done(record, 2s)) << record.requests[0].received;  // 16 round trips of 30 ms
+  });
+}
+
+constexpr std::size_t kBulk = 12;
+
+// A program that is told of room and writes when all has been told.
+class LateWriter final : public krepis::Application {
+ public:
+  void on_start(krepis::Worker& worker) override { inner_.on_start(worker); }
+  void on_connection(krepis::Connection& connection) override { inner_.on_connection(connection); }
+  void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override {
+    std::erase_if(told_, [&](const auto& told) { return told.first == &connection; });
+    inner_.on_connection_closed(connection, reason);
+  }
+  void on_stream_opened(krepis::Connection& connection, krepis::StreamId stream) override {
+    inner_.on_stream_opened(connection, stream);
+  }
+  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
+                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    inner_.on_stream_data(connection, stream, bytes, fin);
+  }
+  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override {
+    told_.emplace_back(&connection, stream);
+  }
+  void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override {
+    std::erase(told_, std::pair(&connection, stream));
+    inner_.on_stream_closed(connection, stream);
+  }
+  void on_input_done() override {
+    for (const auto& [connection, stream] : std::exchange(told_, {})) {
+      inner_.on_stream_writable(*connection, stream);
+    }
+  }
+
+ private:
+  std::vector<std::pair<krepis::Connection*, krepis::StreamId>> told_;
+  RequestServer inner_{std::make_shared<ServerRecord>()};
+};
+
+// Downloads that want three times the memory, and do not end.
+std::vector<ClientHost*> add_bulk(World& world) {
+  std::vector<ClientHost*> bulk = world.add_clients(kBulk, {});
+  for (ClientHost* client : bulk) {
+    client->connect({{.answer_bytes = 1'000 * kMegabyte}});
+  }
+  return bulk;
+}
+
+// With a program that writes at once when it is told of room, and with one that does so later.
+void for_each_program(unsigned seeds, const std::function<void(World& world)>& scenario) {
+  for_each_seed(seeds, [&](std::uint64_t seed) {
+    ServerSetup setup;
+    setup.change = [](quic::EndpointOptions& options) {
+      options.send_buffer_bytes = 256 << 10;
+      options.transport.stream_send_buffer_bytes = 64 << 10;
+    };
+    World world(seed, setup);
+    scenario(world);
+    setup.application = [](unsigned) { return std::make_unique<LateWriter>(); };
+    World late_world(seed, setup);
+    scenario(late_world);
+  });
+}
+
+TEST(SendBudget, GoesToConnectionsThatBeginBesideDownloadsThatWantMoreThanAll) {
+  for_each_program(3, [](World& world) {
+    add_bulk(world);
+    world.network.run_for(1s);
+    for (int i = 0; i < 4; ++i) {
+      const ConnectionRecord& late = world.add_client().connect({{.answer_bytes = kAnswer}});
+      EXPECT_TRUE(world.run_until_done(late, 500ms)) << late.requests[0].received;
+    }
+  });
+}
+
+TEST(SendBudget, GoesRoundAmongDownloadsThatWantMoreThanAll) {
+  for_each_program(3, [](World& world) {
+    const std::vector<ClientHost*> bulk = add_bulk(world);
+    world.network.run_for(1s);
+    for (int i = 0; i < 4; ++i) {
+      std::vector<std::uint64_t> before;
+      for (const ClientHost* client : bulk) {
+        before.push_back(client->records()[0]->requests[0].received);
+      }
+      world.network.run_for(500ms);
+      for (std::size_t k = 0; k < kBulk; ++k) {
+        EXPECT_GT(bulk[k]->records()[0]->requests[0].received - before[k], 100'000U) << k;
+      }
+    }
+  });
+}
+
 }  // namespace
 }  // namespace knul::sim
