@@ -164,13 +164,13 @@ class Connection {
   // §4.6; on_streams_available follows), kInvalidContext once the connection is closing.
   virtual Result<StreamId> open_stream(StreamDirection direction) = 0;
 
-  // Takes bytes to send and returns how many were accepted: less than given when the stream's or the
-  // connection's send buffer is full (on_stream_writable follows), 0 when the stream cannot send. The FIN
-  // is taken only together with the last byte; a FIN alone is accepted with an empty span.
-  // The first form copies, the second keeps a reference.
+  // Takes bytes to send and returns how many were accepted: less than given when the stream's, the
+  // connection's or the server's send buffer is full or others wait for the last one (on_stream_writable
+  // follows), 0 when the stream cannot send. The FIN is taken only together with the last byte; a FIN alone
+  // is accepted with an empty span. The first form copies, the second keeps a reference.
   virtual std::size_t write(StreamId stream, std::span<const std::uint8_t> bytes, Fin fin) = 0;
   virtual std::size_t write(StreamId stream, SharedBytes bytes, Fin fin) = 0;
-  // Bytes that a write would accept now.
+  // Bytes that a write would accept now. No on_stream_writable follows where this alone was asked.
   [[nodiscard]] virtual std::size_t writable_bytes(StreamId stream) const = 0;
 
   // Says that `bytes` of what on_stream_data delivered are done with: the peer gets that much

@@ -124,7 +124,13 @@ std::size_t Connection::writable_bytes(const Stream& stream, std::size_t wanted_
 
 std::size_t Connection::write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
   const std::size_t taken = std::min(bytes.size(), writable_bytes(stream, bytes.size()));
-  stream.send.append_copy(bytes.first(taken));
+  const std::size_t before = stream.send.size();
+  try {
+    stream.send.append_copy(bytes.first(taken));
+  } catch (...) {
+    note_buffered(stream, stream.send.size() - before);
+    throw;
+  }
   note_buffered(stream, taken);
   accept_fin(stream, is_fin, taken == bytes.size());
   return taken;
@@ -155,8 +161,8 @@ void Connection::release_buffered(std::size_t bytes) {
 void Connection::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
   if (!is_all_taken) {
     if (!stream.wants_writable && !stream.is_send_over && !stream.is_closed_below) {
-      stream.wants_writable = true;
       waiting_for_room_.push_back(stream.id);
+      stream.wants_writable = true;
       wait_for_budget(stream);
     }
     return;
@@ -168,8 +174,8 @@ void Connection::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
   }
 }
 
-// Where the worker's memory is what `stream` waits for. Its own limits are reached only with bytes in flight,
-// whose acknowledgements come by here again.
+// Where the worker's memory is what `stream` waits for. Its own limits are reached only with bytes of its
+// connection, and when these are released notify_writable() comes by here again.
 void Connection::wait_for_budget(const Stream& stream) {
   SendBudget& budget = environment_.send_budget;
   const std::uint64_t enough = budget.least_turn_bytes();

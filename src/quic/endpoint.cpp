@@ -35,8 +35,9 @@ std::unique_ptr<ArenaPool> arena_pool(const EndpointOptions& options) {
   return hibernates ? std::make_unique<ArenaPool>(*options.pages) : nullptr;
 }
 
-// Of the memory for what is sent: a quarter of the smallest buffer, so that a full one is not refilled packet
-// by packet; of what all share less, as where somebody waits what is too small for a turn lies idle.
+// Of the memory for what is sent: a quarter of a stream's or connection's buffer, so that a full one is not
+// refilled packet by packet; of what all share less, as where somebody waits what is too small for a turn
+// lies idle.
 std::uint64_t room_worth_a_turn(const EndpointOptions& options) {
   const TransportOptions& transport = options.transport;
   return std::max<std::uint64_t>(
@@ -183,6 +184,9 @@ void Endpoint::handle_expiry(base::Instant now) {
       schedule(*due);
     }
   }
+  if (send_budget_.next_round_at() <= now) {
+    give_turns_to_write(now);
+  }
   while (const std::unique_ptr<ClosingConnection> due = closing_.take_due(now)) {
     for (const ConnectionId& id : due->routes) {
       routes_.erase(id);
@@ -190,18 +194,20 @@ void Endpoint::handle_expiry(base::Instant now) {
   }
 }
 
-base::Instant Endpoint::next_expiry() const { return std::min(deadlines_.soonest(), closing_.next_expiry()); }
+base::Instant Endpoint::next_expiry() const {
+  return std::min({deadlines_.soonest(), closing_.next_expiry(), send_budget_.next_round_at()});
+}
 
 void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
   responder_.poll_send(batch);
-  give_turns_to_write();
+  give_turns_to_write(now);
   while (!write_list_.empty() && batch.room().size() >= options_.transport.max_udp_payload_bytes) {
     Connection& connection = write_list_.front();
     write_list_.pop_front();
     const bool wants_more = !connection.is_over() && connection.write(batch, now);
     if (connection.is_over()) {
       retire(connection, now);
-      give_turns_to_write();
+      give_turns_to_write(now);
       continue;
     }
     if (wants_more && !connection.is_linked()) {
@@ -213,8 +219,8 @@ void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
 }
 
 // Acknowledgements tell only their own connection of room, but others may have waited longer for it.
-void Endpoint::give_turns_to_write() {
-  while (SendBudget::Member* const next = send_budget_.begin_turn()) {
+void Endpoint::give_turns_to_write(base::Instant now) {
+  while (SendBudget::Member* const next = send_budget_.begin_turn(now)) {
     static_cast<Connection*>(next)->notify_writable();
   }
 }

@@ -92,7 +92,7 @@ class Endpoint final : private ConnectionHost {
   void retire(Connection& connection, base::Instant now);
   void keep_closing(Connection& connection, base::Instant now);
   void count_closed(const Connection& connection);
-  void give_turns_to_write();
+  void give_turns_to_write(base::Instant now);
 
   // endpoint_accept.cpp
   // Counts it if it is one.

@@ -1,12 +1,16 @@
 // Memory of send buffers that the connections of one endpoint share. While some wait for it, it goes round:
-// each gets what is free when its turn comes, and who wants more waits behind the others. Weak cases: whoever
-// is never acknowledged keeps what it has got; a program that is told of room and writes later may find it
-// taken by others that wrote at once.
+// each may take so much when its turn comes, and who wants more waits behind the others. What a turn promises
+// is kept for its connection until the next round, because a program may write after all have been told.
+// Weak cases: whoever is never acknowledged keeps what it has got; who writes in a later round may find its
+// room taken, or spend it before others that wait by then.
 #pragma once
 
 #include <algorithm>
 #include <boost/intrusive/list.hpp>
+#include <cassert>
 #include <cstdint>
+
+#include "base/time.hpp"
 
 namespace knul::quic {
 
@@ -14,14 +18,14 @@ class SendBudget {
   using Hook = boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
  public:
-  // A connection. One that ends leaves its place by itself.
+  // A connection. It leaves its place when it is destroyed.
   class Member {
     friend class SendBudget;
     Hook place_;
     std::uint64_t turn_bytes_ = 0;
   };
 
-  // A turn begins when `least_turn_bytes` are free.
+  // A turn begins when `least_turn_bytes` are free, and is for four times as many at most.
   SendBudget(std::uint64_t limit_bytes, std::uint64_t least_turn_bytes)
       : limit_bytes_(limit_bytes), least_turn_bytes_(least_turn_bytes) {}
 
@@ -34,10 +38,15 @@ class SendBudget {
   [[nodiscard]] std::uint64_t least_turn_bytes() const { return least_turn_bytes_; }
 
   void take(Member& member, std::uint64_t bytes) {
+    const std::uint64_t of_turn = std::min(member.turn_bytes_, bytes);
     used_bytes_ += bytes;
-    member.turn_bytes_ -= std::min(member.turn_bytes_, bytes);
+    member.turn_bytes_ -= of_turn;
+    promised_bytes_ -= std::min(promised_bytes_, of_turn);
   }
-  void release(std::uint64_t bytes) { used_bytes_ -= bytes; }
+  void release(std::uint64_t bytes) {
+    assert(bytes <= used_bytes_);
+    used_bytes_ -= bytes;
+  }
 
   // To be told when it is its turn. In its old place if it waits already.
   void wait(Member& member) {
@@ -46,16 +55,28 @@ class SendBudget {
       waiting_.push_back(member);
     }
   }
-  // The next whose turn it is, who no longer waits; null while too little is free.
-  [[nodiscard]] Member* begin_turn() {
-    const std::uint64_t room = left(limit_bytes_);
+  // The next whose turn it is, who no longer waits; null while too little is free. A later `now` begins a
+  // round.
+  [[nodiscard]] Member* begin_turn(base::Instant now) {
+    if (now > round_at_) {
+      round_at_ = now;
+      promised_bytes_ = 0;
+    }
+    const std::uint64_t free = left(limit_bytes_);
+    const std::uint64_t room = free - std::min(free, promised_bytes_);
     if (waiting_.empty() || room < least_turn_bytes_) {
       return nullptr;
     }
     Member& next = waiting_.front();
     waiting_.pop_front();
-    next.turn_bytes_ = room;
+    next.turn_bytes_ = std::min(room, 4 * least_turn_bytes_);
+    promised_bytes_ += next.turn_bytes_;
     return &next;
+  }
+  // When somebody waits only for what others were promised and may not want.
+  [[nodiscard]] base::Instant next_round_at() const {
+    const bool is_due = !waiting_.empty() && left(limit_bytes_) >= least_turn_bytes_;
+    return is_due ? round_at_ + base::Duration(1) : base::kNever;
   }
 
  private:
@@ -66,6 +87,8 @@ class SendBudget {
   const std::uint64_t limit_bytes_;
   const std::uint64_t least_turn_bytes_;
   std::uint64_t used_bytes_ = 0;
+  std::uint64_t promised_bytes_ = 0;  // of this round's turns, and not taken yet
+  base::Instant round_at_{};
   boost::intrusive::list<Member, boost::intrusive::member_hook<Member, Hook, &Member::place_>,
                          boost::intrusive::constant_time_size<false>>
       waiting_;

@@ -11,7 +11,8 @@ constexpr std::uint64_t kAll = UINT64_MAX;
 
 struct Shared {
   SendBudget budget{100, 10};
-  SendBudget::Member holder, first, second;
+  SendBudget::Member holder, first, second, third;
+  base::Instant now{};
 
   std::uint64_t take(SendBudget::Member& member, std::uint64_t wanted) {
     const std::uint64_t taken = std::min(wanted, budget.room_of(member));
@@ -21,6 +22,8 @@ struct Shared {
     }
     return taken;
   }
+  SendBudget::Member* begin_turn() { return budget.begin_turn(now); }
+  void begin_round() { now += base::Duration(1); }
 };
 
 TEST(SendBudget, GivesAllToOneWhileNobodyWaits) {
@@ -45,9 +48,9 @@ TEST(SendBudget, GivesTurnsInTheOrderInWhichTheyBeganToWait) {
   all.take(all.second, kAll);
   all.take(all.first, kAll);
   for (SendBudget::Member* const expected : {&all.holder, &all.first, &all.second, &all.holder}) {
-    EXPECT_EQ(all.budget.begin_turn(), nullptr);
+    EXPECT_EQ(all.begin_turn(), nullptr);
     all.budget.release(10);
-    ASSERT_EQ(all.budget.begin_turn(), expected);
+    ASSERT_EQ(all.begin_turn(), expected);
     EXPECT_EQ(all.take(*expected, kAll), 10U);
   }
 }
@@ -57,9 +60,52 @@ TEST(SendBudget, BeginsNoTurnForLessThanItsLeast) {
   all.take(all.holder, 100);
   all.take(all.first, 1);
   all.budget.release(9);
-  EXPECT_EQ(all.budget.begin_turn(), nullptr);
+  EXPECT_EQ(all.begin_turn(), nullptr);
   all.budget.release(1);
-  EXPECT_EQ(all.budget.begin_turn(), &all.first);
+  EXPECT_EQ(all.begin_turn(), &all.first);
+}
+
+TEST(SendBudget, GivesAtMostFourTimesTheLeastAtOnce) {
+  Shared all;
+  all.take(all.holder, 100);
+  all.take(all.first, kAll);
+  all.budget.release(100);
+  EXPECT_EQ(all.begin_turn(), &all.first);
+  EXPECT_EQ(all.take(all.first, kAll), 100U);  // nobody else waits
+  all.take(all.first, kAll);
+  all.take(all.second, kAll);
+  all.budget.release(100);
+  EXPECT_EQ(all.begin_turn(), &all.first);
+  EXPECT_EQ(all.take(all.first, kAll), 40U);
+}
+
+// Nobody is told of room that another was told of before, until a round later.
+TEST(SendBudget, KeepsWhatItHasPromised) {
+  Shared all;
+  all.take(all.holder, 100);
+  for (SendBudget::Member* const member : {&all.first, &all.second, &all.third}) {
+    all.take(*member, kAll);
+  }
+  all.budget.release(60);
+  EXPECT_EQ(all.begin_turn(), &all.first);
+  EXPECT_EQ(all.begin_turn(), &all.second);
+  EXPECT_EQ(all.begin_turn(), nullptr);
+  EXPECT_EQ(all.budget.room_of(all.first), 40U);
+  EXPECT_EQ(all.budget.room_of(all.second), 20U);
+  EXPECT_EQ(all.take(all.second, 20), 20U);
+  EXPECT_EQ(all.budget.next_round_at(), all.now + base::Duration(1));
+  all.begin_round();
+  EXPECT_EQ(all.begin_turn(), &all.third);
+  EXPECT_EQ(all.budget.room_of(all.third), 40U);
+  EXPECT_EQ(all.budget.next_round_at(), base::kNever);
+}
+
+TEST(SendBudget, NeedsNoRoundWhileTooLittleIsFree) {
+  Shared all;
+  all.take(all.holder, 100);
+  all.take(all.first, kAll);
+  all.budget.release(9);
+  EXPECT_EQ(all.budget.next_round_at(), base::kNever);
 }
 
 TEST(SendBudget, LeavesATurnToWhoWritesAfterTheNextBeganToWait) {
@@ -67,7 +113,7 @@ TEST(SendBudget, LeavesATurnToWhoWritesAfterTheNextBeganToWait) {
   all.take(all.holder, 100);
   all.take(all.first, 1);
   all.budget.release(20);
-  ASSERT_EQ(all.budget.begin_turn(), &all.first);
+  ASSERT_EQ(all.begin_turn(), &all.first);
   all.take(all.second, 30);
   all.budget.release(40);
   EXPECT_EQ(all.budget.room_of(all.first), 20U);
@@ -80,7 +126,7 @@ TEST(SendBudget, TakesWhatIsLeftOfATurnFromWhoWaitsAgain) {
   all.take(all.holder, 100);
   all.take(all.first, 1);
   all.budget.release(20);
-  ASSERT_EQ(all.budget.begin_turn(), &all.first);
+  ASSERT_EQ(all.begin_turn(), &all.first);
   all.budget.take(all.holder, 20);
   all.take(all.first, 1);
   all.budget.release(30);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace knul::quic {
 namespace {
@@ -13,13 +14,12 @@ constexpr std::size_t kLargestBlockBytes = BlockPool::kLargestBytes;
 }  // namespace
 
 void SendBuffer::append_copy(std::span<const std::uint8_t> bytes) {
-  size_bytes_ += bytes.size();
-  unsent_bytes_ += bytes.size();
   bytes = bytes.subspan(copy_into_last_block(bytes));
   while (!bytes.empty()) {
     const std::size_t capacity = std::clamp(bytes.size(), kSmallestBlockBytes, kLargestBlockBytes);
+    PooledBlock block(*pool_, capacity);
     Chunk& chunk = chunks_.emplace_back();
-    chunk.block = PooledBlock(*pool_, capacity);
+    chunk.block = std::move(block);
     chunk.data = chunk.block.data();
     bytes = bytes.subspan(copy_into_last_block(bytes));
   }
@@ -33,6 +33,8 @@ std::size_t SendBuffer::copy_into_last_block(std::span<const std::uint8_t> bytes
   const std::size_t copied = std::min(bytes.size(), chunk.block.size() - chunk.length_bytes);
   std::memcpy(chunk.block.data() + chunk.length_bytes, bytes.data(), copied);
   chunk.length_bytes += copied;
+  size_bytes_ += copied;
+  unsent_bytes_ += copied;
   return copied;
 }
 

@@ -21,6 +21,7 @@ class SendBuffer {
   // Lifetime: `pool` longer.
   explicit SendBuffer(BlockPool& pool) noexcept : pool_(&pool), chunks_(BlockAllocator<Chunk>(pool)) {}
 
+  // Throws std::bad_alloc, and then has the first size() of them.
   void append_copy(std::span<const std::uint8_t> bytes);
   // Keeps `owner` until the bytes are acknowledged. Lifetime: the bytes must live and stay as they are.
   void append_shared(std::shared_ptr<const void> owner, std::span<const std::uint8_t> bytes);

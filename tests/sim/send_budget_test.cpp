@@ -7,8 +7,7 @@ namespace {
 
 constexpr std::uint64_t kBudget = 64 << 10;
 constexpr std::size_t kWaiting = 8;
-constexpr std::uint64_t kAnswer =
-    12'000;  // less than the room that is worth a wake-up, so that it is taken whole
+constexpr std::uint64_t kAnswer = 12'000;
 
 // One client has all of the memory and does not read; the others wait. After `release` all are answered.
 void expect_answers_after(std::uint64_t seed, const std::function<void(ConnectionRecord& holder)>& release,
@@ -138,9 +137,11 @@ TEST(SendBudget, SufficesForADownloadThatIsLarger) {
 
 constexpr std::size_t kBulk = 12;
 
-// A program that is told of room and writes when all has been told.
+// A program that is told of room and, for each `share`th connection, writes when all has been told.
 class LateWriter final : public krepis::Application {
  public:
+  explicit LateWriter(std::uint64_t share) : share_(share) {}
+
   void on_start(krepis::Worker& worker) override { inner_.on_start(worker); }
   void on_connection(krepis::Connection& connection) override { inner_.on_connection(connection); }
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override {
@@ -155,7 +156,11 @@ class LateWriter final : public krepis::Application {
     inner_.on_stream_data(connection, stream, bytes, fin);
   }
   void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override {
-    told_.emplace_back(&connection, stream);
+    if (connection.id() % share_ == 0) {
+      told_.emplace_back(&connection, stream);
+    } else {
+      inner_.on_stream_writable(connection, stream);
+    }
   }
   void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override {
     std::erase(told_, std::pair(&connection, stream));
@@ -168,6 +173,7 @@ class LateWriter final : public krepis::Application {
   }
 
  private:
+  std::uint64_t share_;
   std::vector<std::pair<krepis::Connection*, krepis::StreamId>> told_;
   RequestServer inner_{std::make_shared<ServerRecord>()};
 };
@@ -181,19 +187,25 @@ std::vector<ClientHost*> add_bulk(World& world) {
   return bulk;
 }
 
-// With a program that writes at once when it is told of room, and with one that does so later.
+// With programs that write at once when they are told of room, later, and each for half of the connections;
+// where a stream alone could not take all, and where it could.
 void for_each_program(unsigned seeds, const std::function<void(World& world)>& scenario) {
   for_each_seed(seeds, [&](std::uint64_t seed) {
-    ServerSetup setup;
-    setup.change = [](quic::EndpointOptions& options) {
-      options.send_buffer_bytes = 256 << 10;
-      options.transport.stream_send_buffer_bytes = 64 << 10;
-    };
-    World world(seed, setup);
-    scenario(world);
-    setup.application = [](unsigned) { return std::make_unique<LateWriter>(); };
-    World late_world(seed, setup);
-    scenario(late_world);
+    for (const std::uint64_t stream_bytes : {64U << 10, 1U << 20}) {
+      for (const std::uint64_t late_share : {0U, 1U, 2U}) {
+        SCOPED_TRACE(testing::Message() << stream_bytes << " bytes a stream, late: each " << late_share);
+        ServerSetup setup;
+        setup.change = [=](quic::EndpointOptions& options) {
+          options.send_buffer_bytes = 256 << 10;
+          options.transport.stream_send_buffer_bytes = stream_bytes;
+        };
+        if (late_share > 0) {
+          setup.application = [=](unsigned) { return std::make_unique<LateWriter>(late_share); };
+        }
+        World world(seed, setup);
+        scenario(world);
+      }
+    }
   });
 }
 
