@@ -1,14 +1,16 @@
 // Memory of send buffers that the connections of one endpoint share. While some wait for it, it goes round:
 // each may take so much when its turn comes, and who wants more waits behind the others. What a turn promises
-// is kept for its connection until the next round, because a program may write after all have been told.
-// Weak cases: whoever is never acknowledged keeps what it has got; who writes in a later round may find its
+// is kept for its connection for a round, because a program may write after all have been told.
+// Weak cases: whoever is never acknowledged keeps what it has got; who writes after the round may find its
 // room taken, or spend it before others that wait by then.
 #pragma once
 
 #include <algorithm>
 #include <boost/intrusive/list.hpp>
 #include <cassert>
+#include <chrono>
 #include <cstdint>
+#include <utility>
 
 #include "base/time.hpp"
 
@@ -18,6 +20,8 @@ class SendBudget {
   using Hook = boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
  public:
+  static constexpr base::Duration kRound = std::chrono::milliseconds(1);
+
   // A connection. It leaves its place when it is destroyed.
   class Member {
     friend class SendBudget;
@@ -31,7 +35,13 @@ class SendBudget {
 
   // What `member` may take now. Its turn does not end with the call that tells it: a program may write later.
   [[nodiscard]] std::uint64_t room_of(const Member& member) const {
-    return waiting_.empty() ? left(limit_bytes_) : std::min(left(limit_bytes_), member.turn_bytes_);
+    const std::uint64_t free = left(limit_bytes_);
+    const std::uint64_t of_turn = std::min(free, member.turn_bytes_);
+    if (!waiting_.empty()) {
+      return of_turn;
+    }
+    const std::uint64_t of_others = promised_bytes_ - std::min(promised_bytes_, member.turn_bytes_);
+    return std::max(of_turn, free - std::min(free, of_others));
   }
   // For buffers that have grown, which leave half to those that begin.
   [[nodiscard]] std::uint64_t room_to_grow() const { return left(limit_bytes_ / 2); }
@@ -51,14 +61,13 @@ class SendBudget {
   // To be told when it is its turn. In its old place if it waits already.
   void wait(Member& member) {
     if (!member.place_.is_linked()) {
-      member.turn_bytes_ = 0;
+      promised_bytes_ -= std::min(promised_bytes_, std::exchange(member.turn_bytes_, 0));
       waiting_.push_back(member);
     }
   }
-  // The next whose turn it is, who no longer waits; null while too little is free. A later `now` begins a
-  // round.
+  // The next whose turn it is, who no longer waits; null while too little is free.
   [[nodiscard]] Member* begin_turn(base::Instant now) {
-    if (now > round_at_) {
+    if (now >= round_at_ + kRound) {
       round_at_ = now;
       promised_bytes_ = 0;
     }
@@ -76,7 +85,7 @@ class SendBudget {
   // When somebody waits only for what others were promised and may not want.
   [[nodiscard]] base::Instant next_round_at() const {
     const bool is_due = !waiting_.empty() && left(limit_bytes_) >= least_turn_bytes_;
-    return is_due ? round_at_ + base::Duration(1) : base::kNever;
+    return is_due ? round_at_ + kRound : base::kNever;
   }
 
  private:

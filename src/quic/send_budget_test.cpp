@@ -23,7 +23,7 @@ struct Shared {
     return taken;
   }
   SendBudget::Member* begin_turn() { return budget.begin_turn(now); }
-  void begin_round() { now += base::Duration(1); }
+  void begin_round() { now += SendBudget::kRound; }
 };
 
 TEST(SendBudget, GivesAllToOneWhileNobodyWaits) {
@@ -93,11 +93,37 @@ TEST(SendBudget, KeepsWhatItHasPromised) {
   EXPECT_EQ(all.budget.room_of(all.first), 40U);
   EXPECT_EQ(all.budget.room_of(all.second), 20U);
   EXPECT_EQ(all.take(all.second, 20), 20U);
-  EXPECT_EQ(all.budget.next_round_at(), all.now + base::Duration(1));
+  EXPECT_EQ(all.budget.next_round_at(), all.now + SendBudget::kRound);
   all.begin_round();
   EXPECT_EQ(all.begin_turn(), &all.third);
   EXPECT_EQ(all.budget.room_of(all.third), 40U);
   EXPECT_EQ(all.budget.next_round_at(), base::kNever);
+}
+
+TEST(SendBudget, KeepsItsPromiseWhenNobodyWaitsAnyMore) {
+  Shared all;
+  all.take(all.holder, 100);
+  all.take(all.first, kAll);
+  all.take(all.second, kAll);
+  all.budget.release(60);
+  EXPECT_EQ(all.begin_turn(), &all.first);
+  EXPECT_EQ(all.begin_turn(), &all.second);
+  EXPECT_EQ(all.budget.room_of(all.third), 0U);
+  EXPECT_EQ(all.take(all.first, kAll), 40U);
+  EXPECT_EQ(all.take(all.second, kAll), 20U);
+}
+
+TEST(SendBudget, GivesToOthersWhatIsGivenUpOfATurn) {
+  Shared all;
+  all.take(all.holder, 100);
+  all.take(all.first, kAll);
+  all.take(all.second, kAll);
+  all.budget.release(45);
+  EXPECT_EQ(all.begin_turn(), &all.first);
+  all.take(all.first, 35);
+  all.budget.wait(all.first);
+  EXPECT_EQ(all.begin_turn(), &all.second);
+  EXPECT_EQ(all.budget.room_of(all.second), 10U);
 }
 
 TEST(SendBudget, NeedsNoRoundWhileTooLittleIsFree) {
