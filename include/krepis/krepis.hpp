@@ -167,8 +167,8 @@ class Connection {
   // Takes bytes to send and returns how many were accepted: less than given when the stream's, the
   // connection's or the server's send buffer is full or others wait for the last one (on_stream_writable
   // follows), 0 when the stream cannot send. The FIN is taken only together with the last byte; a FIN alone
-  // is accepted with an empty span. std::bad_alloc: some of
-  // the bytes may have been taken. The first form copies, the second keeps a reference.
+  // is accepted with an empty span. The first form copies, the second keeps a reference.
+  // Throws std::bad_alloc; some of the bytes may have been taken then.
   virtual std::size_t write(StreamId stream, std::span<const std::uint8_t> bytes, Fin fin) = 0;
   virtual std::size_t write(StreamId stream, SharedBytes bytes, Fin fin) = 0;
   // Bytes that a write would accept now. No on_stream_writable follows where this alone was asked.
