@@ -22,6 +22,12 @@ struct Shared {
     }
     return taken;
   }
+  // The holder has all; the first and the second want all.
+  void use_up_and_wait() {
+    take(holder, 100);
+    take(first, kAll);
+    take(second, kAll);
+  }
   SendBudget::Member* begin_turn() { return budget.begin_turn(now); }
   void begin_round() { now += SendBudget::kRound; }
 };
@@ -102,9 +108,7 @@ TEST(SendBudget, KeepsWhatItHasPromised) {
 
 TEST(SendBudget, KeepsItsPromiseWhenNobodyWaitsAnyMore) {
   Shared all;
-  all.take(all.holder, 100);
-  all.take(all.first, kAll);
-  all.take(all.second, kAll);
+  all.use_up_and_wait();
   all.budget.release(60);
   EXPECT_EQ(all.begin_turn(), &all.first);
   EXPECT_EQ(all.begin_turn(), &all.second);
@@ -115,9 +119,7 @@ TEST(SendBudget, KeepsItsPromiseWhenNobodyWaitsAnyMore) {
 
 TEST(SendBudget, GivesToOthersWhatIsGivenUpOfATurn) {
   Shared all;
-  all.take(all.holder, 100);
-  all.take(all.first, kAll);
-  all.take(all.second, kAll);
+  all.use_up_and_wait();
   all.budget.release(45);
   EXPECT_EQ(all.begin_turn(), &all.first);
   all.take(all.first, 35);
