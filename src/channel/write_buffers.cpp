@@ -7,6 +7,8 @@
 #include <new>
 #include <utility>
 
+#include "base/free_blocks.hpp"
+
 namespace knul::channel {
 namespace {
 
@@ -28,17 +30,6 @@ std::size_t index_of(std::size_t block_bytes) {
 
 class WriteBuffers::Store {
  public:
-  Store() = default;
-  ~Store() {
-    for (Size& size : sizes_) {
-      while (size.first != nullptr) {
-        ::operator delete(std::exchange(size.first, size.first->next));
-      }
-    }
-  }
-  Store(const Store&) = delete;
-  Store& operator=(const Store&) = delete;
-
   void* take(std::size_t bytes) {
     const std::size_t index = index_of(bytes);
     if (index == kSizes.size()) {
@@ -47,9 +38,9 @@ class WriteBuffers::Store {
     {
       const std::lock_guard lock(mutex_);
       Size& size = sizes_[index];
-      if (size.first != nullptr) {
+      if (void* const block = size.free.take()) {
         size.kept_bytes -= kSizes[index];
-        return std::exchange(size.first, size.first->next);
+        return block;
       }
     }
     return ::operator new(kSizes[index] + kCountsBytes);
@@ -61,7 +52,7 @@ class WriteBuffers::Store {
       Size& size = sizes_[index];
       if (size.kept_bytes < kKeptBytes) {
         size.kept_bytes += kSizes[index];
-        size.first = new (block) Free{size.first};
+        size.free.put(block);
         return;
       }
     }
@@ -69,11 +60,8 @@ class WriteBuffers::Store {
   }
 
  private:
-  struct Free {
-    Free* next;
-  };
   struct Size {
-    Free* first = nullptr;
+    base::FreeBlocks free;
     std::size_t kept_bytes = 0;
   };
 

@@ -19,28 +19,25 @@ std::size_t size_of(unsigned index) { return BlockPool::kSmallestBytes << index;
 }  // namespace
 
 BlockPool::~BlockPool() {
-  for (Size& size : sizes_) {
+  for (const Size& size : sizes_) {
     counters_.pool_kept_bytes.sub(size.kept_bytes);
-    while (size.first != nullptr) {
-      ::operator delete(std::exchange(size.first, size.first->next));
-    }
   }
 }
 
 void* BlockPool::take(std::size_t bytes) {
   const unsigned index = index_of(bytes);
   Size& size = sizes_[index];
-  if (size.first == nullptr) {
-    void* const block = ::operator new(size_of(index));
+  void* block = size.free.take();
+  if (block == nullptr) {
+    block = ::operator new(size_of(index));
     counters_.pool_blocks_allocated.add();
-    counters_.pool_used_bytes.add(size_of(index));
-    return block;
+  } else {
+    counters_.pool_blocks_reused.add();
+    counters_.pool_kept_bytes.sub(size_of(index));
+    size.kept_bytes -= size_of(index);
   }
-  counters_.pool_blocks_reused.add();
   counters_.pool_used_bytes.add(size_of(index));
-  counters_.pool_kept_bytes.sub(size_of(index));
-  size.kept_bytes -= size_of(index);
-  return std::exchange(size.first, size.first->next);
+  return block;
 }
 
 void BlockPool::give(void* block, std::size_t bytes) noexcept {
@@ -53,7 +50,7 @@ void BlockPool::give(void* block, std::size_t bytes) noexcept {
   }
   counters_.pool_kept_bytes.add(size_of(index));
   size.kept_bytes += size_of(index);
-  size.first = new (block) Free{size.first};
+  size.free.put(block);
 }
 
 }  // namespace knul::quic

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/free_blocks.hpp"
 #include "stats/worker_counters.hpp"
 
 namespace knul::quic {
@@ -34,11 +35,8 @@ class BlockPool {
   void give(void* block, std::size_t bytes) noexcept;
 
  private:
-  struct Free {
-    Free* next;
-  };
   struct Size {
-    Free* first = nullptr;
+    base::FreeBlocks free;
     std::size_t kept_bytes = 0;
   };
   static constexpr std::size_t kSizes = 11;

@@ -54,6 +54,7 @@ class Worker {
 
   // Thread: any, for all that follows.
   bool post(std::function<void()> task);
+  // Copies it; false when the queue is full.
   bool hand_over(const base::ReceivedDatagram& datagram);
   // Runs on the worker's thread with its core; false when the worker stops or its queue is full.
   bool post_to_core(std::function<void(WorkerCore& core, base::Instant now)> task);
