@@ -3,8 +3,7 @@
 //   ceiling BYTES SENDER_CPU RECEIVER_CPU gnutls|ipsec_mb
 // prints one JSON line; only {"is_available":false} where build or processor are without that library.
 #include <gnutls/crypto.h>
-#include <sched.h>
-#include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include <string_view>
 
 #include "base/log.hpp"
+#include "pinned_process.hpp"
 #include "quic/protection_library.hpp"
 #include "stats/worker_counters.hpp"
 #include "udp/udp_socket.hpp"
@@ -25,34 +25,15 @@
 namespace {
 
 using namespace knul;
+using bench::cpu_seconds;
+using bench::fail;
+using bench::pin;
 
 constexpr std::size_t kPacketBytes = 1'452;
 constexpr std::size_t kHeaderBytes = 11;  // first byte, connection ID of 8, packet number of 2
 constexpr std::size_t kTagBytes = 16;
 constexpr std::size_t kTrainPackets = 45;
 constexpr std::size_t kWindowPackets = 1'000;  // unacknowledged, so that nothing is lost on the way
-
-[[noreturn]] void fail(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
-
-void pin(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<unsigned>(cpu), &set);
-  if (sched_setaffinity(0, sizeof(set), &set) != 0)
-    fail("sched_setaffinity");
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 // Packet protection as RFC 9001 §5 does it: AEAD with the packet number as nonce, then a header mask.
 class Protection {

@@ -56,6 +56,16 @@ class Figures(unittest.TestCase):
         results.add("down.rate", "one stream down", "Gbit/s", 12, "rate")
         self.assertEqual(results.to_ceiling(results.figures["down.rate"]), 0.5)
 
+    def test_only_one_request_at_a_time_that_sleeps_is_set_against_the_bare_round_trip(self):
+        results = results_of(("ceiling_round_trip.p50", 50), ("ceiling_round_trip.answering", 30))
+        report = {"requests_per_second": 10_000, "server_cpu_seconds": 1, "p50_us": 60, "p99_us": 100}
+        for item in (*work.requests(1), *work.busy_requests(1, ())):
+            work.record(results, item, report)
+        ratios = {name: ratio for name, figure in results.figures.items()
+                  if (ratio := results.to_ceiling(figure)) is not None}
+        self.assertEqual(set(ratios), {"requests_1x1.cpu", "requests_1x1.p50"})
+        self.assertEqual(ratios["requests_1x1.p50"], 1.2)
+
     def test_there_is_no_ratio_to_a_ceiling_that_was_not_measured(self):
         results = Results()
         results.add("down.rate", "one stream down", "Gbit/s", 12, "rate")

@@ -10,7 +10,7 @@ class Figure:
     name: str  # "down.rate": the measurement, then which of its figures
     measure: str  # for people: "one stream down"
     unit: str
-    ceiling: str = ""  # "rate", "sender" or "receiver": the figure without QUIC that it is set against
+    ceiling: str = ""  # the figure without QUIC that it is set against: "rate", "sender", "receiver", "answering", "p50"
     facts: dict = field(default_factory=dict)  # "connections", "workers", "series": what a plot sorts by
     values: list = field(default_factory=list)  # one a run
 
@@ -51,9 +51,9 @@ class Results:
                 for name, figure in mine.items() if f"{theirs}/{name}" in self.figures}
 
     def to_ceiling(self, figure):
-        """The median as a multiple of the ceiling's, by intel-ipsec-mb's, else GnuTLS's; None where none was measured."""
-        for library in ("ipsec_mb", "gnutls"):
-            name = f"ceiling_{library}.{figure.ceiling}"
+        """The median as a multiple of the ceiling's, of intel-ipsec-mb's before GnuTLS's; None where none was measured."""
+        for kind in ("ipsec_mb", "gnutls", "round_trip"):
+            name = f"ceiling_{kind}.{figure.ceiling}"
             if figure.ceiling and name in self.figures:
                 return figure.median / self.median(name)
         return None

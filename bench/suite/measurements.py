@@ -50,11 +50,19 @@ def ceiling(suite, results, size, library):
 
 
 def requests(suite, results):
-    alternate(suite, results, work.requests(suite.scale))
+    alternate(suite, results, work.requests(suite.scale), lambda: round_trip(suite, results))
     if knows_flag(suite, BUSY_POLL[0]):
         alternate(suite, results, work.busy_requests(suite.scale, BUSY_POLL), settings=BUSY_POLL)
     else:
         results.notices.append(f"busy polling: this knul perf has no {BUSY_POLL[0]}")
+
+
+def round_trip(suite, results):
+    """A datagram there and one back, which a single request cannot be faster than, unless it polls."""
+    report = run_json([f"{suite.bins}/bench/round_trip", str(20_000 // suite.scale), "0", "1"])
+    title = "a datagram there and back without QUIC"
+    results.add("ceiling_round_trip.answering", title, "answering µs", report["answering_cpu_us"])
+    results.add("ceiling_round_trip.p50", title, "p50 µs", report["p50_us"])
 
 
 def handshakes(suite, results):

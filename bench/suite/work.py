@@ -11,7 +11,7 @@ class Work:
     flags: tuple  # of `knul perf`
     unit: str  # "GiB", "request" or "handshake"
     units: float  # of work, in all
-    sends_as: str = ""  # "sender" or "receiver": what the server is in the ceiling; empty: not set against it
+    acts_as: str = ""  # "sender", "receiver", "answering": what the server is in the ceiling; empty: not set against it
 
 
 def transfers(scale):
@@ -33,7 +33,7 @@ def requests(scale):
         where = "1 connection" if connections == 1 else f"{connections} connections"
         flags = ("--requests", str(count), "--depth", str(depth), "--connections", str(connections))
         yield Work(f"requests_{connections}x{depth}", f"requests, {where}, {depth:,} in flight", flags, "request",
-                   count)
+                   count, "answering" if connections == depth == 1 else "")
 
 
 def busy_requests(scale, busy_poll):
@@ -60,11 +60,11 @@ def record(results, work, report, prefix="", **facts):
     server_cpu = report["server_cpu_seconds"] / work.units
     if work.unit == "GiB":
         results.add(f"{name}.rate", title, "Gbit/s", report["gbit_per_second"],
-                    "rate" if work.sends_as else "", **facts)
-        results.add(f"{name}.cpu", title, "server s/GiB", server_cpu, work.sends_as, **facts)
+                    "rate" if work.acts_as else "", **facts)
+        results.add(f"{name}.cpu", title, "server s/GiB", server_cpu, work.acts_as, **facts)
         return
     plural = work.unit + "s"
     results.add(f"{name}.rate", title, f"{plural}/s", report[f"{plural}_per_second"], **facts)
-    results.add(f"{name}.cpu", title, f"server µs/{work.unit}", server_cpu * 1e6, **facts)
-    results.add(f"{name}.p50", title, "p50 µs", report["p50_us"], **facts)
+    results.add(f"{name}.cpu", title, f"server µs/{work.unit}", server_cpu * 1e6, work.acts_as, **facts)
+    results.add(f"{name}.p50", title, "p50 µs", report["p50_us"], "p50" if work.acts_as else "", **facts)
     results.add(f"{name}.p99", title, "p99 µs", report["p99_us"], **facts)

@@ -3,8 +3,10 @@
 #include <sys/mman.h>
 
 // Of LeakSanitizer, which else does not look into pages for pointers. Called only where it is there.
+// NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" void __lsan_register_root_region(const void* begin, size_t bytes);
 extern "C" void __lsan_unregister_root_region(const void* begin, size_t bytes);
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace knul::runtime {
 namespace {

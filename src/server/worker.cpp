@@ -88,7 +88,7 @@ bool Worker::hand_over(const base::ReceivedDatagram& datagram) {
   if (handed_over_.try_post(std::move(copy))) {
     return true;
   }
-  spare_payloads_.give(std::move(copy.payload));
+  spare_payloads_.give(std::move(copy.payload));  // NOLINT(bugprone-use-after-move): what is not taken stays
   return false;
 }
 
