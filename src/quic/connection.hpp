@@ -361,6 +361,7 @@ class Connection final
   std::vector<std::int64_t> waiting_for_room_;
   std::vector<std::int64_t> told_of_room_;  // inside notify_writable; kept for its memory
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
+  Stream* recent_stream_ = nullptr;  // of streams_, the one found last: most calls follow one for the same
   std::size_t streams_closed_early_ = 0;  // that the library has not closed, see close_unseen_stream()
   StreamCredit credit_bidi_;
   StreamCredit credit_uni_;

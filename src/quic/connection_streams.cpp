@@ -73,8 +73,11 @@ base::Result<Stream*> Connection::open_stream(bool is_bidi) {
 }
 
 Stream* Connection::find_stream(std::int64_t id) {
-  const auto found = streams_.find(id);
-  return found == streams_.end() ? nullptr : found->second.get();
+  if (recent_stream_ == nullptr || recent_stream_->id != id) {
+    const auto found = streams_.find(id);
+    recent_stream_ = found == streams_.end() ? nullptr : found->second.get();
+  }
+  return recent_stream_;
 }
 
 // Before an acknowledgement is read, when the most is on its way. The part of the round trip that is spent in
@@ -359,6 +362,7 @@ void Connection::finish_stream(Stream& stream) {
   environment_.observer.on_stream_closed(*this, stream);
   const std::int64_t id = stream.id;
   const bool is_clean = stream.is_clean;
+  recent_stream_ = nullptr;
   streams_.erase(id);
   environment_.counters.streams_active.sub();
   if (is_opened_by_server(id) == is_server_) {

@@ -28,7 +28,7 @@ class Reader {
   void skip(std::uint64_t count) { rest_ = count > rest_.size() ? rest_.last(0) : rest_.subspan(count); }
   void skip_varints(int count) {
     for (int i = 0; i < count; ++i)
-      varint();
+      skip_varint();
   }
   void end() { rest_ = {}; }
   // A first Initial packet holds a thousand bytes of PADDING, which are frames of one byte each.
@@ -38,11 +38,22 @@ class Reader {
   }
 
  private:
-  std::uint64_t long_varint() {
+  // Of the varint that comes next; 0: it is not all there.
+  std::size_t varint_length() {
     const std::size_t length = rest_.empty() ? 1 : std::size_t{1} << (rest_[0] >> 6);
-    if (rest_.size() < length) {
-      has_failed_ = true;
-      rest_ = {};
+    if (rest_.size() >= length) {
+      return length;
+    }
+    has_failed_ = true;
+    rest_ = {};
+    return 0;
+  }
+
+  void skip_varint() { rest_ = rest_.subspan(varint_length()); }
+
+  std::uint64_t long_varint() {
+    const std::size_t length = varint_length();
+    if (length == 0) {
       return 0;
     }
     std::uint64_t value = rest_[0] & 0x3f;

@@ -29,6 +29,24 @@ TEST(StreamEnd, ComesForAUnidirectionalStreamOfWhichOnlyTheResetCame) {
   EXPECT_TRUE(pair.server_connection().is_asleep());
 }
 
+// The next stream may lie where it lay.
+TEST(StreamEnd, LeavesNothingToBeFound) {
+  EndpointPair pair;
+  pair.shake_hands();
+  for (std::size_t i = 1; i <= 3; ++i) {
+    auto opened = pair.client_connection().open_stream(false);
+    ASSERT_TRUE(opened);
+    const std::int64_t id = (*opened)->id;
+    pair.client_connection().write_copy(**opened, bytes_of("all of it"), true);
+    EXPECT_EQ(pair.client_connection().find_stream(id), *opened);
+    pair.advance(1s);
+    EXPECT_EQ(pair.server_observer.streams_closed.size(), i);
+    for (Connection* connection : {&pair.client_connection(), &pair.server_connection()}) {
+      EXPECT_EQ(connection->find_stream(id), nullptr);
+    }
+  }
+}
+
 TEST(StreamEnd, GivesThePeerSuchAStreamBack) {
   EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_uni = 3; });
   pair.shake_hands();
