@@ -46,12 +46,29 @@ TEST(Guard, RefusesAClientThatOffersNoProtocolAtAll) {
 TEST(Guard, DropsWhatOneConnectionBringsAboveItsBudgetOfATurn) {
   EndpointPair pair;
   pair.shake_hands();
-  Connection& connection = pair.server_connection();
-  for (unsigned i = 0; i < Connection::kPacketsPerTurn; ++i) {
-    ASSERT_TRUE(connection.takes_packet(pair.now));
-  }
-  EXPECT_FALSE(connection.takes_packet(pair.now));
-  EXPECT_TRUE(connection.takes_packet(pair.now + 1ns));
+  std::vector<std::uint8_t> packet;
+  pair.drops = [&](std::span<const std::uint8_t> bytes, bool) {
+    packet.assign(bytes.begin(), bytes.end());
+    return true;
+  };
+  ASSERT_TRUE(pair.client_connection().send_datagram(bytes_of("again and again")));
+  pair.now += 1s;
+  pair.carry(*pair.client, *pair.server);
+  const auto flood = [&](unsigned packets) {
+    for (unsigned i = 0; i < packets; ++i) {
+      std::ignore = pair.server->handle_datagram(
+          {{EndpointPair::path().remote, EndpointPair::path().local}, base::Ecn::kNotEct, packet}, pair.now);
+    }
+  };
+  const std::uint64_t before = pair.server_counters.packets_received.load();
+  flood(Connection::kPacketsPerTurn + 5);
+  EXPECT_EQ(pair.server_counters.packets_received.load() - before, Connection::kPacketsPerTurn);
+  EXPECT_EQ(pair.server_counters.packets_dropped_budget.load(), 5U);
+  pair.now += 1ns;
+  flood(1);
+  EXPECT_EQ(pair.server_counters.packets_dropped_budget.load(), 5U)
+      << "the next turn has a budget of its own";
+  EXPECT_EQ(pair.server_observer.datagrams.size(), 1U) << "of a packet, the first copy counts";
 }
 
 TEST(Guard, AnswersNothingToPortsThatReflect) {
