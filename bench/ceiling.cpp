@@ -252,6 +252,7 @@ int main(int argc, char** argv) {
     const double cpu = receive_all(*protection, receiver, packets);
     return write(pipe_fds[1], &cpu, sizeof(cpu)) == sizeof(cpu) ? 0 : 1;
   }
+  close(pipe_fds[1]);  // or a child that died would be waited for
   pin(std::atoi(argv[2]));
   const auto begin = std::chrono::steady_clock::now();
   const double sender_cpu =

@@ -114,6 +114,7 @@ int main(int argc, char** argv) {
     const double cpu = answer_all(server, count);
     return write(pipe_fds[1], &cpu, sizeof(cpu)) == sizeof(cpu) ? 0 : 1;
   }
+  close(pipe_fds[1]);  // or a child that died would be waited for
   pin(std::atoi(argv[3]));
   const double p50 = ask_all(client, count);
   double answering_cpu = 0;

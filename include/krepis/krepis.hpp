@@ -188,7 +188,7 @@ class Connection {
 
   // Holds a stream of the peer back from its end: on_stream_closed comes, and the peer gets credit for
   // another stream (RFC 9000 §4.6), only after release_stream. For Applications that hand events on and want
-  // to bound how many wait to be looked at.
+  // to bound how many wait to be looked at. Within on_stream_closed it comes too late and does nothing.
   virtual void retain_stream(StreamId stream) = 0;
   virtual void release_stream(StreamId stream) = 0;
 

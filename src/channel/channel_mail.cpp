@@ -1,6 +1,7 @@
 // What the program asked for: commands, released ranges, streams that it opens.
 #include <utility>
 
+#include "base/make_room.hpp"
 #include "channel/channel_worker.hpp"
 
 namespace knul::channel {
@@ -143,6 +144,7 @@ void ChannelWorker::open_for_program(const Command& command) {
 bool ChannelWorker::try_open(StreamState& stream) {
   using Direction = krepis::StreamDirection;
   ConnectionState& state = *stream.connection;
+  base::make_room(state.streams);
   const auto opened = state.connection->open_stream(
       stream.entry->has(Entry::kIsUnidirectional) ? Direction::kUnidirectional : Direction::kBidirectional);
   if (!opened) {

@@ -5,6 +5,7 @@
 // hold is half of what is free: however many lag, there is always something left for the others.
 #include <algorithm>
 
+#include "base/make_room.hpp"
 #include "channel/channel_worker.hpp"
 
 namespace knul::channel {
@@ -18,6 +19,7 @@ constexpr std::size_t kWorthwhileBytes = 512;
 }  // namespace
 
 void ChannelWorker::open_stream(ConnectionState& state, krepis::StreamId id) {
+  base::make_room(state.streams);
   Entry* const entry = is_overloaded() ? nullptr : core_.table.allocate(index_);
   if (entry == nullptr) {
     state.connection->close(KREPIS_CODE_OVERLOADED, "the channel has no room for more streams");

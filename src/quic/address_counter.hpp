@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 
+#include "base/make_room.hpp"
 #include "base/siphash.hpp"
 #include "base/socket_address.hpp"
 
@@ -21,7 +22,11 @@ class AddressCounter {
     const auto found = counts_.find(prefix(address));
     return found == counts_.end() ? 0 : found->second;
   }
-  void add(const base::SocketAddress& address) { ++counts_[prefix(address)]; }
+  // Throws std::bad_alloc, and then counts nothing.
+  void add(const base::SocketAddress& address) {
+    base::make_room(counts_);
+    ++counts_[prefix(address)];
+  }
   // Precondition: added before.
   void remove(const base::SocketAddress& address) {
     const auto found = counts_.find(prefix(address));

@@ -196,7 +196,8 @@ class Connection final
   void reset_stream(Stream& stream, std::uint64_t code);
   void stop_sending(Stream& stream, std::uint64_t code);
   // Its end is not told, and not replaced by credit, before release_stream.
-  void retain_stream(Stream& stream) { stream.is_retained = true; }
+  // Nothing for one that ends already, of which on_stream_closed tells.
+  void retain_stream(Stream& stream) { stream.is_retained = !stream.is_finished(); }
   void release_stream(Stream& stream);
   void set_priority(Stream& stream, std::uint8_t urgency, bool is_incremental);
   DatagramOutcome send_datagram(std::span<const std::uint8_t> bytes, const DatagramRequest& request);

@@ -20,6 +20,12 @@ constexpr std::uint64_t kUnexpectedMessage = NGTCP2_CRYPTO_ERROR | 0x0a;
 
 Connection& connection_of(void* user_data) { return *static_cast<Connection*>(user_data); }
 
+// Null: open_stream() found no memory when the library had opened it, and the peer, which was told nothing of
+// it, uses it.
+Stream& stream_of(void* stream_user_data) {
+  return stream_user_data != nullptr ? *static_cast<Stream*>(stream_user_data) : throw std::bad_alloc();
+}
+
 // An exception must not pass through the library, which is C.
 template <class Function>
 int guarded(Function function) {
@@ -103,7 +109,7 @@ struct ConnectionCallbacks {
                             void* user_data, void* stream_user_data) {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
-      auto& stream = *static_cast<Stream*>(stream_user_data);
+      Stream& stream = stream_of(stream_user_data);
       const bool is_fin = (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0;
       stream.received_bytes += length;
       if (stream.is_receive_over) {
@@ -119,7 +125,7 @@ struct ConnectionCallbacks {
                              std::uint64_t length, void* user_data, void* stream_user_data) {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
-      auto& stream = *static_cast<Stream*>(stream_user_data);
+      Stream& stream = stream_of(stream_user_data);
       stream.send.acknowledge(length);
       connection.release_buffered(length);
     });
@@ -133,7 +139,7 @@ struct ConnectionCallbacks {
         closed_early -= std::min<std::size_t>(closed_early, 1);
         return;
       }
-      auto& stream = *static_cast<Stream*>(stream_user_data);
+      Stream& stream = stream_of(stream_user_data);
       stream.is_clean = (flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) == 0;
       connection_of(user_data).handle_closed_below(stream);
     });
@@ -143,7 +149,7 @@ struct ConnectionCallbacks {
                              std::uint64_t code, void* user_data, void* stream_user_data) {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
-      auto& stream = *static_cast<Stream*>(stream_user_data);
+      Stream& stream = stream_of(stream_user_data);
       connection.environment_.counters.streams_reset_received.add();
       const bool was_over = stream.is_receive_over;
       connection.end_receiving(stream);
@@ -159,7 +165,7 @@ struct ConnectionCallbacks {
   static int on_stream_credit(ngtcp2_conn* /*conn*/, std::int64_t /*id*/, std::uint64_t /*max_data*/,
                               void* user_data, void* stream_user_data) {
     if (stream_user_data != nullptr) {
-      auto& stream = *static_cast<Stream*>(stream_user_data);
+      Stream& stream = stream_of(stream_user_data);
       stream.is_flow_blocked = false;
       connection_of(user_data).enqueue(stream);
     }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/make_room.hpp"
+
 namespace knul::quic {
 namespace {
 
@@ -13,17 +15,18 @@ constexpr base::Duration kLongestCreditDelay = std::chrono::seconds(1);
 }  // namespace
 
 Stream& Connection::add_stream(std::int64_t id) {
-  PooledPtr<Stream>& slot = streams_[id];
-  slot = make_pooled<Stream>(environment_.blocks, id, last_now_,
-                             environment_.transport.initial_max_stream_data_bytes, environment_.blocks);
+  auto made = make_pooled<Stream>(environment_.blocks, id, last_now_,
+                                  environment_.transport.initial_max_stream_data_bytes, environment_.blocks);
+  base::make_room(streams_);
+  Stream& stream = *streams_.emplace(id, std::move(made)).first->second;
   has_been_used_ = true;
   environment_.counters.streams_active.add();
-  count_opened(*slot);
+  count_opened(stream);
   if (is_opened_by_server(id) != is_server_ && credit_of(id).note_opened(id)) {
     give_stream_credit();
     schedule();
   }
-  return *slot;
+  return stream;
 }
 
 // From write() as well: beside stream data the frame costs no packet.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/make_room.hpp"
 #include "quic/text.hpp"
 
 namespace knul::quic {
@@ -322,6 +323,7 @@ base::Result<Connection*> Endpoint::connect(const ConnectTarget& target, base::I
   if (options_.client_tls == nullptr) {
     return base::Error{base::ErrorKind::kUnsupported, "connect: this endpoint is a server"};
   }
+  base::make_room(connections_);
   const std::uint64_t number = next_number_++;
   auto made = Connection::connect(environment_, *options_.client_tls, target, now, number);
   if (!made) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/make_room.hpp"
 #include "quic/endpoint.hpp"
 #include "quic/transport_settings.hpp"
 
@@ -71,6 +72,7 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
   if (!is_admitted(datagram, initial.header, now) || !validate_token(initial, now)) {
     return;
   }
+  base::make_room(connections_);
   const std::uint64_t number = next_number_++ * options_.workers + options_.worker;
   auto made = Connection::accept(environment_, *options_.server_tls, initial, now, number);
   if (!made) {

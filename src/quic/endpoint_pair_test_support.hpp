@@ -24,6 +24,7 @@ class RecordingObserver final : public ConnectionObserver {
   void on_handshake_completed(Connection& connection) override { connections.push_back(&connection); }
   void on_closed(Connection& connection, const CloseCause& cause) override {
     std::erase(connections, &connection);
+    connection.for_each_stream([this](Stream& stream) { streams_cut.push_back(stream.id); });
     closed.push_back(cause);
   }
   void on_stream_opened(Connection&, Stream& stream) override { opened.push_back(stream.id); }
@@ -45,7 +46,11 @@ class RecordingObserver final : public ConnectionObserver {
       on_writable(connection, stream);
   }
   void on_stream_fin_sent(Connection&, Stream& stream) override { fins_sent.push_back(stream.id); }
-  void on_stream_closed(Connection&, Stream& stream) override { streams_closed.push_back(stream.id); }
+  void on_stream_closed(Connection& connection, Stream& stream) override {
+    streams_closed.push_back(stream.id);
+    if (on_end)
+      on_end(connection, stream);
+  }
   void on_streams_available(Connection&, bool) override { ++streams_available; }
   void on_datagram(Connection&, std::span<const std::uint8_t> bytes) override {
     datagrams.emplace_back(bytes.begin(), bytes.end());
@@ -60,9 +65,10 @@ class RecordingObserver final : public ConnectionObserver {
   std::vector<std::pair<std::uint32_t, DatagramFate>> fates;
   std::function<void(Connection&, Stream&, bool)> on_data;
   std::function<void(Connection&, Stream&)> on_writable;
+  std::function<void(Connection&, Stream&)> on_end;  // in on_stream_closed
   std::vector<Connection*> connections;
   std::vector<CloseCause> closed;
-  std::vector<std::int64_t> opened, finished, fins_sent, streams_closed;
+  std::vector<std::int64_t> opened, finished, fins_sent, streams_closed, streams_cut;
   std::vector<std::uint64_t> resets, stops;
   std::map<std::int64_t, std::string> received;
   std::vector<std::string> datagrams;

@@ -45,6 +45,9 @@ TEST(FrameScanner, FindsStopSendingBehindEveryOtherFrame) {
     ASSERT_EQ(found.size(), 1U);
     EXPECT_EQ(found[0].stream_id, 4);
     EXPECT_EQ(found[0].code, 7U);
+    for (std::size_t length = 1; length < other.size(); ++length) {
+      EXPECT_TRUE(scan(Bytes(other.begin(), other.begin() + static_cast<std::ptrdiff_t>(length))).empty());
+    }
   }
 }
 

@@ -54,6 +54,7 @@ TEST(Guard, DropsWhatOneConnectionBringsAboveItsBudgetOfATurn) {
   ASSERT_TRUE(pair.client_connection().send_datagram(bytes_of("again and again")));
   pair.now += 1s;
   pair.carry(*pair.client, *pair.server);
+  ASSERT_FALSE(packet.empty());
   const auto flood = [&](unsigned packets) {
     for (unsigned i = 0; i < packets; ++i) {
       std::ignore = pair.server->handle_datagram(
@@ -66,6 +67,7 @@ TEST(Guard, DropsWhatOneConnectionBringsAboveItsBudgetOfATurn) {
   EXPECT_EQ(pair.server_counters.packets_dropped_budget.load(), 5U);
   pair.now += 1ns;
   flood(1);
+  EXPECT_EQ(pair.server_counters.packets_received.load() - before, Connection::kPacketsPerTurn + 1);
   EXPECT_EQ(pair.server_counters.packets_dropped_budget.load(), 5U)
       << "the next turn has a budget of its own";
   EXPECT_EQ(pair.server_observer.datagrams.size(), 1U) << "of a packet, the first copy counts";

@@ -11,12 +11,20 @@
 #include <string>
 #include <string_view>
 
+#include "quic/scarce_heap_test_support.hpp"
+
+namespace knul::quic {
+
+thread_local ScarceHeap scarce_heap;
+
+}  // namespace knul::quic
+
 namespace {
 
-// Of this thread: what operator new was asked for, how often it may still succeed, and a sequence of bytes
-// that nothing given back may hold.
+using knul::quic::scarce_heap;
+
+// Of this thread: what operator new was asked for, and a sequence of bytes that nothing given back may hold.
 thread_local std::size_t allocations = 0;
-thread_local std::size_t successes_left = SIZE_MAX;
 thread_local std::string_view secret;
 thread_local std::size_t secrets_freed = 0;
 
@@ -26,10 +34,12 @@ thread_local std::size_t secrets_freed = 0;
 // takes malloc and operator delete for a pair that does not match.
 [[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t& /*unused*/) noexcept {
   ++allocations;
-  if (successes_left == 0) {
+  const bool has_run_out = scarce_heap.successes_left == 0 && scarce_heap.failures_left > 0;
+  std::size_t& left = has_run_out ? scarce_heap.failures_left : scarce_heap.successes_left;
+  left -= left == SIZE_MAX || left == 0 ? 0 : 1;
+  if (has_run_out) {
     return nullptr;
   }
-  successes_left -= successes_left == SIZE_MAX ? 0 : 1;
   return std::malloc(bytes);
 }
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
@@ -269,12 +279,12 @@ TEST_F(MemoryPackerTest, BringsEverythingBackWhicheverAllocationFails) {
     ConnectionMemory larger(kManyObjects * 10, random);
     const std::vector<std::uint64_t> larger_before = larger.piece(0);
 
-    successes_left = failures;
+    scarce_heap.successes_left = failures;
     fresh.learn(of_one, of_other);
     std::optional<PackedMemory> again = one.try_pack(fresh);
     std::optional<PackedMemory> of_larger = larger.try_pack(fresh);
-    has_failed = successes_left == 0;
-    successes_left = 0;
+    has_failed = scarce_heap.successes_left == 0;
+    scarce_heap.successes_left = 0;
     if (again) {
       one.unpack(fresh, *again);
       EXPECT_TRUE(one.piece(0) == before);
@@ -285,7 +295,7 @@ TEST_F(MemoryPackerTest, BringsEverythingBackWhicheverAllocationFails) {
       larger.unpack(fresh, *of_larger);
       EXPECT_TRUE(larger.piece(0) == larger_before);
     }
-    successes_left = SIZE_MAX;
+    scarce_heap = {};
   }
   EXPECT_GT(failures, 20U);
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <span>
 
+#include "base/make_room.hpp"
 #include "quic/connection_id.hpp"
 
 namespace knul::quic {
@@ -49,6 +50,9 @@ class RouteTable {
 
   void assign(const ConnectionId& id, Route route) {
     recent_ = {};
+    if (!routes_.contains(id)) {
+      base::make_room(routes_);
+    }
     routes_[id] = route;
   }
   void erase(const ConnectionId& id) {

@@ -33,6 +33,11 @@ TEST(StreamEnd, ComesForAUnidirectionalStreamOfWhichOnlyTheResetCame) {
 TEST(StreamEnd, LeavesNothingToBeFound) {
   EndpointPair pair;
   pair.shake_hands();
+  for (RecordingObserver* observer : {&pair.client_observer, &pair.server_observer}) {
+    observer->on_end = [](Connection& connection, Stream& stream) {
+      EXPECT_EQ(connection.find_stream(stream.id), &stream) << "within on_stream_closed it is still there";
+    };
+  }
   for (std::size_t i = 1; i <= 3; ++i) {
     auto opened = pair.client_connection().open_stream(false);
     ASSERT_TRUE(opened);
@@ -45,6 +50,22 @@ TEST(StreamEnd, LeavesNothingToBeFound) {
       EXPECT_EQ(connection->find_stream(id), nullptr);
     }
   }
+}
+
+TEST(StreamEnd, ComesOnceForWhoRetainsAndReleasesItThen) {
+  EndpointPair pair;
+  pair.shake_hands();
+  pair.server_observer.on_end = [](Connection& connection, Stream& stream) {
+    connection.retain_stream(stream);
+    connection.release_stream(stream);
+  };
+  auto opened = pair.client_connection().open_stream(false);
+  ASSERT_TRUE(opened);
+  pair.client_connection().write_copy(**opened, bytes_of("all of it"), true);
+  pair.advance(1s);
+  EXPECT_EQ(pair.server_observer.streams_closed.size(), 1U);
+  EXPECT_EQ(pair.server_connection().stream_count(), 0U);
+  EXPECT_EQ(pair.server_counters.streams_active.load(), 0U);
 }
 
 TEST(StreamEnd, GivesThePeerSuchAStreamBack) {

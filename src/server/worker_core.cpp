@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/make_room.hpp"
+
 namespace knul::server {
 namespace {
 
@@ -154,8 +156,8 @@ Session& WorkerCore::session_of(quic::Connection& connection) {
   if (connection.user() == nullptr) {
     StreamRefuser& refuser = *this;
     auto session = std::make_unique<Session>(connection, refuser);
-    connection.set_user(session.get());
-    sessions_.emplace(connection.number(), std::move(session));
+    base::make_room(sessions_);
+    connection.set_user(sessions_.emplace(connection.number(), std::move(session)).first->second.get());
   }
   return *static_cast<Session*>(connection.user());
 }
