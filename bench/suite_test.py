@@ -5,6 +5,7 @@ import xml.etree.ElementTree as xml
 from plot import Axes, Line, Panel, round_step, svg
 from suite import work
 from suite.figures import Results
+from suite.servers import Server
 from suite.table import number, peer_table, table
 from suite.targets import TARGETS, at_least, at_most
 
@@ -89,6 +90,14 @@ class Work(unittest.TestCase):
             flags = dict(zip(item.flags[::2], item.flags[1::2]))
             size = int(flags.get("--download") or flags["--upload"])
             self.assertEqual(size * int(flags["--connections"]), item.units * work.GIB, item.name)
+
+
+class Servers(unittest.TestCase):
+    def test_a_program_that_does_not_become_a_server_is_ended(self):
+        server = Server(["sh", "-c", "echo no port; exec sleep 60"])
+        with self.assertRaises(ValueError), server:
+            self.fail("it has no port")
+        self.assertIsNotNone(server.process.returncode)
 
 
 class Tables(unittest.TestCase):

@@ -22,14 +22,19 @@ class Server:
                                         env={**os.environ, **(environment or {})})
         self.pid = self.process.pid
 
-    def read_port(self):
-        """Of the first line, a JSON object with `port` and `pid`."""
+    def wait_until_ready(self):
+        """Reads the port in its first line, a JSON object with `port` and `pid`."""
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"{' '.join(self.process.args)}: ended with {self.process.wait()}")
         self.port = json.loads(line)["port"]
 
     def __enter__(self):
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -50,7 +55,6 @@ class KnulServer(Server):
             suite.knul, "serve", *settings, "--service", "perf", "--json", "--port", "0", "--workers", str(workers),
             "--cert", f"{suite.folder}/cert.pem", "--key", f"{suite.folder}/key.pem", "--max-streams", "1000",
             "--idle-timeout-ms", FOREVER_MS, "--drain-timeout-ms", "0"]))
-        self.read_port()
 
 
 def deno_executable():
@@ -69,7 +73,6 @@ class DenoServer(Server):
         command += [*rights[kind], f"{bench}/deno/{kind}_server.ts", *arguments]
         super().__init__(on_cpus(cpus, command) if cpus else command,
                          {"DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1", **(environment or {})})
-        self.read_port()
 
 
 class Ngtcp2Server(Server):
@@ -84,6 +87,8 @@ class Ngtcp2Server(Server):
             f"{root}/gtlsserver", "--quiet", "--no-quic-dump", "--no-http-dump", "--timeout", f"{FOREVER_MS}ms",
             "--max-dyn-length", "64G", "127.0.0.1", str(self.port), f"{suite.folder}/key.pem",
             f"{suite.folder}/cert.pem"]), library_path, subprocess.DEVNULL)  # it reports every close as an error
+
+    def wait_until_ready(self):
         wait_until_bound(self.port)
 
 
