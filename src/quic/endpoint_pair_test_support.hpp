@@ -187,6 +187,18 @@ class EndpointPair {
     }
   }
 
+  // The last packet that the client sends now. None arrives.
+  std::vector<std::uint8_t> intercept() {
+    std::vector<std::uint8_t> last;
+    drops = [&](std::span<const std::uint8_t> packet, bool) {
+      last.assign(packet.begin(), packet.end());
+      return true;
+    };
+    carry(*client, *server);
+    drops = nullptr;
+    return last;
+  }
+
   std::function<bool(std::span<const std::uint8_t> packet, bool is_from_client)> drops;
   std::uint64_t packets = 0;
   base::SendBatch batch{{}};  // what the last carry brought

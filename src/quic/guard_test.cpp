@@ -46,14 +46,9 @@ TEST(Guard, RefusesAClientThatOffersNoProtocolAtAll) {
 TEST(Guard, DropsWhatOneConnectionBringsAboveItsBudgetOfATurn) {
   EndpointPair pair;
   pair.shake_hands();
-  std::vector<std::uint8_t> packet;
-  pair.drops = [&](std::span<const std::uint8_t> bytes, bool) {
-    packet.assign(bytes.begin(), bytes.end());
-    return true;
-  };
   ASSERT_TRUE(pair.client_connection().send_datagram(bytes_of("again and again")));
   pair.now += 1s;
-  pair.carry(*pair.client, *pair.server);
+  const std::vector<std::uint8_t> packet = pair.intercept();
   ASSERT_FALSE(packet.empty());
   const auto flood = [&](unsigned packets) {
     for (unsigned i = 0; i < packets; ++i) {
@@ -92,13 +87,8 @@ TEST(Guard, ShowsTheOldAddressWhileANewOneIsNotProved) {
   EndpointPair pair;
   pair.shake_hands();
   const base::Path before = pair.server_connection().path();
-  std::vector<std::uint8_t> stolen;
-  pair.drops = [&](std::span<const std::uint8_t> packet, bool) {
-    stolen.assign(packet.begin(), packet.end());
-    return true;
-  };
   ASSERT_TRUE(pair.client_connection().send_datagram(bytes_of("sent from an address that was forged")));
-  pair.carry(*pair.client, *pair.server);
+  const std::vector<std::uint8_t> stolen = pair.intercept();
   base::Path forged = before;
   forged.remote.set_port(9'999);
 

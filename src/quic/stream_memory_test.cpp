@@ -28,14 +28,8 @@ TEST(StreamMemory, EndsTheConnectionOfAPeersStreamThatFindsNone) {
     SCOPED_TRACE(failures);
     EndpointPair pair;
     pair.shake_hands();
-    std::vector<std::uint8_t> packet;
-    pair.drops = [&](std::span<const std::uint8_t> bytes, bool) {
-      packet.assign(bytes.begin(), bytes.end());
-      return true;
-    };
     pair.client_connection().write_copy(**pair.client_connection().open_stream(false), bytes_of("x"), false);
-    pair.carry(*pair.client, *pair.server);
-    pair.drops = nullptr;
+    const std::vector<std::uint8_t> packet = pair.intercept();
     ASSERT_FALSE(packet.empty());
     const base::Path path{EndpointPair::path().remote, EndpointPair::path().local};
 
