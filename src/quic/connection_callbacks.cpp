@@ -139,7 +139,7 @@ struct ConnectionCallbacks {
         closed_early -= std::min<std::size_t>(closed_early, 1);
         return;
       }
-      Stream& stream = stream_of(stream_user_data);
+      auto& stream = *static_cast<Stream*>(stream_user_data);
       stream.is_clean = (flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) == 0;
       connection_of(user_data).handle_closed_below(stream);
     });
@@ -165,7 +165,7 @@ struct ConnectionCallbacks {
   static int on_stream_credit(ngtcp2_conn* /*conn*/, std::int64_t /*id*/, std::uint64_t /*max_data*/,
                               void* user_data, void* stream_user_data) {
     if (stream_user_data != nullptr) {
-      Stream& stream = stream_of(stream_user_data);
+      auto& stream = *static_cast<Stream*>(stream_user_data);
       stream.is_flow_blocked = false;
       connection_of(user_data).enqueue(stream);
     }

@@ -50,7 +50,7 @@ class RouteTable {
 
   void assign(const ConnectionId& id, Route route) {
     recent_ = {};
-    if (!routes_.contains(id)) {
+    if (!routes_.contains(id)) {  // to lead a known ID elsewhere takes no memory
       base::make_room(routes_);
     }
     routes_[id] = route;
