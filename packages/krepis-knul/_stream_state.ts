@@ -4,6 +4,7 @@ import { KrepisCode } from "@krepis/core";
 import { AdapterError, StreamError } from "./adapter_error.ts";
 import type { Channel } from "./_channel.ts";
 import type { ConnectionState } from "./_connection_state.ts";
+import { observedResolvers, rejected } from "./_observed.ts";
 import type { RequestState } from "./_request_state.ts";
 import { QuicStream } from "./quic_stream.ts";
 
@@ -125,7 +126,7 @@ export class StreamState {
 
   read(): Promise<Uint8Array<ArrayBuffer> | null> {
     if (this.#reader !== null) {
-      return Promise.reject(
+      return rejected(
         new AdapterError(KrepisCode.InvalidContext, "another read of this stream is pending"),
       );
     }
@@ -133,9 +134,9 @@ export class StreamState {
       const now = this.tryRead();
       if (now !== undefined) return Promise.resolve(now);
     } catch (error) {
-      return Promise.reject(error);
+      return rejected(error);
     }
-    this.#reader = Promise.withResolvers();
+    this.#reader = observedResolvers();
     return this.#reader.promise;
   }
 
@@ -181,20 +182,20 @@ export class StreamState {
 
   /** Resolves when all was accepted. The bytes must stay as they are until then. */
   write(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): Promise<void> {
-    if (this.#writeError !== null) return Promise.reject(this.#writeError);
+    if (this.#writeError !== null) return rejected(this.#writeError);
     if (this.#isFinished || !this.canWrite) {
       const text = this.canWrite ? "the stream's sending side has ended" : "this stream only receives";
-      return Promise.reject(new AdapterError(KrepisCode.InvalidContext, text));
+      return rejected(new AdapterError(KrepisCode.InvalidContext, text));
     }
     if (isLast) this.#isFinished = true;
     if (this.#writes === null) {
       const taken = this.#give(bytes, isLast);
       if (taken === bytes.length) return DONE;
-      if (isRefused(taken)) return Promise.reject(this.#refused(-taken));
+      if (isRefused(taken)) return rejected(this.#refused(-taken));
       bytes = bytes.subarray(Math.max(taken, 0));
       this.#writes = [];
     }
-    const done = Promise.withResolvers<void>();
+    const done = observedResolvers<void>();
     this.#writes.push({ bytes, isLast, done });
     return done.promise;
   }
@@ -208,7 +209,7 @@ export class StreamState {
       this.#isFinished = false;
       bytes = bytes.subarray(taken);
     }
-    this.write(isLent ? bytes.slice() : bytes, true).catch(ignore);
+    void this.write(isLent ? bytes.slice() : bytes, true);
   }
 
   /** A FIN, unless the sending side is over. */
@@ -341,5 +342,3 @@ function isRefused(taken: number): boolean {
 function closedError(): StreamError {
   return new StreamError("local", 0, "the stream is closed");
 }
-
-function ignore(): void {}

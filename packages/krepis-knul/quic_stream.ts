@@ -1,6 +1,7 @@
 import { checkCode, checkInteger } from "./adapter_options.ts";
 import { AdapterError, invalidOption } from "./adapter_error.ts";
 import type { StreamEnd, StreamState } from "./_stream_state.ts";
+import { observed } from "./_observed.ts";
 import { makeReadable, makeWritable } from "./_web_streams.ts";
 import type { QuicConnection } from "./quic_connection.ts";
 import { KrepisCode } from "@krepis/core";
@@ -81,7 +82,18 @@ export class QuicStream {
   }
 
   /** Reads until the end; each piece is lent until the next. Leaving early stops the peer with code 0. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>, void, void> {
+    const pieces = this.#pieces();
+    return {
+      next: () => observed(pieces.next()),
+      return: () => observed(pieces.return()),
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  async *#pieces(): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
     let isAtEnd = false;
     try {
       for (let bytes = await this.read(); bytes !== null; bytes = await this.read()) yield bytes;

@@ -1,0 +1,67 @@
+import { rejects, strictEqual } from "node:assert/strict";
+import { EventFlag, EventType } from "@krepis/core";
+import { bytesOf, FakeLibrary } from "./_fake_library_for_tests.ts";
+import { observed, observedResolvers, rejected } from "./_observed.ts";
+import type { QuicStream } from "./quic_stream.ts";
+
+/** The rejections that nobody observed of what `run` made. */
+async function unobserved(run: () => void): Promise<number> {
+  let count = 0;
+  const note = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    count++;
+  };
+  globalThis.addEventListener("unhandledrejection", note);
+  run();
+  // The runtime reports them at the end of a turn.
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+  globalThis.removeEventListener("unhandledrejection", note);
+  return count;
+}
+
+Deno.test("a rejection is observed by nobody unless the promise was passed on", async () => {
+  strictEqual(await unobserved(() => void Promise.reject(new Error("lost"))), 1);
+  strictEqual(await unobserved(() => void observed(Promise.reject(new Error("seen")))), 0);
+  strictEqual(await unobserved(() => void rejected(new Error("seen"))), 0);
+  strictEqual(await unobserved(() => observedResolvers().reject(new Error("seen"))), 0);
+  await rejects(rejected(new Error("who awaits it sees it")), /who awaits it sees it/);
+});
+
+const uses: Record<string, (stream: QuicStream) => unknown> = {
+  "a write that waits": (stream) => stream.write(bytesOf("more than there is room for")),
+  "an end that waits": (stream) => stream.end(bytesOf("more than there is room for")),
+  "a read that waits": (stream) => stream.read(),
+  "an iteration that waits": (stream) => stream[Symbol.asyncIterator]().next(),
+  "a look at closed": (stream) => stream.closed,
+};
+const ends: Record<string, (fake: FakeLibrary) => void> = {
+  "stopped and reset": (fake) =>
+    fake.deliver(
+      { type: EventType.StopSending, connection: 1, stream: 5, code: 9 },
+      { type: EventType.StreamReset, connection: 1, stream: 5, code: 9 },
+    ),
+  "cut with its connection": (fake) =>
+    fake.deliver({ type: EventType.ConnectionClosed, connection: 1, flags: 1 }),
+  closed: (fake) => fake.deliver({ type: EventType.StreamClosed, connection: 1, stream: 5 }),
+  "detached": (fake) => fake.session.close(),
+};
+for (const [use, call] of Object.entries(uses)) {
+  for (const [end, happen] of Object.entries(ends)) {
+    for (const isLate of [false, true]) {
+      const when = isLate ? "after" : "before";
+      Deno.test(`${use} ${when} the stream is ${end} may be left alone`, async () => {
+        const count = await unobserved(() => {
+          let stream: QuicStream | undefined;
+          const fake = FakeLibrary.open({ stream: (opened) => void (stream = opened) });
+          fake.connect();
+          fake.deliver({ type: EventType.StreamData, connection: 1, stream: 5, flags: EventFlag.Opened });
+          fake.room = 0;
+          if (isLate) happen(fake);
+          call(stream!);
+          if (!isLate) happen(fake);
+        });
+        strictEqual(count, 0);
+      });
+    }
+  }
+}
