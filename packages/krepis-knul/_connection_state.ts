@@ -1,7 +1,7 @@
 // The mechanics of one connection: its streams, its datagrams, and how it ended. The program sees
 // QuicConnection, which is made on first use.
 import { DATAGRAM_REPORT_FATE, KrepisCode } from "@krepis/core";
-import { AdapterError, StreamError } from "./adapter_error.ts";
+import { AdapterError, printedCode, StreamError } from "./adapter_error.ts";
 import { AsyncQueue } from "./_async_queue.ts";
 import { camelCaseKeys } from "./_camel_case.ts";
 import type { Channel } from "./_channel.ts";
@@ -86,7 +86,7 @@ export class ConnectionState {
     const call = channel.calls.krepis_datagram_send;
     const taken = call(channel.id, this.handle, bytes, bytes.length, flags, expiresMs, context);
     if (taken !== 1 && fate) session.fates.forget(context);
-    if (taken < 0) throw new AdapterError(-taken, session.core.lastError());
+    if (taken < 0) throw refusedDatagram(-taken, session.core.lastError());
     return taken === 1;
   }
 
@@ -114,13 +114,13 @@ export class ConnectionState {
   }
 
   /** The handles of connection and streams are void from here on. */
-  handleClosed(end: ConnectionEnd): void {
+  handleClosed(end: ConnectionEnd, exactCode: number | bigint = end.code): void {
     if (this.#end !== null) return;
     this.#end = end;
     const text = end.reason
       ? `the connection ended (${end.source}): ${end.reason}`
       : `the connection ended (${end.source})`;
-    const error = new StreamError("connection", end.code, text);
+    const error = new StreamError("connection", exactCode, text);
     for (let stream = this.#firstStream; stream !== null; stream = this.#firstStream) {
       this.removeStream(stream);
       this.session.forgetStream(stream);
@@ -128,7 +128,7 @@ export class ConnectionState {
       stream.handleClosed(false, error);
     }
     this.incoming.close();
-    const ended = new AdapterError(KrepisCode.ConnectionFailed, text);
+    const ended = new AdapterError(KrepisCode.ConnectionFailed, `${text} (code ${printedCode(exactCode)})`);
     this.#writable?.promise.catch(() => {}); // who waits is told, who no longer waits is not bothered
     this.#writable?.reject(ended);
     this.#closed?.resolve(end);
@@ -139,4 +139,10 @@ export class ConnectionState {
     if (this.#end !== null) this.#closed.resolve(this.#end);
     return this.#closed.promise;
   }
+}
+
+/** Of all that the adapter has not checked before, only the length can be wrong. */
+function refusedDatagram(code: number, text: string): AdapterError {
+  const options = code === KrepisCode.InvalidRequest ? { option: "bytes" } : {};
+  return new AdapterError(code, text, options);
 }

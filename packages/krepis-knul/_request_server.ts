@@ -1,14 +1,14 @@
 // Gathers requests, calls the program's handler and sends its answers.
 import { AdapterCode } from "./adapter_codes.ts";
-import { StreamError } from "./adapter_error.ts";
+import { invalidOption, StreamError } from "./adapter_error.ts";
 import type { ResolvedServingOptions } from "./adapter_options.ts";
+import { bytesOf, codeOfFailure } from "./_conversions.ts";
 import { Deadlines } from "./_deadlines.ts";
 import type { ErrorReporter } from "./_error_reporter.ts";
 import { RequestState } from "./_request_state.ts";
 import type { StreamState } from "./_stream_state.ts";
 import { QuicRequest, type QuicResponse, type RequestHandler } from "./quic_request.ts";
 
-const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
 
 export class RequestServer {
@@ -47,12 +47,25 @@ export class RequestServer {
     else this.#deadlines.add(request);
   }
 
-  /** The peer gave up before the request was complete, or no longer wants its answer. */
-  handleAbort(request: RequestState, error: StreamError): void {
-    if (request.isOver) return;
-    request.abort(error);
-    request.stream.abandon(AdapterCode.RequestAborted);
+  /** A request that the client reset before its end is none: nobody hears of it. */
+  handleReset(stream: StreamState, code: number | bigint): void {
+    if (!stream.handleReset(code)) return; // it was complete
+    stream.abandon(AdapterCode.RequestAborted);
+    const { request } = stream;
+    if (request === null || request.isOver) return;
+    request.dropPayload();
     this.#conclude(request);
+  }
+
+  /**
+   * The client does not want the answer. What it sends is still a request (RFC 9000 §3: the directions are
+   * independent): the handler gets it, with a signal that is aborted.
+   */
+  handleStopSending(stream: StreamState, code: number | bigint): void {
+    stream.handleStopSending(code);
+    const request = stream.request ??= new RequestState(stream);
+    request.abort(stream.writeError!);
+    if (!request.isOver) this.#deadlines.add(request);
   }
 
   /** The usual case: all of it came with one event, and the handler sees it where it lies. */
@@ -84,33 +97,33 @@ export class RequestServer {
   }
 
   #answer(request: RequestState, answer: QuicResponse): void {
-    if (request.isOver) return discard(answer, request.signal.reason); // timed out or aborted meanwhile
+    if (request.isAborted) { // it took too long, or nobody waits
+      discard(answer, request.signal.reason);
+      return this.#conclude(request);
+    }
     const { stream } = request;
-    if (answer instanceof Uint8Array) {
-      stream.finish(answer, answer.buffer === stream.channel.buffer);
-    } else if (typeof answer === "string") {
-      stream.finish(encoder.encode(answer));
-    } else if (answer === undefined) {
+    if (answer === undefined) {
       stream.finishIfOpen();
     } else if (answer instanceof ReadableStream) {
+      if (answer.locked) throw invalidOption("answer", "a locked ReadableStream", "one that nobody reads");
       pipe(answer, stream).catch((error) => this.#failAnswer(stream, error));
     } else {
-      throw new TypeError("a handler must answer with Uint8Array, string, ReadableStream or nothing");
+      const bytes = bytesOf("answer", answer);
+      stream.finish(bytes, bytes.buffer === stream.channel.buffer);
     }
     this.#conclude(request);
   }
 
   #fail(request: RequestState, error: unknown): void {
-    const isItsAbort = request.isOver && error === request.signal.reason; // the handler passed it on
+    const isItsAbort = request.isAborted && error === request.signal.reason; // the handler passed it on
     if (!isItsAbort) this.#failAnswer(request.stream, error);
     this.#conclude(request);
     this.#returnPayload(request);
   }
 
   #failAnswer(stream: StreamState, error: unknown): void {
-    if (error instanceof StreamError) return stream.abandon(AdapterCode.RequestAborted); // the peer's doing
-    stream.abandon(AdapterCode.HandlerFailed);
-    this.#errors.report(error);
+    stream.abandon(codeOfFailure(error));
+    if (!(error instanceof StreamError)) this.#errors.report(error);
   }
 
   #refuse(request: RequestState): void {
@@ -156,15 +169,15 @@ function isPromise(answer: QuicResponse | Promise<QuicResponse>): answer is Prom
 /** Sends a stream of bytes, as fast as the peer takes them; cancels it when the peer gives up. */
 async function pipe(body: ReadableStream<Uint8Array<ArrayBuffer>>, stream: StreamState): Promise<void> {
   const reader = body.getReader();
-  const cancel = () => void reader.cancel(stream.signal.reason).catch(() => {});
-  stream.signal.addEventListener("abort", cancel);
+  const { writeSignal } = stream;
+  const cancel = () => void reader.cancel(writeSignal.reason).catch(() => {});
+  writeSignal.addEventListener("abort", cancel);
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      if (!(part.value instanceof Uint8Array)) throw new TypeError("an answer's stream must give Uint8Array");
-      await stream.write(part.value, false);
+      await stream.write(bytesOf("chunk", part.value), false);
     }
-    stream.signal.removeEventListener("abort", cancel);
-    if (!stream.signal.aborted) stream.finishIfOpen();
+    writeSignal.removeEventListener("abort", cancel);
+    if (!writeSignal.aborted) stream.finishIfOpen();
   } catch (error) {
     cancel();
     throw error;

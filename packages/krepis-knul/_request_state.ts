@@ -49,6 +49,10 @@ export class RequestState implements Timed {
     this.#length = 0;
   }
 
+  get isAborted(): boolean {
+    return this.#error !== null;
+  }
+
   /** Tells the handler that nobody waits any more. */
   abort(error: StreamError): void {
     this.#error ??= error;

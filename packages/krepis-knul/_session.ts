@@ -4,6 +4,7 @@ import { AdapterCode } from "./adapter_codes.ts";
 import { AdapterError, StreamError } from "./adapter_error.ts";
 import type { ResolvedServingOptions } from "./adapter_options.ts";
 import { AsyncQueue } from "./_async_queue.ts";
+import { codeOfFailure } from "./_conversions.ts";
 import { Channel, type EventSink } from "./_channel.ts";
 import { ConnectionState, type DatagramHandler } from "./_connection_state.ts";
 import { type ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
@@ -85,25 +86,12 @@ export class Session implements EventSink {
   // ---- Events ----
 
   handleEvent(word: number, double: number): void {
-    const u32 = this.channel.u32;
-    switch (u32[word]) {
-      case EventType.StreamData:
-        return this.#handleData(word, double);
-      case EventType.StreamWritable:
-        return this.#stream(u32[word + WORD.stream])?.handleWritable();
-      case EventType.StreamClosed:
-        return this.#handleStreamClosed(u32[word + WORD.stream], u32[word + WORD.flags]);
-      case EventType.Datagram:
-        return this.#handleDatagram(word);
-      case EventType.StreamReset:
-        return this.#handleReset(word, double);
-      case EventType.StopSending:
-        return this.#handleStopSending(u32[word + WORD.stream], this.#code(word));
-      case EventType.StreamOpened:
-        return this.#handleOpened(u32[word + WORD.stream], double);
-      default:
-        return this.#handleRare(word);
+    const type = this.channel.u32[word];
+    if (type >= EventType.StreamData && type <= EventType.StreamClosed) {
+      return this.#handleStream(word, double);
     }
+    if (type === EventType.Datagram) return this.#handleDatagram(word);
+    return this.#handleRare(word);
   }
 
   #handleRare(word: number): void {
@@ -126,68 +114,69 @@ export class Session implements EventSink {
         return;
       }
       case EventType.ChannelClosed:
-        return this.#finish({ error: new AdapterError(this.#code(word), "the library closed the channel") });
+        return this.#finish({
+          error: new AdapterError(Number(this.#code(word)), "the library closed the channel"),
+        });
     }
   }
 
-  #handleData(word: number, double: number): void {
-    const u32 = this.channel.u32;
-    const flags = u32[word + WORD.flags];
-    const offset = u32[word + WORD.offset];
-    const length = u32[word + WORD.length];
-    const isLast = (flags & EventFlag.Fin) !== 0;
-    const isNew = (flags & EventFlag.Opened) !== 0;
-    const stream = isNew ? this.#accept(word, double) : this.#stream(u32[word + WORD.stream]);
-    if (stream === null) {
-      if (length > 0) this.channel.release(offset);
-    } else if (this.requests !== null && this.#isRequest(stream)) {
-      this.requests.handleData(stream, offset, length, isLast);
-    } else {
-      stream.handleData(offset, length, isLast);
-      if (isNew) this.#offer(stream);
-    }
-  }
-
-  #isRequest(stream: StreamState): boolean {
-    return !stream.isLocal && !stream.isUnidirectional;
-  }
-
-  #handleReset(word: number, double: number): void {
+  /** The first event of a peer's stream, of whatever type, carries the flag Opened: this is where it is accepted. */
+  #handleStream(word: number, double: number): void {
     const u32 = this.channel.u32;
     const isNew = (u32[word + WORD.flags] & EventFlag.Opened) !== 0;
     const stream = isNew ? this.#accept(word, double) : this.#stream(u32[word + WORD.stream]);
-    if (stream === null) return;
-    const code = this.#code(word);
-    stream.handleReset(code);
-    if (this.requests !== null && this.#isRequest(stream)) {
-      const error = new StreamError("reset", code, "the client reset the request");
-      if (stream.request !== null) this.requests.handleAbort(stream.request, error);
-      else stream.abandon(AdapterCode.RequestAborted);
-    } else if (isNew) {
-      this.#offer(stream);
+    if (stream === null) {
+      if (u32[word + WORD.length] > 0) this.channel.release(u32[word + WORD.offset]);
+      return;
+    }
+    const { requests } = this;
+    if (requests !== null && !stream.isLocal && !stream.isUnidirectional) {
+      return this.#tellRequest(requests, stream, word);
+    }
+    this.#tellStream(stream, word, double);
+    if (isNew) this.#offer(stream);
+  }
+
+  #tellStream(stream: StreamState, word: number, double: number): void {
+    const u32 = this.channel.u32;
+    const flags = u32[word + WORD.flags];
+    switch (u32[word]) {
+      case EventType.StreamData:
+        return stream.handleData(
+          u32[word + WORD.offset],
+          u32[word + WORD.length],
+          (flags & EventFlag.Fin) !== 0,
+        );
+      case EventType.StreamWritable:
+        return stream.handleWritable();
+      case EventType.StreamReset:
+        return void stream.handleReset(this.#code(word));
+      case EventType.StopSending:
+        return stream.handleStopSending(this.#code(word));
+      case EventType.StreamOpened:
+        stream.id = this.channel.f64[double + STREAM_ID_DOUBLE];
+        return;
+      case EventType.StreamClosed:
+        this.forgetStream(stream);
+        stream.connection.removeStream(stream);
+        return stream.handleClosed((flags & EventFlag.Clean) !== 0);
     }
   }
 
-  #handleStopSending(handle: number, code: number): void {
-    const stream = this.#stream(handle);
-    if (stream === null) return;
-    stream.handleStopSending(code);
-    if (stream.request === null || this.requests === null) return;
-    const error = new StreamError("stopped", code, "the client does not want the answer");
-    this.requests.handleAbort(stream.request, error);
-  }
-
-  #handleOpened(handle: number, double: number): void {
-    const stream = this.#stream(handle);
-    if (stream !== null) stream.id = this.channel.f64[double + STREAM_ID_DOUBLE];
-  }
-
-  #handleStreamClosed(handle: number, flags: number): void {
-    const stream = this.#stream(handle);
-    if (stream === null) return;
-    this.forgetStream(stream);
-    stream.connection.removeStream(stream);
-    stream.handleClosed((flags & EventFlag.Clean) !== 0);
+  #tellRequest(requests: RequestServer, stream: StreamState, word: number): void {
+    const u32 = this.channel.u32;
+    switch (u32[word]) {
+      case EventType.StreamData: {
+        const isLast = (u32[word + WORD.flags] & EventFlag.Fin) !== 0;
+        return requests.handleData(stream, u32[word + WORD.offset], u32[word + WORD.length], isLast);
+      }
+      case EventType.StreamReset:
+        return requests.handleReset(stream, this.#code(word));
+      case EventType.StopSending:
+        return requests.handleStopSending(stream, this.#code(word));
+      default:
+        return this.#tellStream(stream, word, 0);
+    }
   }
 
   #handleDatagram(word: number): void {
@@ -212,7 +201,7 @@ export class Session implements EventSink {
     connection.identity(); // so that its address is known even when it ends at once
     this.incoming?.push(connection.facade);
     if (handler === undefined) return;
-    const fail = () => connection.close(BigInt(AdapterCode.HandlerFailed), new Uint8Array(0));
+    const fail = (error: unknown) => connection.close(codeOfFailure(error), new Uint8Array(0));
     this.#call(() => handler(connection.facade), fail, null);
   }
 
@@ -224,7 +213,7 @@ export class Session implements EventSink {
     const connection = this.#connection(handle);
     if (connection === null) return;
     this.#connections[handle & SLOT_MASK] = null;
-    connection.handleClosed({ source, code, reason });
+    connection.handleClosed({ source, code: Number(code), reason }, code);
     this.incoming?.remove(connection.facade);
   }
 
@@ -260,7 +249,7 @@ export class Session implements EventSink {
   #offer(stream: StreamState): void {
     const { stream: handler } = this.#handlers;
     if (handler === undefined) return stream.connection.incoming.push(stream.facade);
-    this.#call(() => handler(stream.facade), () => stream.abandon(AdapterCode.HandlerFailed), null);
+    this.#call(() => handler(stream.facade), (error) => stream.abandon(codeOfFailure(error)), null);
   }
 
   openStream(connection: ConnectionState, isUnidirectional: boolean): StreamState {
@@ -291,10 +280,10 @@ export class Session implements EventSink {
   // ---- The rest ----
 
   /** Calls a handler; its failure, also a later one, is counted and costs what `fail` takes away. */
-  #call(run: () => unknown, fail: (() => void) | null, done: (() => void) | null): void {
+  #call(run: () => unknown, fail: ((error: unknown) => void) | null, done: (() => void) | null): void {
     const failed = (error: unknown) => {
       if (!(error instanceof StreamError)) this.errors.report(error);
-      fail?.();
+      fail?.(error);
       done?.();
     };
     try {
@@ -306,10 +295,11 @@ export class Session implements EventSink {
     }
   }
 
-  /** Exact up to 2^53 - 1. */
-  #code(word: number): number {
-    const u32 = this.channel.u32;
-    return u32[word + WORD.code] + u32[word + WORD.code + 1] * 2 ** 32;
+  /** A bigint where a number would not be exact. */
+  #code(word: number): number | bigint {
+    const low = this.channel.u32[word + WORD.code];
+    const high = this.channel.u32[word + WORD.code + 1];
+    return high < 2 ** 21 ? low + high * 2 ** 32 : BigInt(low) | (BigInt(high) << 32n);
   }
 
   /** The bytes of an event as text; they are released. */

@@ -1,5 +1,8 @@
 // The mechanics of one stream: bytes that wait to be read, writes that wait for room, and how it ended.
 // The program sees QuicStream, which is made on first use.
+//
+// RFC 9000 §3: the directions are independent. Only a reset, stopSending or the end of the connection fails
+// reads, only STOP_SENDING, reset or the end of the connection fails writes.
 import { KrepisCode } from "@krepis/core";
 import { AdapterError, StreamError } from "./adapter_error.ts";
 import type { Channel } from "./_channel.ts";
@@ -55,6 +58,8 @@ export class StreamState {
   #end: StreamEnd | null = null;
   #closed: PromiseWithResolvers<StreamEnd> | null = null;
   #abort: AbortController | null = null;
+  #readAbort: AbortController | null = null;
+  #writeAbort: AbortController | null = null;
   #facade: QuicStream | null = null;
 
   constructor(
@@ -84,8 +89,9 @@ export class StreamState {
     return !(this.isUnidirectional && !this.isLocal);
   }
 
-  get isFinished(): boolean {
-    return this.#isFinished;
+  /** Why the sending side can send no more; null: it can, or it ended with a FIN. */
+  get writeError(): StreamError | null {
+    return this.#writeError;
   }
 
   // ---- Reading ----
@@ -100,8 +106,11 @@ export class StreamState {
     this.#wakeReader();
   }
 
-  handleReset(code: number): void {
+  /** @returns false when all had arrived before; then the reset says nothing new (RFC 9000 §3.2) */
+  handleReset(code: number | bigint): boolean {
+    if (this.#isAtEnd) return false;
     this.failReading(new StreamError("reset", code, "the peer reset the stream"));
+    return true;
   }
 
   /** @returns a view, null at the end, undefined when nothing is there yet */
@@ -148,20 +157,30 @@ export class StreamState {
   }
 
   stopSending(code: bigint): void {
-    if (this.#end !== null || !this.canRead) return;
+    if (this.#end !== null || !this.canRead || this.#readError !== null) return;
+    if (this.#isAtEnd && this.#queueHead === this.#queued.length) return; // all was read, there is nothing to stop
     this.channel.calls.krepis_stream_stop_sending(this.channel.id, this.handle, code);
-    this.failReading(new StreamError("local", Number(code), "reading was stopped"));
+    this.failReading(new StreamError("local", code, "reading was stopped"));
   }
 
-  /** Drops what was not read, unless all of it had arrived. */
+  /** Ends the receiving side and drops what was not read. */
   failReading(error: StreamError): void {
+    if (this.#readError !== null) return;
     this.#isDiscarding = true;
-    this.#readError ??= error;
+    this.#readError = error;
     for (let i = this.#queueHead; i < this.#queued.length; i += 2) this.channel.release(this.#queued[i]);
     this.#queued.length = 0;
     this.#queueHead = 0;
+    this.#readAbort?.abort(error);
     this.#abort?.abort(error);
     this.#wakeReader();
+  }
+
+  /** Aborts when reads begin to fail. */
+  get readSignal(): AbortSignal {
+    this.#readAbort ??= new AbortController();
+    if (this.#readError !== null) this.#readAbort.abort(this.#readError);
+    return this.#readAbort.signal;
   }
 
   #wakeReader(): void {
@@ -236,23 +255,32 @@ export class StreamState {
     else writes.splice(0, done);
   }
 
-  handleStopSending(code: number): void {
+  handleStopSending(code: number | bigint): void {
     this.failWriting(new StreamError("stopped", code, "the peer stopped reading the stream"));
   }
 
   reset(code: bigint): void {
-    if (this.#end !== null || !this.canWrite) return;
+    if (this.#end !== null || !this.canWrite || this.#writeError !== null) return;
     this.channel.calls.krepis_stream_reset(this.channel.id, this.handle, code);
-    this.failWriting(new StreamError("local", Number(code), "the stream was reset"));
+    this.failWriting(new StreamError("local", code, "the stream was reset"));
   }
 
+  /** Ends the sending side; writes that wait are rejected. */
   failWriting(error: StreamError): void {
     this.#writeError ??= error;
     this.#isFinished = true;
     const writes = this.#writes;
     this.#writes = null;
     if (writes !== null) { for (const { done } of writes) done.reject(error); }
+    this.#writeAbort?.abort(error);
     this.#abort?.abort(error);
+  }
+
+  /** Aborts when writes begin to fail. */
+  get writeSignal(): AbortSignal {
+    this.#writeAbort ??= new AbortController();
+    if (this.#writeError !== null) this.#writeAbort.abort(this.#writeError);
+    return this.#writeAbort.signal;
   }
 
   #give(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): number {
@@ -286,11 +314,18 @@ export class StreamState {
 
   // ---- The end ----
 
-  /** Both directions at once, with one code. */
-  abandon(code: number): void {
+  /** Gives both directions up with one code, as far as they are not over. */
+  abandon(code: number | bigint): void {
     const exact = BigInt(code);
     this.reset(exact);
     this.stopSending(exact);
+  }
+
+  /** Gives up what is not over: a FIN that was given still goes out, bytes that were not read are dropped. */
+  abandonRest(): void {
+    if (!this.#isFinished) this.reset(0n);
+    this.returnLent();
+    this.stopSending(0n);
   }
 
   /** The handle is void from here on. */

@@ -1,4 +1,5 @@
-import { type ChannelOptions, checkInteger, resolveServingOptions } from "./adapter_options.ts";
+import { checkInteger, checkText } from "./_conversions.ts";
+import { type ChannelOptions, resolveServingOptions } from "./adapter_options.ts";
 import { AdapterError, invalidOption } from "./adapter_error.ts";
 import { QuicAdapter } from "./quic_adapter.ts";
 import { KrepisCode } from "@krepis/core";
@@ -63,7 +64,7 @@ export class AdapterBuilder {
    * @throws {AdapterError} 4001
    */
   host(host: string): this {
-    return this.#set("host", checkText("host", host, 255));
+    return this.#set("host", checkText("host", host, 1, 255));
   }
 
   /** @param port UDP port; 0, the default, takes a free one: see `QuicAdapter.port` @throws {AdapterError} 4001 */
@@ -73,12 +74,12 @@ export class AdapterBuilder {
 
   /** @param path PEM file of the certificate chain, leaf first. Must be given @throws {AdapterError} 4001 */
   certPath(path: string): this {
-    return this.#set("cert_path", checkText("certPath", path, 4096));
+    return this.#set("cert_path", checkText("certPath", path, 1, 4096));
   }
 
   /** @param path PEM file of the leaf's private key, not encrypted. Must be given @throws {AdapterError} 4001 */
   keyPath(path: string): this {
-    return this.#set("key_path", checkText("keyPath", path, 4096));
+    return this.#set("key_path", checkText("keyPath", path, 1, 4096));
   }
 
   /** @param count connections of the server; more are refused. Default: 200,000 @throws {AdapterError} 4001 */
@@ -137,7 +138,7 @@ export class AdapterBuilder {
    */
   alpn(...names: string[]): this {
     if (names.length < 1 || names.length > 16) throw invalidOption("alpn", names, "1 to 16 names");
-    return this.#set("alpn", names.map((name) => checkText("alpn", name, 255)));
+    return this.#set("alpn", names.map((name) => checkText("alpn", name, 1, 255)));
   }
 
   /** @param count network threads, 1 to 64; 0, the default: one per CPU, at most 8 @throws {AdapterError} 4001 */
@@ -170,7 +171,7 @@ export class AdapterBuilder {
 
   /** @param path of the native library. Default: the lookup of `loadKrepisCore` @throws {AdapterError} 4001 */
   library(path: string): this {
-    this.#library = checkText("library", path, 4096);
+    this.#library = checkText("library", path, 1, 4096);
     return this;
   }
 
@@ -196,11 +197,4 @@ export class AdapterBuilder {
     this.#settings[setting] = value;
     return this;
   }
-}
-
-function checkText(option: string, value: unknown, maxBytes: number): string {
-  const isGood = typeof value === "string" && value.length > 0 && !value.includes("\0") &&
-    new TextEncoder().encode(value).length <= maxBytes;
-  if (!isGood) throw invalidOption(option, value, `a text of 1 to ${maxBytes} bytes without NUL`);
-  return value;
 }

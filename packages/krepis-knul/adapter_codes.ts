@@ -8,6 +8,6 @@ export const AdapterCode = {
   PayloadTooLarge: 0x4b4e5510,
   /** A request took longer than `requestTimeoutMs`. */
   RequestTimeout: 0x4b4e5511,
-  /** The peer gave its request up, so there is no answer. */
+  /** The peer reset its request before the end, so there is no answer. */
   RequestAborted: 0x4b4e5512,
 } as const;

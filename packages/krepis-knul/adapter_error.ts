@@ -1,4 +1,5 @@
 import { KrepisCode, KrepisError } from "@krepis/core";
+import { checkCode } from "./_conversions.ts";
 
 /**
  * What the adapter reports: `code` is a number of `KrepisCode`, `retryable` says whether to try again.
@@ -48,18 +49,28 @@ export class StreamError extends AdapterError {
   readonly reason: StreamEndReason;
   /** The code that either side sent (RFC 9000 §20.2). Exact up to 2^53 - 1, above that the nearest number. */
   readonly applicationCode: number;
+  /** The same, always exact. */
+  readonly exactCode: bigint;
 
   /**
-   * @param reason who or what ended it
-   * @param applicationCode the code that was sent or received
+   * @param reason who or what ended it; "local" for one that a handler throws
+   * @param applicationCode the code that was sent or received, 0 to 2^62 - 1
    * @param text what happened
+   * @throws {AdapterError} `InvalidRequest` (4001): a code that QUIC cannot carry
    */
-  constructor(reason: StreamEndReason, applicationCode: number, text: string) {
+  constructor(reason: StreamEndReason, applicationCode: number | bigint, text: string) {
     const code = reason === "timeout" ? KrepisCode.Timeout : KrepisCode.ConnectionFailed;
-    super(code, `${text} (application code 0x${applicationCode.toString(16)})`);
+    const exact = checkCode("applicationCode", applicationCode);
+    super(code, `${text}, application code ${printedCode(exact)}`);
     this.reason = reason;
-    this.applicationCode = applicationCode;
+    this.applicationCode = Number(applicationCode);
+    this.exactCode = exact;
   }
+}
+
+/** Decimal, and hexadecimal as RFCs and packet analysers show it: "77 (0x4d)". */
+export function printedCode(code: number | bigint): string {
+  return `${code} (0x${code.toString(16)})`;
 }
 
 /** A wrong argument: `InvalidRequest` (4001), naming the option, its value and what was expected. */
@@ -68,11 +79,20 @@ export function invalidOption(option: string, value: unknown, expected: string):
   return new AdapterError(KrepisCode.InvalidRequest, text, { option });
 }
 
+const MOST_SHOWN = 80;
+
 function printed(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") return cut(JSON.stringify(value));
+  if (typeof value === "function") return "a function";
   if (typeof value === "object" && value !== null) {
-    return Array.isArray(value) ? JSON.stringify(value) : "an object";
+    return Array.isArray(value)
+      ? `a list of ${value.length}`
+      : Object.prototype.toString.call(value).slice(1, -1);
   }
-  return String(value);
+  return cut(String(value));
+}
+
+function cut(text: string): string {
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
 }

@@ -1,5 +1,5 @@
-import { AdapterError, invalidOption } from "./adapter_error.ts";
-import { KrepisCode } from "@krepis/core";
+import { invalidOption } from "./adapter_error.ts";
+import { checkInteger, checkOptions } from "./_conversions.ts";
 
 /** Sizes of the memory between library and program (`FfiChannelConfig` in channel.h). */
 export interface ChannelOptions {
@@ -35,10 +35,16 @@ const MEBIBYTE = 1 << 20;
  * @throws {AdapterError} `InvalidRequest` (4001) names the option
  */
 export function resolveServingOptions(options: ServingOptions): ResolvedServingOptions {
-  refuseUnknown(options, ["maxPayloadBytes", "requestTimeoutMs", "channel"], "");
-  const { maxPayloadBytes = 16 * MEBIBYTE, requestTimeoutMs = 30_000, channel = {} } = options;
-  refuseUnknown(channel, ["arenaBytes", "ringRecords", "queueBytes"], "channel.");
-  const { arenaBytes = 0, ringRecords = 0, queueBytes = 0 } = channel;
+  const { maxPayloadBytes = 16 * MEBIBYTE, requestTimeoutMs = 30_000, channel } = checkOptions(
+    "options",
+    options,
+    ["maxPayloadBytes", "requestTimeoutMs", "channel"],
+  );
+  const { arenaBytes = 0, ringRecords = 0, queueBytes = 0 } = checkOptions("channel", channel, [
+    "arenaBytes",
+    "ringRecords",
+    "queueBytes",
+  ]);
   if (arenaBytes !== 0) checkInteger("channel.arenaBytes", arenaBytes, MEBIBYTE, 2048 * MEBIBYTE);
   if (queueBytes !== 0) checkInteger("channel.queueBytes", queueBytes, 4096, 256 * MEBIBYTE);
   if (ringRecords !== 0) {
@@ -52,29 +58,4 @@ export function resolveServingOptions(options: ServingOptions): ResolvedServingO
     requestTimeoutMs: checkInteger("requestTimeoutMs", requestTimeoutMs, 0, 86_400_000),
     channel: { arenaBytes, ringRecords, queueBytes },
   };
-}
-
-/** @throws {AdapterError} `InvalidRequest` (4001) unless it is a whole number from `low` to `high` */
-export function checkInteger(option: string, value: unknown, low: number, high: number): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < low || value > high) {
-    throw invalidOption(option, value, `a whole number from ${low} to ${high}`);
-  }
-  return value;
-}
-
-/** @throws {AdapterError} `InvalidRequest` (4001) for an application code that QUIC cannot carry */
-export function checkCode(option: string, value: number | bigint): bigint {
-  const isWhole = typeof value === "bigint" || Number.isSafeInteger(value);
-  if (!isWhole || value < 0 || value >= 2n ** 62n) {
-    throw invalidOption(option, value, "a whole number from 0 to 2^62 - 1");
-  }
-  return BigInt(value);
-}
-
-function refuseUnknown(options: object, known: string[], prefix: string): void {
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    const text = `${prefix}${name}: unknown option; known are ${known.join(", ")}`;
-    throw new AdapterError(KrepisCode.InvalidRequest, text, { option: prefix + name });
-  }
 }

@@ -1,7 +1,8 @@
 import { FfiChannelConfig, FfiChannelRegion, KrepisCode, type KrepisCore, KrepisError } from "@krepis/core";
 import { loadKrepisCore, Wake } from "@krepis/core";
 import { AdapterError } from "./adapter_error.ts";
-import { checkInteger, type ResolvedServingOptions, resolveServingOptions } from "./adapter_options.ts";
+import { checkFunction, checkInteger, checkOptions, checkText } from "./_conversions.ts";
+import { type ResolvedServingOptions, resolveServingOptions } from "./adapter_options.ts";
 import type { ServingOptions } from "./adapter_options.ts";
 import type { AdapterConfig, DrainReport, QuicStats } from "./adapter_reports.ts";
 import { AsyncQueue } from "./_async_queue.ts";
@@ -74,9 +75,10 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
    * @param options limits of this adapter's requests, and its memory. Default: as `AdapterBuilder`
    * @throws {AdapterError} `InvalidRequest` (4001) names the option
    */
-  static attach(handle: number, options: ServingOptions & { library?: string } = {}): QuicAdapter {
-    const { library, ...serving } = options;
+  static attach(handle: number, options?: ServingOptions & { library?: string }): QuicAdapter {
     checkInteger("handle", handle, 1, Number.MAX_SAFE_INTEGER);
+    const { library, ...serving } = checkOptions("options", options);
+    if (library !== undefined) checkText("library", library, 1, 4096);
     return new QuicAdapter({ settings: null, serving: resolveServingOptions(serving), library, handle });
   }
 
@@ -155,11 +157,14 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
    * @throws {AdapterError} `InvalidContext` (1001): not started, or attached to another's server: see
    *   `detach`; `InvalidPointer` (1004): the server was stopped elsewhere
    */
-  stop(options: { deadlineMs?: number } = {}): Promise<DrainReport> {
-    return this.#stop ??= wrapped(() => this.#drain(options.deadlineMs)).catch((error) => {
+  async stop(options?: { deadlineMs?: number }): Promise<DrainReport> {
+    const { deadlineMs } = checkOptions("options", options, ["deadlineMs"]);
+    if (deadlineMs !== undefined) checkInteger("deadlineMs", deadlineMs, 0, 3_600_000);
+    this.#stop ??= wrapped(() => this.#drain(deadlineMs)).catch((error) => {
       this.#stop = null;
       throw error;
     });
+    return await this.#stop;
   }
 
   /**
@@ -246,7 +251,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   // ---- Inside ----
 
   #register<K extends keyof Handlers>(kind: K, handler: NonNullable<Handlers[K]>): this {
-    if (typeof handler !== "function") throw new TypeError("a handler must be a function");
+    checkFunction("handler", handler);
     if (this.#state !== "idle") {
       throw new AdapterError(
         KrepisCode.InvalidContext,
@@ -261,6 +266,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     const core = loadKrepisCore(this.#parts.library);
     this.#core = core;
     if (this.#parts.settings !== null) this.#handle = core.startJson(this.#parts.settings);
+    else core.port(this.#handle); // fails for a server that does not run
     const { request, stream, datagram, connection } = this.#handlers;
     if (!request && !stream && !datagram && !connection) return;
     try {
@@ -296,7 +302,6 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     }
     const core = this.#library();
     deadlineMs ??= core.info(this.#handle).settings.drain_timeout_ms as number;
-    checkInteger("deadlineMs", deadlineMs, 0, 3_600_000);
     const session = this.#session ?? this.#openSession(); // the report comes as an event
     const code = core.channel.krepis_quic_stop_begin(BigInt(this.#handle), BigInt(deadlineMs));
     if (code !== KrepisCode.Success) throw core.error(code);

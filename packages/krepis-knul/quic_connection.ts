@@ -1,5 +1,16 @@
 import { DatagramPolicy as PolicyNumber } from "@krepis/core";
-import { checkCode, checkInteger } from "./adapter_options.ts";
+import {
+  bytesOf,
+  checkBoolean,
+  checkChoice,
+  checkCode,
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  checkText,
+  type QuicBytes,
+} from "./_conversions.ts";
 import { invalidOption } from "./adapter_error.ts";
 import type { ConnectionState, DatagramHandler } from "./_connection_state.ts";
 import type { QuicStream } from "./quic_stream.ts";
@@ -61,6 +72,7 @@ export interface DatagramOptions {
   fate?: (fate: DatagramFate) => void;
 }
 
+const DATAGRAM_OPTIONS = ["policy", "expiresMs", "fate"];
 const POLICIES: Record<DatagramPolicy, number> = {
   block: PolicyNumber.Block,
   dropOldest: PolicyNumber.DropOldest,
@@ -129,11 +141,9 @@ export class QuicConnection {
    *   `ConcurrencyLimitExceeded` (3003): 1,024 streams wait for the peer's limit
    */
   openStream(options: { unidirectional?: boolean; signal?: AbortSignal } = {}): QuicStream {
-    const { unidirectional = false, signal } = options;
-    if (typeof unidirectional !== "boolean") {
-      throw invalidOption("unidirectional", unidirectional, "true or false");
-    }
-    signal?.throwIfAborted();
+    const { unidirectional = false, signal } = checkOptions("options", options, ["unidirectional", "signal"]);
+    checkBoolean("unidirectional", unidirectional);
+    checkSignal("signal", signal)?.throwIfAborted();
     const stream = this.#state.session.openStream(this.#state, unidirectional);
     if (signal) {
       const abandon = () => stream.abandon(0);
@@ -158,24 +168,26 @@ export class QuicConnection {
    * handler has returned, or its promise is settled.
    */
   onDatagram(handler: DatagramHandler): void {
-    this.#state.datagramHandler = handler;
+    this.#state.datagramHandler = checkFunction("handler", handler);
   }
 
   /**
    * Sends a datagram (RFC 9221): unreliable, unordered, copied at once.
    *
-   * @param bytes 1 to `info().maxDatagramBytes`
+   * @param bytes 1 to `info().maxDatagramBytes`, of a view or buffer or as text in UTF-8
    * @param options what happens when the queue is full, when it expires, who is told of its fate
    * @returns whether it was taken; false: the policy dropped it, or it would have blocked
    * @throws {AdapterError} `InvalidRequest` (4001): too long, empty, or the peer takes no datagrams;
    *   `InvalidContext` (1001): the connection has ended
    */
-  sendDatagram(bytes: Uint8Array<ArrayBuffer>, options: DatagramOptions = {}): boolean {
-    const { policy = "dropNewest", expiresMs = 0, fate } = options;
-    const number = POLICIES[policy];
-    if (number === undefined) throw invalidOption("policy", policy, Object.keys(POLICIES).join(", "));
+  sendDatagram(bytes: QuicBytes, options?: DatagramOptions): boolean {
+    const exact = bytesOf("bytes", bytes);
+    if (exact.length === 0) throw invalidOption("bytes", "no bytes", "a datagram of at least one byte");
+    const { policy = "dropNewest", expiresMs = 0, fate } = checkOptions("options", options, DATAGRAM_OPTIONS);
+    const number = checkChoice("policy", policy, POLICIES);
     checkInteger("expiresMs", expiresMs, 0, 2 ** 32 - 1);
-    return this.#state.sendDatagram(bytes, number, expiresMs, fate);
+    if (fate !== undefined) checkFunction("fate", fate);
+    return this.#state.sendDatagram(exact, number, expiresMs, fate);
   }
 
   /** Resolves when a datagram that would have blocked can be sent. @throws {AdapterError} 5001: the end */
@@ -192,9 +204,7 @@ export class QuicConnection {
    */
   close(code: number | bigint = 0, reason = ""): void {
     const exact = checkCode("code", code);
-    const bytes = new TextEncoder().encode(reason);
-    if (bytes.length > 1024) throw invalidOption("reason", reason, "at most 1024 bytes");
-    this.#state.close(exact, bytes);
+    this.#state.close(exact, bytesOf("reason", checkText("reason", reason, 0, 1024)));
   }
 
   /** Resolves with how it ended; never rejects. */

@@ -1,11 +1,19 @@
-import { checkCode, checkInteger } from "./adapter_options.ts";
-import { AdapterError, invalidOption } from "./adapter_error.ts";
+import { AdapterError } from "./adapter_error.ts";
+import {
+  bytesOf,
+  checkBoolean,
+  checkCode,
+  checkInteger,
+  checkOptions,
+  type QuicBytes,
+} from "./_conversions.ts";
 import type { StreamEnd, StreamState } from "./_stream_state.ts";
-import { observed } from "./_observed.ts";
+import { observed, rejected } from "./_observed.ts";
 import { makeReadable, makeWritable } from "./_web_streams.ts";
 import type { QuicConnection } from "./quic_connection.ts";
 import { KrepisCode } from "@krepis/core";
 
+export type { QuicBytes } from "./_conversions.ts";
 export type { StreamEnd } from "./_stream_state.ts";
 
 /** In which order the streams of a connection send (the scheme of RFC 9218 §4). */
@@ -22,6 +30,11 @@ const EMPTY = new Uint8Array(0);
  * A QUIC stream. `read` and `write` are the light interface; `readable` and `writable` are made on first use.
  * Use one of the two for each direction.
  *
+ * **The directions are independent** (RFC 9000 §3). Receiving ends with the peer's FIN or reset, or with
+ * `stopSending`; sending ends with `end` or `reset`, or when the peer stops reading. The end of one leaves the other
+ * as it is; only the connection's end is the end of both. A stream counts against the peer's limit until both are
+ * over, so give up the one that you do not use: `using` does it for whatever is left at the end of a block.
+ *
  * @example An echo, piece by piece
  * ```ts
  * import type { QuicStream } from "@krepis/knul";
@@ -33,7 +46,7 @@ const EMPTY = new Uint8Array(0);
  * console.assert(echo.length === 1);
  * ```
  */
-export class QuicStream {
+export class QuicStream implements Disposable {
   readonly #state: StreamState;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array<ArrayBuffer>> | null = null;
@@ -66,7 +79,8 @@ export class QuicStream {
    * may change at the next read of this stream; copy what is needed for longer (`slice()`). While they are
    * not read, the peer gets no more credit: a program that stops reading slows this peer down, nobody else.
    *
-   * @throws {StreamError} `ConnectionFailed` (5001): the peer reset the stream, or the connection ended
+   * @throws {StreamError} `ConnectionFailed` (5001): the peer reset the stream, reading was stopped here, or the
+   *   connection ended before all had arrived
    * @throws {AdapterError} `InvalidContext` (1001): another read is pending, or the stream only sends
    */
   read(): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -108,12 +122,14 @@ export class QuicStream {
    * Sends bytes. Resolves when all were accepted, which is at once while the peer keeps up; awaiting it is the
    * back-pressure.
    *
-   * @param bytes must stay as they are until it resolves
-   * @throws {StreamError} `ConnectionFailed` (5001): the peer stopped reading, or the connection ended
-   * @throws {AdapterError} `InvalidContext` (1001): after `end`, or the stream only receives
+   * @param bytes a view or buffer, which must stay as it is until it resolves, or text, sent as UTF-8
+   * @throws {StreamError} `ConnectionFailed` (5001): the peer stopped reading, the stream was reset here, or the
+   *   connection ended
+   * @throws {AdapterError} `InvalidContext` (1001): after `end`, or the stream only receives; `InvalidRequest` (4001):
+   *   what has no bytes
    */
-  write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    return this.#state.write(bytes, false);
+  write(bytes: QuicBytes): Promise<void> {
+    return this.#write(bytes, false);
   }
 
   /**
@@ -121,17 +137,38 @@ export class QuicStream {
    * @param bytes the last ones. Default: none
    * @throws {StreamError} as `write`
    */
-  end(bytes: Uint8Array<ArrayBuffer> = EMPTY): Promise<void> {
-    return this.#state.write(bytes, true);
+  end(bytes: QuicBytes = EMPTY): Promise<void> {
+    return this.#write(bytes, true);
   }
 
-  /** The receiving side as a WebStream in default mode; its chunks are copies. @throws {AdapterError} 1001 */
+  #write(bytes: QuicBytes, isLast: boolean): Promise<void> {
+    let exact;
+    try {
+      exact = bytesOf("bytes", bytes);
+    } catch (error) {
+      return rejected(error);
+    }
+    return this.#state.write(exact, isLast);
+  }
+
+  /**
+   * The receiving side as a WebStream in default mode; its chunks are copies. Cancelling it is `stopSending`, and a
+   * reset of the peer is its error. The reason's code goes to the peer: a whole number is the code itself, an error
+   * may have one as `applicationCode` (a `StreamError` does); every other reason is code 0. A number that is no code
+   * rejects `cancel`, and the peer gets `AdapterCode.HandlerFailed`.
+   * @throws {AdapterError} `InvalidContext` (1001) for a stream that only sends
+   */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     if (!this.#state.canRead) throw new AdapterError(KrepisCode.InvalidContext, "this stream only sends");
     return this.#readable ??= makeReadable(this.#state);
   }
 
-  /** The sending side as a WebStream. @throws {AdapterError} 1001 for a stream that only receives */
+  /**
+   * The sending side as a WebStream, whose chunks may be whatever `write` takes; a chunk without bytes is its error
+   * and resets the stream with `AdapterCode.HandlerFailed`. Closing it is `end`, aborting it `reset` with the
+   * reason's code as for `readable`, and its error is the peer's STOP_SENDING.
+   * @throws {AdapterError} `InvalidContext` (1001) for a stream that only receives
+   */
   get writable(): WritableStream<Uint8Array<ArrayBuffer>> {
     if (!this.#state.canWrite) throw new AdapterError(KrepisCode.InvalidContext, "this stream only receives");
     return this.#writable ??= makeWritable(this.#state);
@@ -156,9 +193,13 @@ export class QuicStream {
   }
 
   /** @throws {AdapterError} `InvalidRequest` (4001): urgency or incremental; `InvalidPointer` (1004): closed */
-  setPriority({ urgency = 3, incremental = true }: StreamPriority): void {
+  setPriority(priority: StreamPriority): void {
+    const { urgency = 3, incremental = true } = checkOptions("priority", priority, [
+      "urgency",
+      "incremental",
+    ]);
     checkInteger("urgency", urgency, 0, 7);
-    if (typeof incremental !== "boolean") throw invalidOption("incremental", incremental, "true or false");
+    checkBoolean("incremental", incremental);
     const code = this.#state.setPriority(urgency, incremental);
     if (code !== KrepisCode.Success) throw new AdapterError(code, "the stream is closed");
   }
@@ -168,8 +209,16 @@ export class QuicStream {
     return this.#state.closed;
   }
 
-  /** Aborts when the stream ends before its time, with the `StreamError` as its reason. */
+  /**
+   * Aborts when either direction ends before its time, with the `StreamError` as its reason; the other direction goes
+   * on. Reads and writes fail by themselves, each for its own direction.
+   */
   get signal(): AbortSignal {
     return this.#state.signal;
+  }
+
+  /** Gives up what is not over, with code 0: `using stream = …` leaves no direction open. */
+  [Symbol.dispose](): void {
+    this.#state.abandonRest();
   }
 }

@@ -139,7 +139,7 @@ Deno.test("a stream is closed cleanly, or with the error that ended it", async (
   strictEqual(end.isClean, false);
   strictEqual(
     end.error?.message,
-    "ConnectionFailed (5001): the connection ended (peerApplication): bye (application code 0x3)",
+    "ConnectionFailed (5001): the connection ended (peerApplication): bye, application code 3 (0x3)",
   );
 });
 

@@ -1,0 +1,176 @@
+// What a program passes becomes what the library takes, or is refused by name: each rule once.
+import { KrepisCode } from "@krepis/core";
+import { AdapterCode } from "./adapter_codes.ts";
+import { AdapterError, invalidOption, StreamError } from "./adapter_error.ts";
+
+/** What can be sent: the memory of any view or buffer as it is, text as UTF-8. */
+export type QuicBytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string;
+
+const CODES = "a whole number from 0 to 2^62 - 1";
+const BYTES = "bytes (a typed array, DataView or ArrayBuffer, not detached) or a string";
+/** What a peer is told when the program failed without choosing a code. */
+export const FAILED = BigInt(AdapterCode.HandlerFailed);
+const encoder = new TextEncoder();
+
+/**
+ * The bytes of `value`, without a copy where its memory is this isolate's own.
+ * @throws {AdapterError} `InvalidRequest` (4001) for what has no bytes, or lost them to another owner
+ */
+export function bytesOf(option: string, value: unknown): Uint8Array<ArrayBuffer> {
+  if (typeof value === "string") return encoder.encode(value);
+  if (ArrayBuffer.isView(value)) return bytesOfView(option, value);
+  const kind = Object.prototype.toString.call(value);
+  if (kind === "[object ArrayBuffer]" && !(value as ArrayBuffer).detached) {
+    return new Uint8Array(value as ArrayBuffer);
+  }
+  if (kind === "[object SharedArrayBuffer]") return new Uint8Array(value as unknown as ArrayBuffer).slice();
+  throw invalidOption(option, value, BYTES);
+}
+
+function bytesOfView(option: string, view: ArrayBufferView): Uint8Array<ArrayBuffer> {
+  const { buffer } = view;
+  if (!(buffer instanceof ArrayBuffer)) {
+    const bytes = new Uint8Array(buffer as unknown as ArrayBuffer, view.byteOffset, view.byteLength);
+    return isShared(buffer) ? bytes.slice() : bytes; // others may write to shared memory meanwhile
+  }
+  if (view.byteLength === 0 && buffer.detached) throw invalidOption(option, "a detached buffer", BYTES);
+  if (view instanceof Uint8Array) return view as Uint8Array<ArrayBuffer>;
+  return new Uint8Array(buffer, view.byteOffset, view.byteLength);
+}
+
+function isShared(buffer: ArrayBufferLike): boolean {
+  return Object.prototype.toString.call(buffer) === "[object SharedArrayBuffer]";
+}
+
+/** @throws {AdapterError} `InvalidRequest` (4001) for an application code (RFC 9000 §20.2) that QUIC cannot carry */
+export function checkCode(option: string, value: unknown): bigint {
+  if (typeof value === "bigint" && value >= 0n && value < 2n ** 62n) return value;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return BigInt(value);
+  throw invalidOption(option, value, CODES);
+}
+
+/**
+ * The code for a reason that was given to `cancel` or `abort`: a number or bigint is the code itself, an object may
+ * have one as `applicationCode`; for everything else it is 0.
+ * @throws {AdapterError} `InvalidRequest` (4001) for a number that is no code
+ */
+export function codeOfReason(option: string, reason: unknown): bigint {
+  if (typeof reason === "number" || typeof reason === "bigint") return checkCode(option, reason);
+  return applicationCodeOf(option, reason) ?? 0n;
+}
+
+/**
+ * The code that a handler chose by what it threw; null when it chose none.
+ * @throws {AdapterError} `InvalidRequest` (4001) for an `applicationCode` that is no code
+ */
+export function applicationCodeOf(option: string, error: unknown): bigint | null {
+  if (error instanceof StreamError) return error.exactCode;
+  if (typeof error !== "object" || error === null || !("applicationCode" in error)) return null;
+  return checkCode(`${option}.applicationCode`, error.applicationCode);
+}
+
+/** The code that ends what a handler served when the handler threw `error`. */
+export function codeOfFailure(error: unknown): bigint {
+  try {
+    return applicationCodeOf("error", error) ?? FAILED;
+  } catch {
+    return FAILED;
+  }
+}
+
+/** @throws {AdapterError} `InvalidRequest` (4001) unless it is a whole number from `low` to `high` */
+export function checkInteger(option: string, value: unknown, low: number, high: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < low || value > high) {
+    throw invalidOption(option, value, `a whole number from ${low} to ${high}`);
+  }
+  return value;
+}
+
+/** @throws {AdapterError} `InvalidRequest` (4001) unless it is text of `low` to `high` bytes of UTF-8 without NUL */
+export function checkText(option: string, value: unknown, low: number, high: number): string {
+  if (typeof value === "string" && !value.includes("\0")) {
+    const length = encoder.encode(value).length;
+    if (length >= low && length <= high) return value;
+  }
+  const length = low === 0 ? `at most ${high}` : `${low} to ${high}`;
+  throw invalidOption(option, value, `a text of ${length} bytes without NUL`);
+}
+
+const NONE = Object.freeze({});
+
+/** @throws {AdapterError} `InvalidRequest` (4001) */
+export function checkBoolean(option: string, value: unknown): boolean {
+  if (typeof value !== "boolean") throw invalidOption(option, value, "true or false");
+  return value;
+}
+
+/** @throws {AdapterError} `InvalidRequest` (4001) */
+export function checkFunction<T>(option: string, value: T): T {
+  if (typeof value !== "function") throw invalidOption(option, value, "a function");
+  return value;
+}
+
+/** @throws {AdapterError} `InvalidRequest` (4001) unless it is an AbortSignal or undefined */
+export function checkSignal(option: string, value: unknown): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value;
+  throw invalidOption(option, value, "an AbortSignal");
+}
+
+/** @throws {AdapterError} `InvalidRequest` (4001) unless it is one of the keys of `choices` */
+export function checkChoice<T>(option: string, value: unknown, choices: Record<string, T>): T {
+  if (typeof value === "string" && Object.hasOwn(choices, value)) return choices[value];
+  throw invalidOption(option, value, Object.keys(choices).map((choice) => `"${choice}"`).join(" or "));
+}
+
+/**
+ * An object of options; undefined is one without any.
+ * @param known names that it may have; undefined: any
+ * @throws {AdapterError} `InvalidRequest` (4001) for what is no object, and for a name that is not known
+ */
+export function checkOptions<T extends object>(option: string, value: T | undefined, known?: string[]): T {
+  if (value === undefined) return NONE as T;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw invalidOption(option, value, "an object with options");
+  }
+  const prefix = option === "options" ? "" : `${option}.`;
+  for (const name of known ? Object.keys(value) : []) {
+    if (!known!.includes(name)) throw unknownOption(prefix, name, known!);
+  }
+  return value;
+}
+
+/** The error for an option that does not exist; it names the one that was probably meant. */
+export function unknownOption(prefix: string, name: string, known: string[]): AdapterError {
+  const near = nearest(name, known);
+  const hint = near === null ? `known are ${known.join(", ")}` : `did you mean ${near}?`;
+  const text = `${prefix}${name}: unknown option; ${hint}`;
+  return new AdapterError(KrepisCode.InvalidRequest, text, { option: prefix + name });
+}
+
+/** The name that differs from `name` in the fewest letters, unless too many differ; case and "_" do not count. */
+export function nearest(name: string, known: string[]): string | null {
+  const plain = (text: string) => text.toLowerCase().replaceAll("_", "").slice(0, 80);
+  const wanted = plain(name);
+  let best: string | null = null;
+  let fewest = Math.floor(wanted.length / 3) + 1;
+  for (const candidate of known) {
+    const count = distance(wanted, plain(candidate));
+    if (count >= fewest) continue;
+    fewest = count;
+    best = candidate;
+  }
+  return best;
+}
+
+/** Letters to insert, remove or change (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
