@@ -76,7 +76,9 @@ typedef struct FfiChannelRegion {
 } FfiChannelRegion;
 
 typedef enum KrepisEventType {
-  KREPIS_EVENT_CONNECTION_OPENED = 1, /* handshake complete */
+  KREPIS_EVENT_CONNECTION_OPENED = 1, /* handshake complete; bytes: JSON {"id":1,"peer":"192.0.2.1:4433",
+                                         "alpn":"knul","server_name":""}, for krepis_channel_release as all
+                                         bytes. Length 0: the arena had no room for them */
   KREPIS_EVENT_CONNECTION_CLOSED = 2, /* flags: KrepisCloseSource; code; bytes: the reason. The handles of the
                                          connection and of its streams are void from here on */
   KREPIS_EVENT_STREAM_DATA = 3,       /* bytes in order, without gaps; may be empty with a flag */
@@ -291,7 +293,8 @@ KREPIS_API uint32_t krepis_connection_close(uint32_t channel, uint32_t connectio
 
 /* JSON {"id":1,"peer":"127.0.0.1:4433","alpn":"knul","server_name":"","smoothed_rtt_us":0,"min_rtt_us":0,
  * "congestion_window_bytes":0,"bytes_in_flight":0,"bytes_received":0,"bytes_sent":0,"streams_active":0,
- * "max_datagram_bytes":0}. The figures are at most 100 ms older than the connection's last event.
+ * "max_datagram_bytes":0}. The figures are at most 100 ms older than the connection's last event. It answers
+ * until the program's head has passed CONNECTION_CLOSED, so never with an error while that is not read.
  *
  * Errors: KREPIS_INVALID_POINTER: no such channel or connection. Blocks: never. Threads: any. Memory:
  * convention 5 of krepis.h. Since: 1.2.0. */

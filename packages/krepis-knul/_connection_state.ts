@@ -1,6 +1,6 @@
 // The mechanics of one connection: its streams, its datagrams, and how it ended. The program sees
 // QuicConnection, which is made on first use.
-import { DATAGRAM_REPORT_FATE, KrepisCode } from "@krepis/core";
+import { DATAGRAM_REPORT_FATE, KrepisCode, KrepisError } from "@krepis/core";
 import { AdapterError, printedCode, StreamError } from "./adapter_error.ts";
 import { AsyncQueue } from "./_async_queue.ts";
 import { camelCaseKeys } from "./_camel_case.ts";
@@ -15,6 +15,8 @@ import {
 } from "./quic_connection.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
+type ConnectionIdentity = Pick<ConnectionInfo, "id" | "peer" | "alpn" | "serverName">;
+
 export type DatagramHandler = (bytes: Uint8Array<ArrayBuffer>, connection: QuicConnection) => unknown;
 
 export class ConnectionState {
@@ -24,13 +26,16 @@ export class ConnectionState {
   readonly incoming = new AsyncQueue<QuicStream>();
   datagramHandler: DatagramHandler | null = null;
   #firstStream: StreamState | null = null;
+  #identity: ConnectionIdentity | string; // JSON until somebody asks; "": the library had no room to tell
   #info: ConnectionInfo | null = null;
   #end: ConnectionEnd | null = null;
   #closed: PromiseWithResolvers<ConnectionEnd> | null = null;
   #writable: PromiseWithResolvers<void> | null = null;
   #facade: QuicConnection | null = null;
 
-  constructor(session: Session, handle: number) {
+  /** @param identity the bytes of ConnectionOpened */
+  constructor(session: Session, handle: number, identity: string) {
+    this.#identity = identity;
     this.session = session;
     this.channel = session.channel;
     this.handle = handle;
@@ -46,17 +51,29 @@ export class ConnectionState {
 
   /** What it is now; after its end what was known last. */
   info(): ConnectionInfo {
-    if (this.#end === null && this.channel.isOpen) {
-      const found = camelCaseKeys(this.session.core.connectionInfo(this.channel.id, this.handle));
-      this.#info = found as unknown as ConnectionInfo;
-    }
-    if (this.#info === null) throw new AdapterError(KrepisCode.InvalidContext, "the connection has ended");
+    if (this.#end === null) this.#look();
+    if (this.#info === null) throw hasEnded();
     return this.#info;
   }
 
-  /** What does not change in a connection's life. */
-  identity(): ConnectionInfo {
-    return this.#info ?? this.info();
+  /** What does not change in a connection's life; known from its beginning, so also after its end. */
+  identity(): ConnectionIdentity {
+    if (this.#identity === "") return this.#info ?? this.info();
+    if (typeof this.#identity === "string") {
+      this.#identity = camelCaseKeys(JSON.parse(this.#identity)) as unknown as ConnectionIdentity;
+    }
+    return this.#identity;
+  }
+
+  /** The library answers until the connection's end was read. */
+  #look(): void {
+    if (!this.channel.isOpen) return;
+    try {
+      const found = this.session.core.connectionInfo(this.channel.id, this.handle);
+      this.#info = camelCaseKeys(found) as unknown as ConnectionInfo;
+    } catch (error) {
+      if (!(error instanceof KrepisError) || error.code !== KrepisCode.InvalidPointer) throw error;
+    }
   }
 
   addStream(stream: StreamState): void {
@@ -105,17 +122,19 @@ export class ConnectionState {
     if (this.#end !== null || !this.channel.isOpen) return;
     const call = this.channel.calls.krepis_connection_close;
     const answer = call(this.channel.id, this.handle, code, reason, reason.length);
+    if (answer === KrepisCode.InvalidPointer) return; // its end is on the way
     if (answer !== KrepisCode.Success) throw new AdapterError(answer, this.session.core.lastError());
   }
 
   requireOpen(): void {
     if (this.#end === null && this.channel.isOpen) return;
-    throw new AdapterError(KrepisCode.InvalidContext, "the connection has ended");
+    throw hasEnded();
   }
 
   /** The handles of connection and streams are void from here on. */
   handleClosed(end: ConnectionEnd, exactCode: number | bigint = end.code): void {
     if (this.#end !== null) return;
+    if (this.#facade !== null) this.#look(); // the last chance
     this.#end = end;
     const text = end.reason
       ? `the connection ended (${end.source}): ${end.reason}`
@@ -141,8 +160,14 @@ export class ConnectionState {
   }
 }
 
+/** Also while the end is on the way: the library knows first. */
+export function hasEnded(): AdapterError {
+  return new AdapterError(KrepisCode.InvalidContext, "the connection has ended");
+}
+
 /** Of all that the adapter has not checked before, only the length can be wrong. */
 function refusedDatagram(code: number, text: string): AdapterError {
+  if (code === KrepisCode.InvalidPointer) return hasEnded();
   const options = code === KrepisCode.InvalidRequest ? { option: "bytes" } : {};
   return new AdapterError(code, text, options);
 }

@@ -5,11 +5,14 @@ import {
   EventRing,
   EventType,
   FfiEvent,
+  KrepisCode,
   type KrepisCore,
+  KrepisError,
 } from "@krepis/core";
 import { resolveServingOptions, type ServingOptions } from "./adapter_options.ts";
 import { type Handlers, Session } from "./_session.ts";
 
+const IDENTITY = '{"id":1,"peer":"192.0.2.1:5000","alpn":"knul","server_name":"example.org"}';
 const RECORDS = 64;
 const BLOCK_BYTES = 4096;
 const ARENA_OFFSET = EventRing.records + RECORDS * FfiEvent.size;
@@ -43,6 +46,8 @@ export class FakeLibrary {
   refusal = 0;
   /** Bytes that the next writes take together. */
   room = Infinity;
+  /** Connections are void although the session does not know it yet. */
+  isGone = false;
   session!: Session;
   #tail = 0;
   #nextBlock = 0;
@@ -55,12 +60,10 @@ export class FakeLibrary {
     const core = {
       channel: fake.calls as unknown as ChannelSymbols,
       lastError: () => "refused",
-      connectionInfo: () => ({
-        peer: "192.0.2.1:5000",
-        alpn: "knul",
-        server_name: "",
-        smoothed_rtt_us: 1500,
-      }),
+      connectionInfo: () => {
+        if (fake.isGone) throw new KrepisError(KrepisCode.InvalidPointer, "no such connection");
+        return { ...JSON.parse(IDENTITY), smoothed_rtt_us: 1500 };
+      },
     } as unknown as KrepisCore;
     const region = {
       buffer: fake.buffer,
@@ -85,7 +88,7 @@ export class FakeLibrary {
   }
 
   connect(connection = 1): void {
-    this.deliver({ type: EventType.ConnectionOpened, connection });
+    this.deliver({ type: EventType.ConnectionOpened, connection, bytes: bytesOf(IDENTITY) });
   }
 
   /** A stream that the peer opened, with its first bytes. */
@@ -159,6 +162,7 @@ export class FakeLibrary {
       return taken;
     },
     krepis_stream_open: (_: number, connection: number, uni: number) => {
+      if (this.isGone) return -KrepisCode.InvalidPointer;
       this.log.push(`open ${connection} ${uni}`);
       return this.#nextStream++;
     },
@@ -183,11 +187,14 @@ export class FakeLibrary {
         number,
       ]
     ) => {
+      if (this.isGone) return -KrepisCode.InvalidPointer;
       this.log.push(`datagram ${length} ${policy} ${expires} ${context}`);
       return this.room > 0 ? 1 : 0;
     },
     krepis_connection_close: (_: number, connection: number, code: bigint, __: Uint8Array, length: number) =>
-      this.#note(`close connection ${connection} ${code} ${length}`),
+      this.isGone
+        ? KrepisCode.InvalidPointer
+        : this.#note(`close connection ${connection} ${code} ${length}`),
   };
 
   #note(text: string): number {

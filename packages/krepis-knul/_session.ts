@@ -6,7 +6,7 @@ import type { ResolvedServingOptions } from "./adapter_options.ts";
 import { AsyncQueue } from "./_async_queue.ts";
 import { codeOfFailure } from "./_conversions.ts";
 import { Channel, type EventSink } from "./_channel.ts";
-import { ConnectionState, type DatagramHandler } from "./_connection_state.ts";
+import { ConnectionState, type DatagramHandler, hasEnded } from "./_connection_state.ts";
 import { type ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
 import { Fates } from "./_fates.ts";
 import type { MappedRegion } from "./_region.ts";
@@ -98,7 +98,7 @@ export class Session implements EventSink {
     const u32 = this.channel.u32;
     switch (u32[word]) {
       case EventType.ConnectionOpened:
-        return this.#handleConnection(u32[word + WORD.connection]);
+        return this.#handleConnection(u32[word + WORD.connection], this.#takeText(word));
       case EventType.ConnectionClosed:
         return this.#handleConnectionClosed(word);
       case EventType.DatagramWritable:
@@ -193,12 +193,11 @@ export class Session implements EventSink {
     this.#call(call, null, () => this.channel.release(offset));
   }
 
-  #handleConnection(handle: number): void {
-    const connection = new ConnectionState(this, handle);
+  #handleConnection(handle: number, identity: string): void {
+    const connection = new ConnectionState(this, handle, identity);
     place(this.#connections, handle & SLOT_MASK, connection);
     const { connection: handler } = this.#handlers;
     if (handler === undefined && this.incoming === null) return;
-    connection.identity(); // so that its address is known even when it ends at once
     this.incoming?.push(connection.facade);
     if (handler === undefined) return;
     const fail = (error: unknown) => connection.close(codeOfFailure(error), new Uint8Array(0));
@@ -256,6 +255,7 @@ export class Session implements EventSink {
     connection.requireOpen();
     const { channel } = this;
     const handle = channel.calls.krepis_stream_open(channel.id, connection.handle, isUnidirectional ? 1 : 0);
+    if (handle === -KrepisCode.InvalidPointer) throw hasEnded();
     if (handle < 0) throw new AdapterError(-handle, this.core.lastError());
     const stream = new StreamState(connection, handle, -1, isUnidirectional, true);
     place(this.#streams, handle & SLOT_MASK, stream);

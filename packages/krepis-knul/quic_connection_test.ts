@@ -1,4 +1,4 @@
-import { deepStrictEqual, rejects, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { EventFlag, EventType, KrepisCode } from "@krepis/core";
 import { bytesOf, FakeLibrary, settle } from "./_fake_library_for_tests.ts";
 import type { QuicConnection } from "./quic_connection.ts";
@@ -117,7 +117,7 @@ Deno.test("a connection whose handler fails is closed and counted", () => {
   });
   fake.connect();
   strictEqual(errors.length, 1);
-  strictEqual(fake.log.at(-1), `close connection 1 ${0x4b4e5504} 0`);
+  ok(fake.log.includes(`close connection 1 ${0x4b4e5504} 0`));
 });
 
 Deno.test("an event of a stale handle reaches nobody", () => {
@@ -126,4 +126,39 @@ Deno.test("an event of a stale handle reaches nobody", () => {
   fake.deliver(fake.data(5, bytesOf("a"), EventFlag.Opened));
   fake.deliver(fake.data(next, bytesOf("b"), 0));
   strictEqual(fake.held.size, 1);
+});
+
+Deno.test("what the opening said is known without asking the library", () => {
+  const { fake, connection } = open();
+  fake.isGone = true;
+  strictEqual(connection.remoteAddress.port, 5000);
+  strictEqual(connection.serverName, "example.org");
+  throws(() => connection.info(), { code: KrepisCode.InvalidContext });
+});
+
+Deno.test("an opening without room for its bytes is asked for when needed", () => {
+  const connections: QuicConnection[] = [];
+  const fake = FakeLibrary.open({ connection: (opened) => void connections.push(opened) });
+  fake.deliver({ type: EventType.ConnectionOpened, connection: 1 });
+  strictEqual(connections[0].alpn, "knul");
+  fake.deliver({ type: EventType.ConnectionOpened, connection: 2 });
+  fake.isGone = true;
+  throws(() => connections[1].alpn, { code: KrepisCode.InvalidContext });
+});
+
+Deno.test("a connection whose end is on its way is used as one that has ended", () => {
+  const { fake, connection } = open();
+  strictEqual(connection.rtt, 1.5);
+  fake.isGone = true;
+  connection.close();
+  throws(() => connection.openStream(), { code: KrepisCode.InvalidContext });
+  throws(() => connection.sendDatagram(bytesOf("x")), { code: KrepisCode.InvalidContext });
+  strictEqual(connection.info().smoothedRttUs, 1500);
+});
+
+Deno.test("the last figures are there after the end although nobody asked before", () => {
+  const { fake, connection } = open();
+  fake.deliver({ type: EventType.ConnectionClosed, connection: 1, flags: 0 });
+  fake.isGone = true;
+  strictEqual(connection.info().smoothedRttUs, 1500);
 });

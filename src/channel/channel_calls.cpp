@@ -272,13 +272,19 @@ Outcome Channel::close_connection(std::uint32_t connection, std::uint64_t code, 
   return {};
 }
 
+// Also while the program has not read the connection's end: the facts stay until the entry is free.
 Outcome Channel::describe_connection(std::uint32_t connection, ConnectionFacts& facts) {
-  const Held held = hold(connection, false);
-  if (held.entry == nullptr) {
-    return held.refusal;
+  if (const Outcome outcome = usable(); outcome.is_refused()) {
+    return outcome;
   }
-  facts = *held.entry->facts;
-  return {};
+  if (Entry* const entry = core_->table.find(connection)) {
+    const std::lock_guard lock(core_->mailboxes[entry->worker.load(std::memory_order_relaxed)].mutex);
+    if (entry->handle.load(std::memory_order_relaxed) == connection && entry->facts != nullptr) {
+      facts = *entry->facts;
+      return {};
+    }
+  }
+  return no_such(false);
 }
 
 }  // namespace knul::channel

@@ -15,6 +15,7 @@ static_assert(static_cast<int>(krepis::CloseReason::Source::kDrain) == KREPIS_CL
 }  // namespace
 
 ConnectionState* ChannelWorker::add_connection(krepis::Connection& connection) {
+  const std::string identity = identity_json(connection);  // first, because it may find no memory
   Entry* const entry = is_overloaded() ? nullptr : core_.table.allocate(index_);
   if (entry == nullptr) {
     connection.close(KREPIS_CODE_OVERLOADED, "the channel has no room for more connections");
@@ -29,10 +30,23 @@ ConnectionState* ChannelWorker::add_connection(krepis::Connection& connection) {
   entry->worker.store(index_, std::memory_order_relaxed);
   refresh_facts(state);
   state.handle = core_.table.publish(*entry);
-  ring_.push(make_event(KREPIS_EVENT_CONNECTION_OPENED, state.handle));
+  const std::uint32_t opened = ring_.push(make_event(KREPIS_EVENT_CONNECTION_OPENED, state.handle));
+  add_identity(state, *ring_.find_unpublished(opened), identity);
   connections_.insert(&state);
   core_.connections.fetch_add(1, std::memory_order_relaxed);
   return &state;
+}
+
+// Whoever opens connections that the program is slow to read of takes an eighth of the arena, not all of it.
+void ChannelWorker::add_identity(ConnectionState& state, FfiEvent& event, std::string_view identity) {
+  const std::size_t most = arena_.blocks() * kBlockBytes / kIdentityShare;
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(identity.data()), identity.size());
+  if (identity_bytes_ + bytes.size() > most || !put_bytes(event, bytes)) {
+    return;
+  }
+  state.identity_offset = event.offset;
+  state.unreleased_bytes += event.length;
+  identity_bytes_ += event.length;
 }
 
 void ChannelWorker::close_connection(ConnectionState& state, const krepis::CloseReason& reason) {

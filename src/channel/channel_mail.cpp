@@ -206,6 +206,10 @@ void ChannelWorker::release(std::uint32_t offset) {
       state.connection->consume(*stream->id, owner.length);
     }
   } else if (ConnectionState* state = find_connection(owner.handle)) {
+    if (state->identity_offset == offset) {
+      state->identity_offset.reset();
+      identity_bytes_ -= owner.length;
+    }
     state->unreleased_bytes -= owner.length;
     free_if_released(*state);
   }

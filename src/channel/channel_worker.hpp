@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <span>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -22,6 +23,8 @@ class ChannelWorker {
   static constexpr std::uint32_t kMostBacklogEvents = 65'536;
   static constexpr std::uint64_t kMostParkedBytes = 64 << 20;  // of a channel
   static constexpr std::size_t kMostSpareStates = 1'024;       // of streams, 200 bytes each
+  // CONNECTION_OPENED comes without its bytes when those not yet released have this part of the arena.
+  static constexpr std::size_t kIdentityShare = 8;
 
   ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& worker);
 
@@ -119,6 +122,7 @@ class ChannelWorker {
   void drop_parked(StreamState& stream);
   void unpark_all();
   bool unpark(StreamState& stream);
+  void add_identity(ConnectionState& state, FfiEvent& event, std::string_view identity);
   bool put_bytes(FfiEvent& event, std::span<const std::uint8_t> bytes);
   void void_stream(StreamState& stream);
   void free_when_read(std::uint32_t handle);
@@ -139,8 +143,9 @@ class ChannelWorker {
   Fifo<Passing, 256 << 10> passing_;
   std::vector<Entry*> to_free_;
   std::vector<std::unique_ptr<StreamState>> spare_states_;
-  Fifo<std::uint32_t> parking_;  // streams with parked bytes, in turn
-  bool has_freed_ = false;       // arena, since the last unpark_all
+  Fifo<std::uint32_t> parking_;     // streams with parked bytes, in turn
+  std::size_t identity_bytes_ = 0;  // of CONNECTION_OPENED events, in the arena
+  bool has_freed_ = false;          // arena, since the last unpark_all
   bool has_closed_all_ = false;
 };
 

@@ -150,6 +150,40 @@ TEST(ChannelWorker, ForgetsAConnectionWhoseEndFindsNoMemory) {
   EXPECT_EQ(one.connection.close_code, 0U);  // it is no more
 }
 
+TEST(ChannelWorker, KeepsSevenEighthsOfTheArenaFreeOfOpeningsThatNobodyReleases) {
+  OneConnection one;
+  constexpr std::size_t kConnections = 3'000;
+  std::vector<NotingConnection> connections(kConnections);
+  std::vector<ConnectionState*> states;
+  for (NotingConnection& connection : connections) {
+    states.push_back(one.worker.add_connection(connection));
+  }
+  std::uint64_t bytes = 0;
+  for (const ConnectionState* state : states) {
+    bytes += state->unreleased_bytes;
+  }
+  const std::uint64_t eighth = one.core().layout.blocks_per_worker * kBlockBytes / 8;
+  EXPECT_LE(bytes, eighth);
+  EXPECT_GT(bytes, eighth - 200);
+  EXPECT_FALSE(states.back()->identity_offset.has_value());
+}
+
+TEST(ChannelWorker, TellsOfConnectionsAgainOnceEarlierOpeningsAreReleased) {
+  OneConnection one;
+  std::vector<NotingConnection> connections(3'000);
+  std::vector<std::uint32_t> offsets;
+  for (NotingConnection& connection : connections) {
+    if (const auto offset = one.worker.add_connection(connection)->identity_offset) {
+      offsets.push_back(*offset);
+    }
+  }
+  one.worker.end_turn();  // only what was published can be released; the ring has room for all that is
+  EXPECT_FALSE(one.channel.release(offsets).is_refused());
+  one.worker.end_turn();
+  NotingConnection late;
+  EXPECT_TRUE(one.worker.add_connection(late)->identity_offset.has_value());
+}
+
 // A stream that was silent for 2^32 events remembers the number of an event that is another's by now.
 TEST(ChannelWorker, AddsNothingToTheEventOfAnotherStreamWithTheSameNumber) {
   OneConnection one;

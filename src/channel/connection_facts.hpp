@@ -5,7 +5,8 @@
 
 namespace knul::channel {
 
-// What krepis_connection_info_into tells. Thread: under the lock of the worker's mailbox.
+// What krepis_connection_info_into tells, until the program has read the end of the connection.
+// Thread: under the lock of the worker's mailbox.
 struct ConnectionFacts {
   std::uint64_t id = 0;
   std::string peer;
@@ -14,5 +15,8 @@ struct ConnectionFacts {
   krepis::ConnectionInfo info;
   std::size_t max_datagram_bytes = 0;
 };
+
+// What KREPIS_EVENT_CONNECTION_OPENED carries: JSON with the members id, peer, alpn and server_name.
+[[nodiscard]] std::string identity_json(const krepis::Connection& connection);
 
 }  // namespace knul::channel

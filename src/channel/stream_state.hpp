@@ -62,6 +62,7 @@ struct ConnectionState final : WorkerObject {
   absl::flat_hash_map<krepis::StreamId, StreamState*> streams;
   std::vector<StreamState*> waiting;  // for the peer's stream limit, oldest first
   std::uint64_t unreleased_bytes = 0;
+  std::optional<std::uint32_t> identity_offset;  // of the bytes of CONNECTION_OPENED, until they are released
   struct BlockedDatagram {
     krepis::SharedBytes copy;
     krepis::DatagramOptions options;

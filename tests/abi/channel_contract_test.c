@@ -25,7 +25,7 @@ static void set_up(void) {
   consumer_open(&consumer, server, NULL);
   peer = peer_connect(krepis_quic_port(server));
   REQUIRE(peer != NULL);
-  connection = consumer_await(&consumer, KREPIS_EVENT_CONNECTION_OPENED).connection;
+  connection = consumer_await_connection(&consumer);
   REQUIRE(peer_write(peer, peer_open(peer, 0), 10, 0) == 0);
   data = consumer_await(&consumer, KREPIS_EVENT_STREAM_DATA);
 }

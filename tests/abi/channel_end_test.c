@@ -19,7 +19,7 @@ static void set_up(const char* settings) {
   consumer_open(&consumer, server, NULL);
   peer = peer_connect(krepis_quic_port(server));
   REQUIRE(peer != NULL);
-  consumer_await(&consumer, KREPIS_EVENT_CONNECTION_OPENED);
+  consumer_await_connection(&consumer);
 }
 
 static void a_stop_that_was_begun_is_told_with_its_report(void) {
@@ -91,8 +91,8 @@ static void a_head_that_cannot_be_closes_this_channel_only(void) {
   consumer_open(&other, server, NULL);
   peer = peer_connect(krepis_quic_port(server));
   Peer* const second = peer_connect(krepis_quic_port(server));
-  const uint32_t connection = consumer_await(first, KREPIS_EVENT_CONNECTION_OPENED).connection;
-  consumer_await(&other, KREPIS_EVENT_CONNECTION_OPENED);
+  const uint32_t connection = consumer_await_connection(first);
+  consumer_await_connection(&other);
   atomic_store(consumer_word(first, 0, 64), 0x80000000u);
   CHECK_EQUAL(krepis_connection_close(channel(), connection + 1, 0, NULL, 0), KREPIS_INVALID_POINTER);
   const int32_t stream = krepis_stream_open(channel(), connection, 0); /* makes the worker look */

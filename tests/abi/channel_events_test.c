@@ -1,5 +1,7 @@
 /* What a consumer in C is told, and what its calls do, against a client of this library. */
 #define _GNU_SOURCE
+#include <unistd.h>
+
 #include "consumer.h"
 #include "fixture.h"
 #include "peer.h"
@@ -16,7 +18,7 @@ static void set_up_with(const FfiChannelConfig* config, const char* settings) {
   consumer_open(&consumer, server, config);
   peer = peer_connect(krepis_quic_port(server));
   REQUIRE(peer != NULL);
-  connection = consumer_await(&consumer, KREPIS_EVENT_CONNECTION_OPENED).connection;
+  connection = consumer_await_connection(&consumer);
 }
 
 static void set_up(void) { set_up_with(NULL, "\"workers\":2"); }
@@ -25,6 +27,22 @@ static void tear_down(void) {
   peer_free(peer);
   consumer_end(&consumer);
   krepis_quic_stop_report(server, 0);
+}
+
+static uint32_t unread_events(void) {
+  uint32_t unread = 0;
+  for (uint32_t ring = 0; ring < consumer.region.rings; ++ring) {
+    unread += atomic_load(consumer_word(&consumer, ring, 0)) - consumer.heads[ring];
+  }
+  return unread;
+}
+
+/* Waits until so many events are in the rings; reads none. */
+static void await_unread(uint32_t count) {
+  for (uint32_t waited_ms = 0; unread_events() < count; ++waited_ms) {
+    REQUIRE(waited_ms < kPatienceMs);
+    usleep(1000);
+  }
 }
 
 static void write_pattern(uint32_t stream, uint32_t from, uint32_t length, uint32_t flags) {
@@ -222,6 +240,55 @@ static void the_program_closes_a_connection(void) {
   tear_down();
 }
 
+static void the_opening_says_who_came(void) {
+  server = start_server_json("\"workers\":2");
+  consumer_open(&consumer, server, NULL);
+  peer = peer_connect(krepis_quic_port(server));
+  REQUIRE(peer != NULL);
+  const FfiEvent opened = consumer_await(&consumer, KREPIS_EVENT_CONNECTION_OPENED);
+  char text[200] = "";
+  REQUIRE(opened.length > 0 && opened.length < sizeof text);
+  memcpy(text, consumer_bytes(&consumer, &opened), opened.length);
+  FfiResponse response;
+  CHECK_EQUAL(krepis_connection_info_into(channel(), opened.connection, &response), KREPIS_SUCCESS);
+  /* The figures of the answer begin where the event's JSON ends. */
+  CHECK_EQUAL(strncmp(text_of(response), text, strlen(text) - 1), 0);
+  CHECK_CONTAINS(text, "\"peer\":\"127.0.0.1:");
+  CHECK_CONTAINS(text, "\"alpn\":\"knul\",\"server_name\":\"localhost\"}");
+  consumer_release(&consumer, &opened);
+  CHECK_EQUAL(krepis_channel_release(channel(), &opened.offset, 1), KREPIS_INVALID_REQUEST);
+  tear_down();
+}
+
+/* What a program meets that reads of a connection after the peer has closed it. */
+static void a_connection_that_ended_unread_can_be_asked_but_not_used(void) {
+  server = start_server_json("\"workers\":2");
+  consumer_open(&consumer, server, NULL);
+  peer = peer_connect(krepis_quic_port(server));
+  REQUIRE(peer != NULL);
+  CHECK_EQUAL(peer_close(peer, 9), 0);
+  await_unread(2);
+  connection = consumer_await_connection(&consumer);
+  FfiResponse response;
+  CHECK_EQUAL(krepis_connection_info_into(channel(), connection, &response), KREPIS_SUCCESS);
+  CHECK_CONTAINS(text_of(response), "\"peer\":\"127.0.0.1:");
+  CHECK_EQUAL(krepis_connection_close(channel(), connection, 0, NULL, 0), KREPIS_INVALID_POINTER);
+  CHECK_EQUAL(krepis_stream_open(channel(), connection, 0), (uint64_t)-KREPIS_INVALID_POINTER);
+  CHECK_EQUAL(krepis_datagram_send(channel(), connection, (const uint8_t*)"a", 1, 0, 0, 0),
+              (uint64_t)-KREPIS_INVALID_POINTER);
+  const FfiEvent closed = consumer_await(&consumer, KREPIS_EVENT_CONNECTION_CLOSED);
+  CHECK_EQUAL(closed.connection, connection);
+  CHECK_EQUAL(closed.code, 9);
+  consumer_release(&consumer, &closed);
+  uint32_t waited_ms = 0;
+  while (krepis_connection_info_into(channel(), connection, &response) == KREPIS_SUCCESS) {
+    REQUIRE(++waited_ms < kPatienceMs);
+    krepis_channel_arm(channel()); /* the worker looks at heads */
+    usleep(1000);
+  }
+  tear_down();
+}
+
 static void what_a_stream_and_a_connection_are_can_be_asked(void) {
   set_up();
   const int64_t id = peer_open(peer, 0);
@@ -255,6 +322,8 @@ int main(void) {
   RUN(datagrams_go_both_ways_and_tell_their_fate);
   RUN(the_end_of_a_connection_says_who_and_why);
   RUN(the_program_closes_a_connection);
+  RUN(the_opening_says_who_came);
+  RUN(a_connection_that_ended_unread_can_be_asked_but_not_used);
   RUN(what_a_stream_and_a_connection_are_can_be_asked);
   return check_summary();
 }

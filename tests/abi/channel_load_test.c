@@ -88,7 +88,7 @@ static void streams_that_are_not_released_slow_no_other(void) {
   server = start_server_json("\"workers\":1");
   consumer_open(&consumer, server, &(FfiChannelConfig){.arena_bytes = 1 << 20});
   Peer* const slow = peer_connect(krepis_quic_port(server));
-  const uint32_t slow_connection = consumer_await(&consumer, KREPIS_EVENT_CONNECTION_OPENED).connection;
+  const uint32_t slow_connection = consumer_await_connection(&consumer);
   Peer* const fast = peer_connect(krepis_quic_port(server));
   for (int i = 0; i < kSlow; ++i) { /* as much as the connection's window takes: more than its share */
     REQUIRE(peer_write(slow, peer_open(slow, 1), kBytes / kSlow, 1) == 0);
@@ -157,7 +157,7 @@ static void a_full_queue_of_datagrams_says_when_there_is_room(void) {
   server = start_server_json("\"workers\":1,\"datagram_queue\":16");
   consumer_open(&consumer, server, NULL);
   Peer* const peer = peer_connect(krepis_quic_port(server));
-  const uint32_t connection = consumer_await(&consumer, KREPIS_EVENT_CONNECTION_OPENED).connection;
+  const uint32_t connection = consumer_await_connection(&consumer);
   while (taken < kMost &&
          krepis_datagram_send(channel(), connection, bytes, sizeof bytes, KREPIS_DATAGRAM_BLOCK, 0, 0) == 1) {
     ++taken;

@@ -81,6 +81,13 @@ static inline FfiEvent consumer_await(Consumer* consumer, uint32_t type) {
   }
 }
 
+/* The next connection. */
+static inline uint32_t consumer_await_connection(Consumer* consumer) {
+  const FfiEvent event = consumer_await(consumer, KREPIS_EVENT_CONNECTION_OPENED);
+  consumer_release(consumer, &event);
+  return event.connection;
+}
+
 static inline void consumer_end(Consumer* consumer) {
   CHECK_EQUAL(consumer->sequences, 0);
   krepis_channel_close(consumer->region.channel);
