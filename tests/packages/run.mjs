@@ -38,6 +38,7 @@ const suites = {
   knul: () => deno_test(packages, ...unit_permissions, "--doc", "krepis-knul"),
   deno: () => deno_test(here, "--allow-all", "deno_client_test.ts"),
   lifecycle: () => deno_test(here, "--allow-all", "lifecycle_test.ts", "worker_test.ts"),
+  directions: () => deno_test(here, "--allow-all", "directions_test.ts"),
   examples: () => deno_test(here, "--allow-all", "examples_test.ts", "readme_test.ts"),
   exits: () => deno_test(here, "--allow-all", "exit_test.ts"),
   quiche: () => ({
