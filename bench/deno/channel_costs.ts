@@ -27,6 +27,7 @@ function batchRate(): number {
     handleEvent(word) {
       seen += fake.session.channel.u32[word + FfiEvent.length / 4] + 1;
     },
+    handleFailure: raise,
   };
   const total = 20_000_000;
   const began = performance.now();
@@ -35,6 +36,10 @@ function batchRate(): number {
     fake.session.channel.poll(sink);
   }
   return seen / (performance.now() - began) * 1000;
+}
+
+function raise(error: unknown): never {
+  throw error;
 }
 
 /** Samples of the way from the worker's clock to the handler, and the cost of a write. */
@@ -49,11 +54,14 @@ class Probe implements EventSink {
 
   handleEvent(word: number, double: number): void {
     const { u32, f64 } = this.channel;
-    if (u32[word] !== EventType.StreamData) return;
-    this.latenciesUs.push(this.#nowUs() - f64[double + FfiEvent.timestamp_us / 8]);
-    const stream = u32[word + FfiEvent.stream / 4];
     const length = u32[word + FfiEvent.length / 4];
     const offset = u32[word + FfiEvent.offset / 4];
+    if (u32[word] !== EventType.StreamData) {
+      if (length > 0) this.channel.release(offset);
+      return;
+    }
+    this.latenciesUs.push(this.#nowUs() - f64[double + FfiEvent.timestamp_us / 8]);
+    const stream = u32[word + FfiEvent.stream / 4];
     if (length === 0) return;
     const size = Header.of(this.channel.view(offset, length));
     this.channel.release(offset);
@@ -63,6 +71,10 @@ class Probe implements EventSink {
     const writes = size / 64 - 1;
     if (writes > 100) this.writesNs.push((performance.now() - began) / writes * 1e6);
     this.channel.write(stream, part, true);
+  }
+
+  handleFailure(error: unknown): void {
+    raise(error);
   }
 
   #nowUs(): number {
@@ -87,7 +99,7 @@ async function probe(flags: string[]): Promise<Probe> {
   core.channel.krepis_channel_open(BigInt(handle), config.buffer, region);
   const mapped = mapRegion(region);
   const result = new Probe();
-  result.channel = new Channel(core.channel, mapped);
+  result.channel = new Channel(core.channel, mapped, () => {});
   const wake = new WakeLoop(result.channel, result, mapped.wakeFd);
   const args = ["perf", `127.0.0.1:${core.port(handle)}`, "--insecure", "--json", ...flags];
   const { success } = await new Deno.Command(knul, { args, stdout: "null" }).output();

@@ -32,7 +32,7 @@
 #define KREPIS_CHANNEL_H
 
 /* Application error codes (RFC 9000 §20.2) that the library itself sends. */
-#define KREPIS_CODE_NO_CONSUMER 0x4b4e5501u       /* stream: nobody is there to take it */
+#define KREPIS_CODE_NO_CONSUMER 0x4b4e5501u       /* stream or connection: nobody is there to take it */
 #define KREPIS_CODE_DRAINING 0x4b4e5502u          /* stream: opened after the drain began */
 #define KREPIS_CODE_DEADLINE 0x4b4e5503u          /* connection: cut at the drain's deadline */
 #define KREPIS_CODE_APPLICATION_ERROR 0x4b4e5504u /* stream or connection: the program's handler failed */

@@ -1,13 +1,31 @@
 // What waits to be taken by `for await`: connections of an adapter, streams of a connection.
 
+interface Taker<T> {
+  iterator: object;
+  next: PromiseWithResolvers<IteratorResult<T, void>>;
+}
+
+/**
+ * Keeps items until somebody iterates, and for whoever iterates. When the last one who iterated has left the loop,
+ * nobody is there to take what waits or still comes: it is refused, until somebody iterates again.
+ */
 export class AsyncQueue<T> implements AsyncIterable<T> {
   readonly #items = new Set<T>(); // in order of arrival; one that is gone leaves without a search
-  readonly #takers: PromiseWithResolvers<IteratorResult<T, void>>[] = [];
+  readonly #takers: Taker<T>[] = [];
+  readonly #iterators = new Set<object>(); // that have not left
+  readonly #refuse: (item: T) => void;
+  #isLeft = false;
   #isClosed = false;
 
+  /** @param refuse told of each item that nobody will take; must not throw */
+  constructor(refuse: (item: T) => void) {
+    this.#refuse = refuse;
+  }
+
   push(item: T): void {
+    if (this.#isLeft) return this.#refuse(item);
     const taker = this.#takers.shift();
-    if (taker) taker.resolve({ value: item, done: false });
+    if (taker) taker.next.resolve({ value: item, done: false });
     else if (!this.#isClosed) this.#items.add(item);
   }
 
@@ -19,21 +37,48 @@ export class AsyncQueue<T> implements AsyncIterable<T> {
   /** Iteration ends after what is waiting. */
   close(): void {
     this.#isClosed = true;
-    for (const taker of this.#takers.splice(0)) taker.resolve({ value: undefined, done: true });
+    for (const { next } of this.#takers.splice(0)) next.resolve(end());
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T, void, void> {
-    return { next: () => this.#next(), return: () => Promise.resolve({ value: undefined, done: true }) };
+    const iterator: AsyncIterator<T, void, void> = {
+      next: () => this.#next(iterator),
+      return: () => {
+        this.#leave(iterator);
+        return Promise.resolve(end());
+      },
+    };
+    this.#iterators.add(iterator);
+    this.#isLeft = false;
+    return iterator;
   }
 
-  #next(): Promise<IteratorResult<T, void>> {
+  #next(iterator: object): Promise<IteratorResult<T, void>> {
+    if (!this.#iterators.has(iterator)) return Promise.resolve(end());
     for (const value of this.#items) {
       this.#items.delete(value);
       return Promise.resolve({ value, done: false });
     }
-    if (this.#isClosed) return Promise.resolve({ value: undefined, done: true });
-    const taker = Promise.withResolvers<IteratorResult<T, void>>();
-    this.#takers.push(taker);
-    return taker.promise;
+    if (this.#isClosed) return Promise.resolve(end());
+    const next = Promise.withResolvers<IteratorResult<T, void>>();
+    this.#takers.push({ iterator, next });
+    return next.promise;
   }
+
+  #leave(iterator: object): void {
+    if (!this.#iterators.delete(iterator)) return;
+    for (let i = this.#takers.length - 1; i >= 0; i--) {
+      if (this.#takers[i].iterator === iterator) this.#takers.splice(i, 1)[0].next.resolve(end());
+    }
+    if (this.#iterators.size > 0 || this.#isClosed) return;
+    this.#isLeft = true;
+    for (const item of this.#items) {
+      this.#items.delete(item);
+      this.#refuse(item);
+    }
+  }
+}
+
+function end(): IteratorReturnResult<void> {
+  return { value: undefined, done: true };
 }

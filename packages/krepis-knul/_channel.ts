@@ -1,11 +1,14 @@
 // One consumer of one server: reads event records by index, collects releases, and defers the notice to the
 // workers until the end of a batch. Hot path: nothing here allocates for an event.
 import { type ChannelSymbols, EventRing, FfiEvent, KrepisCode, WriteFlag } from "@krepis/core";
+import { AdapterError } from "./adapter_error.ts";
 import type { MappedRegion } from "./_region.ts";
 
 /** Told of each record: `word` indexes `u32`, `double` indexes `f64`. */
 export interface EventSink {
+  /** Must not throw. */
   handleEvent(word: number, double: number): void;
+  handleFailure(error: unknown): void;
 }
 
 /** Records of one ring before the others have their turn, and before their space is given back. */
@@ -39,8 +42,11 @@ export class Channel {
   #isInBatch = false;
   #isFlushScheduled = false;
   #isOpen = true;
+  readonly #onLost: () => void;
 
-  constructor(calls: ChannelSymbols, region: MappedRegion) {
+  /** @param onLost called when the program has detached the region; must not throw, may come more than once */
+  constructor(calls: ChannelSymbols, region: MappedRegion, onLost: () => void) {
+    this.#onLost = onLost;
     this.id = region.channel;
     this.calls = calls;
     this.buffer = region.buffer;
@@ -60,12 +66,17 @@ export class Channel {
     return this.#isOpen;
   }
 
+  /** The program has detached the region, which no call of JavaScript's can prevent. */
+  get isLost(): boolean {
+    return this.#isOpen && this.#i32.length === 0;
+  }
+
   /** Gives the sink one turn's records of every ring. @returns how many */
   poll(sink: EventSink): number {
     let records = 0;
     this.#isInBatch = true;
     try {
-      for (let ring = 0; ring < this.#ringWords.length && this.#isOpen; ring++) {
+      for (let ring = 0; ring < this.#ringWords.length && this.#isOpen && !this.isLost; ring++) {
         records += this.#pollRing(ring, sink);
       }
     } finally {
@@ -91,7 +102,7 @@ export class Channel {
       }
     } finally {
       this.#heads[ring] = head;
-      if (this.#isOpen) Atomics.store(this.#i32, words + HEAD_WORDS, head);
+      if (this.#isOpen && !this.isLost) Atomics.store(this.#i32, words + HEAD_WORDS, head);
     }
     return (head - first) >>> 0;
   }
@@ -101,8 +112,15 @@ export class Channel {
     return this.calls.krepis_channel_arm(this.id) === 0;
   }
 
-  /** The bytes of an event, where the library put them. Lifetime: until their offset is released. */
+  /**
+   * The bytes of an event, where the library put them. Lifetime: until their offset is released.
+   * @throws {AdapterError} `InvalidContext` (1001): the program has detached the region
+   */
   view(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    if (this.#i32.length === 0) {
+      queueMicrotask(this.#onLost); // not inside a read of the program
+      throw new AdapterError(KrepisCode.InvalidContext, "the memory of received bytes was detached");
+    }
     return new Uint8Array(this.buffer, this.arenaOffset + offset, length);
   }
 
@@ -139,6 +157,7 @@ export class Channel {
 
   flush(): void {
     if (!this.#isOpen) return;
+    if (this.isLost) return this.#onLost();
     if (this.#releaseCount > 0) this.#releaseAll();
     if (this.#writes === 0) return;
     this.#writes = 0;
@@ -154,13 +173,15 @@ export class Channel {
 
   /**
    * Ends the channel and detaches the region: views that the program still has become empty, and only then
-   * is the memory unmapped.
+   * is the memory unmapped. A region that the program has given away stays mapped, because somebody has it.
    */
   close(): void {
     if (!this.#isOpen) return;
-    this.flush();
+    const { isLost } = this;
+    if (!isLost) this.flush();
     this.#isOpen = false;
     this.calls.krepis_channel_close(this.id);
+    if (isLost) return;
     this.buffer.transfer(0);
     this.calls.krepis_channel_unmap(this.id);
   }

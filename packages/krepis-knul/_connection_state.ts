@@ -1,18 +1,16 @@
 // The mechanics of one connection: its streams, its datagrams, and how it ended. The program sees
 // QuicConnection, which is made on first use.
-import { DATAGRAM_REPORT_FATE, KrepisCode, KrepisError } from "@krepis/core";
+import { DATAGRAM_REPORT_FATE, DatagramFate, KrepisCode, KrepisError } from "@krepis/core";
 import { AdapterError, printedCode, StreamError } from "./adapter_error.ts";
 import { AsyncQueue } from "./_async_queue.ts";
 import { camelCaseKeys } from "./_camel_case.ts";
 import type { Channel } from "./_channel.ts";
+import { type FateHandler, fateName, Fates } from "./_fates.ts";
+import { observedResolvers } from "./_observed.ts";
+import { AdapterCode } from "./adapter_codes.ts";
 import type { Session } from "./_session.ts";
 import type { StreamState } from "./_stream_state.ts";
-import {
-  type ConnectionEnd,
-  type ConnectionInfo,
-  type DatagramFate,
-  QuicConnection,
-} from "./quic_connection.ts";
+import { type ConnectionEnd, type ConnectionInfo, QuicConnection } from "./quic_connection.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
 type ConnectionIdentity = Pick<ConnectionInfo, "id" | "peer" | "alpn" | "serverName">;
@@ -23,7 +21,6 @@ export class ConnectionState {
   readonly session: Session;
   readonly channel: Channel;
   readonly handle: number;
-  readonly incoming = new AsyncQueue<QuicStream>();
   datagramHandler: DatagramHandler | null = null;
   #firstStream: StreamState | null = null;
   #identity: ConnectionIdentity | string; // JSON until somebody asks; "": the library had no room to tell
@@ -31,6 +28,8 @@ export class ConnectionState {
   #end: ConnectionEnd | null = null;
   #closed: PromiseWithResolvers<ConnectionEnd> | null = null;
   #writable: PromiseWithResolvers<void> | null = null;
+  #incoming: AsyncQueue<QuicStream> | null = null;
+  #fates: Fates | null = null;
   #facade: QuicConnection | null = null;
 
   /** @param identity the bytes of ConnectionOpened */
@@ -76,6 +75,18 @@ export class ConnectionState {
     }
   }
 
+  /** Streams that no handler takes. */
+  get incoming(): AsyncQueue<QuicStream> {
+    if (this.#incoming === null) {
+      this.#incoming = new AsyncQueue((stream) => {
+        stream.reset(AdapterCode.NoConsumer);
+        stream.stopSending(AdapterCode.NoConsumer);
+      });
+      if (this.#end !== null) this.#incoming.close();
+    }
+    return this.#incoming;
+  }
+
   addStream(stream: StreamState): void {
     stream.next = this.#firstStream;
     if (this.#firstStream !== null) this.#firstStream.previous = stream;
@@ -94,22 +105,34 @@ export class ConnectionState {
     bytes: Uint8Array<ArrayBuffer>,
     policy: number,
     expiresMs: number,
-    fate: ((fate: DatagramFate) => void) | undefined,
+    fate: FateHandler | undefined,
   ): boolean {
     this.requireOpen();
     const { channel, session } = this;
-    const context = fate ? session.fates.expect(fate) : 0;
+    const context = fate ? (this.#fates ??= new Fates()).expect(fate) : 0;
     const flags = fate ? policy | DATAGRAM_REPORT_FATE : policy;
     const call = channel.calls.krepis_datagram_send;
     const taken = call(channel.id, this.handle, bytes, bytes.length, flags, expiresMs, context);
-    if (taken !== 1 && fate) session.fates.forget(context);
+    if (taken !== 1) this.#fates?.take(context);
     if (taken < 0) throw refusedDatagram(-taken, session.core.lastError());
     return taken === 1;
   }
 
+  handleFate(context: number, fate: number): void {
+    const handler = this.#fates?.take(context);
+    if (handler) this.#tellFate(handler, fate);
+  }
+
+  #tellFate(handler: FateHandler, fate: number): void {
+    this.session.firewall.call(
+      { part: "fate", connection: this.facade },
+      () => handler(fateName(fate)),
+    );
+  }
+
   datagramWritable(): Promise<void> {
     this.requireOpen();
-    this.#writable ??= Promise.withResolvers();
+    this.#writable ??= observedResolvers();
     return this.#writable.promise;
   }
 
@@ -143,14 +166,16 @@ export class ConnectionState {
     for (let stream = this.#firstStream; stream !== null; stream = this.#firstStream) {
       this.removeStream(stream);
       this.session.forgetStream(stream);
-      stream.request?.abort(error);
-      stream.handleClosed(false, error);
+      this.session.firewall.protect(() => {
+        stream.request?.abort(error);
+        stream.handleClosed(false, error);
+      });
     }
-    this.incoming.close();
+    this.#incoming?.close();
     const ended = new AdapterError(KrepisCode.ConnectionFailed, `${text} (code ${printedCode(exactCode)})`);
-    this.#writable?.promise.catch(() => {}); // who waits is told, who no longer waits is not bothered
     this.#writable?.reject(ended);
     this.#closed?.resolve(end);
+    for (const handler of this.#fates?.takeAll() ?? []) this.#tellFate(handler, DatagramFate.Lost);
   }
 
   get closed(): Promise<ConnectionEnd> {

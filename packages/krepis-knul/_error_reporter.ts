@@ -1,6 +1,29 @@
-// Failures of the program's handlers: counted, and shown without flooding the log.
+// Failures of the program's handlers: counted, told to the program, or shown without flooding the log.
+import { observed } from "./_observed.ts";
+import type { QuicConnection } from "./quic_connection.ts";
+import type { QuicStream } from "./quic_stream.ts";
 
-export type ErrorHandler = (error: unknown) => void;
+/** What failed: a function of the program, or "adapter" for the adapter's own work. */
+export type FailedPart =
+  | "request"
+  | "stream"
+  | "datagram"
+  | "connection"
+  | "fate"
+  /** A listener of a signal. */
+  | "signal"
+  | "adapter";
+
+/** Where an error came from. */
+export interface Failure {
+  part: FailedPart;
+  /** What the handler was called for, where there is one. */
+  connection?: QuicConnection;
+  stream?: QuicStream;
+}
+
+/** Told of failures. What it throws, and a promise of it that rejects, is logged. */
+export type ErrorHandler = (error: unknown, failure: Failure) => unknown;
 
 const LOG_INTERVAL_MS = 1000;
 
@@ -15,17 +38,23 @@ export class ErrorReporter {
     this.#handler = handler;
   }
 
-  report(error: unknown): void {
+  /** Never throws, whatever the program's handler does. */
+  report(error: unknown, failure: Failure): void {
     this.handlerErrors++;
-    if (this.#handler === undefined) return this.#log(error);
+    if (this.#handler === undefined) return this.#log(error, failure.part);
     try {
-      this.#handler(error);
+      const result = this.#handler(error, failure);
+      if (isThenable(result)) void observed(Promise.resolve(result).catch((second) => this.#logOwn(second)));
     } catch (second) {
-      this.#log(second);
+      this.#logOwn(second);
     }
   }
 
-  #log(error: unknown): void {
+  #logOwn(error: unknown): void {
+    this.#log(error, "error");
+  }
+
+  #log(error: unknown, part: string): void {
     const now = performance.now();
     if (now - this.#loggedAt < LOG_INTERVAL_MS) {
       this.#unlogged++;
@@ -34,6 +63,17 @@ export class ErrorReporter {
     const more = this.#unlogged > 0 ? ` (${this.#unlogged} more since the last message)` : "";
     this.#loggedAt = now;
     this.#unlogged = 0;
-    console.error(`@krepis/knul: a handler failed${more}:`, error);
+    const text = part === "adapter" ? "the adapter failed" : `a handler failed (${part})`;
+    try {
+      console.error(`@krepis/knul: ${text}${more}:`, error);
+    } catch {
+      // An error can forbid to be shown: its inspection is the program's code, too.
+    }
   }
+}
+
+/** Whether `await` would wait for it. Looking may throw. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
 }

@@ -10,6 +10,7 @@ import {
   KrepisError,
 } from "@krepis/core";
 import { resolveServingOptions, type ServingOptions } from "./adapter_options.ts";
+import { ErrorReporter } from "./_error_reporter.ts";
 import { type Handlers, Session } from "./_session.ts";
 
 const IDENTITY = '{"id":1,"peer":"192.0.2.1:5000","alpn":"knul","server_name":"example.org"}';
@@ -48,6 +49,8 @@ export class FakeLibrary {
   room = Infinity;
   /** Connections are void although the session does not know it yet. */
   isGone = false;
+  /** Offsets that are not out are refused, as by the library. */
+  answersNonsense = false;
   session!: Session;
   #tail = 0;
   #nextBlock = 0;
@@ -76,13 +79,30 @@ export class FakeLibrary {
       arenaBytes: BLOCKS * BLOCK_BYTES,
       wakeFd: -1,
     };
-    fake.session = new Session(core, region, handlers, resolveServingOptions(options));
+    fake.session = new Session(
+      core,
+      region,
+      handlers,
+      resolveServingOptions(options),
+      new ErrorReporter(handlers.error),
+    );
     return fake;
   }
 
   /** Publishes events and lets the session handle them, as one batch. */
   deliver(...events: FakeEvent[]): void {
     for (const event of events) this.#write(event);
+    this.#publish();
+  }
+
+  /** Publishes a record of any content. */
+  deliverWords(words: number[]): void {
+    this.#words.set(words, (EventRing.records + (this.#tail % RECORDS) * FfiEvent.size) / 4);
+    this.#tail = (this.#tail + 1) >>> 0;
+    this.#publish();
+  }
+
+  #publish(): void {
     Atomics.store(this.#words, EventRing.tail / 4, this.#tail);
     while (this.session.channel.poll(this.session) > 0);
   }
@@ -139,6 +159,7 @@ export class FakeLibrary {
     krepis_channel_arm: () => 0,
     krepis_channel_release: (_: number, offsets: Uint32Array, count: number) => {
       for (const offset of offsets.subarray(0, count)) {
+        if (this.answersNonsense) return KrepisCode.InvalidRequest;
         if (!this.held.delete(offset)) throw new Error(`offset ${offset} was released twice`);
         // What is read after its release must be seen to have changed.
         new Uint8Array(this.buffer, ARENA_OFFSET + offset, BLOCK_BYTES).fill(0xee);

@@ -1,4 +1,4 @@
-// Who wants to know what became of a datagram, by the context that travels with it.
+// Who wants to know what became of a connection's datagrams, by the context that travels with each.
 import type { DatagramFate } from "./quic_connection.ts";
 
 export type FateHandler = (fate: DatagramFate) => unknown;
@@ -18,14 +18,22 @@ export class Fates {
     return context;
   }
 
-  forget(context: number): void {
-    this.#handlers.delete(context);
-  }
-
-  /** Tells once. @returns what the handler returned */
-  tell(context: number, fate: number): unknown {
+  /** The handler for a context, once. */
+  take(context: number): FateHandler | undefined {
     const handler = this.#handlers.get(context);
     this.#handlers.delete(context);
-    return handler?.(NAMES[fate] ?? "dropped");
+    return handler;
   }
+
+  /** Those whose connection ended before the fate was known. */
+  takeAll(): FateHandler[] {
+    const handlers = [...this.#handlers.values()];
+    this.#handlers.clear();
+    return handlers;
+  }
+}
+
+/** @param fate a KrepisDatagramFate */
+export function fateName(fate: number): DatagramFate {
+  return NAMES[fate] ?? "dropped";
 }

@@ -2,21 +2,11 @@ import { rejects, strictEqual } from "node:assert/strict";
 import { EventFlag, EventType } from "@krepis/core";
 import { bytesOf, FakeLibrary } from "./_fake_library_for_tests.ts";
 import { observed, observedResolvers, rejected } from "./_observed.ts";
+import { uncaught } from "./_uncaught_for_tests.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
-/** The rejections that nobody observed of what `run` made. */
 async function unobserved(run: () => void): Promise<number> {
-  let count = 0;
-  const note = (event: PromiseRejectionEvent) => {
-    event.preventDefault();
-    count++;
-  };
-  globalThis.addEventListener("unhandledrejection", note);
-  run();
-  // The runtime reports them at the end of a turn.
-  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
-  globalThis.removeEventListener("unhandledrejection", note);
-  return count;
+  return (await uncaught(run)).length;
 }
 
 Deno.test("a rejection is observed by nobody unless the promise was passed on", async () => {

@@ -4,7 +4,8 @@ import { invalidOption, StreamError } from "./adapter_error.ts";
 import type { ResolvedServingOptions } from "./adapter_options.ts";
 import { bytesOf, codeOfFailure } from "./_conversions.ts";
 import { Deadlines } from "./_deadlines.ts";
-import type { ErrorReporter } from "./_error_reporter.ts";
+import { isThenable } from "./_error_reporter.ts";
+import type { Firewall } from "./_firewall.ts";
 import { RequestState } from "./_request_state.ts";
 import type { StreamState } from "./_stream_state.ts";
 import { QuicRequest, type QuicResponse, type RequestHandler } from "./quic_request.ts";
@@ -15,15 +16,18 @@ export class RequestServer {
   timeouts = 0;
   payloadsTooLarge = 0;
   readonly #handler: RequestHandler;
-  readonly #errors: ErrorReporter;
+  readonly #firewall: Firewall;
   readonly #maxPayloadBytes: number;
   readonly #deadlines: Deadlines<RequestState>;
 
-  constructor(handler: RequestHandler, options: ResolvedServingOptions, errors: ErrorReporter) {
+  constructor(handler: RequestHandler, options: ResolvedServingOptions, firewall: Firewall) {
     this.#handler = handler;
-    this.#errors = errors;
+    this.#firewall = firewall;
     this.#maxPayloadBytes = options.maxPayloadBytes;
-    this.#deadlines = new Deadlines(options.requestTimeoutMs, (request) => this.#expire(request));
+    this.#deadlines = new Deadlines(
+      options.requestTimeoutMs,
+      (request) => void firewall.protect(() => this.#expire(request)),
+    );
   }
 
   stop(): void {
@@ -79,12 +83,19 @@ export class RequestServer {
     let answer;
     try {
       answer = this.#handler(new QuicRequest(request, payload));
+      if (isThenable(answer)) return this.#wait(request, answer);
     } catch (error) {
       return this.#fail(request, error);
     }
-    if (!isPromise(answer)) return this.#settle(request, answer);
+    this.#settle(request, answer);
+  }
+
+  #wait(request: RequestState, answer: PromiseLike<QuicResponse>): void {
     this.#deadlines.add(request);
-    answer.then((value) => this.#settle(request, value), (error) => this.#fail(request, error));
+    Promise.resolve(answer).then(
+      (value) => this.#settle(request, value),
+      (error) => this.#fail(request, error),
+    );
   }
 
   #settle(request: RequestState, answer: QuicResponse): void {
@@ -116,14 +127,22 @@ export class RequestServer {
 
   #fail(request: RequestState, error: unknown): void {
     const isItsAbort = request.isAborted && error === request.signal.reason; // the handler passed it on
-    if (!isItsAbort) this.#failAnswer(request.stream, error);
-    this.#conclude(request);
-    this.#returnPayload(request);
+    this.#firewall.protect(() => {
+      if (!isItsAbort) this.#failAnswer(request.stream, error);
+      this.#conclude(request);
+      this.#returnPayload(request);
+    });
   }
 
   #failAnswer(stream: StreamState, error: unknown): void {
     stream.abandon(codeOfFailure(error));
-    if (!(error instanceof StreamError)) this.#errors.report(error);
+    if (error instanceof StreamError) return;
+    const { connection } = stream;
+    this.#firewall.errors.report(error, {
+      part: "request",
+      connection: connection.facade,
+      stream: stream.facade,
+    });
   }
 
   #refuse(request: RequestState): void {
@@ -160,10 +179,6 @@ function release(stream: StreamState, offset: number, length: number): void {
 /** A stream that nobody reads holds what it was made from. */
 function discard(answer: QuicResponse, reason: unknown): void {
   if (answer instanceof ReadableStream) answer.cancel(reason).catch(() => {});
-}
-
-function isPromise(answer: QuicResponse | Promise<QuicResponse>): answer is Promise<QuicResponse> {
-  return typeof (answer as Promise<QuicResponse> | undefined)?.then === "function";
 }
 
 /** Sends a stream of bytes, as fast as the peer takes them; cancels it when the peer gives up. */

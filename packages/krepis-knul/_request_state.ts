@@ -56,7 +56,7 @@ export class RequestState implements Timed {
   /** Tells the handler that nobody waits any more. */
   abort(error: StreamError): void {
     this.#error ??= error;
-    this.#controller?.abort(error);
+    this.stream.connection.session.firewall.abort(this.#controller, error);
   }
 
   get signal(): AbortSignal {

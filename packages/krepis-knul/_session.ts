@@ -1,14 +1,14 @@
 // An adapter's running side: finds the connection or stream of each event and tells it.
 import { CloseSource, EventFlag, EventType, FfiEvent, KrepisCode, type KrepisCore } from "@krepis/core";
 import { AdapterCode } from "./adapter_codes.ts";
-import { AdapterError, StreamError } from "./adapter_error.ts";
+import { AdapterError } from "./adapter_error.ts";
 import type { ResolvedServingOptions } from "./adapter_options.ts";
 import { AsyncQueue } from "./_async_queue.ts";
 import { codeOfFailure } from "./_conversions.ts";
 import { Channel, type EventSink } from "./_channel.ts";
 import { ConnectionState, type DatagramHandler, hasEnded } from "./_connection_state.ts";
-import { type ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
-import { Fates } from "./_fates.ts";
+import type { ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
+import { Firewall } from "./_firewall.ts";
 import type { MappedRegion } from "./_region.ts";
 import { RequestServer } from "./_request_server.ts";
 import { StreamState } from "./_stream_state.ts";
@@ -43,6 +43,7 @@ const STREAM_ID_DOUBLE = FfiEvent.stream_id / 8;
 const SLOT_MASK = 0xfffff;
 
 const decoder = new TextDecoder();
+const EMPTY = new Uint8Array(0);
 
 const SOURCES = Object.keys(CloseSource).map((name) =>
   name[0].toLowerCase() + name.slice(1)
@@ -51,31 +52,46 @@ const SOURCES = Object.keys(CloseSource).map((name) =>
 export class Session implements EventSink {
   readonly core: KrepisCore;
   readonly channel: Channel;
-  readonly errors: ErrorReporter;
+  readonly firewall: Firewall;
   readonly requests: RequestServer | null;
-  readonly fates = new Fates();
-  /** Connections for `for await`; null: nobody iterates. */
-  incoming: AsyncQueue<QuicConnection> | null = null;
   isDraining = false;
   readonly #handlers: Handlers;
   readonly #connections: (ConnectionState | null)[] = []; // by slot
   readonly #streams: (StreamState | null)[] = []; // by slot
   readonly #ended = Promise.withResolvers<SessionEnd>();
+  #incoming: AsyncQueue<QuicConnection> | null = null; // null: nobody has iterated
   #wake: WakeLoop | null = null;
   #isOver = false;
 
-  constructor(core: KrepisCore, region: MappedRegion, handlers: Handlers, options: ResolvedServingOptions) {
+  constructor(
+    core: KrepisCore,
+    region: MappedRegion,
+    handlers: Handlers,
+    options: ResolvedServingOptions,
+    errors: ErrorReporter,
+  ) {
     this.core = core;
-    this.channel = new Channel(core.channel, region);
+    this.channel = new Channel(core.channel, region, () => this.#lose());
     this.#handlers = handlers;
-    this.errors = new ErrorReporter(handlers.error);
-    this.requests = handlers.request ? new RequestServer(handlers.request, options, this.errors) : null;
+    this.firewall = new Firewall(errors);
+    this.requests = handlers.request ? new RequestServer(handlers.request, options, this.firewall) : null;
     if (region.wakeFd >= 0) this.#wake = new WakeLoop(this.channel, this, region.wakeFd);
   }
 
   /** Resolves when the server has stopped, or the channel was closed. */
   get ended(): Promise<SessionEnd> {
     return this.#ended.promise;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Connections for `for await`, from now on. */
+  iterate(): AsyncIterator<QuicConnection, void, void> {
+    this.#incoming ??= new AsyncQueue((connection) => this.#refuse(connection));
+    if (this.#isOver) this.#incoming.close();
+    return this.#incoming[Symbol.asyncIterator]();
   }
 
   /** Closes the channel; its connections end with `ConsumerGone`. */
@@ -85,7 +101,22 @@ export class Session implements EventSink {
 
   // ---- Events ----
 
+  /** Never throws, whatever the record says and whatever handlers do. */
   handleEvent(word: number, double: number): void {
+    try {
+      this.#dispatch(word, double);
+    } catch (error) {
+      this.handleFailure(error);
+    }
+  }
+
+  /** The adapter's own work failed, for example because the program wrote into the channel's memory. */
+  handleFailure(error: unknown): void {
+    if (this.channel.isLost) this.#lose();
+    else this.firewall.errors.report(error, { part: "adapter" });
+  }
+
+  #dispatch(word: number, double: number): void {
     const type = this.channel.u32[word];
     if (type >= EventType.StreamData && type <= EventType.StreamClosed) {
       return this.#handleStream(word, double);
@@ -104,13 +135,16 @@ export class Session implements EventSink {
       case EventType.DatagramWritable:
         return this.#connection(u32[word + WORD.connection])?.handleDatagramWritable();
       case EventType.DatagramFate:
-        return this.#handleFate(u32[word + WORD.value], u32[word + WORD.flags]);
+        return this.#connection(u32[word + WORD.connection])?.handleFate(
+          u32[word + WORD.value],
+          u32[word + WORD.flags],
+        );
       case EventType.Draining:
         this.isDraining = true;
         return;
       case EventType.ServerStopped: {
         const report = this.#takeText(word);
-        queueMicrotask(() => this.#finishAfterAll(report)); // not inside the poll that brought this
+        queueMicrotask(() => void this.firewall.protect(() => this.#finishAfterAll(report))); // not inside the poll that brought this
         return;
       }
       case EventType.ChannelClosed:
@@ -189,19 +223,28 @@ export class Session implements EventSink {
       if (length > 0) this.channel.release(offset);
       return;
     }
-    const call = () => handler(this.channel.view(offset, length), connection.facade);
-    this.#call(call, null, () => this.channel.release(offset));
+    const { facade } = connection;
+    const call = () => handler(this.channel.view(offset, length), facade);
+    const settled = () => this.channel.release(offset);
+    this.firewall.call({ part: "datagram", connection: facade }, call, { settled });
   }
 
   #handleConnection(handle: number, identity: string): void {
     const connection = new ConnectionState(this, handle, identity);
     place(this.#connections, handle & SLOT_MASK, connection);
+    this.#incoming?.push(connection.facade);
     const { connection: handler } = this.#handlers;
-    if (handler === undefined && this.incoming === null) return;
-    this.incoming?.push(connection.facade);
     if (handler === undefined) return;
-    const fail = (error: unknown) => connection.close(codeOfFailure(error), new Uint8Array(0));
-    this.#call(() => handler(connection.facade), fail, null);
+    const { facade } = connection;
+    const failed = (error: unknown) => connection.close(codeOfFailure(error), EMPTY);
+    this.firewall.call({ part: "connection", connection: facade }, () => handler(facade), { failed });
+  }
+
+  /** Nobody iterates any more, so a connection is only served where another handler is there. */
+  #refuse(connection: QuicConnection): void {
+    const { request, stream, datagram, connection: opened } = this.#handlers;
+    if (request || stream || datagram || opened) return;
+    this.firewall.protect(() => connection.close(AdapterCode.NoConsumer, "nobody takes connections"));
   }
 
   #handleConnectionClosed(word: number): void {
@@ -213,11 +256,7 @@ export class Session implements EventSink {
     if (connection === null) return;
     this.#connections[handle & SLOT_MASK] = null;
     connection.handleClosed({ source, code: Number(code), reason }, code);
-    this.incoming?.remove(connection.facade);
-  }
-
-  #handleFate(context: number, fate: number): void {
-    this.#call(() => this.fates.tell(context, fate), null, null);
+    this.#incoming?.remove(connection.facade);
   }
 
   // ---- Streams and connections ----
@@ -242,13 +281,16 @@ export class Session implements EventSink {
   #hasTaker(stream: StreamState): boolean {
     if (this.requests !== null && !stream.isUnidirectional) return true;
     const { stream: onStream, connection } = this.#handlers;
-    return onStream !== undefined || connection !== undefined || this.incoming !== null;
+    return onStream !== undefined || connection !== undefined || this.#incoming !== null;
   }
 
   #offer(stream: StreamState): void {
     const { stream: handler } = this.#handlers;
     if (handler === undefined) return stream.connection.incoming.push(stream.facade);
-    this.#call(() => handler(stream.facade), (error) => stream.abandon(codeOfFailure(error)), null);
+    const { facade } = stream;
+    const failure = { part: "stream", connection: stream.connection.facade, stream: facade } as const;
+    const failed = (error: unknown) => stream.abandon(codeOfFailure(error));
+    this.firewall.call(failure, () => handler(facade), { failed });
   }
 
   openStream(connection: ConnectionState, isUnidirectional: boolean): StreamState {
@@ -279,22 +321,6 @@ export class Session implements EventSink {
 
   // ---- The rest ----
 
-  /** Calls a handler; its failure, also a later one, is counted and costs what `fail` takes away. */
-  #call(run: () => unknown, fail: ((error: unknown) => void) | null, done: (() => void) | null): void {
-    const failed = (error: unknown) => {
-      if (!(error instanceof StreamError)) this.errors.report(error);
-      fail?.(error);
-      done?.();
-    };
-    try {
-      const result = run();
-      if (result instanceof Promise) result.then(done ?? undefined, failed);
-      else done?.();
-    } catch (error) {
-      failed(error);
-    }
-  }
-
   /** A bigint where a number would not be exact. */
   #code(word: number): number | bigint {
     const low = this.channel.u32[word + WORD.code];
@@ -318,15 +344,27 @@ export class Session implements EventSink {
     this.#finish({ report });
   }
 
+  /** The program has detached the memory that all views lie in: nothing can be read from it any more. */
+  #lose(): void {
+    if (this.#isOver) return;
+    const text =
+      "the memory of received bytes was transferred or detached by the program: it belongs to all " +
+      "payloads, so transfer a copy; the channel is closed, its connections end with ConsumerGone";
+    const error = new AdapterError(KrepisCode.InvalidContext, text);
+    this.#finish({ error });
+    this.firewall.errors.report(error, { part: "adapter" });
+  }
+
   #finish(end: SessionEnd): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    const reason = "report" in end ? "the adapter has stopped" : end.error.message;
     for (const connection of this.#connections) {
-      connection?.handleClosed({ source: "drain", code: 0, reason: "the adapter has stopped" });
+      this.firewall.protect(() => connection?.handleClosed({ source: "drain", code: 0, reason }));
     }
     this.#connections.length = 0;
     this.requests?.stop();
-    this.incoming?.close();
+    this.#incoming?.close();
     this.#wake?.stop();
     this.channel.close();
     this.#ended.resolve(end);

@@ -171,8 +171,7 @@ export class StreamState {
     for (let i = this.#queueHead; i < this.#queued.length; i += 2) this.channel.release(this.#queued[i]);
     this.#queued.length = 0;
     this.#queueHead = 0;
-    this.#readAbort?.abort(error);
-    this.#abort?.abort(error);
+    this.#tellSignals(this.#readAbort, error);
     this.#wakeReader();
   }
 
@@ -272,8 +271,7 @@ export class StreamState {
     const writes = this.#writes;
     this.#writes = null;
     if (writes !== null) { for (const { done } of writes) done.reject(error); }
-    this.#writeAbort?.abort(error);
-    this.#abort?.abort(error);
+    this.#tellSignals(this.#writeAbort, error);
   }
 
   /** Aborts when writes begin to fail. */
@@ -333,7 +331,7 @@ export class StreamState {
     if (this.#end !== null) return;
     const reason = error ?? this.#readError ?? this.#writeError ?? undefined;
     this.#end = reason ? { isClean, error: reason } : { isClean };
-    if (this.#isAtEnd) this.#keepUnread();
+    if (this.#isAtEnd && !this.channel.isLost) this.#keepUnread();
     else if (this.canRead) this.failReading(error ?? closedError());
     if (this.#writes !== null || error) this.failWriting(error ?? closedError());
     this.#closed?.resolve(this.#end);
@@ -354,6 +352,12 @@ export class StreamState {
     this.#closed ??= Promise.withResolvers();
     if (this.#end !== null) this.#closed.resolve(this.#end);
     return this.#closed.promise;
+  }
+
+  #tellSignals(direction: AbortController | null, error: StreamError): void {
+    const { firewall } = this.connection.session;
+    firewall.abort(direction, error);
+    firewall.abort(this.#abort, error);
   }
 
   /** Aborts when either direction ends before its time. */

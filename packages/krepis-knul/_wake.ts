@@ -51,6 +51,8 @@ export class WakeLoop {
     let records = 0;
     try {
       records = this.#channel.poll(this.#sink);
+    } catch (error) {
+      this.#sink.handleFailure(error);
     } finally {
       if (this.#channel.isOpen && (records > 0 || !this.#channel.arm())) this.#schedule();
     }

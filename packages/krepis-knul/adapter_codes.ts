@@ -2,7 +2,7 @@
 export const AdapterCode = {
   /** The handler failed; also `KrepisApplicationCode.ApplicationError`. */
   HandlerFailed: 0x4b4e5504,
-  /** Nobody takes streams of this kind; also `KrepisApplicationCode.NoConsumer`. */
+  /** Nobody takes streams of this kind, or connections; also `KrepisApplicationCode.NoConsumer`. */
   NoConsumer: 0x4b4e5501,
   /** A request's payload is longer than `maxPayloadBytes`. */
   PayloadTooLarge: 0x4b4e5510,

@@ -5,16 +5,15 @@ import { checkFunction, checkInteger, checkOptions, checkText } from "./_convers
 import { type ResolvedServingOptions, resolveServingOptions } from "./adapter_options.ts";
 import type { ServingOptions } from "./adapter_options.ts";
 import type { AdapterConfig, DrainReport, QuicStats } from "./adapter_reports.ts";
-import { AsyncQueue } from "./_async_queue.ts";
 import { camelCase, camelCaseKeys } from "./_camel_case.ts";
-import type { ErrorHandler } from "./_error_reporter.ts";
+import { type ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
 import { mapRegion } from "./_region.ts";
 import { type Handlers, Session, type SessionEnd } from "./_session.ts";
 import type { DatagramHandler, QuicConnection } from "./quic_connection.ts";
 import type { RequestHandler } from "./quic_request.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
-export type { ErrorHandler } from "./_error_reporter.ts";
+export type { ErrorHandler, FailedPart, Failure } from "./_error_reporter.ts";
 
 /** What an adapter is made of: a server of its own, or one that was started elsewhere. */
 interface AdapterParts {
@@ -54,6 +53,8 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   #core: KrepisCore | null = null;
   #handle: number;
   #session: Session | null = null;
+  #errors = new ErrorReporter(undefined);
+  #keepAlive: ReturnType<typeof setInterval> | undefined;
   #state: State = "idle";
   #stop: Promise<DrainReport> | null = null;
 
@@ -118,7 +119,8 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
-   * Told of each failure of a handler. Default: console.error, at most once per second.
+   * Told of each failure of a handler, and what it was called for. What it throws itself is logged. Default:
+   * console.error, at most once per second.
    * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
    */
   onError(handler: ErrorHandler): this {
@@ -216,7 +218,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     return {
       ...camelCaseKeys(library),
       ...this.#channelStats(),
-      handlerErrors: this.#session?.errors.handlerErrors ?? 0,
+      handlerErrors: this.#errors.handlerErrors,
       requestTimeouts: this.#session?.requests?.timeouts ?? 0,
       payloadsTooLarge: this.#session?.requests?.payloadsTooLarge ?? 0,
     } as QuicStats;
@@ -238,14 +240,13 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
-   * Connections whose handshake completes from now on; ends with the adapter.
+   * Connections whose handshake completes from now on; ends with the adapter. After the loop was left, and when no
+   * handler is registered, connections are closed with `AdapterCode.NoConsumer` until somebody iterates again.
    * @throws {AdapterError} `InvalidContext` (1001): not running
    */
   [Symbol.asyncIterator](): AsyncIterator<QuicConnection, void, void> {
     this.#library();
-    const session = this.#session ?? this.#openSession();
-    session.incoming ??= new AsyncQueue();
-    return session.incoming[Symbol.asyncIterator]();
+    return (this.#session ?? (this.#session = this.#openSession(this.#handlers))).iterate();
   }
 
   // ---- Inside ----
@@ -267,17 +268,18 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     this.#core = core;
     if (this.#parts.settings !== null) this.#handle = core.startJson(this.#parts.settings);
     else core.port(this.#handle); // fails for a server that does not run
-    const { request, stream, datagram, connection } = this.#handlers;
+    const { request, stream, datagram, connection, error } = this.#handlers;
+    this.#errors = new ErrorReporter(error);
     if (!request && !stream && !datagram && !connection) return;
     try {
-      this.#openSession();
+      this.#session = this.#openSession(this.#handlers);
     } catch (error) {
       if (this.#parts.settings !== null) core.stop(this.#handle, 0);
       throw error;
     }
   }
 
-  #openSession(): Session {
+  #openSession(handlers: Handlers): Session {
     const core = this.#core!;
     const config = new DataView(new ArrayBuffer(FfiChannelConfig.size));
     const { arenaBytes, ringRecords, queueBytes } = this.#parts.serving.channel;
@@ -288,9 +290,9 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     const region = new ArrayBuffer(FfiChannelRegion.size);
     const code = core.channel.krepis_channel_open(BigInt(this.#handle), config.buffer, region);
     if (code !== KrepisCode.Success) throw core.error(code);
-    const session = new Session(core, mapRegion(region), this.#handlers, this.#parts.serving);
-    session.ended.then(() => this.#end());
-    return this.#session = session;
+    const session = new Session(core, mapRegion(region), handlers, this.#parts.serving, this.#errors);
+    session.ended.then((end) => this.#endSession(end));
+    return session;
   }
 
   async #drain(deadlineMs: number | undefined): Promise<DrainReport> {
@@ -302,16 +304,26 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     }
     const core = this.#library();
     deadlineMs ??= core.info(this.#handle).settings.drain_timeout_ms as number;
-    const session = this.#session ?? this.#openSession(); // the report comes as an event
+    // The report comes as an event; where there is no channel, or none any more, one is opened for it.
+    const isOpen = this.#session !== null && !this.#session.isOver;
+    const session = isOpen ? this.#session! : this.#openSession({});
     const code = core.channel.krepis_quic_stop_begin(BigInt(this.#handle), BigInt(deadlineMs));
     if (code !== KrepisCode.Success) throw core.error(code);
     this.#state = "stopping";
     return reportOf(await session.ended);
   }
 
+  // A channel can be lost without its server: that runs on, and the program with it, until it is stopped.
+  #endSession(end: SessionEnd): void {
+    const isServerOver = "report" in end || this.#parts.settings === null || this.#state !== "running";
+    if (isServerOver) this.#end();
+    else this.#keepAlive ??= setInterval(() => {}, 2 ** 30);
+  }
+
   #end(): void {
     if (this.#state === "stopped") return;
     this.#state = "stopped";
+    clearInterval(this.#keepAlive);
     this.#core?.close();
   }
 

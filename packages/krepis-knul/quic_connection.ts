@@ -101,7 +101,7 @@ export class QuicConnection {
     this.#state = state;
   }
 
-  /** The peer's address when the connection was first asked for it. */
+  /** The peer's address when its handshake was complete. */
   get remoteAddress(): { hostname: string; port: number } {
     const { peer } = this.#state.identity();
     const colon = peer.lastIndexOf(":");
@@ -153,7 +153,10 @@ export class QuicConnection {
     return stream.facade;
   }
 
-  /** Streams that the peer opens and no handler of the adapter takes; ends with the connection. */
+  /**
+   * Streams that the peer opens and no handler of the adapter takes; ends with the connection. After the loop was left
+   * streams are refused with `AdapterCode.NoConsumer` until somebody iterates again.
+   */
   get incomingStreams(): AsyncIterable<QuicStream> {
     return this.#state.incoming;
   }
@@ -190,7 +193,7 @@ export class QuicConnection {
     return this.#state.sendDatagram(exact, number, expiresMs, fate);
   }
 
-  /** Resolves when a datagram that would have blocked can be sent. @throws {AdapterError} 5001: the end */
+  /** Resolves when a datagram that would have blocked can be sent. @throws {AdapterError} 5001, 1001: the end */
   datagramWritable(): Promise<void> {
     return this.#state.datagramWritable();
   }

@@ -112,7 +112,7 @@ for (
     strictEqual(fake.of(5).resetCode, BigInt(AdapterCode.HandlerFailed));
     strictEqual(fake.text(6), "fine");
     strictEqual(errors.length, 1);
-    strictEqual(fake.session.errors.handlerErrors, 1);
+    strictEqual(fake.session.firewall.errors.handlerErrors, 1);
     strictEqual(fake.held.size, 0);
   });
 }
@@ -173,7 +173,7 @@ Deno.test("an answer's stream is cancelled when the client stops it", async () =
   await settle();
   fake.deliver({ type: EventType.StopSending, connection: 1, stream: 5, code: 9 });
   strictEqual((await cancelled.promise as StreamError).applicationCode, 9);
-  strictEqual(fake.session.errors.handlerErrors, 0);
+  strictEqual(fake.session.firewall.errors.handlerErrors, 0);
 });
 
 Deno.test("an answer's stream that comes too late is cancelled", async () => {

@@ -1,0 +1,69 @@
+// The one way from the adapter into the program's code. Nothing that is thrown or rejected there gets past it: an
+// exception in the event loop, or a rejection that nobody observes, ends the process, so any peer could end it.
+import { StreamError } from "./adapter_error.ts";
+import { type ErrorReporter, type Failure, isThenable } from "./_error_reporter.ts";
+import { observed } from "./_observed.ts";
+
+/** What becomes of a call. None of these throws. */
+export interface Consequences {
+  /** The handler threw, or its promise rejected. */
+  failed?: (error: unknown) => void;
+  /** It has returned, or its promise is settled; after `failed`. */
+  settled?: () => void;
+}
+
+export class Firewall {
+  readonly errors: ErrorReporter;
+
+  constructor(errors: ErrorReporter) {
+    this.errors = errors;
+  }
+
+  /** Calls a handler. A StreamError is the peer's doing, passed on by the handler, and not reported. */
+  call(failure: Failure, run: () => unknown, { failed, settled }: Consequences = {}): void {
+    const fail = (error: unknown) => {
+      if (!(error instanceof StreamError)) this.errors.report(error, failure);
+      if (failed) this.protect(() => failed(error));
+      if (settled) this.protect(settled);
+    };
+    try {
+      const result = run();
+      if (!isThenable(result)) return settled?.();
+      void observed(Promise.resolve(result).then(settled, fail));
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  /** Runs a part of the adapter. @returns whether it went well */
+  protect(run: () => void): boolean {
+    try {
+      run();
+      return true;
+    } catch (error) {
+      this.errors.report(error, { part: "adapter" });
+      return false;
+    }
+  }
+
+  /**
+   * Aborts a signal of which the program may have listeners, directly or by `AbortSignal.any`. What they throw does not
+   * come back from `abort`: the runtime dispatches it as an error of the whole program, which is where it is caught.
+   */
+  abort(controller: AbortController | null, reason: unknown): void {
+    if (controller === null || controller.signal.aborted) return;
+    const note = (event: ErrorEvent) => {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      this.errors.report(event.error, { part: "signal" });
+    };
+    globalThis.addEventListener("error", note as EventListener, { capture: true });
+    try {
+      controller.abort(reason);
+    } catch (error) {
+      this.errors.report(error, { part: "signal" });
+    } finally {
+      globalThis.removeEventListener("error", note as EventListener, { capture: true });
+    }
+  }
+}
