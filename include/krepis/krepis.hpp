@@ -329,7 +329,7 @@ struct ServerOptions : ConnectionOptions {
 
 // What a drain did.
 struct DrainReport {
-  bool clean = false;  // nothing was cut
+  bool clean = false;  // nothing was cut, neither at the deadline nor by Connection::close
   std::uint64_t connections_closed = 0;
   std::uint64_t streams_completed = 0;  // finished and acknowledged during the drain
   std::uint64_t streams_cut = 0;

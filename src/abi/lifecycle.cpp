@@ -78,9 +78,9 @@ void write_report(const DrainReport& report, std::string& out) {
 }
 
 std::string timeout_text(const DrainReport& report) {
-  return "the drain deadline passed after " + std::to_string(report.elapsed.count()) +
-         " ms: " + std::to_string(report.streams_cut) + " streams cut, " +
-         std::to_string(report.bytes_unsent) + " bytes unsent; the server is stopped";
+  return std::to_string(report.streams_cut) + " streams were cut and " + std::to_string(report.bytes_unsent) +
+         " bytes not sent, at the drain's deadline or by the program, after " +
+         std::to_string(report.elapsed.count()) + " ms; the server is stopped";
 }
 
 }  // namespace

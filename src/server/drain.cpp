@@ -88,11 +88,18 @@ void Drain::note_stream_closed(quic::Connection& connection, const quic::Stream&
   close_if_idle(connection, 1);
 }
 
-void Drain::note_connection_closed(base::Instant now) {
+void Drain::note_connection_closed(const quic::Connection& connection, const quic::CloseCause& cause,
+                                   base::Instant now) {
   if (!has_begun()) {
     return;
   }
   ++report_.connections_closed;
+  // The Application closed it, or the consumer of its channel did: streams that were open are cut as well.
+  const bool is_counted = is_cut_ && cause.code == kDeadline;  // by cut
+  if (cause.source == quic::CloseCause::Source::kLocalApplication && !is_counted) {
+    report_.streams_cut += connection.stream_count();
+    report_.bytes_unsent += connection.buffered_bytes();
+  }
   last_closed_ = now;
   next_repeat_ = std::min(next_repeat_, now + repeat_interval());
   report_.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - begun_);

@@ -32,7 +32,9 @@ class Drain {
   void note_stream_closed(quic::Connection& connection, const quic::Stream& stream);
   // After packets have been written: closes what only waited for its datagrams to leave.
   void note_sent(quic::Endpoint& endpoint);
-  void note_connection_closed(base::Instant now);
+  // `connection` still has its streams.
+  void note_connection_closed(const quic::Connection& connection, const quic::CloseCause& cause,
+                              base::Instant now);
 
   [[nodiscard]] bool is_over(const quic::Endpoint& endpoint, base::Instant now) const;
   [[nodiscard]] krepis::DrainReport report() const { return report_; }

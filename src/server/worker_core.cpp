@@ -202,7 +202,7 @@ void WorkerCore::on_closed(quic::Connection& connection, const quic::CloseCause&
     });
   }
   count_close(cause, is_drain);
-  drain_.note_connection_closed(now_);
+  drain_.note_connection_closed(connection, cause, now_);
   sessions_.erase(connection.number());
 }
 

@@ -61,6 +61,30 @@ static void a_blocking_stop_tells_its_channels_too(void) {
   peer_free(peer);
 }
 
+static void* close_when_it_drains(void* unused) {
+  consumer_await(&consumer, KREPIS_EVENT_DRAINING);
+  CHECK_EQUAL(krepis_channel_close(channel()), KREPIS_SUCCESS);
+  return unused;
+}
+
+static void a_stop_whose_streams_were_cut_by_a_close_is_not_clean(void) {
+  pthread_t thread;
+  set_up("\"workers\":2");
+  CHECK_EQUAL(peer_write(peer, peer_open(peer, 0), 10, 0), 0);
+  consumer_await(&consumer, KREPIS_EVENT_STREAM_DATA);
+  REQUIRE(pthread_create(&thread, NULL, close_when_it_drains, NULL) == 0);
+  const double begin = seconds_now();
+  const FfiResponse stopped = krepis_quic_stop_report(server, 60000);
+  CHECK(seconds_now() - begin < 30); /* it did not wait for the deadline */
+  CHECK_EQUAL(stopped.error_code, KREPIS_TIMEOUT);
+  CHECK_CONTAINS(text_of(stopped),
+                 "{\"clean\":false,\"connections_closed\":1,\"streams_completed\":0,\"streams_cut\":1,");
+  CHECK_CONTAINS(krepis_last_error(), "1 streams were cut");
+  pthread_join(thread, NULL);
+  CHECK_EQUAL(krepis_channel_unmap(channel()), KREPIS_SUCCESS);
+  peer_free(peer);
+}
+
 static void a_full_ring_still_brings_the_end_of_the_server(void) {
   server = start_server_json("\"workers\":1,\"max_streams\":500");
   consumer_open(&consumer, server, &(FfiChannelConfig){.ring_records = 64});
@@ -215,6 +239,7 @@ int main(void) {
   RUN(a_program_may_exit_with_an_open_channel);
   RUN(a_stop_that_was_begun_is_told_with_its_report);
   RUN(a_blocking_stop_tells_its_channels_too);
+  RUN(a_stop_whose_streams_were_cut_by_a_close_is_not_clean);
   RUN(a_full_ring_still_brings_the_end_of_the_server);
   RUN(a_head_that_cannot_be_closes_this_channel_only);
   RUN(a_close_wakes_the_thread_that_waits);
