@@ -7,14 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-/* Events whose bytes a write has not taken yet, oldest first. The bytes stay in the arena, and until they are
- * released the peer has no credit to send more. */
-typedef struct Owed {
-  FfiEvent event;
-  uint32_t written;
-} Owed;
-static Owed owed[65536];
-static uint32_t owed_count;
+
 static FfiChannelRegion region;
 
 static void check(uint32_t code, const char* what) {
@@ -24,41 +17,111 @@ static void check(uint32_t code, const char* what) {
   }
 }
 
-/* 1 when the event is done with: all was taken, or the stream takes nothing any more. */
-static int write_back(Owed* from) {
-  const FfiEvent* const event = &from->event;
-  const uint8_t* const bytes = region.base + region.arena_offset + event->offset + from->written;
-  const uint32_t fin = (event->flags & KREPIS_FLAG_FIN) != 0 ? KREPIS_WRITE_FIN : 0;
-  const uint32_t left = event->length - from->written;
-  const int32_t taken =
-      krepis_stream_write(region.channel, event->stream, bytes, left, fin | KREPIS_WRITE_LATER);
-  from->written += taken > 0 ? (uint32_t)taken : 0;
-  return taken < 0 || (uint32_t)taken == left;
-}
+/* --- Sending. krepis_stream_write takes as much as there is room for, which may be nothing. A program that
+ * does not look at the result loses bytes. This helper keeps what was not taken, in order, until
+ * STREAM_WRITABLE. It keeps the events, not copies: the bytes stay in the arena, and until they are released
+ * the peer gets no credit to send more. So a peer that does not read its answers stops itself, and costs no
+ * memory here. */
+typedef struct Unsent {
+  struct Unsent* next;
+  FfiEvent event;
+  uint32_t taken; /* bytes of the event */
+} Unsent;
 
-/* Writes what is owed to a stream, in order, as far as that goes. */
-static void pay(uint32_t stream) {
-  uint32_t kept = 0;
-  int is_blocked = 0;
-  for (uint32_t i = 0; i < owed_count; ++i) {
-    Owed* const debt = &owed[i];
-    if (debt->event.stream != stream || is_blocked || !write_back(debt)) {
-      is_blocked = is_blocked || debt->event.stream == stream;
-      owed[kept++] = *debt;
-    } else if (debt->event.length > 0) {
-      krepis_channel_release(region.channel, &debt->event.offset, 1);
-    }
+typedef struct Queue {
+  uint32_t stream; /* 0: not in use */
+  uint32_t connection;
+  Unsent* first;
+  Unsent* last;
+} Queue;
+
+enum { kSlots = 1 << 20 }; /* the low 20 bits of a handle, see channel.h */
+static Queue queues[kSlots];
+static uint32_t used_slots; /* none from here on was in use */
+
+static void drop_first(Queue* queue) {
+  Unsent* const unsent = queue->first;
+  queue->first = unsent->next;
+  if (unsent->event.length > 0) {
+    krepis_channel_release(region.channel, &unsent->event.offset, 1);
   }
-  owed_count = kept;
+  free(unsent);
 }
 
+/* Writes what is queued, as far as the stream takes it. */
+static void send_queued(Queue* queue) {
+  while (queue->first != NULL) {
+    Unsent* const unsent = queue->first;
+    const FfiEvent* const event = &unsent->event;
+    const uint8_t* const bytes = region.base + region.arena_offset + event->offset + unsent->taken;
+    const uint32_t left = event->length - unsent->taken;
+    const uint32_t fin = (event->flags & KREPIS_FLAG_FIN) != 0 ? KREPIS_WRITE_FIN : 0;
+    const int32_t taken =
+        krepis_stream_write(region.channel, event->stream, bytes, left, fin | KREPIS_WRITE_LATER);
+    if (taken >= 0 && (uint32_t)taken < left) { /* STREAM_WRITABLE follows */
+      unsent->taken += (uint32_t)taken;
+      return;
+    }
+    drop_first(queue); /* sent; or the stream takes nothing any more, and nobody waits for the bytes */
+  }
+}
+
+static void send_back(const FfiEvent* event) {
+  Unsent* const unsent = malloc(sizeof *unsent);
+  const uint32_t slot = event->stream & (kSlots - 1);
+  Queue* const queue = &queues[slot];
+  if (unsent == NULL) {
+    fputs("no memory\n", stderr);
+    exit(1);
+  }
+  *unsent = (Unsent){NULL, *event, 0};
+  used_slots = slot < used_slots ? used_slots : slot + 1;
+  queue->stream = event->stream;
+  queue->connection = event->connection;
+  if (queue->first == NULL) {
+    queue->first = queue->last = unsent;
+    send_queued(queue);
+  } else { /* behind what waits */
+    queue->last = queue->last->next = unsent;
+  }
+}
+
+static void forget(Queue* queue) {
+  while (queue->first != NULL) {
+    drop_first(queue);
+  }
+}
+
+/* --- Receiving. */
 static void handle(const FfiEvent* event) {
-  if (event->type == KREPIS_EVENT_STREAM_DATA && owed_count < 65536) {
-    owed[owed_count++] = (Owed){*event, 0};
-  } else if (event->length > 0) {
+  Queue* const queue = &queues[event->stream & (kSlots - 1)];
+  switch (event->type) {
+    case KREPIS_EVENT_STREAM_DATA:
+      send_back(event);
+      return; /* released when it is sent */
+    case KREPIS_EVENT_STREAM_WRITABLE:
+      send_queued(queue);
+      break;
+    case KREPIS_EVENT_STREAM_RESET: /* the peer gave its request up: so does the answer */
+      forget(queue);
+      krepis_stream_reset(region.channel, event->stream, event->code);
+      break;
+    case KREPIS_EVENT_STOP_SENDING:
+      forget(queue);
+      break;
+    case KREPIS_EVENT_CONNECTION_CLOSED: /* its streams end without an event of their own */
+      for (uint32_t slot = 0; slot < used_slots; ++slot) {
+        if (queues[slot].first != NULL && queues[slot].connection == event->connection) {
+          forget(&queues[slot]);
+        }
+      }
+      break;
+    default:
+      break;
+  }
+  if (event->length > 0) {
     krepis_channel_release(region.channel, &event->offset, 1);
   }
-  pay(event->stream);
 }
 
 static void consume(uint8_t* ring) {
