@@ -11,7 +11,9 @@
  *     here blocks except krepis_channel_wait. None may be called by a thread inside krepis_channel_wait's
  * wait.
  *  4. A connection belongs to one channel, chosen in turn among the server's open ones when its handshake is
- *     complete. Without a channel its streams are refused (KREPIS_CODE_NO_CONSUMER).
+ *     complete; channels with events that were not read for a second are left out while another keeps up.
+ *     When the last channel is closed, new connections are closed (KREPIS_CODE_NO_CONSUMER); until the first
+ *     one opens, connections are kept and their streams are refused with the same code.
  *
  * The region is one mapping: FfiChannelRegion says where things lie. For each worker of the server there is
  * an event ring: a header of 256 bytes (u32 tail @0, written by the library; u32 head @64, written by the
@@ -27,6 +29,13 @@
  * What the program writes to the region is the head of each ring, nothing else. A head that is not between
  * the former head and the tail closes the channel with KREPIS_EVENT_CHANNEL_CLOSED (code 1001). Other bytes
  * that the program overwrites mislead nobody but the program.
+ *
+ * A consumer that is gone: a thread or isolate may die without krepis_channel_close. The library closes the
+ * channel when events wait and the program neither moves a head nor calls a function of the channel (those
+ * that end in _info_into do not count) for consumer_timeout_ms, or when the program's end of the wake socket
+ * is closed. Its connections are closed with KREPIS_CODE_CONSUMER_GONE, new ones go to the other channels.
+ * Should the program come back, it finds KREPIS_EVENT_CHANNEL_CLOSED behind the events that were there. While
+ * the server drains nobody is given up: the drain has its deadline.
  */
 #ifndef KREPIS_CHANNEL_H
 #define KREPIS_CHANNEL_H
@@ -36,7 +45,7 @@
 #define KREPIS_CODE_DRAINING 0x4b4e5502u          /* stream: opened after the drain began */
 #define KREPIS_CODE_DEADLINE 0x4b4e5503u          /* connection: cut at the drain's deadline */
 #define KREPIS_CODE_APPLICATION_ERROR 0x4b4e5504u /* stream or connection: the program's handler failed */
-#define KREPIS_CODE_CONSUMER_GONE 0x4b4e5505u     /* connection: its channel was closed */
+#define KREPIS_CODE_CONSUMER_GONE 0x4b4e5505u     /* connection: its channel was closed, or nobody reads it */
 #define KREPIS_CODE_OVERLOADED                                                \
   0x4b4e5506u /* connection: the channel had no room for more events or bytes \
                */
@@ -44,9 +53,13 @@
 /* How the program learns of events while it sleeps. */
 typedef enum KrepisWake {
   KREPIS_WAKE_NONE = 0,   /* by krepis_channel_wait only */
-  KREPIS_WAKE_SOCKET = 1, /* a byte on a socket pair; wake_fd is the program's end, the program closes it */
+  KREPIS_WAKE_SOCKET = 1, /* a byte on a socket pair; wake_fd is the program's end. The program closes it when
+                             it is done: that closes an open channel, too */
   KREPIS_WAKE_PATH = 2    /* a byte on a UNIX stream socket that listens at wake_path, for one connection */
 } KrepisWake;
+
+/* For consumer_timeout_ms: the library waits for ever, as a program that is halted in a debugger needs. */
+#define KREPIS_CONSUMER_TIMEOUT_NEVER 0xffffffffu
 
 /* What krepis_channel_open needs. 0 means the default. */
 typedef struct FfiChannelConfig {
@@ -56,7 +69,8 @@ typedef struct FfiChannelConfig {
   uint32_t queue_bytes;  /* bytes accepted by krepis_stream_write for one stream and not yet taken over by its
                             connection's send buffer; 4 KiB to 256 MiB, default 1 MiB */
   uint32_t wake;         /* KrepisWake */
-  uint32_t reserved;     /* 0 */
+  uint32_t consumer_timeout_ms; /* see "A consumer that is gone"; 500 to 3,600,000, default 10,000, or
+                                   KREPIS_CONSUMER_TIMEOUT_NEVER */
   FfiBuffer wake_path; /* KREPIS_WAKE_PATH: where to listen, 1 to 107 bytes, must not exist; else all zero */
 } FfiChannelConfig;
 
@@ -94,7 +108,9 @@ typedef enum KrepisEventType {
   KREPIS_EVENT_DRAINING = 12,          /* the server drains; value: milliseconds left. Once per channel */
   KREPIS_EVENT_SERVER_STOPPED = 13,    /* nothing follows, but the other rings may still hold what came before
                                           it;    code: KrepisError of the stop; bytes: its report as JSON */
-  KREPIS_EVENT_CHANNEL_CLOSED = 14 /* the library closed the channel; code: KrepisError; nothing follows */
+  KREPIS_EVENT_CHANNEL_CLOSED = 14 /* the library closed the channel; nothing follows. code: 1001 a head that
+                                      cannot be, 2000 the events were not read for consumer_timeout_ms, 5001
+                                      wake_fd was closed */
 } KrepisEventType;
 
 /* Flags of the events of a stream. */

@@ -20,7 +20,7 @@ export const FfiChannelConfig = {
   ring_records: 8,
   queue_bytes: 12,
   wake: 16,
-  reserved: 20,
+  consumer_timeout_ms: 20,
   wake_path: 24,
 } as const;
 

@@ -66,10 +66,14 @@ krepis::Result<ChannelSettings> read_config(const FfiChannelConfig& config) {
   if (settings.queue_bytes < 4'096 || settings.queue_bytes > 256 * kMiB) {
     return out_of_range("queue_bytes", settings.queue_bytes, "0 or 4 KiB to 256 MiB");
   }
-  if (config.wake > KREPIS_WAKE_PATH || config.reserved != 0) {
-    return out_of_range(config.reserved != 0 ? "reserved" : "wake",
-                        config.reserved != 0 ? config.reserved : config.wake,
-                        config.reserved != 0 ? "0" : "a KrepisWake");
+  if (config.wake > KREPIS_WAKE_PATH) {
+    return out_of_range("wake", config.wake, "a KrepisWake");
+  }
+  if (const std::uint32_t timeout = config.consumer_timeout_ms; timeout != 0) {
+    settings.consumer_timeout = std::chrono::milliseconds(timeout);
+    if (timeout != KREPIS_CONSUMER_TIMEOUT_NEVER && (timeout < 500 || timeout > 3'600'000)) {
+      return out_of_range("consumer_timeout_ms", timeout, "0, 500 to 3600000, or 4294967295");
+    }
   }
   settings.wake = static_cast<channel::WakeKind>(config.wake);
   auto path = read_wake_path(config);

@@ -3,6 +3,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <bit>
 #include <chrono>
 
 #include "channel/channel_hub.hpp"
@@ -70,6 +72,13 @@ bool Channel::has_events() const {
   return false;
 }
 
+// CHANNEL_CLOSED may wait for room in its ring.
+bool Channel::has_last_event() const {
+  return core_->is_broken() && std::ranges::any_of(core_->backlogs, [](const auto& backlog) {
+           return backlog.load(std::memory_order_relaxed) > 0;
+         });
+}
+
 // See ChannelWorker::wait_for_head. A worker that has ended can do nothing any more: then the program does.
 void Channel::notice_heads() {
   for (std::size_t i = 0; i < core_->workers(); ++i) {
@@ -93,8 +102,14 @@ Outcome Channel::usable() const {
   switch (core_->state()) {
     case ChannelCore::State::kOpen:
       return {};
-    case ChannelCore::State::kBroken:
+    case ChannelCore::State::kMisled:
       return Outcome::refuse(ErrorCode::kInvalidContext, "the channel was closed for a head that cannot be");
+    case ChannelCore::State::kSilent:
+      return Outcome::refuse(ErrorCode::kInvalidContext,
+                             "the channel was closed: its events were not read for consumer_timeout_ms");
+    case ChannelCore::State::kAbandoned:
+      return Outcome::refuse(ErrorCode::kInvalidContext,
+                             "the channel was closed: wake_fd, the program's end of it, was closed");
     case ChannelCore::State::kClosed:
       break;
   }
@@ -124,11 +139,12 @@ Outcome Channel::wait(std::uint32_t timeout_ms) {
     notice_heads();
     core_->wake.begin_wait();
     const bool is_there = has_events();
-    if (is_there || !core_->is_open()) {
+    if (is_there || !(core_->is_open() || has_last_event())) {
       core_->wake.end_wait();
-      return is_there && core_->state() != ChannelCore::State::kClosed
-                 ? Outcome::of(1)
-                 : Outcome::refuse(ErrorCode::kInvalidContext, "the channel was closed");
+      if (core_->state() == ChannelCore::State::kClosed) {
+        return Outcome::refuse(ErrorCode::kInvalidContext, "the channel was closed");
+      }
+      return is_there ? Outcome::of(1) : usable();
     }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) {
@@ -227,7 +243,8 @@ Outcome Channel::close() {
 }
 
 bool Channel::can_be_unmapped() const {
-  return core_->state() == ChannelCore::State::kClosed || is_stopped_.load();
+  return core_->state() == ChannelCore::State::kClosed || is_stopped_.load() ||
+         (core_->is_broken() && std::popcount(ended_.load()) == static_cast<int>(core_->workers()));
 }
 
 Outcome Channel::measure(ChannelFigures& figures) {

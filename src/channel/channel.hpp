@@ -59,6 +59,10 @@ class Channel {
 
   void describe(FfiChannelRegion& region);  // once: hands the wake descriptor over
   [[nodiscard]] int library_end() const { return core_->wake.library_end(); }
+  // Any call but one that only asks: the program that consumes the channel lives.
+  void note_call() {
+    core_->calls.store(core_->calls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
 
   Outcome arm();
   Outcome wait(std::uint32_t timeout_ms);
@@ -106,6 +110,7 @@ class Channel {
   void tell_untold();
   void notice_heads();
   [[nodiscard]] bool has_events() const;
+  [[nodiscard]] bool has_last_event() const;
   [[nodiscard]] Outcome usable() const;
 
   std::unique_ptr<ChannelCore> core_;

@@ -1,5 +1,6 @@
 #include "channel/channel_application.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace knul::channel {
@@ -44,18 +45,61 @@ void ChannelApplication::with_stream(krepis::Connection& connection, krepis::Str
 
 void ChannelApplication::on_connection(krepis::Connection& connection) {
   last_connection_ = nullptr;
-  std::vector<ChannelWorker*> open;
-  for (const Member& member : members_) {
-    if (member.channel->core().is_open()) {
-      open.push_back(member.worker);
+  ChannelWorker* const worker = choose_channel();
+  if (worker == nullptr) {
+    // A program that uses no channels has its streams refused, see on_stream_opened.
+    if (hub_->has_had_channel()) {
+      connection.close(KREPIS_CODE_NO_CONSUMER, "no channel is open");
     }
-  }
-  if (open.empty()) {
     return;
   }
   Place& place = places_[connection.id()];  // first, so that what is added can always be found
-  place.worker = open[hub_->take_turn(open.size())];
+  place.worker = worker;
   place.state = place.worker->add_connection(connection);
+}
+
+ChannelWorker* ChannelApplication::choose_channel() {
+  const std::chrono::nanoseconds now = worker_->now();
+  for (;;) {
+    candidates_.clear();
+    bool is_any_keeping_up = false;
+    for (const Member& member : members_) {
+      const ChannelCore& core = member.channel->core();
+      if (!core.is_open()) {
+        continue;
+      }
+      const bool keeps_up = core.keeps_up(now);
+      if (keeps_up && !std::exchange(is_any_keeping_up, true)) {
+        candidates_.clear();
+      }
+      if (keeps_up || !is_any_keeping_up) {
+        candidates_.push_back(member.worker);
+      }
+    }
+    if (candidates_.empty()) {
+      return nullptr;
+    }
+    ChannelWorker* const chosen = candidates_[hub_->take_turn(candidates_.size())];
+    chosen->notice_hang_up();
+    if (chosen->core().is_open()) {
+      return chosen;
+    }
+  }
+}
+
+void ChannelApplication::watch_consumers() {
+  is_watch_armed_ = false;
+  for (const Member& member : members_) {
+    member.worker->watch_consumer();
+  }
+}
+
+void ChannelApplication::arm_watch() {
+  const auto needs_watch = [](const Member& member) { return member.worker->needs_watch(); };
+  if (!is_watch_armed_ && std::ranges::any_of(members_, needs_watch)) {
+    worker_->call_after(ChannelWorker::kWatchPeriod, [this] { watch_consumers(); });
+    is_watch_armed_ = true;
+  }
 }
 
 void ChannelApplication::on_connection_closed(krepis::Connection& connection,
@@ -148,8 +192,10 @@ void ChannelApplication::on_input_done() {
       return false;
     }
     member.channel->end_worker(worker_->index());
+    hub_->forget(*member.channel);
     return true;
   });
+  arm_watch();
 }
 
 }  // namespace knul::channel

@@ -49,6 +49,11 @@ class ChannelApplication final : public krepis::Application {
     ConnectionState* state = nullptr;
   };
 
+  // For a new connection: open channels in turn, those that keep up if there are any. Null: none is open.
+  ChannelWorker* choose_channel();
+  void watch_consumers();
+  void arm_watch();
+
   // Null members: the connection has no channel.
   Place& place_of(const krepis::Connection& connection);
   template <class Call>
@@ -58,6 +63,8 @@ class ChannelApplication final : public krepis::Application {
   std::shared_ptr<WorkerLink> link_;
   krepis::Worker* worker_ = nullptr;
   std::vector<Member> members_;
+  std::vector<ChannelWorker*> candidates_;  // of choose_channel
+  bool is_watch_armed_ = false;
   // By the connection's number. Not of absl, whose tables do not survive std::bad_alloc.
   std::unordered_map<std::uint64_t, Place> places_;
   // Most calls in a row are of one connection.

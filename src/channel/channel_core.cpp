@@ -1,5 +1,6 @@
 #include "channel/channel_core.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "channel/connection_facts.hpp"
@@ -55,6 +56,19 @@ void ChannelCore::tell(std::size_t worker) {
   if (!is_told.exchange(true) && !links[worker]->wake()) {
     is_told.store(false);
   }
+}
+
+std::uint64_t ChannelCore::signs_of_life() const {
+  std::uint64_t signs = calls.load(std::memory_order_relaxed);
+  for (const EventRing& ring : rings) {
+    signs += ring.head();
+  }
+  return signs;
+}
+
+bool ChannelCore::keeps_up(std::chrono::nanoseconds now) const {
+  constexpr auto kAge = std::chrono::seconds(1);
+  return std::ranges::none_of(rings, [=](const EventRing& ring) { return ring.is_behind(now, kAge); });
 }
 
 void ChannelCore::tell_all() {

@@ -4,6 +4,7 @@
 #include <krepis/krepis.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -28,15 +29,21 @@ struct ChannelSettings {
   std::uint32_t queue_bytes = 1 << 20;  // of one stream
   WakeKind wake = WakeKind::kNone;
   std::string wake_path;
-  std::uint32_t datagram_queue = 256;  // of one connection, on their way to its worker
+  std::uint32_t datagram_queue = 256;                  // of one connection, on their way to its worker
+  std::chrono::milliseconds consumer_timeout{10'000};  // kNoConsumerTimeout: a silent consumer is waited for
+
+  static constexpr std::chrono::milliseconds kNoConsumerTimeout{KREPIS_CONSUMER_TIMEOUT_NEVER};
 };
 
 // Lifetime: as long as the program or a worker holds the channel.
 struct ChannelCore {
   enum class State : std::uint8_t {
     kOpen,
-    kBroken,  // by a head that cannot be; workers close its connections
-    kClosed,  // by the program
+    // By the library; workers close its connections.
+    kMisled,     // by a head that cannot be
+    kSilent,     // events were not read for settings.consumer_timeout
+    kAbandoned,  // the program closed its end of the wake socket
+    kClosed,     // by the program
   };
   using Granule = std::atomic<std::uint8_t>;  // 1: a range that is out begins there
 
@@ -52,6 +59,15 @@ struct ChannelCore {
     return state_.compare_exchange_strong(open, to);
   }
   void force_closed() { state_.store(State::kClosed); }
+  // By the library: the program may still read the ring.
+  [[nodiscard]] bool is_broken() const {
+    const State now = state();
+    return now != State::kOpen && now != State::kClosed;
+  }
+  // Thread: any. Changes whenever the program calls a function of the channel or moves a head.
+  [[nodiscard]] std::uint64_t signs_of_life() const;
+  // Whether the program reads its events within a second.
+  [[nodiscard]] bool keeps_up(std::chrono::nanoseconds now) const;
 
   [[nodiscard]] std::uint8_t* arena() const { return region.data() + layout.arena_offset; }
   [[nodiscard]] Granule* granules() const { return reinterpret_cast<Granule*>(granule_memory.data()); }
@@ -82,6 +98,9 @@ struct ChannelCore {
   std::atomic<std::uint64_t> parked_bytes{0};
   std::atomic<std::uint64_t> connections{0};
   std::atomic<std::uint64_t> streams{0};
+  // Thread: the program's. A call that is lost when two threads count at once is made up for by the other
+  // one.
+  std::atomic<std::uint64_t> calls{0};
   std::atomic<std::uint64_t> datagrams_dropped{0};
   std::atomic<std::uint64_t> queued_bytes{0};           // of all streams
   std::vector<std::atomic<std::uint32_t>> backlogs;     // by worker, for krepis_channel_info_into

@@ -60,6 +60,7 @@ krepis::Result<void> ChannelHub::add(const std::shared_ptr<Channel>& channel) {
     return Error{ErrorCode::kConcurrencyLimitExceeded, "64 channels of this server are open"};
   }
   channels_.push_back(channel);
+  has_had_channel_.store(true, std::memory_order_release);
   return {};
 }
 

@@ -30,6 +30,9 @@ class ChannelHub : public std::enable_shared_from_this<ChannelHub> {
   // When all workers have ended.
   void publish_stopped(std::uint32_t code, std::string_view report);
 
+  // False until the first channel opens.
+  [[nodiscard]] bool has_had_channel() const { return has_had_channel_.load(std::memory_order_acquire); }
+
   // Which of `count` channels is next.
   [[nodiscard]] std::size_t take_turn(std::size_t count) {
     return turn_.fetch_add(1, std::memory_order_relaxed) % count;
@@ -43,6 +46,7 @@ class ChannelHub : public std::enable_shared_from_this<ChannelHub> {
   std::vector<std::shared_ptr<WorkerLink>> links_;  // complete when the server has started
   std::vector<std::shared_ptr<Channel>> channels_;
   bool is_draining_ = false;
+  std::atomic<bool> has_had_channel_{false};
   std::atomic<std::size_t> turn_{0};
 };
 

@@ -116,14 +116,17 @@ void ChannelWorker::end_turn() {
 }
 
 void ChannelWorker::look_at_head() {
-  if (core_.is_open() && !ring_.refresh_head()) {
-    break_channel();
+  if (!ring_.refresh_head() && core_.is_open()) {
+    break_channel(ChannelCore::State::kMisled, KREPIS_INVALID_CONTEXT);
+  }
+  if (core_.is_broken() && !ring_.is_sealed()) {
+    ring_.seal(nullptr);  // CHANNEL_CLOSED is in the ring of another worker
   }
   run_passed();
 }
 
 void ChannelWorker::run_passed() {
-  while (!passing_.empty() && ring_.has_passed(passing_.front().sequence)) {
+  while (!passing_.empty() && (ring_.is_sealed() || ring_.has_passed(passing_.front().sequence))) {
     const Passing passed = passing_.front();
     passing_.pop();
     if (StreamState* stream = find_stream(passed.handle)) {
@@ -202,7 +205,8 @@ void ChannelWorker::free_entries() {
 }
 
 void ChannelWorker::publish() {
-  if (core_.is_open() && ring_.publish()) {
+  if (core_.state() != ChannelCore::State::kClosed && ring_.publish()) {
+    ring_.note_published(worker_ != nullptr ? worker_->now() : monotonic_now());
     core_.wake.notify();
   }
   core_.backlogs[index_].store(ring_.backlog(), std::memory_order_relaxed);
@@ -213,20 +217,21 @@ void ChannelWorker::publish() {
 // The program stores its head and then exchanges the flag; this exchanges the flag and then loads the head.
 // Whichever exchange is second sees what came before the first.
 void ChannelWorker::wait_for_head() {
-  const bool is_waiting = core_.is_open() && (!passing_.empty() || ring_.backlog() > 0);
+  const bool is_waiting =
+      core_.state() != ChannelCore::State::kClosed && (!passing_.empty() || ring_.backlog() > 0);
   if (is_waiting || core_.waits_for_head[index_].load(std::memory_order_relaxed)) {
     core_.waits_for_head[index_].exchange(is_waiting);
   }
 }
 
-void ChannelWorker::break_channel() {
-  if (!core_.change_state(ChannelCore::State::kBroken)) {
+void ChannelWorker::break_channel(ChannelCore::State to, std::uint32_t code) {
+  if (!core_.change_state(to)) {
     return;
   }
   FfiEvent event = make_event(KREPIS_EVENT_CHANNEL_CLOSED, 0U);
-  event.code = KREPIS_INVALID_CONTEXT;
-  ring_.push(event);
-  ring_.publish();
+  event.code = code;
+  ring_.seal(&event);
+  publish();
   core_.tell_all();
   core_.wake.notify_all();
 }

@@ -46,6 +46,17 @@ class ChannelWorker {
 
   // Everything that the turn brought was told: takes the mail and publishes events.
   void end_turn();
+
+  // --- A consumer that is gone. channel_watch.cpp
+  static constexpr auto kWatchPeriod = std::chrono::milliseconds(100);
+  // Events are there that a program which lives would read: watch_consumer is to be called in kWatchPeriod.
+  [[nodiscard]] bool needs_watch() const;
+  // Breaks the channel when the program has closed its end of the wake socket, or gave no sign of life for
+  // settings.consumer_timeout while events were there.
+  void watch_consumer();
+  // The first of the two. Costs a system call.
+  void notice_hang_up();
+
   // True when the channel is closed and the worker has nothing of it any more.
   [[nodiscard]] bool is_done() const { return !core_.is_open() && connections_.empty(); }
 
@@ -77,7 +88,7 @@ class ChannelWorker {
   void free_entries();
   void publish();
   void wait_for_head();
-  void break_channel();
+  void break_channel(ChannelCore::State to, std::uint32_t code);
   void close_all();
   StreamState* find_stream(std::uint32_t handle);
   ConnectionState* find_connection(std::uint32_t handle);
@@ -147,6 +158,8 @@ class ChannelWorker {
   std::size_t identity_bytes_ = 0;  // of CONNECTION_OPENED events, in the arena
   bool has_freed_ = false;          // arena, since the last unpark_all
   bool has_closed_all_ = false;
+  std::uint64_t seen_signs_ = 0;      // of life
+  std::uint32_t silent_periods_ = 0;  // since they changed
 };
 
 }  // namespace knul::channel

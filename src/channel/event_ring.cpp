@@ -9,6 +9,9 @@ static_assert(sizeof(FfiEvent) == kRecordBytes);
 
 std::uint32_t EventRing::push(const FfiEvent& event) {
   const std::uint32_t sequence = next_sequence();
+  if (is_sealed_) {
+    return sequence;
+  }
   outbox_.push_back(event);
   outbox_.back().sequence = sequence;
   return sequence;
@@ -56,6 +59,28 @@ bool EventRing::publish() {
     first_ = 0;
   }
   return true;
+}
+
+void EventRing::seal(const FfiEvent* last) {
+  outbox_.clear();
+  first_ = 0;
+  if (last != nullptr) {
+    push(*last);
+  }
+  is_sealed_ = true;
+}
+
+void EventRing::note_published(std::chrono::nanoseconds now) {
+  if (static_cast<std::int32_t>(load_head() - mark_.load(std::memory_order_relaxed)) >= 0) {
+    marked_at_ns_.store(now.count(), std::memory_order_relaxed);
+    mark_.store(tail_, std::memory_order_release);
+  }
+}
+
+bool EventRing::is_behind(std::chrono::nanoseconds now, std::chrono::nanoseconds age) const {
+  const std::uint32_t mark = mark_.load(std::memory_order_acquire);
+  return static_cast<std::int32_t>(load_head() - mark) < 0 &&
+         now - std::chrono::nanoseconds(marked_at_ns_.load(std::memory_order_relaxed)) >= age;
 }
 
 }  // namespace knul::channel

@@ -5,6 +5,7 @@
 #include <krepis/krepis.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -24,9 +25,10 @@ class EventRing {
         granules_(granules),
         tail_(first),
         seen_head_(first),
-        published_tail_(first) {}
+        published_tail_(first),
+        mark_(first) {}
 
-  // Gives the event its number, which is returned.
+  // Gives the event its number, which is returned. After seal the event is dropped.
   std::uint32_t push(const FfiEvent& event);
   // The event with that number, if it is not published yet. Lifetime: the next push or publish.
   [[nodiscard]] FfiEvent* find_unpublished(std::uint32_t sequence);
@@ -40,12 +42,21 @@ class EventRing {
   }
   // Copies what fits to the ring. True when there was anything.
   bool publish();
+  // Drops what is not published; nothing but `last` follows. Without one, nothing.
+  void seal(const FfiEvent* last);
+  [[nodiscard]] bool is_sealed() const { return is_sealed_; }
+  // After publish: starts the measurement of is_behind again, unless one is under way.
+  void note_published(std::chrono::nanoseconds now);
 
   // Thread: any. Whether the program has events to read; head and tail of the same moment are not needed,
   // because the caller looks again after it was armed.
   [[nodiscard]] bool has_events() const {
     return published_tail_.load(std::memory_order_seq_cst) != load_head();
   }
+  // Thread: any. Whether an event that is `age` old, or older, has not been read. Told late by up to `age`.
+  [[nodiscard]] bool is_behind(std::chrono::nanoseconds now, std::chrono::nanoseconds age) const;
+  // Thread: any. As the region says, unchecked.
+  [[nodiscard]] std::uint32_t head() const { return load_head(); }
   [[nodiscard]] std::uint64_t published() const { return published_.load(std::memory_order_relaxed); }
   // Whether the producer has not seen the program's head.
   [[nodiscard]] bool has_moved() const { return load_head() != seen_head(); }
@@ -65,6 +76,10 @@ class EventRing {
   std::atomic<std::uint64_t> published_{0};  // in all
   std::atomic<std::uint32_t> seen_head_;
   std::atomic<std::uint32_t> published_tail_;  // what the region says is the program's copy
+  // The tail at one moment. As long as the head has not come there, the program is behind by the time since.
+  std::atomic<std::uint32_t> mark_;
+  std::atomic<std::int64_t> marked_at_ns_{0};
+  bool is_sealed_ = false;
 };
 
 }  // namespace knul::channel

@@ -1,6 +1,7 @@
 #include "channel/wake_signal.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -51,6 +52,7 @@ krepis::Result<void> WakeSignal::open_pair() {
   }
   socket_ = Descriptor(ends[0]);
   program_end_ = Descriptor(ends[1]);
+  is_pair_ = true;
   return {};
 }
 
@@ -105,6 +107,14 @@ void WakeSignal::notify() {
   if (is_waiting_.load(std::memory_order_seq_cst) && is_waiting_.exchange(false, std::memory_order_seq_cst)) {
     signal_wait();
   }
+}
+
+bool WakeSignal::has_hung_up() const {
+  if (!is_pair_) {
+    return false;
+  }
+  pollfd end{socket_.value(), 0, 0};  // POLLHUP comes unasked
+  return ::poll(&end, 1, 0) == 1 && (end.revents & POLLHUP) != 0;
 }
 
 void WakeSignal::notify_all() {

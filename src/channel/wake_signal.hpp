@@ -56,6 +56,9 @@ class WakeSignal {
   // Also wakes who is not armed.
   void notify_all();
 
+  // kSocketPair: the program has closed its end. Costs a system call.
+  [[nodiscard]] bool has_hung_up() const;
+  [[nodiscard]] bool is_pair() const { return is_pair_; }
   [[nodiscard]] std::uint64_t wakeups() const { return wakeups_.load(std::memory_order_relaxed); }
 
  private:
@@ -71,6 +74,7 @@ class WakeSignal {
   Descriptor program_end_;  // until it is taken
   Descriptor wait_fd_;      // an eventfd
   std::string path_;
+  bool is_pair_ = false;  // socket_ is one's end
   std::atomic<bool> is_armed_{false};
   std::atomic<bool> is_waiting_{false};
   std::atomic<std::uint64_t> wakeups_{0};

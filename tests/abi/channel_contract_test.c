@@ -43,7 +43,7 @@ static void structs_have_the_documented_layout(void) {
   CHECK_EQUAL(offsetof(FfiChannelConfig, ring_records), 8);
   CHECK_EQUAL(offsetof(FfiChannelConfig, queue_bytes), 12);
   CHECK_EQUAL(offsetof(FfiChannelConfig, wake), 16);
-  CHECK_EQUAL(offsetof(FfiChannelConfig, reserved), 20);
+  CHECK_EQUAL(offsetof(FfiChannelConfig, consumer_timeout_ms), 20);
   CHECK_EQUAL(offsetof(FfiChannelConfig, wake_path), 24);
   CHECK_EQUAL(sizeof(FfiChannelRegion), 64);
   CHECK_EQUAL(offsetof(FfiChannelRegion, base), 0);
@@ -97,7 +97,8 @@ static void open_refuses_each_wrong_parameter(void) {
   check_refused(&(FfiChannelConfig){.queue_bytes = 4095}, "queue_bytes is 4095");
   check_refused(&(FfiChannelConfig){.queue_bytes = (256 << 20) + 1}, "queue_bytes is 268435457");
   check_refused(&(FfiChannelConfig){.wake = 3}, "wake is 3");
-  check_refused(&(FfiChannelConfig){.reserved = 1}, "reserved is 1");
+  check_refused(&(FfiChannelConfig){.consumer_timeout_ms = 499}, "consumer_timeout_ms is 499");
+  check_refused(&(FfiChannelConfig){.consumer_timeout_ms = 3600001}, "consumer_timeout_ms is 3600001");
   check_refused(&(FfiChannelConfig){.wake_path = text_buffer("/tmp/x")}, "wake_path is given");
   check_refused(&(FfiChannelConfig){.wake = KREPIS_WAKE_PATH}, "wake_path.len is 0");
   check_refused(&(FfiChannelConfig){.wake = KREPIS_WAKE_PATH, .wake_path = text_buffer("/no/such/folder/x")},
@@ -280,6 +281,7 @@ static int is_readable(int fd) {
 static void an_armed_channel_writes_one_byte_to_its_socket(void) {
   char bytes[8];
   FfiEvent event;
+  uint64_t code = 0;
   server = start_server_json("\"workers\":1");
   consumer_open(&consumer, server, &(FfiChannelConfig){.wake = KREPIS_WAKE_SOCKET});
   const int fd = consumer.region.wake_fd;
@@ -292,10 +294,12 @@ static void an_armed_channel_writes_one_byte_to_its_socket(void) {
   CHECK_EQUAL(event.type, KREPIS_EVENT_CONNECTION_OPENED);
   CHECK_EQUAL(read(fd, bytes, sizeof bytes), 1);
   CHECK(read(fd, bytes, sizeof bytes) < 0 && errno == EAGAIN);
-  close(fd); /* the next byte goes nowhere, and nobody gets a SIGPIPE */
   CHECK_EQUAL(krepis_channel_arm(channel()), 0);
-  CHECK_EQUAL(peer_close(peer, 0), 0);
-  consumer_await(&consumer, KREPIS_EVENT_CONNECTION_CLOSED);
+  close(fd); /* the next byte goes nowhere, and nobody gets a SIGPIPE */
+  CHECK_EQUAL(peer_write(peer, peer_open(peer, 0), 10, 0), 0);
+  CHECK_EQUAL(peer_wait_closed(peer, &code), 0);
+  CHECK_EQUAL(code, KREPIS_CODE_CONSUMER_GONE);
+  CHECK_EQUAL(consumer_await(&consumer, KREPIS_EVENT_CHANNEL_CLOSED).code, KREPIS_CONNECTION_FAILED);
   peer_free(peer);
   consumer_end(&consumer);
   krepis_quic_stop_report(server, 0);

@@ -160,7 +160,7 @@ struct Peer {
   StreamRecord& stream(std::int64_t id) { return state->streams[static_cast<krepis::StreamId>(id)]; }
 };
 
-Peer* peer_connect(std::uint16_t port) {
+Peer* peer_connect_briefly(std::uint16_t port) {
   auto peer = std::make_unique<Peer>();
   krepis::ClientOptions options;
   options.verify_peer = false;
@@ -171,8 +171,21 @@ Peer* peer_connect(std::uint16_t port) {
   }
   peer->client = *std::move(client);
   State& state = *peer->state;
-  if (!state.wait([&] { return state.connection != nullptr || state.is_closed; }) || state.is_closed) {
+  if (!state.wait([&] { return state.connection != nullptr || state.is_closed; })) {
     fail("no connection");
+    return nullptr;
+  }
+  return peer.release();
+}
+
+Peer* peer_connect(std::uint16_t port) {
+  std::unique_ptr<Peer> peer(peer_connect_briefly(port));
+  const auto is_open = [&] {
+    const std::lock_guard lock(peer->state->mutex);
+    return !peer->state->is_closed;
+  };
+  if (peer != nullptr && !is_open()) {
+    fail("the connection was closed at once");
     return nullptr;
   }
   return peer.release();

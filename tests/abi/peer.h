@@ -12,6 +12,8 @@ extern "C" {
 typedef struct Peer Peer;
 
 Peer* peer_connect(uint16_t port); /* null: failed */
+/* The same, for a connection that the server may close as soon as it is there. */
+Peer* peer_connect_briefly(uint16_t port);
 void peer_free(Peer* peer);
 /* CONNECTION_CLOSE with a code; the reason is "the peer is done". */
 int peer_close(Peer* peer, uint64_t code);

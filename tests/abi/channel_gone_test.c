@@ -1,0 +1,194 @@
+/* A consumer that is gone keeps no share of the connections: it is noticed, its connections are closed, and
+ * new ones go to the channels that are read. */
+#define _GNU_SOURCE
+#include <unistd.h>
+
+#include "consumer.h"
+#include "fixture.h"
+#include "peer.h"
+
+enum { kMostPeers = 200, kInARow = 12 };
+
+static uint64_t server;
+static Consumer gone, well;
+static Peer* peers[kMostPeers];
+static int peer_count;
+
+static int connect_one(void) {
+  REQUIRE(peer_count < kMostPeers);
+  peers[peer_count] = peer_connect(krepis_quic_port(server));
+  REQUIRE(peers[peer_count] != NULL);
+  return peer_count++;
+}
+
+/* Whether the channel that is read has the peer's connection: it gets a stream of it, and answers. */
+static int is_served(int peer) {
+  const int64_t id = peer_open(peers[peer], 0);
+  if (id < 0 || peer_write(peers[peer], id, 10, 1) != 0) {
+    return 0;
+  }
+  FfiEvent event;
+  for (const double begin = seconds_now(); seconds_now() - begin < 0.2;) {
+    while (consumer_poll(&well, &event)) {
+      consumer_release(&well, &event);
+      if (event.type == KREPIS_EVENT_STREAM_DATA) {
+        krepis_stream_reset(well.region.channel, event.stream, 0);
+        return 1;
+      }
+    }
+    krepis_channel_wait(well.region.channel, 10);
+  }
+  return 0;
+}
+
+/* Two channels, of which the first is given a connection that nobody reads of. */
+static void set_up(const FfiChannelConfig* config, const char* settings) {
+  server = start_server_json(settings);
+  consumer_open(&gone, server, config);
+  consumer_open(&well, server, NULL);
+  while (krepis_channel_wait(gone.region.channel, 0) != 1) {
+    connect_one();
+    usleep(10000);
+  }
+}
+
+static void tear_down(void) {
+  while (peer_count > 0) {
+    peer_free(peers[--peer_count]);
+  }
+  krepis_channel_close(gone.region.channel);
+  CHECK_EQUAL(krepis_channel_unmap(gone.region.channel), KREPIS_SUCCESS);
+  consumer_end(&well);
+  krepis_quic_stop_report(server, 0);
+}
+
+static int closed_as_gone(Peer* peer) {
+  uint64_t code = 0;
+  return peer_wait_closed(peer, &code) == 0 && code == KREPIS_CODE_CONSUMER_GONE;
+}
+
+static void check_others_are_served(void) {
+  for (int i = 0; i < kInARow; ++i) {
+    CHECK(is_served(connect_one()));
+  }
+}
+
+static void a_consumer_that_is_silent_is_closed_and_the_other_has_its_connections(void) {
+  set_up(&(FfiChannelConfig){.consumer_timeout_ms = 500}, "\"workers\":2");
+  CHECK(closed_as_gone(peers[peer_count - 1]));
+  check_others_are_served();
+  /* It comes back. */
+  CHECK_EQUAL(consumer_await(&gone, KREPIS_EVENT_CHANNEL_CLOSED).code, KREPIS_TIMEOUT);
+  CHECK_EQUAL(krepis_channel_wait(gone.region.channel, 1000), (uint64_t)-KREPIS_INVALID_CONTEXT);
+  CHECK_CONTAINS(krepis_last_error(), "consumer_timeout_ms");
+  CHECK_EQUAL(krepis_channel_flush(gone.region.channel), KREPIS_SUCCESS);
+  tear_down();
+}
+
+static void one_whose_ring_is_full_finds_the_end_behind_it(void) {
+  FfiEvent event = {0};
+  int told = 0;
+  set_up(&(FfiChannelConfig){.consumer_timeout_ms = 500, .ring_records = 64}, "\"workers\":1");
+  Peer* const peer = peers[peer_count - 1];
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(peer_write(peer, peer_open(peer, 0), 10, 0) == 0);
+  }
+  CHECK(closed_as_gone(peer));
+  while (event.type != KREPIS_EVENT_CHANNEL_CLOSED && consumer_next(&gone, &event)) {
+    consumer_release(&gone, &event);
+    ++told;
+  }
+  CHECK_EQUAL(event.type, KREPIS_EVENT_CHANNEL_CLOSED);
+  CHECK(told <= 65);
+  CHECK_EQUAL(krepis_channel_wait(gone.region.channel, 1000), (uint64_t)-KREPIS_INVALID_CONTEXT);
+  tear_down();
+}
+
+static void a_closed_wake_socket_costs_no_new_connection(void) {
+  set_up(
+      &(FfiChannelConfig){.wake = KREPIS_WAKE_SOCKET, .consumer_timeout_ms = KREPIS_CONSUMER_TIMEOUT_NEVER},
+      "\"workers\":2");
+  close(gone.region.wake_fd);
+  check_others_are_served();
+  CHECK(closed_as_gone(peers[peer_count - kInARow - 1]));
+  CHECK_EQUAL(consumer_await(&gone, KREPIS_EVENT_CHANNEL_CLOSED).code, KREPIS_CONNECTION_FAILED);
+  tear_down();
+}
+
+static void one_that_lags_gets_no_new_connection_as_long_as_another_keeps_up(void) {
+  int in_a_row = 0;
+  set_up(&(FfiChannelConfig){.consumer_timeout_ms = KREPIS_CONSUMER_TIMEOUT_NEVER}, "\"workers\":2");
+  while (in_a_row < kInARow && peer_count < kMostPeers) {
+    in_a_row = is_served(connect_one()) ? in_a_row + 1 : 0;
+    usleep(50000);
+  }
+  CHECK_EQUAL(in_a_row, kInARow);                            /* in turn it would never be more than one */
+  while (krepis_channel_wait(gone.region.channel, 0) == 1) { /* it catches up, and has its turn again */
+    FfiEvent event;
+    while (consumer_poll(&gone, &event)) {
+    }
+  }
+  for (int i = 0; i < 4; ++i) {
+    connect_one();
+  }
+  CHECK_EQUAL(krepis_channel_wait(gone.region.channel, kPatienceMs), 1);
+  tear_down();
+}
+
+static void one_that_calls_without_reading_is_kept(void) {
+  set_up(&(FfiChannelConfig){.consumer_timeout_ms = 1500}, "\"workers\":1");
+  for (const double begin = seconds_now(); seconds_now() - begin < 3;) {
+    CHECK_EQUAL(krepis_channel_flush(gone.region.channel), KREPIS_SUCCESS);
+    usleep(20000);
+  }
+  CHECK_EQUAL(consumer_await(&gone, KREPIS_EVENT_CONNECTION_OPENED).type, KREPIS_EVENT_CONNECTION_OPENED);
+  CHECK_EQUAL(krepis_channel_arm(gone.region.channel), 0);
+  tear_down();
+}
+
+static void the_hundredth_consumer_that_dies_leaves_room_for_the_next(void) {
+  server = start_server_json("\"workers\":1");
+  consumer_open(&well, server, NULL);
+  for (int i = 0; i < 100; ++i) { /* 64 may be open at a time */
+    consumer_open(&gone, server, &(FfiChannelConfig){.wake = KREPIS_WAKE_SOCKET});
+    close(gone.region.wake_fd);
+    for (int looks = 0; krepis_channel_wait(gone.region.channel, 0) != 1 && looks < 100; ++looks) {
+      Peer* const peer = peer_connect(krepis_quic_port(server)); /* a turn notices it */
+      REQUIRE(peer != NULL);
+      peer_free(peer);
+    }
+    CHECK_EQUAL(consumer_await(&gone, KREPIS_EVENT_CHANNEL_CLOSED).code, KREPIS_CONNECTION_FAILED);
+    while (krepis_channel_unmap(gone.region.channel) ==
+           KREPIS_INVALID_CONTEXT) { /* until the worker let go */
+      usleep(1000);
+    }
+  }
+  consumer_end(&well);
+  krepis_quic_stop_report(server, 0);
+}
+
+static void when_the_last_channel_is_closed_new_connections_are_closed(void) {
+  uint64_t code = 0;
+  server = start_server_json("\"workers\":2");
+  consumer_open(&well, server, NULL);
+  consumer_end(&well);
+  Peer* const peer = peer_connect_briefly(krepis_quic_port(server));
+  REQUIRE(peer != NULL);
+  CHECK_EQUAL(peer_wait_closed(peer, &code), 0);
+  CHECK_EQUAL(code, KREPIS_CODE_NO_CONSUMER);
+  peer_free(peer);
+  krepis_quic_stop_report(server, 0);
+}
+
+int main(void) {
+  fixture_set_up();
+  setenv("KNUL_LOG", "off", 1);
+  RUN(a_consumer_that_is_silent_is_closed_and_the_other_has_its_connections);
+  RUN(one_whose_ring_is_full_finds_the_end_behind_it);
+  RUN(a_closed_wake_socket_costs_no_new_connection);
+  RUN(one_that_lags_gets_no_new_connection_as_long_as_another_keeps_up);
+  RUN(one_that_calls_without_reading_is_kept);
+  RUN(the_hundredth_consumer_that_dies_leaves_room_for_the_next);
+  RUN(when_the_last_channel_is_closed_new_connections_are_closed);
+  return check_summary();
+}
