@@ -135,17 +135,16 @@ void StatelessResponder::refuse(const base::Path& path, const ngtcp2_pkt_hd& hea
 }
 
 void StatelessResponder::poll_send(base::SendBatch& batch) {
-  std::size_t moved = 0;
-  for (; moved < waiting_.size(); ++moved) {
-    const Answer& answer = waiting_[moved];
+  while (!waiting_.empty()) {
+    const Answer& answer = waiting_.front();
     const std::span<std::uint8_t> room = batch.room();
     if (room.size() < answer.packet.size()) {
-      break;
+      return;
     }
     std::ranges::copy(answer.packet, room.begin());
     batch.commit(answer.path, base::Ecn::kNotEct, answer.packet.size());
+    waiting_.pop_front();
   }
-  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(moved));
 }
 
 }  // namespace knul::quic

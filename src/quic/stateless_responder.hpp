@@ -6,6 +6,7 @@
 #include <ngtcp2/ngtcp2.h>
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -61,7 +62,7 @@ class StatelessResponder {
   base::TokenBucket reset_bucket_;
   base::TokenBucket refuse_bucket_;
   base::TokenBucket repeat_bucket_;
-  std::vector<Answer> waiting_;
+  std::deque<Answer> waiting_;
 };
 
 }  // namespace knul::quic
