@@ -2,7 +2,6 @@
 // exception in the event loop, or a rejection that nobody observes, ends the process, so any peer could end it.
 import { StreamError } from "./adapter_error.ts";
 import { type ErrorReporter, type Failure, isThenable } from "./_error_reporter.ts";
-import { observed } from "./_observed.ts";
 
 /** What becomes of a call. None of these throws. */
 export interface Consequences {
@@ -29,7 +28,8 @@ export class Firewall {
     try {
       const result = run();
       if (!isThenable(result)) return settled?.();
-      void observed(Promise.resolve(result).then(settled, fail));
+      // Both ends of this promise are kept from throwing, so it never rejects.
+      Promise.resolve(result).then(settled && (() => void this.protect(settled)), fail);
     } catch (error) {
       fail(error);
     }

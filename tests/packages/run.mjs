@@ -39,6 +39,7 @@ const suites = {
   deno: () => deno_test(here, "--allow-all", "deno_client_test.ts"),
   lifecycle: () => deno_test(here, "--allow-all", "lifecycle_test.ts", "worker_test.ts"),
   directions: () => deno_test(here, "--allow-all", "directions_test.ts"),
+  peers: () => deno_test(here, "--allow-all", "peers_test.ts"),
   events: () => deno_test(here, "--allow-all", "events_test.ts"),
   examples: () => deno_test(here, "--allow-all", "examples_test.ts", "readme_test.ts"),
   exits: () => deno_test(here, "--allow-all", "exit_test.ts"),
