@@ -6,6 +6,7 @@ import { AsyncQueue } from "./_async_queue.ts";
 import { camelCaseKeys } from "./_camel_case.ts";
 import type { Channel } from "./_channel.ts";
 import { type FateHandler, fateName, Fates } from "./_fates.ts";
+import type { Share } from "./_gather_budget.ts";
 import { observedResolvers } from "./_observed.ts";
 import { AdapterCode } from "./adapter_codes.ts";
 import type { Session } from "./_session.ts";
@@ -22,6 +23,8 @@ export class ConnectionState {
   readonly channel: Channel;
   readonly handle: number;
   datagramHandler: DatagramHandler | null = null;
+  /** What its requests have of the adapter's memory. */
+  share: Share | null = null;
   #firstStream: StreamState | null = null;
   #identity: ConnectionIdentity | string; // JSON until somebody asks; "": the library had no room to tell
   #info: ConnectionInfo | null = null;
@@ -167,7 +170,7 @@ export class ConnectionState {
       this.removeStream(stream);
       this.session.forgetStream(stream);
       this.session.firewall.protect(() => {
-        stream.request?.abort(error);
+        if (stream.request !== null) this.session.requests?.handleEnd(stream.request, error);
         stream.handleClosed(false, error);
       });
     }

@@ -34,6 +34,8 @@ export interface FakeEvent {
 export interface Sent {
   bytes: number[];
   isFinished: boolean;
+  /** A test has sent something on it. */
+  isSeen?: boolean;
   resetCode?: bigint;
   stopCode?: bigint;
 }

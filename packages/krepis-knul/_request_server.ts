@@ -4,6 +4,7 @@ import { invalidOption, StreamError } from "./adapter_error.ts";
 import type { ResolvedServingOptions } from "./adapter_options.ts";
 import { bytesOf, codeOfFailure } from "./_conversions.ts";
 import { Deadlines } from "./_deadlines.ts";
+import { GatherBudget } from "./_gather_budget.ts";
 import { isThenable } from "./_error_reporter.ts";
 import type { Firewall } from "./_firewall.ts";
 import { RequestState } from "./_request_state.ts";
@@ -12,16 +13,36 @@ import { QuicRequest, type QuicResponse, type RequestHandler } from "./quic_requ
 
 const EMPTY = new Uint8Array(0);
 
-export class RequestServer {
+/** What became of requests, beside answers. */
+export class RequestCounters {
   timeouts = 0;
   payloadsTooLarge = 0;
+  /** Refused because there was no room for their payload. */
+  overloaded = 0;
+}
+
+export class RequestServer {
+  readonly counters: RequestCounters;
+  readonly budget: GatherBudget;
   readonly #handler: RequestHandler;
   readonly #firewall: Firewall;
   readonly #maxPayloadBytes: number;
   readonly #deadlines: Deadlines<RequestState>;
 
-  constructor(handler: RequestHandler, options: ResolvedServingOptions, firewall: Firewall) {
+  /** @param waitingCapBytes how much of the arena may wait for room in the budget */
+  constructor(
+    handler: RequestHandler,
+    options: ResolvedServingOptions,
+    waitingCapBytes: number,
+    firewall: Firewall,
+    counters: RequestCounters,
+  ) {
     this.#handler = handler;
+    this.counters = counters;
+    this.budget = new GatherBudget(options.maxGatheredBytes, waitingCapBytes, {
+      resume: (request) => this.#resume(request as RequestState),
+      evict: (request) => this.#refuse(request as RequestState, AdapterCode.Overloaded),
+    });
     this.#firewall = firewall;
     this.#maxPayloadBytes = options.maxPayloadBytes;
     this.#deadlines = new Deadlines(
@@ -40,15 +61,57 @@ export class RequestServer {
     if (request.isOver) return release(stream, offset, length);
     if (request.payloadBytes + length > this.#maxPayloadBytes) {
       release(stream, offset, length);
-      return this.#refuse(request);
+      return this.#refuse(request, AdapterCode.PayloadTooLarge);
     }
     if (isLast && request.payloadBytes === 0) return this.#runLent(request, offset, length);
-    if (length > 0) {
-      request.append(stream.channel.view(offset, length));
-      stream.channel.release(offset);
-    }
-    if (isLast) this.#run(request, request.payload);
+    request.isWhole = isLast;
+    if (length > 0) this.#gather(request, offset, length);
+    if (request.isOver) return;
+    if (isLast && request.waitingBytes === 0) this.#runGathered(request);
     else this.#deadlines.add(request);
+  }
+
+  /** Bytes without room in the budget stay in the arena: the peer gets no credit for them (RFC 9000 §4.1). */
+  #gather(request: RequestState, offset: number, length: number): void {
+    if (request.waitingBytes === 0 && this.#copy(request, offset, length)) return;
+    if (this.budget.wait(request, length)) {
+      request.waiting.push(offset, length);
+    } else {
+      request.stream.channel.release(offset);
+      this.#refuse(request, AdapterCode.Overloaded);
+    }
+  }
+
+  /** @returns false: there is no room */
+  #copy(request: RequestState, offset: number, length: number): boolean {
+    const { wanted, least } = request.growth(length, this.#maxPayloadBytes);
+    let growth = wanted;
+    if (growth > 0 && !this.budget.take(request, growth, false)) {
+      growth = least;
+      if (!this.budget.take(request, growth, true)) return false;
+    }
+    const { channel } = request.stream;
+    request.append(channel.view(offset, length), growth);
+    channel.release(offset);
+    return true;
+  }
+
+  /** @returns whether nothing waits any more */
+  #resume(request: RequestState): boolean {
+    const { waiting } = request;
+    while (waiting.length > 0 && !request.isOver) {
+      const [offset, length] = waiting;
+      if (!this.#copy(request, offset, length)) return false;
+      this.budget.stopWaiting(request, length);
+      waiting.splice(0, 2);
+    }
+    if (request.isWhole && !request.isOver) this.#runGathered(request);
+    return true;
+  }
+
+  #runGathered(request: RequestState): void {
+    this.budget.complete(request);
+    this.#run(request, request.payload);
   }
 
   /** A request that the client reset before its end is none: nobody hears of it. */
@@ -56,9 +119,13 @@ export class RequestServer {
     if (!stream.handleReset(code)) return; // it was complete
     stream.abandon(AdapterCode.RequestAborted);
     const { request } = stream;
-    if (request === null || request.isOver) return;
-    request.dropPayload();
-    this.#conclude(request);
+    if (request !== null && !request.isOver) this.#conclude(request);
+  }
+
+  /** The connection has ended. A handler that works is told; what is gathered is for nobody. */
+  handleEnd(request: RequestState, error: StreamError): void {
+    request.abort(error);
+    if (!request.isRunning) this.#conclude(request);
   }
 
   /**
@@ -80,6 +147,7 @@ export class RequestServer {
 
   #run(request: RequestState, payload: Uint8Array<ArrayBuffer>): void {
     request.stream.handleData(0, 0, true);
+    request.isRunning = true;
     let answer;
     try {
       answer = this.#handler(new QuicRequest(request, payload));
@@ -145,30 +213,37 @@ export class RequestServer {
     });
   }
 
-  #refuse(request: RequestState): void {
-    this.payloadsTooLarge++;
-    request.dropPayload();
-    request.stream.abandon(AdapterCode.PayloadTooLarge);
+  #refuse(request: RequestState, code: number): void {
+    if (code === AdapterCode.PayloadTooLarge) this.counters.payloadsTooLarge++;
+    else this.counters.overloaded++;
+    request.stream.abandon(code);
     this.#conclude(request);
   }
 
   #expire(request: RequestState): void {
-    this.timeouts++;
-    request.dropPayload();
+    this.counters.timeouts++;
     request.abort(new StreamError("timeout", AdapterCode.RequestTimeout, "the request took too long"));
     request.stream.abandon(AdapterCode.RequestTimeout);
     this.#conclude(request);
   }
 
+  /** It needs no answer any more. Its payload stays charged while a handler may look at it. */
   #conclude(request: RequestState): void {
     request.isOver = true;
     this.#deadlines.remove(request);
+    if (!request.isRunning) this.#returnPayload(request);
   }
 
   #returnPayload(request: RequestState): void {
-    if (request.lentOffset < 0) return;
-    request.stream.channel.release(request.lentOffset);
+    request.isRunning = false;
+    const { channel } = request.stream;
+    if (request.lentOffset >= 0) channel.release(request.lentOffset);
     request.lentOffset = -1;
+    if (request.heldBytes === 0 && request.waitingBytes === 0) return;
+    for (let i = 0; i < request.waiting.length; i += 2) channel.release(request.waiting[i]);
+    request.waiting = [];
+    request.dropPayload();
+    this.budget.returnBytes(request);
   }
 }
 

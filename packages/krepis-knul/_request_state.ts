@@ -1,12 +1,13 @@
 // One request on its way: the payload while it is gathered, then the handler while it works.
 import type { StreamError } from "./adapter_error.ts";
 import type { Timed } from "./_deadlines.ts";
+import { type Gathered, Share } from "./_gather_budget.ts";
 import type { StreamState } from "./_stream_state.ts";
 
 const FIRST_BUFFER_BYTES = 4096;
 const EMPTY = new Uint8Array(0);
 
-export class RequestState implements Timed {
+export class RequestState implements Timed, Gathered {
   earlier: Timed | null = null;
   later: Timed | null = null;
   deadlineMs = 0;
@@ -15,6 +16,14 @@ export class RequestState implements Timed {
   lentOffset = -1;
   /** The answer was given, or nobody waits for it. */
   isOver = false;
+  /** The handler was called and has not settled: it may still look at the payload. */
+  isRunning = false;
+  /** The FIN has come. */
+  isWhole = false;
+  heldBytes = 0;
+  waitingBytes = 0;
+  /** Bytes in the arena that wait for room in the budget: offset, length, offset, length, … */
+  waiting: number[] = [];
   #buffer: Uint8Array<ArrayBuffer> = EMPTY;
   #length = 0;
   #error: StreamError | null = null;
@@ -24,24 +33,40 @@ export class RequestState implements Timed {
     this.stream = stream;
   }
 
+  get share(): Share {
+    return this.stream.connection.share ??= new Share();
+  }
+
+  /** Gathered and waiting. */
   get payloadBytes(): number {
-    return this.#length;
+    return this.#length + this.waitingBytes;
+  }
+
+  /**
+   * By how much the buffer grows for further bytes: to twice its size where there is room, else by an eighth, because
+   * each growth copies what is there. `most`: the longest payload.
+   */
+  growth(bytes: number, most: number): { wanted: number; least: number } {
+    const { length } = this.#buffer;
+    const needed = this.#length + bytes - length;
+    if (needed <= 0) return { wanted: 0, least: 0 };
+    const bounded = (growth: number) => Math.max(needed, Math.min(growth, most - length));
+    return { wanted: bounded(Math.max(length, FIRST_BUFFER_BYTES)), least: bounded(length >> 3) };
   }
 
   get payload(): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** Copies bytes of the arena behind those it has. */
-  append(bytes: Uint8Array<ArrayBuffer>): void {
-    const needed = this.#length + bytes.length;
-    if (needed > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(needed, 2 * this.#buffer.length, FIRST_BUFFER_BYTES));
+  /** Copies bytes of the arena behind those it has, into a buffer that is larger by `growth`. */
+  append(bytes: Uint8Array<ArrayBuffer>, growth: number): void {
+    if (growth > 0) {
+      const larger = new Uint8Array(this.#buffer.length + growth);
       larger.set(this.payload);
       this.#buffer = larger;
     }
     this.#buffer.set(bytes, this.#length);
-    this.#length = needed;
+    this.#length += bytes.length;
   }
 
   dropPayload(): void {

@@ -10,7 +10,7 @@ import { ConnectionState, type DatagramHandler, hasEnded } from "./_connection_s
 import type { ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
 import { Firewall } from "./_firewall.ts";
 import type { MappedRegion } from "./_region.ts";
-import { RequestServer } from "./_request_server.ts";
+import { RequestCounters, RequestServer } from "./_request_server.ts";
 import { StreamState } from "./_stream_state.ts";
 import { WakeLoop } from "./_wake.ts";
 import type { ConnectionEndSource, QuicConnection } from "./quic_connection.ts";
@@ -53,7 +53,7 @@ export class Session implements EventSink {
   readonly core: KrepisCore;
   readonly channel: Channel;
   readonly firewall: Firewall;
-  readonly requests: RequestServer | null;
+  readonly requests: RequestServer | null = null;
   isDraining = false;
   readonly #handlers: Handlers;
   readonly #connections: (ConnectionState | null)[] = []; // by slot
@@ -63,18 +63,25 @@ export class Session implements EventSink {
   #wake: WakeLoop | null = null;
   #isOver = false;
 
+  /** @param previous the session whose channel was lost, which this one goes on for */
   constructor(
     core: KrepisCore,
     region: MappedRegion,
     handlers: Handlers,
     options: ResolvedServingOptions,
     errors: ErrorReporter,
+    previous: Session | null = null,
   ) {
     this.core = core;
     this.channel = new Channel(core.channel, region, () => this.#lose());
     this.#handlers = handlers;
     this.firewall = new Firewall(errors);
-    this.requests = handlers.request ? new RequestServer(handlers.request, options, this.firewall) : null;
+    if (previous !== null) this.#incoming = previous.#incoming;
+    if (handlers.request) {
+      const waitingCapBytes = region.arenaBytes / region.rings / 2;
+      const counters = previous?.requests?.counters ?? new RequestCounters();
+      this.requests = new RequestServer(handlers.request, options, waitingCapBytes, this.firewall, counters);
+    }
     if (region.wakeFd >= 0) this.#wake = new WakeLoop(this.channel, this, region.wakeFd);
   }
 

@@ -50,6 +50,7 @@ export class AdapterBuilder {
   #extra: Record<string, unknown> = {};
   #channel: ChannelOptions = {};
   #maxPayloadBytes: number | undefined;
+  #maxGatheredBytes: number | undefined;
   #requestTimeoutMs: number | undefined;
   #library: string | undefined;
 
@@ -132,6 +133,18 @@ export class AdapterBuilder {
   }
 
   /**
+   * @param bytes memory for payloads that come in parts, of all connections together. One connection may have half of
+   *   what the others leave. What has no room gets no credit and waits until `requestTimeoutMs`; where too much waits,
+   *   requests are refused with `AdapterCode.Overloaded`. At least 64 KiB and twice `maxPayloadBytes`; default: 64 MiB, or
+   *   twice `maxPayloadBytes` when that is more
+   * @throws {AdapterError} 4001, by `build` for less than twice `maxPayloadBytes`
+   */
+  maxGatheredBytes(bytes: number): this {
+    this.#maxGatheredBytes = checkInteger("maxGatheredBytes", bytes, 64 << 10, 2 ** 40);
+    return this;
+  }
+
+  /**
    * @param names application protocols (RFC 7301) in order of preference, 1 to 16 of 1 to 255 bytes.
    *   Default: "knul"
    * @throws {AdapterError} 4001
@@ -186,6 +199,7 @@ export class AdapterBuilder {
     }
     const serving = resolveServingOptions({
       ...(this.#maxPayloadBytes !== undefined && { maxPayloadBytes: this.#maxPayloadBytes }),
+      ...(this.#maxGatheredBytes !== undefined && { maxGatheredBytes: this.#maxGatheredBytes }),
       ...(this.#requestTimeoutMs !== undefined && { requestTimeoutMs: this.#requestTimeoutMs }),
       channel: this.#channel,
     });

@@ -7,7 +7,9 @@ const builder = () => new AdapterBuilder().certPath("cert.pem").keyPath("key.pem
 Deno.test("every option appears in the configuration under its name", () => {
   const config = builder().protocol(AdapterProtocol.QUIC).host("::1").port(4433).maxConnections(10)
     .maxStreams(5)
-    .idleTimeoutMs(2000).drainTimeoutMs(100).requestTimeoutMs(50).maxPayloadBytes(1000).alpn("a", "b")
+    .idleTimeoutMs(2000).drainTimeoutMs(100).requestTimeoutMs(50).maxPayloadBytes(1000).maxGatheredBytes(
+      70_000,
+    ).alpn("a", "b")
     .workers(2)
     .extra({ congestion_control: "bbr" }).channel({ ringRecords: 64 }).build().getConfig();
   deepStrictEqual(config, {
@@ -22,6 +24,7 @@ Deno.test("every option appears in the configuration under its name", () => {
     drainTimeoutMs: 100,
     alpn: ["a", "b"],
     workers: 2,
+    maxGatheredBytes: 70_000,
     maxPayloadBytes: 1000,
     requestTimeoutMs: 50,
     channel: { arenaBytes: 0, ringRecords: 64, queueBytes: 0 },

@@ -15,6 +15,12 @@ export interface ChannelOptions {
 export interface ServingOptions {
   /** The longest payload of a request in bytes, 1 to 2^30. Default: 16 MiB. */
   maxPayloadBytes?: number;
+  /**
+   * Memory in bytes for payloads that come in parts, of all connections together, at least twice `maxPayloadBytes`. One
+   * connection may have half of what the others leave; what has no room waits without credit for its peer.
+   * Default: 64 MiB, or twice `maxPayloadBytes` when that is more.
+   */
+  maxGatheredBytes?: number;
   /** From a request's first byte to its answer, in milliseconds, up to a day; 0: no limit. Default: 30,000. */
   requestTimeoutMs?: number;
   /** Memory of the channel. */
@@ -24,22 +30,27 @@ export interface ServingOptions {
 /** {@linkcode ServingOptions} with every value decided; 0 in `channel` means the library's default. */
 export interface ResolvedServingOptions {
   maxPayloadBytes: number;
+  maxGatheredBytes: number;
   requestTimeoutMs: number;
   channel: Required<ChannelOptions>;
 }
 
 const MEBIBYTE = 1 << 20;
+const LEAST_GATHERED_BYTES = 64 << 10;
 
 /**
  * Checks options and fills in the defaults.
  * @throws {AdapterError} `InvalidRequest` (4001) names the option
  */
 export function resolveServingOptions(options: ServingOptions): ResolvedServingOptions {
-  const { maxPayloadBytes = 16 * MEBIBYTE, requestTimeoutMs = 30_000, channel } = checkOptions(
-    "options",
-    options,
-    ["maxPayloadBytes", "requestTimeoutMs", "channel"],
-  );
+  const { maxPayloadBytes = 16 * MEBIBYTE, maxGatheredBytes, requestTimeoutMs = 30_000, channel } =
+    checkOptions(
+      "options",
+      options,
+      ["maxPayloadBytes", "maxGatheredBytes", "requestTimeoutMs", "channel"],
+    );
+  checkInteger("maxPayloadBytes", maxPayloadBytes, 1, 1024 * MEBIBYTE);
+  const leastGathered = Math.max(2 * maxPayloadBytes, LEAST_GATHERED_BYTES);
   const { arenaBytes = 0, ringRecords = 0, queueBytes = 0 } = checkOptions("channel", channel, [
     "arenaBytes",
     "ringRecords",
@@ -54,7 +65,13 @@ export function resolveServingOptions(options: ServingOptions): ResolvedServingO
     }
   }
   return {
-    maxPayloadBytes: checkInteger("maxPayloadBytes", maxPayloadBytes, 1, 1024 * MEBIBYTE),
+    maxPayloadBytes,
+    maxGatheredBytes: checkInteger(
+      "maxGatheredBytes",
+      maxGatheredBytes ?? Math.max(leastGathered, 64 * MEBIBYTE),
+      leastGathered,
+      2 ** 40,
+    ),
     requestTimeoutMs: checkInteger("requestTimeoutMs", requestTimeoutMs, 0, 86_400_000),
     channel: { arenaBytes, ringRecords, queueBytes },
   };

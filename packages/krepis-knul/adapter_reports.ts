@@ -32,6 +32,12 @@ export interface QuicStats {
   requestTimeouts: number;
   /** Requests of this adapter longer than `maxPayloadBytes`. */
   payloadsTooLarge: number;
+  /** Requests of this adapter that were refused because the memory for payloads was short. */
+  requestsOverloaded: number;
+  /** Memory of requests whose payload came in parts, until their handler has answered; at most `maxGatheredBytes`. */
+  gatheredBytes: number;
+  /** Bytes of such requests that wait for room in it, without credit for their peers. */
+  gatheredBytesWaiting: number;
   [name: string]: number | string;
 }
 

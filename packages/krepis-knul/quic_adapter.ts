@@ -215,12 +215,16 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   /** Statistics; they cost some 50 microseconds. @throws {AdapterError} `InvalidContext` (1001): not running */
   getStats(): QuicStats {
     const library = this.#ask((core) => core.stats(this.#handle));
+    const requests = this.#session?.requests;
     return {
       ...camelCaseKeys(library),
       ...this.#channelStats(),
       handlerErrors: this.#errors.handlerErrors,
-      requestTimeouts: this.#session?.requests?.timeouts ?? 0,
-      payloadsTooLarge: this.#session?.requests?.payloadsTooLarge ?? 0,
+      requestTimeouts: requests?.counters.timeouts ?? 0,
+      payloadsTooLarge: requests?.counters.payloadsTooLarge ?? 0,
+      requestsOverloaded: requests?.counters.overloaded ?? 0,
+      gatheredBytes: requests?.budget.heldBytes ?? 0,
+      gatheredBytesWaiting: requests?.budget.waitingBytes ?? 0,
     } as QuicStats;
   }
 
@@ -235,8 +239,8 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     const settings = isKnown
       ? this.#ask((core) => core.info(this.#handle)).settings
       : this.#parts.settings ?? {};
-    const { maxPayloadBytes, requestTimeoutMs, channel } = this.#parts.serving;
-    return { ...camelCaseKeys(settings), maxPayloadBytes, requestTimeoutMs, channel: { ...channel } };
+    const { channel, ...serving } = this.#parts.serving;
+    return { ...camelCaseKeys(settings), ...serving, channel: { ...channel } };
   }
 
   /**

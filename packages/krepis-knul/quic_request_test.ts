@@ -88,7 +88,7 @@ Deno.test("a payload above the limit is refused with its code, and the handler i
   strictEqual(calls, 1);
   strictEqual(fake.of(6).resetCode, BigInt(AdapterCode.PayloadTooLarge));
   strictEqual(fake.of(6).stopCode, BigInt(AdapterCode.PayloadTooLarge));
-  strictEqual(fake.session.requests?.payloadsTooLarge, 1);
+  strictEqual(fake.session.requests?.counters.payloadsTooLarge, 1);
   strictEqual(fake.held.size, 0);
 });
 
@@ -133,7 +133,7 @@ Deno.test("a request that takes too long is reset with its code and its signal a
   strictEqual((await seen.promise).reason, "timeout");
   clearTimeout(keepAlive);
   strictEqual(fake.of(5).resetCode, BigInt(AdapterCode.RequestTimeout));
-  strictEqual(fake.session.requests?.timeouts, 1);
+  strictEqual(fake.session.requests?.counters.timeouts, 1);
   late.resolve("too late");
   await settle();
   strictEqual(fake.text(5), "");

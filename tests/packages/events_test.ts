@@ -89,3 +89,56 @@ test("a program that leaves for await over streams refuses further ones", async 
   connection.close();
   strictEqual((await adapter.stop()).clean, true);
 });
+
+test("clients that send payloads without end fill a bounded memory, and a small one comes through", async () => {
+  const MIB = 1 << 20;
+  const adapter = new AdapterBuilder().certPath(cert).keyPath(key).maxPayloadBytes(MIB).maxGatheredBytes(
+    8 * MIB,
+  )
+    .channel({ arenaBytes: 8 * MIB }).build();
+  adapter.onRequest(({ payload }) => `${payload.length}`);
+  await adapter.start();
+  const most = { gathered: 0, waiting: 0 };
+  let given = 0;
+  const flood = await Promise.all(Array.from({ length: 8 }, () => connect(adapter)));
+  for (const connection of flood) {
+    for (let i = 0; i < 40; i++) {
+      (async () => {
+        const stream = await connection.open_bidi();
+        for (let part = 0; part < 9; part++) {
+          await stream.write(new Uint8Array(100_000)); // 900 KB of a payload that never ends
+          given += 100_000;
+        }
+      })().catch(() => {}); // refused
+    }
+  }
+  const look = () => {
+    const stats = adapter.getStats();
+    most.gathered = Math.max(most.gathered, stats.gatheredBytes);
+    most.waiting = Math.max(most.waiting, stats.gatheredBytesWaiting);
+    return stats;
+  };
+  while (given < 20 * MIB && look().gatheredBytesWaiting === 0 && look().requestsOverloaded === 0) {
+    await turn();
+  }
+  for (let i = 0; i < 20; i++) {
+    const connection = await connect(adapter);
+    const stream = await connection.open_bidi();
+    await stream.write(new Uint8Array(5_000));
+    await turn(); // in parts
+    await stream.finish(new Uint8Array(5_000));
+    const answer = await within(stream.read_all(), "an answer during the flood");
+    strictEqual(new TextDecoder().decode(answer), "10000");
+    connection.close();
+    look();
+  }
+  ok(most.gathered > 4 * MIB && most.gathered <= 8 * MIB, `${most.gathered} bytes were gathered`);
+  ok(most.waiting <= 4 * MIB, `${most.waiting} bytes waited`);
+  for (const connection of flood) connection.close();
+  while (look().gatheredBytes > 0) await turn();
+  strictEqual((await adapter.stop()).clean, true);
+});
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5));
+}
