@@ -27,7 +27,11 @@ export interface Handlers {
 }
 
 /** How a session ended: the report of the server's stop as JSON, or why there is none. */
-export type SessionEnd = { report: string } | { error: AdapterError };
+export type SessionEnd = { report: string } | {
+  error: AdapterError;
+  /** The server runs on, and another session can go on with new connections. */
+  isResumable: boolean;
+};
 
 const WORD = {
   flags: FfiEvent.flags / 4,
@@ -44,6 +48,13 @@ const SLOT_MASK = 0xfffff;
 
 const decoder = new TextDecoder();
 const EMPTY = new Uint8Array(0);
+
+/** What CHANNEL_CLOSED says in its code. */
+const CHANNEL_ENDS = new Map<number, string>([
+  [KrepisCode.InvalidContext, "the program has written into the memory of the rings"],
+  [KrepisCode.Timeout, "the isolate was busy and read no events for channel.consumerTimeoutMs"],
+  [KrepisCode.ConnectionFailed, "the descriptor that wakes the isolate was closed"],
+]);
 
 const SOURCES = Object.keys(CloseSource).map((name) =>
   name[0].toLowerCase() + name.slice(1)
@@ -103,7 +114,8 @@ export class Session implements EventSink {
 
   /** Closes the channel; its connections end with `ConsumerGone`. */
   close(): void {
-    this.#finish({ error: new AdapterError(KrepisCode.InvalidContext, "the adapter was detached") });
+    const error = new AdapterError(KrepisCode.InvalidContext, "the adapter was detached");
+    this.#finish({ error, isResumable: false });
   }
 
   // ---- Events ----
@@ -155,9 +167,7 @@ export class Session implements EventSink {
         return;
       }
       case EventType.ChannelClosed:
-        return this.#finish({
-          error: new AdapterError(Number(this.#code(word)), "the library closed the channel"),
-        });
+        return this.#handleChannelClosed(Number(this.#code(word)));
     }
   }
 
@@ -358,8 +368,22 @@ export class Session implements EventSink {
       "the memory of received bytes was transferred or detached by the program: it belongs to all " +
       "payloads, so transfer a copy; the channel is closed, its connections end with ConsumerGone";
     const error = new AdapterError(KrepisCode.InvalidContext, text);
-    this.#finish({ error });
+    this.#finish({ error, isResumable: false });
     this.firewall.errors.report(error, { part: "adapter" });
+  }
+
+  /** The library closed the channel: what waits in the rings is of connections that it has closed, too. */
+  #handleChannelClosed(code: number): void {
+    const isResumable = code !== KrepisCode.InvalidContext;
+    const why = CHANNEL_ENDS.get(code) ?? "it does not say why";
+    const error = new AdapterError(code, `the library closed the channel and its connections: ${why}`);
+    this.#finish({ error, isResumable });
+    this.firewall.errors.report(error, { part: "adapter" });
+  }
+
+  /** Nobody goes on for this session. */
+  endIteration(): void {
+    this.#incoming?.close();
   }
 
   #finish(end: SessionEnd): void {
@@ -371,7 +395,7 @@ export class Session implements EventSink {
     }
     this.#connections.length = 0;
     this.requests?.stop();
-    this.#incoming?.close();
+    if ("report" in end || !end.isResumable) this.endIteration();
     this.#wake?.stop();
     this.channel.close();
     this.#ended.resolve(end);

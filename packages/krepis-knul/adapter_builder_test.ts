@@ -27,7 +27,7 @@ Deno.test("every option appears in the configuration under its name", () => {
     maxGatheredBytes: 70_000,
     maxPayloadBytes: 1000,
     requestTimeoutMs: 50,
-    channel: { arenaBytes: 0, ringRecords: 64, queueBytes: 0 },
+    channel: { arenaBytes: 0, ringRecords: 64, queueBytes: 0, consumerTimeoutMs: 0 },
   });
 });
 
@@ -47,6 +47,7 @@ const wrong: [string, (b: AdapterBuilder) => unknown][] = [
   ["workers", (b) => b.workers(65)],
   ["extra.port", (b) => b.extra({ port: 1 })],
   ["channel.ringRecords", (b) => b.channel({ ringRecords: 65 })],
+  ["channel.consumerTimeoutMs", (b) => b.channel({ consumerTimeoutMs: 499 })],
   ["channel.arena", (b) => b.channel({ arena: 1 } as object)],
   ["library", (b) => b.library("")],
 ];

@@ -9,6 +9,12 @@ export interface ChannelOptions {
   ringRecords?: number;
   /** Bytes accepted for one stream and not yet taken by its connection, 4 KiB to 256 MiB. Default: 1 MiB. */
   queueBytes?: number;
+  /**
+   * When events wait and this isolate does not look at them for so long, in milliseconds, the library takes it for gone
+   * and closes its connections with `ConsumerGone`: an isolate that was only busy begins anew with new ones. 500 to
+   * 3,600,000, or `Infinity`: never, as a debugger needs. Default: 10,000.
+   */
+  consumerTimeoutMs?: number;
 }
 
 /** What an adapter enforces on requests and asks of its channel. */
@@ -51,13 +57,16 @@ export function resolveServingOptions(options: ServingOptions): ResolvedServingO
     );
   checkInteger("maxPayloadBytes", maxPayloadBytes, 1, 1024 * MEBIBYTE);
   const leastGathered = Math.max(2 * maxPayloadBytes, LEAST_GATHERED_BYTES);
-  const { arenaBytes = 0, ringRecords = 0, queueBytes = 0 } = checkOptions("channel", channel, [
-    "arenaBytes",
-    "ringRecords",
-    "queueBytes",
-  ]);
+  const { arenaBytes = 0, ringRecords = 0, queueBytes = 0, consumerTimeoutMs = 0 } = checkOptions(
+    "channel",
+    channel,
+    ["arenaBytes", "ringRecords", "queueBytes", "consumerTimeoutMs"],
+  );
   if (arenaBytes !== 0) checkInteger("channel.arenaBytes", arenaBytes, MEBIBYTE, 2048 * MEBIBYTE);
   if (queueBytes !== 0) checkInteger("channel.queueBytes", queueBytes, 4096, 256 * MEBIBYTE);
+  if (consumerTimeoutMs !== 0 && consumerTimeoutMs !== Infinity) {
+    checkInteger("channel.consumerTimeoutMs", consumerTimeoutMs, 500, 3_600_000);
+  }
   if (ringRecords !== 0) {
     checkInteger("channel.ringRecords", ringRecords, 64, MEBIBYTE);
     if ((ringRecords & (ringRecords - 1)) !== 0) {
@@ -73,6 +82,6 @@ export function resolveServingOptions(options: ServingOptions): ResolvedServingO
       2 ** 40,
     ),
     requestTimeoutMs: checkInteger("requestTimeoutMs", requestTimeoutMs, 0, 86_400_000),
-    channel: { arenaBytes, ringRecords, queueBytes },
+    channel: { arenaBytes, ringRecords, queueBytes, consumerTimeoutMs },
   };
 }

@@ -23,6 +23,9 @@ interface AdapterParts {
   handle?: number;
 }
 
+/** KREPIS_CONSUMER_TIMEOUT_NEVER */
+const CONSUMER_TIMEOUT_NEVER = 0xffff_ffff;
+
 type State = "idle" | "running" | "stopping" | "stopped";
 
 /**
@@ -283,19 +286,29 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     }
   }
 
-  #openSession(handlers: Handlers): Session {
+  /** @param previous the session that this one goes on for */
+  #openSession(handlers: Handlers, previous: Session | null = null): Session {
     const core = this.#core!;
     const config = new DataView(new ArrayBuffer(FfiChannelConfig.size));
-    const { arenaBytes, ringRecords, queueBytes } = this.#parts.serving.channel;
+    const { arenaBytes, ringRecords, queueBytes, consumerTimeoutMs } = this.#parts.serving.channel;
     config.setBigUint64(FfiChannelConfig.arena_bytes, BigInt(arenaBytes), true);
     config.setUint32(FfiChannelConfig.ring_records, ringRecords, true);
     config.setUint32(FfiChannelConfig.queue_bytes, queueBytes, true);
     config.setUint32(FfiChannelConfig.wake, Wake.Socket, true);
+    const timeout = consumerTimeoutMs === Infinity ? CONSUMER_TIMEOUT_NEVER : consumerTimeoutMs;
+    config.setUint32(FfiChannelConfig.consumer_timeout_ms, timeout, true);
     const region = new ArrayBuffer(FfiChannelRegion.size);
     const code = core.channel.krepis_channel_open(BigInt(this.#handle), config.buffer, region);
     if (code !== KrepisCode.Success) throw core.error(code);
-    const session = new Session(core, mapRegion(region), handlers, this.#parts.serving, this.#errors);
-    session.ended.then((end) => this.#endSession(end));
+    const session = new Session(
+      core,
+      mapRegion(region),
+      handlers,
+      this.#parts.serving,
+      this.#errors,
+      previous,
+    );
+    session.ended.then((end) => this.#endSession(session, end));
     return session;
   }
 
@@ -317,10 +330,20 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     return reportOf(await session.ended);
   }
 
-  // A channel can be lost without its server: that runs on, and the program with it, until it is stopped.
-  #endSession(end: SessionEnd): void {
-    const isServerOver = "report" in end || this.#parts.settings === null || this.#state !== "running";
-    if (isServerOver) this.#end();
+  // A channel can be lost without its server. An isolate that was only busy goes on with a new one; a program that has
+  // damaged the memory does not, but it and the server run on until it stops them.
+  #endSession(session: Session, end: SessionEnd): void {
+    if ("report" in end || this.#state !== "running") return this.#end();
+    if (end.isResumable) {
+      try {
+        this.#session = this.#openSession(this.#handlers, session);
+        return;
+      } catch (error) {
+        this.#errors.report(asAdapterError(error), { part: "adapter" });
+        session.endIteration();
+      }
+    }
+    if (this.#parts.settings === null) this.#end();
     else this.#keepAlive ??= setInterval(() => {}, 2 ** 30);
   }
 
