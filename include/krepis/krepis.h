@@ -201,7 +201,8 @@ KREPIS_API FfiResponse krepis_quic_info(uint64_t handle) KREPIS_NOEXCEPT;
  * handle: from a start function.
  * deadline_ms: milliseconds that open streams may take, 0 to 3,600,000.
  * Result, also with KREPIS_TIMEOUT: JSON {"clean":true,"connections_closed":0,"streams_completed":0,
- *   "streams_cut":0,"bytes_unsent":0,"elapsed_ms":0}.
+ *   "streams_cut":0,"bytes_unsent":0,"elapsed_ms":0,"stats":{...}}. stats are the statistics at the end, as
+ *   krepis_quic_get_stats gives them while the server runs; left out when there is no memory for them.
  * Errors: as krepis_quic_stop, and
  *   KREPIS_INVALID_REQUEST: deadline_ms is above 3,600,000; the server goes on.
  * Blocks: at most deadline_ms and 0.2 s. Threads: any.

@@ -33,6 +33,8 @@ export interface StopReport {
   streams_cut: number;
   bytes_unsent: number;
   elapsed_ms: number;
+  /** The statistics at the end, as `stats` gives them while the server runs. */
+  stats: Record<string, number | string>;
 }
 
 /** Fills a response: the last parameter of every function with the suffix `_into`. */

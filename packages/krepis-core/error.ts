@@ -14,6 +14,8 @@ export class KrepisError extends Error {
   override name = "KrepisError";
   /** The number of the ABI; compare it with the members of `KrepisCode`. */
   readonly code: number;
+  /** What went wrong, without the code that `message` begins with. */
+  readonly text: string;
 
   /**
    * @param code a number of `KrepisCode`
@@ -23,6 +25,7 @@ export class KrepisError extends Error {
   constructor(code: number, text = "", options?: ErrorOptions) {
     super(`${codeName(code)} (${code}): ${text || codeMeaning(code)}`, options);
     this.code = code;
+    this.text = text || codeMeaning(code);
   }
 
   /** The code's name, such as "InvalidRequest". */

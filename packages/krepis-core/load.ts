@@ -17,7 +17,8 @@ interface Place {
  * Loads the native library, from the first of these places that has it:
  * 1. `path`, when given, and then nowhere else;
  * 2. the environment variable `KREPIS_LIBRARY`, and then nowhere else, when the program may read it
- *    (`--allow-env=KREPIS_LIBRARY`; there is no prompt);
+ *    (`--allow-env=KREPIS_LIBRARY`; there is no prompt). Without that permission nobody can know whether it is
+ *    set; when nothing is found, the error says that it was not read;
  * 3. `libknul.so.1` beside this package;
  * 4. `libknul.so.1` as the system's loader finds it.
  *
@@ -45,6 +46,9 @@ export function loadKrepisCore(path?: string): KrepisCore {
       failures.push(`${place.what} (${place.path}): ${reason(error)}`);
     }
   }
+  if (path === undefined && !mayReadEnvironment("KREPIS_LIBRARY")) {
+    failures.push("the environment variable KREPIS_LIBRARY was not read, which needs --allow-env=KREPIS_LIBRARY");
+  }
   const text = `the native library cannot be loaded; tried ${failures.join("; ")}`;
   throw new KrepisError(KrepisCode.InvalidContext, text);
 }
@@ -59,10 +63,13 @@ function places(path: string | undefined): Place[] {
   return [{ what: "beside the package", path: decodeURIComponent(beside.pathname) }, system];
 }
 
-/** Asks for the state of the permission first, so that no prompt appears. */
 function readEnvironment(variable: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable });
-  return state === "granted" ? Deno.env.get(variable) : undefined;
+  return mayReadEnvironment(variable) ? Deno.env.get(variable) : undefined;
+}
+
+/** Only asks for the state of the permission, so that no prompt appears. */
+function mayReadEnvironment(variable: string): boolean {
+  return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
 }
 
 /** The version is read through a handle of its own: another ABI may lack the other functions. */

@@ -76,16 +76,18 @@ Deno.test("a missing library names every place that was tried", () => {
   );
 });
 
-Deno.test("without permission to read it the variable is passed over, without a prompt", () => {
+Deno.test("without permission to read it the variable is passed over, without a prompt, and the error says so", () => {
   const text = runProgram(["--allow-ffi"], {
     KREPIS_LIBRARY: "/elsewhere/x.so",
     LD_LIBRARY_PATH: "/nowhere",
   });
   ok(!text.includes("/elsewhere"), text);
+  match(text, /KREPIS_LIBRARY was not read, which needs --allow-env=KREPIS_LIBRARY/);
   const allowed = runProgram(["--allow-ffi", "--allow-env=KREPIS_LIBRARY"], {
     KREPIS_LIBRARY: "/elsewhere/x.so",
   });
   match(allowed, /KREPIS_LIBRARY \(\/elsewhere\/x\.so\)/);
+  ok(!allowed.includes("was not read"), allowed);
 });
 
 Deno.test("without permission for FFI the error says which flag is missing", () => {

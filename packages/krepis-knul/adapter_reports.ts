@@ -9,6 +9,8 @@ export interface DrainReport {
   streamsCut: number;
   bytesUnsent: number;
   elapsedMs: number;
+  /** The statistics at the end. */
+  stats: QuicStats;
 }
 
 /**

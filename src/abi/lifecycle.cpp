@@ -1,6 +1,7 @@
 #include "abi/lifecycle.hpp"
 
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -64,7 +65,20 @@ krepis::Result<DrainReport> stop_pinned(Process& process, std::uint64_t handle,
   return deadline ? pin->stop(*deadline) : pin->stop();
 }
 
-void write_report(const DrainReport& report, std::string& out) {
+// Nothing changes them any more, and after the stop nobody can ask for them. Without memory the report goes without.
+void append_last_statistics(Process& process, std::uint64_t handle, std::string& out) {
+  try {
+    std::string statistics;
+    if (const auto pin = process.registry().find(handle)) {
+      pin->stats_json(statistics);
+      out.reserve(out.size() + statistics.size() + 16);
+      out += ",\"stats\":" + statistics;
+    }
+  } catch (const std::bad_alloc&) {
+  }
+}
+
+void write_report(const DrainReport& report, Process& process, std::uint64_t handle, std::string& out) {
   const auto member = [&](const char* name, std::uint64_t value) {
     out += std::string(",\"") + name + "\":" + std::to_string(value);
   };
@@ -74,6 +88,7 @@ void write_report(const DrainReport& report, std::string& out) {
   member("streams_cut", report.streams_cut);
   member("bytes_unsent", report.bytes_unsent);
   member("elapsed_ms", static_cast<std::uint64_t>(report.elapsed.count()));
+  append_last_statistics(process, handle, out);
   out += '}';
 }
 
@@ -140,7 +155,7 @@ FfiResponse stop_claimed(Process& process, std::uint64_t handle,
     set_last_error(timeout_text(*drained));
   }
   std::string text;
-  write_report(*drained, text);
+  write_report(*drained, process, handle, text);
   if (hub) {
     hub->publish_stopped(static_cast<std::uint32_t>(code), text);
   }

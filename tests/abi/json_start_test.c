@@ -119,6 +119,8 @@ static void stop_reports_what_the_drain_did(void) {
   CHECK_EQUAL(json_number(text_of(response), "streams_cut"), 0);
   CHECK_EQUAL(json_number(text_of(response), "bytes_unsent"), 0);
   CHECK(json_number(text_of(response), "elapsed_ms") < 2000);
+  CHECK_CONTAINS(text_of(response), "\"stats\":{");
+  CHECK_EQUAL(json_number(text_of(response), "draining"), 1);
 }
 
 static void the_list_holds_exactly_the_servers_that_run(void) {
