@@ -47,7 +47,9 @@ export function loadKrepisCore(path?: string): KrepisCore {
     }
   }
   if (path === undefined && !mayReadEnvironment("KREPIS_LIBRARY")) {
-    failures.push("the environment variable KREPIS_LIBRARY was not read, which needs --allow-env=KREPIS_LIBRARY");
+    failures.push(
+      "the environment variable KREPIS_LIBRARY was not read, which needs --allow-env=KREPIS_LIBRARY",
+    );
   }
   const text = `the native library cannot be loaded; tried ${failures.join("; ")}`;
   throw new KrepisError(KrepisCode.InvalidContext, text);

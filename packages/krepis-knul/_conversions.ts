@@ -19,27 +19,20 @@ const encoder = new TextEncoder();
 export function bytesOf(option: string, value: unknown): Uint8Array<ArrayBuffer> {
   if (typeof value === "string") return encoder.encode(value);
   if (ArrayBuffer.isView(value)) return bytesOfView(option, value);
-  const kind = Object.prototype.toString.call(value);
-  if (kind === "[object ArrayBuffer]" && !(value as ArrayBuffer).detached) {
-    return new Uint8Array(value as ArrayBuffer);
-  }
-  if (kind === "[object SharedArrayBuffer]") return new Uint8Array(value as unknown as ArrayBuffer).slice();
+  if (value instanceof ArrayBuffer && !value.detached) return new Uint8Array(value);
+  if (value instanceof SharedArrayBuffer) return new Uint8Array(value).slice();
   throw invalidOption(option, value, BYTES);
 }
 
 function bytesOfView(option: string, view: ArrayBufferView): Uint8Array<ArrayBuffer> {
   const { buffer } = view;
-  if (!(buffer instanceof ArrayBuffer)) {
-    const bytes = new Uint8Array(buffer as unknown as ArrayBuffer, view.byteOffset, view.byteLength);
-    return isShared(buffer) ? bytes.slice() : bytes; // others may write to shared memory meanwhile
+  // Other threads may write to shared memory meanwhile.
+  if (buffer instanceof SharedArrayBuffer) {
+    return new Uint8Array(buffer, view.byteOffset, view.byteLength).slice();
   }
-  if (view.byteLength === 0 && buffer.detached) throw invalidOption(option, "a detached buffer", BYTES);
+  if ((buffer as ArrayBuffer).detached) throw invalidOption(option, "detached bytes", BYTES);
   if (view instanceof Uint8Array) return view as Uint8Array<ArrayBuffer>;
-  return new Uint8Array(buffer, view.byteOffset, view.byteLength);
-}
-
-function isShared(buffer: ArrayBufferLike): boolean {
-  return Object.prototype.toString.call(buffer) === "[object SharedArrayBuffer]";
+  return new Uint8Array(buffer as ArrayBuffer, view.byteOffset, view.byteLength);
 }
 
 /** @throws {AdapterError} `InvalidRequest` (4001) for an application code (RFC 9000 §20.2) that QUIC cannot carry */

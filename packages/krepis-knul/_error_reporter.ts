@@ -1,6 +1,7 @@
 // Failures of the program's handlers: counted, told to the program, or shown without flooding the log.
 import { observed } from "./_observed.ts";
 import type { QuicConnection } from "./quic_connection.ts";
+import type { QuicRequest } from "./quic_request.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
 /** What failed: a function of the program, or "adapter" for the adapter's own work. */
@@ -20,6 +21,8 @@ export interface Failure {
   /** What the handler was called for, where there is one. */
   connection?: QuicConnection;
   stream?: QuicStream;
+  /** Its payload may be given back already: see `QuicRequest.payload`. */
+  request?: QuicRequest;
 }
 
 /** Told of failures. What it throws, and a promise of it that rejects, is logged. */

@@ -45,6 +45,7 @@ export class FakeLibrary {
   readonly sent = new Map<number, Sent>();
   readonly held = new Set<number>(); // offsets that are out
   readonly log: string[] = [];
+  readonly datagrams: Uint8Array[] = [];
   /** When not 0, what writes answer. */
   refusal = 0;
   /** Bytes that the next writes take together. */
@@ -200,7 +201,7 @@ export class FakeLibrary {
     krepis_stream_priority: (_: number, stream: number, urgency: number, incremental: number) =>
       this.#note(`priority ${stream} ${urgency} ${incremental}`),
     krepis_datagram_send: (
-      ...[, , , length, policy, expires, context]: [
+      ...[, , bytes, length, policy, expires, context]: [
         number,
         number,
         Uint8Array,
@@ -211,6 +212,7 @@ export class FakeLibrary {
       ]
     ) => {
       if (this.isGone) return -KrepisCode.InvalidPointer;
+      this.datagrams.push(bytes.slice(0, length));
       this.log.push(`datagram ${length} ${policy} ${expires} ${context}`);
       return this.room > 0 ? 1 : 0;
     },

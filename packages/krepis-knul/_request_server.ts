@@ -150,7 +150,8 @@ export class RequestServer {
     request.isRunning = true;
     let answer;
     try {
-      answer = this.#handler(new QuicRequest(request, payload));
+      request.facade = new QuicRequest(request, payload);
+      answer = this.#handler(request.facade);
       if (isThenable(answer)) return this.#wait(request, answer);
     } catch (error) {
       return this.#fail(request, error);
@@ -205,11 +206,11 @@ export class RequestServer {
   #failAnswer(stream: StreamState, error: unknown): void {
     stream.abandon(codeOfFailure(error));
     if (error instanceof StreamError) return;
-    const { connection } = stream;
     this.#firewall.errors.report(error, {
       part: "request",
-      connection: connection.facade,
+      connection: stream.connection.facade,
       stream: stream.facade,
+      request: stream.request?.facade ?? undefined,
     });
   }
 

@@ -3,6 +3,7 @@ import type { StreamError } from "./adapter_error.ts";
 import type { Timed } from "./_deadlines.ts";
 import { type Gathered, Share } from "./_gather_budget.ts";
 import type { StreamState } from "./_stream_state.ts";
+import type { QuicRequest } from "./quic_request.ts";
 
 const FIRST_BUFFER_BYTES = 4096;
 const EMPTY = new Uint8Array(0);
@@ -12,6 +13,8 @@ export class RequestState implements Timed, Gathered {
   later: Timed | null = null;
   deadlineMs = 0;
   readonly stream: StreamState;
+  /** What the handler was called with. */
+  facade: QuicRequest | null = null;
   /** Of the payload's bytes in the arena; -1 when they are elsewhere. */
   lentOffset = -1;
   /** The answer was given, or nobody waits for it. */

@@ -1,6 +1,8 @@
 import { checkInteger, checkText } from "./_conversions.ts";
 import { type ChannelOptions, resolveServingOptions } from "./adapter_options.ts";
 import { AdapterError, invalidOption } from "./adapter_error.ts";
+import { camelCase } from "./_camel_case.ts";
+import { type GivenSettings, readExtra } from "./_server_settings.ts";
 import { QuicAdapter } from "./quic_adapter.ts";
 import { KrepisCode } from "@krepis/core";
 
@@ -12,20 +14,6 @@ export type AdapterProtocol = typeof AdapterProtocol[keyof typeof AdapterProtoco
 
 const MAX_COUNT = 2 ** 32 - 1;
 const DAY_MS = 86_400_000;
-
-/** Settings that have a method of their own, by the library's names. */
-const METHODS: Record<string, string> = {
-  host: "host",
-  port: "port",
-  cert_path: "certPath",
-  key_path: "keyPath",
-  max_connections: "maxConnections",
-  max_streams: "maxStreams",
-  idle_timeout_ms: "idleTimeoutMs",
-  drain_timeout_ms: "drainTimeoutMs",
-  alpn: "alpn",
-  workers: "workers",
-};
 
 /**
  * Gathers the options of a server. Every option takes effect or is refused: what is wrong by itself at once,
@@ -46,8 +34,7 @@ const METHODS: Record<string, string> = {
  * ```
  */
 export class AdapterBuilder {
-  readonly #settings: Record<string, unknown> = {};
-  #extra: Record<string, unknown> = {};
+  readonly #settings: GivenSettings = new Map();
   #channel: ChannelOptions = {};
   #maxPayloadBytes: number | undefined;
   #maxGatheredBytes: number | undefined;
@@ -160,18 +147,14 @@ export class AdapterBuilder {
   }
 
   /**
-   * Every other setting of the library, under the names of docs/settings.md. The library refuses unknown ones
-   * when the adapter starts.
+   * Every other setting of the library, under the names of docs/settings.md or, as `getConfig` gives them, in
+   * camelCase. The library refuses unknown ones when the adapter starts.
    *
-   * @param settings for example `{ congestion_control: "bbr" }`; added to earlier ones
-   * @throws {AdapterError} 4001 for a setting that has a method of its own
+   * @param settings for example `{ congestionControl: "bbr" }`; added to earlier ones
+   * @throws {AdapterError} 4001 for a setting that has a method of its own, and for a value that no setting can have
    */
   extra(settings: Record<string, unknown>): this {
-    for (const [name, value] of Object.entries(settings)) {
-      const method = METHODS[name];
-      if (method) throw invalidOption(`extra.${name}`, value, `the method ${method}()`);
-    }
-    this.#extra = { ...this.#extra, ...settings };
+    for (const [setting, given] of readExtra(settings)) this.#settings.set(setting, given);
     return this;
   }
 
@@ -194,7 +177,7 @@ export class AdapterBuilder {
    */
   build(): QuicAdapter {
     for (const [setting, option] of [["cert_path", "certPath"], ["key_path", "keyPath"]]) {
-      if (this.#settings[setting] !== undefined) continue;
+      if (this.#settings.has(setting)) continue;
       throw new AdapterError(KrepisCode.InvalidRequest, `${option}: must be given`, { option });
     }
     const serving = resolveServingOptions({
@@ -203,12 +186,11 @@ export class AdapterBuilder {
       ...(this.#requestTimeoutMs !== undefined && { requestTimeoutMs: this.#requestTimeoutMs }),
       channel: this.#channel,
     });
-    const settings = structuredClone({ ...this.#extra, ...this.#settings });
-    return QuicAdapter.create({ settings, serving, library: this.#library });
+    return QuicAdapter.create({ settings: new Map(this.#settings), serving, library: this.#library });
   }
 
   #set(setting: string, value: unknown): this {
-    this.#settings[setting] = value;
+    this.#settings.set(setting, { option: camelCase(setting), value });
     return this;
   }
 }

@@ -86,9 +86,7 @@ function printed(value: unknown): string {
   if (typeof value === "string") return cut(JSON.stringify(value));
   if (typeof value === "function") return "a function";
   if (typeof value === "object" && value !== null) {
-    return Array.isArray(value)
-      ? `a list of ${value.length}`
-      : Object.prototype.toString.call(value).slice(1, -1);
+    return Array.isArray(value) ? `a list of ${value.length}` : "an object";
   }
   return cut(String(value));
 }

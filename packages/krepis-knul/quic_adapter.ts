@@ -8,6 +8,7 @@ import type { AdapterConfig, DrainReport, QuicStats } from "./adapter_reports.ts
 import { camelCase, camelCaseKeys } from "./_camel_case.ts";
 import { type ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
 import { mapRegion } from "./_region.ts";
+import { type GivenSettings, startServer } from "./_server_settings.ts";
 import { type Handlers, Session, type SessionEnd } from "./_session.ts";
 import type { DatagramHandler, QuicConnection } from "./quic_connection.ts";
 import type { RequestHandler } from "./quic_request.ts";
@@ -17,7 +18,7 @@ export type { ErrorHandler, FailedPart, Failure } from "./_error_reporter.ts";
 
 /** What an adapter is made of: a server of its own, or one that was started elsewhere. */
 interface AdapterParts {
-  settings: Record<string, unknown> | null;
+  settings: GivenSettings | null;
   serving: ResolvedServingOptions;
   library: string | undefined;
   handle?: number;
@@ -25,6 +26,7 @@ interface AdapterParts {
 
 /** KREPIS_CONSUMER_TIMEOUT_NEVER */
 const CONSUMER_TIMEOUT_NEVER = 0xffff_ffff;
+const ATTACH_OPTIONS = ["library", "maxPayloadBytes", "maxGatheredBytes", "requestTimeoutMs", "channel"];
 
 type State = "idle" | "running" | "stopping" | "stopped";
 
@@ -60,6 +62,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   #keepAlive: ReturnType<typeof setInterval> | undefined;
   #state: State = "idle";
   #stop: Promise<DrainReport> | null = null;
+  #lastStats: QuicStats | null = null;
 
   private constructor(parts: AdapterParts) {
     this.#parts = parts;
@@ -81,9 +84,14 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
    */
   static attach(handle: number, options?: ServingOptions & { library?: string }): QuicAdapter {
     checkInteger("handle", handle, 1, Number.MAX_SAFE_INTEGER);
-    const { library, ...serving } = checkOptions("options", options);
+    const { library, maxPayloadBytes, maxGatheredBytes, requestTimeoutMs, channel } = checkOptions(
+      "options",
+      options,
+      ATTACH_OPTIONS,
+    );
     if (library !== undefined) checkText("library", library, 1, 4096);
-    return new QuicAdapter({ settings: null, serving: resolveServingOptions(serving), library, handle });
+    const serving = resolveServingOptions({ maxPayloadBytes, maxGatheredBytes, requestTimeoutMs, channel });
+    return new QuicAdapter({ settings: null, serving, library, handle });
   }
 
   // ---- Handlers ----
@@ -137,8 +145,9 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
    * until it is iterated. Blocks the isolate for file reads, key checks and thread starts, well under a second.
    *
    * @throws {AdapterError} with the library's code and text: `InvalidRequest` (4001) an unknown or refused
-   *   setting, `Internal` (1000) an unusable certificate or key, `NetworkError` (5000) the port is in use;
-   *   `InvalidContext` (1001): it was started before, or the library was not found
+   *   setting, `Internal` (1000) an unusable certificate or key, `NetworkError` (5000) the port is in use, each with
+   *   the `option` that it is about; `InvalidContext` (1001): it was started before, or the library was not found;
+   *   `InvalidPointer` (1004): the server that it was attached to does not run
    */
   async start(): Promise<void> {
     if (this.#state !== "idle") {
@@ -158,7 +167,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
    * Handlers go on meanwhile. Stopping again gives the same report.
    *
    * @param options `deadlineMs`: milliseconds that streams may take, 0 to 3,600,000. Default: `drainTimeoutMs`
-   * @returns what the drain did
+   * @returns what the drain did, and the statistics at its end
    * @throws {AdapterError} `InvalidContext` (1001): not started, or attached to another's server: see
    *   `detach`; `InvalidPointer` (1004): the server was stopped elsewhere
    */
@@ -215,13 +224,22 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     return this.#handle;
   }
 
-  /** Statistics; they cost some 50 microseconds. @throws {AdapterError} `InvalidContext` (1001): not running */
+  /**
+   * Statistics; they cost some 50 microseconds. After the server's stop those of its end, after `detach` those known
+   * then; both without the channel's.
+   * @throws {AdapterError} `InvalidContext` (1001): not started; `InvalidPointer` (1004): the server was stopped
+   *   elsewhere, and this adapter has no channel that could have told
+   */
   getStats(): QuicStats {
+    if (this.#state === "stopped" && this.#lastStats !== null) return { ...this.#lastStats };
     const library = this.#ask((core) => core.stats(this.#handle));
+    return { ...this.#channelStats(), ...this.#withOwn(library) };
+  }
+
+  #withOwn(library: Record<string, number | string>): QuicStats {
     const requests = this.#session?.requests;
     return {
       ...camelCaseKeys(library),
-      ...this.#channelStats(),
       handlerErrors: this.#errors.handlerErrors,
       requestTimeouts: requests?.counters.timeouts ?? 0,
       payloadsTooLarge: requests?.counters.payloadsTooLarge ?? 0,
@@ -229,6 +247,15 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
       gatheredBytes: requests?.budget.heldBytes ?? 0,
       gatheredBytesWaiting: requests?.budget.waitingBytes ?? 0,
     } as QuicStats;
+  }
+
+  /** Null: the server is gone. */
+  #statsNow(): QuicStats | null {
+    try {
+      return this.#withOwn(this.#core!.stats(this.#handle));
+    } catch {
+      return null;
+    }
   }
 
   /** Statistics as OpenMetrics text. @throws {AdapterError} `InvalidContext` (1001): not running */
@@ -239,9 +266,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   /** The settings: while it runs those in force, else those that were given. */
   getConfig(): AdapterConfig {
     const isKnown = this.#core !== null && this.isRunning();
-    const settings = isKnown
-      ? this.#ask((core) => core.info(this.#handle)).settings
-      : this.#parts.settings ?? {};
+    const settings = isKnown ? this.#ask((core) => core.info(this.#handle)).settings : this.#givenSettings();
     const { channel, ...serving } = this.#parts.serving;
     return { ...camelCaseKeys(settings), ...serving, channel: { ...channel } };
   }
@@ -270,11 +295,17 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     return this;
   }
 
+  #givenSettings(): Record<string, unknown> {
+    const settings: Record<string, unknown> = {};
+    for (const [name, { value }] of this.#parts.settings ?? []) settings[name] = value;
+    return settings;
+  }
+
   #begin(): void {
-    const core = loadKrepisCore(this.#parts.library);
+    const core = loadLibrary(this.#parts.library);
     this.#core = core;
-    if (this.#parts.settings !== null) this.#handle = core.startJson(this.#parts.settings);
-    else core.port(this.#handle); // fails for a server that does not run
+    if (this.#parts.settings !== null) this.#handle = startServer(core, this.#parts.settings);
+    else checkServer(core, this.#handle);
     const { request, stream, datagram, connection, error } = this.#handlers;
     this.#errors = new ErrorReporter(error);
     if (!request && !stream && !datagram && !connection) return;
@@ -327,12 +358,16 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     const code = core.channel.krepis_quic_stop_begin(BigInt(this.#handle), BigInt(deadlineMs));
     if (code !== KrepisCode.Success) throw core.error(code);
     this.#state = "stopping";
-    return reportOf(await session.ended);
+    const end = await session.ended;
+    if ("error" in end) throw end.error;
+    const { stats: _, ...report } = JSON.parse(end.report);
+    return { ...camelCaseKeys(report), stats: this.getStats() } as unknown as DrainReport;
   }
 
   // A channel can be lost without its server. An isolate that was only busy goes on with a new one; a program that has
   // damaged the memory does not, but it and the server run on until it stops them.
   #endSession(session: Session, end: SessionEnd): void {
+    if ("report" in end) this.#lastStats = this.#withOwn(JSON.parse(end.report).stats ?? {});
     if ("report" in end || this.#state !== "running") return this.#end();
     if (end.isResumable) {
       try {
@@ -350,6 +385,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   #end(): void {
     if (this.#state === "stopped") return;
     this.#state = "stopped";
+    this.#lastStats ??= this.#statsNow();
     clearInterval(this.#keepAlive);
     this.#core?.close();
   }
@@ -377,9 +413,21 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 }
 
-function reportOf(end: SessionEnd): DrainReport {
-  if ("error" in end) throw end.error;
-  return camelCaseKeys(JSON.parse(end.report)) as unknown as DrainReport;
+function loadLibrary(path: string | undefined): KrepisCore {
+  try {
+    return loadKrepisCore(path);
+  } catch (error) {
+    throw asAdapterError(error, path === undefined ? undefined : "library");
+  }
+}
+
+/** @throws {AdapterError} `InvalidPointer` (1004) for the handle of no server */
+function checkServer(core: KrepisCore, handle: number): void {
+  try {
+    core.port(handle);
+  } catch (error) {
+    throw asAdapterError(error, "handle");
+  }
 }
 
 async function wrapped<T>(run: () => T | Promise<T>): Promise<T> {
@@ -391,7 +439,11 @@ async function wrapped<T>(run: () => T | Promise<T>): Promise<T> {
 }
 
 /** The library's errors as the adapter's, with code and text. */
-function asAdapterError(error: unknown): unknown {
+function asAdapterError(error: unknown, option?: string): unknown {
   if (error instanceof AdapterError || !(error instanceof KrepisError)) return error;
-  return new AdapterError(error.code, error.message.replace(/^\w+ \(\d+\): /, ""), { cause: error });
+  return new AdapterError(
+    error.code,
+    error.text,
+    option === undefined ? { cause: error } : { cause: error, option },
+  );
 }

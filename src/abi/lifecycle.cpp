@@ -65,7 +65,8 @@ krepis::Result<DrainReport> stop_pinned(Process& process, std::uint64_t handle,
   return deadline ? pin->stop(*deadline) : pin->stop();
 }
 
-// Nothing changes them any more, and after the stop nobody can ask for them. Without memory the report goes without.
+// Nothing changes them any more, and after the stop nobody can ask for them. Without memory the report goes
+// without.
 void append_last_statistics(Process& process, std::uint64_t handle, std::string& out) {
   try {
     std::string statistics;

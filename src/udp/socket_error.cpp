@@ -20,6 +20,20 @@ base::ErrorKind kind_of(int error) {
   }
 }
 
+// The half of the address that is to blame, under the name of its setting; empty where it is neither.
+std::string_view field_of(int error) {
+  switch (error) {
+    case EADDRINUSE:
+    case EACCES:
+      return "port: ";
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+      return "host: ";
+    default:
+      return "";
+  }
+}
+
 std::string_view hint_of(int error) {
   switch (error) {
     case EADDRINUSE:
@@ -41,7 +55,8 @@ std::string_view hint_of(int error) {
 }  // namespace
 
 base::Error socket_error(int error, std::string_view action, const base::SocketAddress& address) {
-  std::string message = "cannot ";
+  std::string message(field_of(error));
+  message += "cannot ";
   message += action;
   message += " UDP address " + address.ip_to_string() + " port " + std::to_string(address.port()) + ": " +
              std::generic_category().message(error);

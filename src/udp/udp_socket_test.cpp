@@ -91,6 +91,7 @@ TEST_F(UdpSocketTest, AnAddressInUseIsANetworkErrorThatNamesAddressPortAndCause)
   EXPECT_TRUE(contains(error, "127.0.0.1 port " + std::to_string(first.local_address().port())))
       << error.message;
   EXPECT_TRUE(contains(error, "Address already in use")) << error.message;
+  EXPECT_TRUE(error.message.starts_with("port: ")) << error.message;
   EXPECT_EQ(open_descriptors(), before);
 }
 

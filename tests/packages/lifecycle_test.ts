@@ -1,7 +1,7 @@
 // Starting, stopping and failing, with the library itself.
 import { deepStrictEqual, match, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { loadKrepisCore } from "@krepis/core";
-import { AdapterBuilder, AdapterError, type QuicAdapter } from "@krepis/knul";
+import { AdapterBuilder, AdapterError, QuicAdapter } from "@krepis/knul";
 import { development_identity } from "../interop/server.mjs";
 import { within } from "../interop/deadline.mjs";
 import { exchange } from "../interop/exchange.mjs";
@@ -53,14 +53,76 @@ test("an adapter starts, counts, stops with a report, and is over then", async (
     "clean",
     "connectionsClosed",
     "elapsedMs",
+    "stats",
     "streamsCompleted",
     "streamsCut",
   ]);
   strictEqual(first.clean, true);
   strictEqual(adapter.isRunning(), false);
-  throws(() => adapter.getStats(), { code: 1001 });
   await rejects(adapter.start(), { code: 1001 });
   connection.close();
+});
+
+test("statistics are there after the stop, as they were at its end", async () => {
+  const adapter = builder().build().onRequest(() => {
+    throw new Error("not today");
+  }).onError(() => {});
+  await adapter.start();
+  const connection = await connect(adapter);
+  await rejects(exchange(await connection.open_bidi(), new Uint8Array(10)));
+  connection.close();
+  const { stats } = await adapter.stop();
+  deepStrictEqual(adapter.getStats(), stats);
+  strictEqual(stats.totalRequests, 1);
+  strictEqual(stats.handlerErrors, 1);
+  strictEqual(stats.activeConnections, 0);
+  strictEqual(stats.draining, 1);
+});
+
+test("an adapter that was detached has the statistics of that moment", async () => {
+  await using owner = builder().build();
+  await owner.start();
+  const share = QuicAdapter.attach(owner.handle).onRequest(() => "share");
+  await share.start();
+  const connection = await connect(owner);
+  strictEqual((await exchange(await connection.open_bidi(), new Uint8Array(1))).length, 5);
+  share.detach();
+  strictEqual(share.getStats().totalRequests, 1);
+  connection.close();
+});
+
+test("an adapter for a server that does not run cannot be started", async () => {
+  const gone = builder().build();
+  await gone.start();
+  const { handle } = gone;
+  await gone.stop();
+  for (const unknown of [handle, handle + 1, 1, Number.MAX_SAFE_INTEGER]) {
+    for (const adapter of [QuicAdapter.attach(unknown), QuicAdapter.attach(unknown).onStream(() => {})]) {
+      await rejects(adapter.start(), { name: "AdapterError", code: 1004, option: "handle" });
+      strictEqual(adapter.isRunning(), false);
+    }
+  }
+});
+
+test("a setting is taken in either spelling, and one that is misspelt is refused with the one that was meant", async () => {
+  const names = { congestionControl: "bbr", max_streams_uni: 7n, initialMaxDataBytes: 65_536 };
+  await using adapter = builder().extra(names).build();
+  strictEqual(adapter.getConfig().congestionControl, "bbr");
+  await adapter.start();
+  const { congestionControl, maxStreamsUni, initialMaxDataBytes } = adapter.getConfig();
+  deepStrictEqual([congestionControl, maxStreamsUni, initialMaxDataBytes], ["bbr", 7, 65_536]);
+  const hints: [string, RegExp][] = [
+    ["congestionControll", /did you mean congestionControl\?/],
+    ["congestion_contrl", /did you mean congestion_control\?/],
+    ["maxConections", /did you mean the method maxConnections\(\)\?/],
+    ["colour", /docs\/settings\.md/],
+    ["__proto__x", /docs\/settings\.md/],
+    ["constructor", /docs\/settings\.md/],
+  ];
+  for (const [name, message] of hints) {
+    const misspelt = builder().extra({ [name]: 1 }).build();
+    await rejects(misspelt.start(), { name: "AdapterError", code: 4001, option: `extra.${name}`, message });
+  }
 });
 
 test("an adapter without handlers starts and stops as any other", async () => {
@@ -91,19 +153,31 @@ test("the configuration in force has the port that was taken", async () => {
 });
 
 test("what the library refuses is an AdapterError with its code and text", async () => {
-  const refusals: [AdapterBuilder, number, RegExp][] = [
-    [builder().extra({ colour: "red" }), 4001, /colour/],
-    [builder().extra({ congestion_control: "fast" }), 4001, /congestion_control.*fast/],
-    [builder().host("not-an-address"), 4001, /host/],
-    [builder().certPath("/nowhere/cert.pem"), 1000, /\/nowhere\/cert\.pem/],
-    [builder().library("/nowhere/libknul.so"), 1001, /\/nowhere\/libknul\.so/],
+  const refusals: [AdapterBuilder, number, RegExp, string | undefined][] = [
+    [builder().extra({ colour: "red" }), 4001, /colour/, "extra.colour"],
+    [
+      builder().extra({ congestion_control: "fast" }),
+      4001,
+      /congestion_control.*fast/,
+      "extra.congestion_control",
+    ],
+    [builder().extra({ congestionControl: 5 }), 4001, /congestion_control.*5/, "extra.congestionControl"],
+    [builder().extra({ maxWindowBytes: 1024 }), 4001, /max_window_bytes/, "extra.maxWindowBytes"],
+    [builder().extra({ initialMaxDataBytes: 1 << 30 }), 4001, /max_window_bytes/, "extra.maxWindowBytes"],
+    [builder().alpn("a", "a"), 4001, /alpn/, "alpn"],
+    [builder().host("not-an-address"), 4001, /host/, "host"],
+    [builder().host("192.0.2.1"), 5000, /192\.0\.2\.1/, "host"],
+    [builder().certPath("/nowhere/cert.pem"), 1000, /\/nowhere\/cert\.pem/, "certPath"],
+    [builder().keyPath(cert), 1000, /key_path/, "certPath"],
+    [builder().library("/nowhere/libknul.so"), 1001, /\/nowhere\/libknul\.so/, "library"],
   ];
-  for (const [refused, code, text] of refusals) {
+  for (const [refused, code, text, option] of refusals) {
     const adapter = refused.build();
     await rejects(adapter.start(), (error: AdapterError) => {
       ok(error instanceof AdapterError);
       strictEqual(error.code, code);
       match(error.message, text);
+      strictEqual(error.option, option, error.message);
       return true;
     });
     strictEqual(adapter.isRunning(), false);
@@ -114,7 +188,7 @@ test("a port in use is a retryable error, and the adapter can start later", asyn
   const first = echo();
   await first.start();
   const second = builder().port(first.port).build();
-  await rejects(second.start(), { code: 5000, retryable: true });
+  await rejects(second.start(), { code: 5000, retryable: true, option: "port" });
   await first.stop();
   await second.start();
   await second.stop();

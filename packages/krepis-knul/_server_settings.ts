@@ -1,0 +1,105 @@
+// The library's settings as a program gives them: names in either spelling, values that JSON can carry, and errors that
+// name the option as the program wrote it.
+import { KrepisCode, type KrepisCore, KrepisError } from "@krepis/core";
+import { AdapterError, invalidOption } from "./adapter_error.ts";
+import { camelCase } from "./_camel_case.ts";
+import { checkOptions, nearest } from "./_conversions.ts";
+
+/** A value, and what the program called it. */
+export interface GivenSetting {
+  option: string;
+  value: unknown;
+}
+
+/** By the library's names. */
+export type GivenSettings = Map<string, GivenSetting>;
+
+/** Settings that the builder has a method for, by the library's names; the last are not the library's. */
+const METHODS = new Map([
+  "host",
+  "port",
+  "certPath",
+  "keyPath",
+  "maxConnections",
+  "maxStreams",
+  "idleTimeoutMs",
+  "drainTimeoutMs",
+  "alpn",
+  "workers",
+  "maxPayloadBytes",
+  "maxGatheredBytes",
+  "requestTimeoutMs",
+  "channel",
+  "library",
+  "protocol",
+].map((method) => [snakeCase(method), method]));
+
+/** "idleTimeoutMs" becomes "idle_timeout_ms". */
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/**
+ * Settings without a method of the builder, under names of docs/settings.md or under those that `getConfig` gives.
+ * @throws {AdapterError} `InvalidRequest` (4001) names the setting as it was given
+ */
+export function readExtra(settings: Record<string, unknown>): GivenSettings {
+  const given: GivenSettings = new Map();
+  for (const [name, value] of Object.entries(checkOptions("extra", settings))) {
+    const option = `extra.${name}`;
+    const setting = snakeCase(name);
+    const method = METHODS.get(setting);
+    if (method !== undefined) throw invalidOption(option, value, `the method ${method}()`);
+    const twin = given.get(setting);
+    if (twin !== undefined) throw invalidOption(option, value, `one spelling, ${twin.option} is given, too`);
+    given.set(setting, { option, value: checkValue(option, value) });
+  }
+  return given;
+}
+
+/** What a setting can be at all; the library knows which of these it wants. */
+function checkValue(option: string, value: unknown): unknown {
+  if (typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  if (typeof value === "bigint" && value >= 0n && value <= Number.MAX_SAFE_INTEGER) return Number(value);
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return [...value];
+  throw invalidOption(option, value, "a number, a text, true or false, or a list of texts");
+}
+
+/**
+ * Starts a server.
+ * @returns its handle
+ * @throws {AdapterError} the library's, with the `option` that it refused
+ */
+export function startServer(core: KrepisCore, given: GivenSettings): number {
+  const known = core.settings().map(({ name }) => name);
+  for (const [setting, { option }] of given) {
+    if (!known.includes(setting)) throw unknownSetting(option, known);
+  }
+  const json: Record<string, unknown> = {};
+  for (const [setting, { value }] of given) json[setting] = value;
+  try {
+    return core.startJson(json);
+  } catch (error) {
+    throw error instanceof KrepisError ? withOption(error, given, known) : error;
+  }
+}
+
+function unknownSetting(option: string, known: string[]): AdapterError {
+  const name = option.replace(/^extra\./, "");
+  const names = [...known, ...METHODS.keys()];
+  const near = nearest(name, name.includes("_") ? names : names.map(camelCase));
+  const method = near === null ? undefined : METHODS.get(snakeCase(near));
+  const hint = near === null
+    ? "expected one of docs/settings.md"
+    : `did you mean ${method === undefined ? near : `the method ${method}()`}?`;
+  return new AdapterError(KrepisCode.InvalidRequest, `${option}: unknown setting; ${hint}`, { option });
+}
+
+/** The library's texts about a setting begin with its name. */
+function withOption(error: KrepisError, given: GivenSettings, known: string[]): AdapterError {
+  const setting = /^\w+/.exec(error.text)?.[0] ?? "";
+  const option = given.get(setting)?.option ?? METHODS.get(setting) ?? `extra.${camelCase(setting)}`;
+  const options = known.includes(setting) ? { cause: error, option } : { cause: error };
+  return new AdapterError(error.code, error.text, options);
+}
