@@ -1,6 +1,6 @@
 # Entry points for people and CI; each is a script of scripts/ that also runs alone.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-dev bench bench-peers fuzz lint format clean
+.PHONY: help demo serve test test-dev test-stress bench bench-peers fuzz lint format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ test: ## everything: all tests, then again under ASan+UBSan and under TSan
 
 test-dev: ## all tests once, without sanitizers
 	@scripts/test.sh dev
+
+test-stress: ## attacks in full size and many seeds of generated tests, at most 15 minutes
+	@scripts/test_stress.sh
 
 bench: ## release build, the server's figures beside their targets and the machine's limit, micro-benchmarks
 	@scripts/bench.sh

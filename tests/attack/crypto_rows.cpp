@@ -1,0 +1,87 @@
+// CRYPTO data without end, at each level.
+#include <algorithm>
+
+#include "attack.hpp"
+
+namespace knul::attack {
+namespace {
+
+// A message that announces 16 MiB and goes on for as long as the server listens.
+Bytes endless_message(std::uint8_t type, std::size_t bytes) {
+  Bytes out{type, 0xff, 0xff, 0xff};
+  out.resize(bytes, 0x61);
+  return out;
+}
+
+std::optional<RawConnection::Close> flood_level(RawConnection& client, Level level, const Bytes& message) {
+  constexpr std::size_t kPart = 1'000;
+  for (std::size_t at = 0; at < message.size() && !client.closed; at += kPart) {
+    const View part = View(message).subspan(at, std::min(kPart, message.size() - at));
+    client.send(level, frame::crypto(at, part));
+    client.read(2ms);
+  }
+  client.wait([&] { return client.closed.has_value(); }, 5s);
+  return client.closed;
+}
+
+void flood_initial(Attack& attack) {
+  RawConnection client(attack.target.address(), {});
+  attack.equals("close", to_text(flood_level(client, Level::kInitial, endless_message(1, 64U << 10))), "0xd");
+}
+
+void flood_handshake(Attack& attack) {
+  RawOptions options;
+  options.sends_finished = false;
+  RawConnection client(attack.target.address(), options);
+  attack.holds("the server answers", client.shake_hands());
+  attack.equals("close", to_text(flood_level(client, Level::kHandshake, endless_message(11, 64U << 10))),
+                "0xd");
+}
+
+// RFC 9001 §4.4, §6: a client sends nothing there, so that the first byte is too much.
+void flood_one_rtt(Attack& attack) {
+  RawConnection client(attack.target.address(), {});
+  attack.holds("the handshake completes", client.shake_hands());
+  attack.equals("close", to_text(flood_level(client, Level::kOneRtt, endless_message(4, 64U << 10))),
+                "0x10a");
+}
+
+// Everything but its first byte, which never comes: kept out of order, from many ports.
+void flood_from_ports(Attack& attack) {
+  const std::uint64_t ports = attack.count(50, 1'000);
+  const Bytes message = endless_message(1, 64U << 10);
+  std::vector<std::unique_ptr<RawConnection>> clients;
+  constexpr std::size_t kPart = 1'100;
+  for (std::uint64_t i = 0; i < ports; ++i) {
+    clients.push_back(std::make_unique<RawConnection>(attack.target.address(), RawOptions{}));
+    std::vector<Bytes> packets;
+    for (std::size_t at = 1; at < message.size(); at += kPart) {
+      packets.push_back(clients.back()->make(
+          Level::kInitial,
+          frame::crypto(at, View(message).subspan(at, std::min(kPart, message.size() - at)))));
+    }
+    clients.back()->send_datagrams(packets);
+  }
+  std::uint64_t limit = 0;
+  for (const auto& client : clients) {
+    client->drain();
+    limit += client->closed && client->closed->code == 0xd ? 1 : 0;
+  }
+  attack.note("ports", static_cast<double>(ports));
+  attack.note("connections closed with 0xd so far", static_cast<double>(limit));
+  const auto half_open = [](const nlohmann::json& now) { return now["connections_half_open"] < 16; };
+  attack.holds("half-open connections end with their timeout", attack.target.wait(half_open, 60s));
+}
+
+}  // namespace
+
+void add_crypto_rows(std::vector<Row>& rows) {
+  const TargetOptions quick{"perf", {{"handshake_timeout_ms", 3'000}}};
+  rows.push_back({"crypto", "initial", "a ClientHello without end", quick, &flood_initial});
+  rows.push_back({"crypto", "handshake", "a Certificate without end", quick, &flood_handshake});
+  rows.push_back({"crypto", "one_rtt", "CRYPTO data after the handshake", quick, &flood_one_rtt});
+  rows.push_back({"crypto", "ports", "64 KiB of CRYPTO from each of many ports, the first byte missing",
+                  quick, &flood_from_ports});
+}
+
+}  // namespace knul::attack
