@@ -95,6 +95,7 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
   snapshot.socket_send_buffer_limit_bytes = socket.send_buffer().limit_bytes;
   snapshot.gso_enabled = socket.features().gso ? 1 : 0;
   snapshot.gro_enabled = socket.features().gro ? 1 : 0;
+  snapshot.ecn_enabled = socket.features().ecn ? 1 : 0;
   snapshot.steering = sockets_.is_steered() ? "bpf" : "single_socket";
   snapshot.packet_protection = server::protection_library(options_) == nullptr ? "gnutls" : "ipsec_mb";
   snapshot.tls_library = quic::tls_library_version();

@@ -92,7 +92,7 @@ ReceiveBatch::Tally ReceiveBatch::accept(std::size_t messages, const base::Socke
     train.whole.path.remote =
         base::SocketAddress::from_sockaddr(static_cast<const sockaddr*>(header.msg_name), header.msg_namelen);
     train.whole.payload = {static_cast<const std::uint8_t*>(vectors_[i].iov_base), length};
-    read_controls(header, train);
+    read_controls(header, train, tally);
     if (train.segment_bytes == 0) {
       train.segment_bytes = length;  // not a train
     }
@@ -104,7 +104,7 @@ ReceiveBatch::Tally ReceiveBatch::accept(std::size_t messages, const base::Socke
   return tally;
 }
 
-void ReceiveBatch::read_controls(const msghdr& header, Train& train) const {
+void ReceiveBatch::read_controls(const msghdr& header, Train& train, Tally& tally) const {
   auto* mutable_header = const_cast<msghdr*>(&header);  // CMSG_NXTHDR takes no const
   for (cmsghdr* c = CMSG_FIRSTHDR(mutable_header); c != nullptr; c = CMSG_NXTHDR(mutable_header, c)) {
     if (is_type(*c, SOL_UDP, UDP_GRO)) {
@@ -117,6 +117,8 @@ void ReceiveBatch::read_controls(const msghdr& header, Train& train) const {
       set_local_ip(train.whole.path.local, control_value<in_pktinfo>(*c));
     } else if (is_type(*c, IPPROTO_IPV6, IPV6_PKTINFO)) {
       set_local_ip(train.whole.path.local, control_value<in6_pktinfo>(*c));
+    } else if (is_type(*c, SOL_SOCKET, SO_RXQ_OVFL)) {
+      tally.kernel_drops = control_value<std::uint32_t>(*c);  // counted until this message was queued
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -42,6 +43,8 @@ class ReceiveBatch {
     std::size_t bytes = 0;
     std::size_t trains = 0;
     std::size_t truncated = 0;
+    // How many the kernel has dropped since the socket was opened, modulo 2^32, if it says so.
+    std::optional<std::uint32_t> kernel_drops;
   };
 
   struct Control {
@@ -56,7 +59,7 @@ class ReceiveBatch {
 
   [[nodiscard]] std::span<mmsghdr> prepare();
   Tally accept(std::size_t messages, const base::SocketAddress& bound);
-  void read_controls(const msghdr& header, Train& train) const;
+  void read_controls(const msghdr& header, Train& train, Tally& tally) const;
 
   std::unique_ptr<std::uint8_t[]> buffer_;
   std::vector<mmsghdr> headers_;

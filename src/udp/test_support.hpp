@@ -1,6 +1,7 @@
 // What the tests of this folder share: sockets on loopback, injected errors, collected datagrams.
 #pragma once
 
+#include <netinet/in.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -43,6 +44,8 @@ class FaultyCalls final : public SocketCalls {
   std::deque<int> send_errors;
   // Every call whose first message has a segment size; like the kernel, a later such message ends the call.
   int gso_error = 0;
+  // The same with an ECN mark.
+  int ecn_error = 0;
   // Messages that one call takes at most.
   unsigned send_limit = 1024;
   std::deque<int> receive_errors;
@@ -69,12 +72,15 @@ class FaultyCalls final : public SocketCalls {
       return fail(error);
     }
     count = std::min(count, send_limit);
-    if (gso_error != 0) {
-      const unsigned plain = count_plain(messages, count);
-      if (plain == 0) {
-        return fail(gso_error);
+    for (const auto& [error, is_refused] :
+         {std::pair(gso_error, &has_segment_size), {ecn_error, &has_mark}}) {
+      if (error == 0) {
+        continue;
       }
-      count = plain;
+      count = count_plain(messages, count, is_refused);
+      if (count == 0) {
+        return fail(error);
+      }
     }
     return SocketCalls::send(fd, messages, count);
   }
@@ -102,11 +108,18 @@ class FaultyCalls final : public SocketCalls {
     errors.pop_front();
     return error;
   }
-  static unsigned count_plain(mmsghdr* messages, unsigned count) {
+  static bool has_segment_size(const cmsghdr& control) {
+    return control.cmsg_level == IPPROTO_UDP && control.cmsg_type == 103;  // UDP_SEGMENT
+  }
+  static bool has_mark(const cmsghdr& control) {
+    return (control.cmsg_level == IPPROTO_IP && control.cmsg_type == IP_TOS) ||
+           (control.cmsg_level == IPPROTO_IPV6 && control.cmsg_type == IPV6_TCLASS);
+  }
+  static unsigned count_plain(mmsghdr* messages, unsigned count, bool (*is_refused)(const cmsghdr&)) {
     for (unsigned i = 0; i < count; ++i) {
       msghdr& header = messages[i].msg_hdr;
       for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == 103) {  // UDP_SEGMENT
+        if (is_refused(*c)) {
           return i;
         }
       }

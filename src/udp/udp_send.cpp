@@ -63,6 +63,7 @@ std::uint32_t message_bytes(const base::Train& train, std::uint32_t rest_bytes, 
 
 struct SendOptions {
   bool with_gso;
+  bool with_ecn;
   bool with_source;
 };
 
@@ -82,27 +83,31 @@ void append_message(SendCall& call, const base::Train& train, std::span<const st
   if (options.with_source) {
     append_source(control, train.path.local);
   }
-  append_ecn(control, train);
+  if (options.with_ecn) {
+    append_ecn(control, train);
+  }
   if (call.packets[i] > 1) {
     control.append(SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(train.segment_bytes));
   }
 }
 
-void fill(SendCall& call, const base::SendBatch& batch, const SendCursor& cursor, SendOptions options) {
+void fill(SendCall& call, const base::SendBatch& batch, const SendCursor& cursor, SendOptions usual) {
   call.count = 0;
   std::uint32_t sent_bytes = cursor.sent_bytes;
-  bool with_gso = options.with_gso && cursor.gso_error == 0;
+  SendOptions options = usual;
+  options.with_gso = usual.with_gso && cursor.gso_error == 0;
+  options.with_ecn = usual.with_ecn && cursor.ecn_error == 0;
   for (const base::Train& train : batch.trains().subspan(cursor.train)) {
     while (sent_bytes < train.length_bytes) {
       if (call.count == kMessagesPerCall) {
         return;
       }
-      const std::uint32_t length = message_bytes(train, train.length_bytes - sent_bytes, with_gso);
+      const std::uint32_t length = message_bytes(train, train.length_bytes - sent_bytes, options.with_gso);
       append_message(call, train, batch.bytes(train).subspan(sent_bytes, length), options);
       sent_bytes += length;
     }
     sent_bytes = 0;
-    with_gso = options.with_gso;
+    options = usual;
   }
 }
 
@@ -130,12 +135,13 @@ SendResult UdpSocket::send(const base::SendBatch& batch, SendCursor& cursor,
   int foreign_errors = 0;
   SendCall call;
   while (cursor.train < batch.trains().size()) {
-    fill(call, batch, cursor, {features().gso, is_wildcard_});
+    const SocketFeatures usable = features();
+    fill(call, batch, cursor, {usable.gso, usable.ecn, is_wildcard_});
     const int sent = calls_->send(fd(), call.headers.data(), static_cast<unsigned>(call.count));
     const int error = errno;
     counters.udp_send_calls.add();
     if (sent > 0) {
-      confirm_gso_refusal(cursor, counters);
+      confirm_refusals(cursor, counters);
       for (std::size_t i = 0; i < static_cast<std::size_t>(sent); ++i) {
         counters.udp_datagrams_sent.add(call.packets[i]);
         counters.udp_bytes_sent.add(call.vectors[i].iov_len);
@@ -155,8 +161,12 @@ SendResult UdpSocket::send(const base::SendBatch& batch, SendCursor& cursor,
       continue;
     }
     const bool was_train = call.packets[0] > 1;
+    const bool was_marked =
+        usable.ecn && cursor.ecn_error == 0 && batch.trains()[cursor.train].ecn != base::Ecn::kNotEct;
     if (was_train && (error == EIO || error == EINVAL)) {
       cursor.gso_error = error;
+    } else if (was_marked && (error == EINVAL || error == EPERM || error == EACCES || error == EOPNOTSUPP)) {
+      cursor.ecn_error = error;
     } else if (error == EMSGSIZE) {
       counters.udp_packets_dropped_emsgsize.add(call.packets[0]);
       advance(cursor, batch, call.vectors[0].iov_len);
@@ -169,16 +179,23 @@ SendResult UdpSocket::send(const base::SendBatch& batch, SendCursor& cursor,
 }
 
 // EIO and EINVAL on a train may mean that GSO does not work here, or that nothing of this path works (its
-// source address has gone away, its MTU has shrunk). A packet of the train that went alone tells.
-void UdpSocket::confirm_gso_refusal(SendCursor& cursor, stats::WorkerCounters& counters) {
-  if (cursor.gso_error == 0 || !shared_->gso.exchange(false, std::memory_order_relaxed)) {
-    return;
+// source address has gone away, its MTU has shrunk). A packet of the train that went alone tells. The same
+// holds for a marked packet, which some kernels and packet filters refuse; where a packet that went alone was
+// still refused because of its mark, nothing is known of GSO.
+void UdpSocket::confirm_refusals(const SendCursor& cursor, stats::WorkerCounters& counters) {
+  const auto warn = [&](const char* what, int error, const char* consequence) {
+    log_->write(base::LogLevel::kWarning, std::string(what) + " refused on " + local_address_.to_string() +
+                                              ": " + std::generic_category().message(error) + consequence);
+  };
+  if (cursor.ecn_error != 0) {
+    if (shared_->ecn.exchange(false, std::memory_order_relaxed)) {
+      counters.udp_ecn_fallbacks.add();
+      warn("ECN marks", cursor.ecn_error, "; sending without marks from now on");
+    }
+  } else if (cursor.gso_error != 0 && shared_->gso.exchange(false, std::memory_order_relaxed)) {
+    counters.udp_gso_fallbacks.add();
+    warn("segmentation offload (GSO)", cursor.gso_error, "; sending packet by packet from now on");
   }
-  counters.udp_gso_fallbacks.add();
-  log_->write(base::LogLevel::kWarning, "segmentation offload (GSO) refused on " +
-                                            local_address_.to_string() + ": " +
-                                            std::generic_category().message(cursor.gso_error) +
-                                            "; sending packet by packet from now on");
 }
 
 }  // namespace knul::udp

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "udp/test_support.hpp"
 
 namespace knul::udp {
@@ -120,6 +122,85 @@ TEST_P(RefusedGso, KeepsTheRemainderWhenTheResendBlocks) {
 
 INSTANTIATE_TEST_SUITE_P(Errno, RefusedGso, ::testing::Values(EIO, EINVAL),
                          [](const auto& test) { return std::string(test.param == EIO ? "EIO" : "EINVAL"); });
+
+struct EcnRefusal {
+  const char* name;
+  const char* ip;
+  int error;
+  std::size_t packets;  // of a train
+  bool refuses_gso;
+};
+
+class RefusedEcn : public ::testing::TestWithParam<EcnRefusal> {
+ protected:
+  void SetUp() override {
+    if (GetParam().ip == std::string("::1") && !has_ipv6()) {
+      GTEST_SKIP() << "no IPv6 here";
+    }
+    sender_.emplace(UdpSocket::open({.address = address(GetParam().ip)}, log_, calls_).value());
+    receiver_.emplace(UdpSocket::open({.address = address(GetParam().ip)}, log_).value());
+    calls_.ecn_error = GetParam().error;
+    calls_.gso_error = GetParam().refuses_gso ? EINVAL : 0;
+  }
+  // Trains of two sizes, every packet with a mark.
+  SendStatus send() {
+    base::SendBatch batch{base::SendBatch::Limits{}};
+    for (std::size_t i = 0; i < 2 * GetParam().packets; ++i) {
+      append(batch, {sender_->local_address(), receiver_->local_address()},
+             packet(i, i < GetParam().packets ? 100 : 200), base::Ecn::kEct0);
+    }
+    SendCursor cursor;
+    return sender_->send(batch, cursor, counters_).status;
+  }
+
+  RecordingLog log_;
+  FaultyCalls calls_;
+  stats::WorkerCounters counters_;
+  std::optional<UdpSocket> sender_, receiver_;
+};
+
+TEST_P(RefusedEcn, IsTurnedOffForGoodAndTheBatchIsSentAgainWithoutMarks) {
+  ASSERT_TRUE(sender_->features().ecn);
+  EXPECT_EQ(send(), SendStatus::kDone);
+  const std::vector<Datagram> arrived = receive(*receiver_, 2 * GetParam().packets, counters_);
+  ASSERT_EQ(arrived.size(), 2 * GetParam().packets);
+  for (std::size_t i = 0; i < arrived.size(); ++i) {
+    EXPECT_EQ(arrived[i].payload, packet(i, arrived[i].payload.size()));
+    EXPECT_EQ(arrived[i].ecn, base::Ecn::kNotEct);
+  }
+  EXPECT_FALSE(sender_->features().ecn);
+  EXPECT_EQ(sender_->features().gso, !GetParam().refuses_gso) << "what was wrong was the mark";
+  EXPECT_EQ(counters_.udp_ecn_fallbacks.load(), 1U);
+  EXPECT_EQ(counters_.udp_send_errors.load(), 0U);
+
+  const std::uint64_t calls_before = counters_.udp_send_calls.load();
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_EQ(counters_.udp_send_calls.load(), calls_before + 1) << "marks are not tried again";
+  EXPECT_EQ(receive(*receiver_, 2 * GetParam().packets, counters_).size(), 2 * GetParam().packets);
+  EXPECT_EQ(log_.lines.size(), GetParam().refuses_gso ? 2U : 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Errno, RefusedEcn,
+                         ::testing::Values(EcnRefusal{"EinvalOfAPacket", "127.0.0.1", EINVAL, 1, false},
+                                           EcnRefusal{"EinvalOfATrain", "127.0.0.1", EINVAL, 4, false},
+                                           EcnRefusal{"EpermOfAPacket", "127.0.0.1", EPERM, 1, false},
+                                           EcnRefusal{"EpermOfATrain", "127.0.0.1", EPERM, 4, false},
+                                           EcnRefusal{"EaccesOfATrain", "127.0.0.1", EACCES, 4, false},
+                                           EcnRefusal{"EopnotsuppOfATrain", "127.0.0.1", EOPNOTSUPP, 4,
+                                                      false},
+                                           EcnRefusal{"GsoToo", "127.0.0.1", EINVAL, 4, true},
+                                           EcnRefusal{"EinvalOfAPacketOfIpv6", "::1", EINVAL, 1, false},
+                                           EcnRefusal{"EpermOfATrainOfIpv6", "::1", EPERM, 4, false}),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST_F(FaultySend, KeepsMarksWhenThePacketIsRefusedWithoutOneToo) {
+  append(batch_, path_, packet(0, 100), base::Ecn::kEct0);
+  calls_.send_errors = {EPERM, EPERM};
+  EXPECT_EQ(send(), SendStatus::kDone);
+  EXPECT_TRUE(sender_.features().ecn);
+  EXPECT_EQ(counters_.udp_ecn_fallbacks.load(), 0U);
+  EXPECT_EQ(counters_.udp_send_errors.load(), 1U);
+}
 
 TEST_F(FaultySend, KeepsGsoWhenTheTrainsPacketsAreRefusedToo) {
   for (const int error : {EINVAL, EIO}) {

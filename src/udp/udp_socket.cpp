@@ -58,6 +58,7 @@ base::Status UdpSocket::configure(const SocketOptions& options) {
   }
   // The rest is useful and not needed: without ECN marks the connection does without ECN.
   (void)set_flag(level, is_v6 ? IPV6_RECVTCLASS : IP_RECVTOS, 1);
+  (void)set_flag(SOL_SOCKET, SO_RXQ_OVFL, 1);
   gro_ = options.use_gro && set_flag(SOL_UDP, UDP_GRO, 1);
   // 0 is the default segment size; only a kernel that knows the option accepts it. Linux ≥ 4.18.
   shared_->gso.store(options.use_gso && set_flag(SOL_UDP, UDP_SEGMENT, 0), std::memory_order_relaxed);
@@ -98,7 +99,9 @@ base::Status UdpSocket::bind_to(const base::SocketAddress& address) {
   return {};
 }
 
-SocketFeatures UdpSocket::features() const { return {shared_->gso.load(std::memory_order_relaxed), gro_}; }
+SocketFeatures UdpSocket::features() const {
+  return {shared_->gso.load(std::memory_order_relaxed), gro_, shared_->ecn.load(std::memory_order_relaxed)};
+}
 
 base::Status UdpSocket::set_reuseport(bool is_on) {
   if (!set_flag(SOL_SOCKET, SO_REUSEPORT, is_on ? 1 : 0)) {
@@ -133,6 +136,10 @@ ReceiveOutcome UdpSocket::receive(ReceiveBatch& batch, stats::WorkerCounters& co
       counters.udp_bytes_received.add(tally.bytes);
       counters.udp_gro_trains_received.add(tally.trains);
       counters.udp_receive_truncated.add(tally.truncated);
+      if (tally.kernel_drops.has_value()) {
+        counters.udp_receive_dropped.add(*tally.kernel_drops -
+                                         std::exchange(kernel_drops_, *tally.kernel_drops));
+      }
       return {messages, messages < headers.size()};
     }
     if (errno == EAGAIN) {

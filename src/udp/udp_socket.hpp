@@ -50,6 +50,7 @@ struct BufferSize {
 struct SocketFeatures {
   bool gso = false;
   bool gro = false;
+  bool ecn = false;
 };
 
 enum class SendStatus : std::uint8_t {
@@ -69,6 +70,7 @@ struct SendCursor {
   std::size_t train = 0;
   std::uint32_t sent_bytes = 0;  // of that train
   int gso_error = 0;             // the errno with which GSO was refused for that train
+  int ecn_error = 0;             // the same of its ECN mark
 };
 
 struct ReceiveOutcome {
@@ -99,7 +101,7 @@ class UdpSocket {
   [[nodiscard]] const base::SocketAddress& local_address() const { return local_address_; }
   [[nodiscard]] BufferSize send_buffer() const { return send_buffer_; }
   [[nodiscard]] BufferSize receive_buffer() const { return receive_buffer_; }
-  // Thread: any. gso turns false for good when the kernel or the device refuses it.
+  // Thread: any. gso and ecn turn false for good when the kernel or the device refuses them.
   [[nodiscard]] SocketFeatures features() const;
 
   // Errors: kNetwork. SO_REUSEPORT of a bound socket decides who may join it from now on.
@@ -111,6 +113,7 @@ class UdpSocket {
   // Behind a pointer, because an atomic cannot move.
   struct SharedState {
     std::atomic<bool> gso{false};
+    std::atomic<bool> ecn{true};  // marks on what is sent
   };
 
   UdpSocket(FileDescriptor fd, base::LogSink& log, SocketCalls& calls);
@@ -124,7 +127,7 @@ class UdpSocket {
   };
   BufferSize request_buffer(const BufferNames& names, std::size_t bytes);
   base::Status bind_to(const base::SocketAddress& address);
-  void confirm_gso_refusal(SendCursor& cursor, stats::WorkerCounters& counters);
+  void confirm_refusals(const SendCursor& cursor, stats::WorkerCounters& counters);
 
   FileDescriptor fd_;
   base::LogSink* log_;
@@ -132,6 +135,7 @@ class UdpSocket {
   base::SocketAddress local_address_;
   bool is_wildcard_ = false;
   bool gro_ = false;
+  std::uint32_t kernel_drops_ = 0;  // of this socket since it was opened, modulo 2^32, as last seen
   BufferSize send_buffer_;
   BufferSize receive_buffer_;
   std::unique_ptr<SharedState> shared_;

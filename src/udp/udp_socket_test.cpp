@@ -176,6 +176,38 @@ TEST_F(UdpReceive, DropsAndCountsTruncatedMessages) {
   EXPECT_EQ(counters_.udp_datagrams_received.load(), 0U);
 }
 
+TEST_F(UdpReceive, CountsWhatTheKernelDroppedForWantOfRoom) {
+  constexpr std::uint64_t kRounds = 3;
+  constexpr std::uint64_t kSent = 400;
+  UdpSocket small =
+      UdpSocket::open({.address = address("127.0.0.1"), .receive_buffer_bytes = 8'192}, log_).value();
+  UdpSocket sender = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
+  const base::Path path{sender.local_address(), small.local_address()};
+  stats::WorkerCounters sent;
+  const auto send = [&](std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      base::SendBatch batch{base::SendBatch::Limits{}};
+      append(batch, path, packet(i, 1'000));
+      SendCursor cursor;
+      ASSERT_EQ(sender.send(batch, cursor, sent).status, SendStatus::kDone);
+    }
+  };
+  for (std::uint64_t round = 1; round <= kRounds; ++round) {
+    send(kSent);
+    std::uint64_t before = 0;
+    do {  // loopback queues before send() returns, so that what is there is there now
+      before = counters_.udp_datagrams_received.load();
+      (void)small.receive(batch_, counters_);
+    } while (counters_.udp_datagrams_received.load() > before);
+    // The kernel says how many it had dropped when it queued a message, so the next one tells.
+    send(1);
+    (void)small.receive(batch_, counters_);
+    EXPECT_EQ(counters_.udp_datagrams_received.load() + counters_.udp_receive_dropped.load(),
+              round * (kSent + 1));
+    EXPECT_GT(counters_.udp_receive_dropped.load(), 0U);
+  }
+}
+
 TEST_F(UdpReceive, LooksAgainAfterARefusalOfAnEarlierPacket) {
   send_one();
   calls_.receive_errors = {ECONNREFUSED, EINTR};
