@@ -18,7 +18,9 @@ using base::Error;
 using base::ErrorKind;
 
 constexpr std::size_t kMostClosedEarly = 1'000;       // see close_unseen_stream()
+constexpr std::size_t kKeptStops = 64;                // whose memory is kept for the next packet
 constexpr std::uint8_t kNoApplicationProtocol = 120;  // TLS alert, RFC 7301 §3.2
+constexpr std::uint8_t kUnexpectedMessage = 10;       // TLS alert, RFC 8446 §6.2
 
 ngtcp2_conn* native_of(ngtcp2_crypto_conn_ref* reference) {
   return static_cast<ngtcp2_conn*>(reference->user_data);
@@ -191,10 +193,26 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
     handle_stop_sending(stop_sending_seen_[i]);
   }
   stop_sending_seen_.clear();
+  if (stop_sending_seen_.capacity() > kKeptStops) {
+    std::vector<StopSending>().swap(stop_sending_seen_);
+  }
   notify_writable();
   if (is_handshake_confirmed_ && is_server_ && tls_.is_open() && !is_over()) {
     release_tls_session();
   }
+}
+
+// RFC 9001 §4.4: after the handshake a client sends no CRYPTO data. The library keeps what is out of order,
+// and then CryptoGuard would never see it.
+bool Connection::note_frames(std::span<const std::uint8_t> payload, bool is_one_rtt) {
+  const PacketFrames frames = scan_frames(payload, stop_sending_seen_);
+  frame_budget_.note(environment_.frame_budget, frames.count, payload.size(), last_now_);
+  if (!frames.has_crypto || !is_one_rtt || !is_server_) {
+    return true;
+  }
+  environment_.counters.crypto_limit_violations.add();
+  abort(NGTCP2_CRYPTO_ERROR | kUnexpectedMessage, "CRYPTO data that a client does not send");
+  return false;
 }
 
 // 19 KB a connection. Key updates need only the secrets, which the library keeps; CRYPTO data that comes

@@ -27,6 +27,7 @@
 #include "quic/connection_observer.hpp"
 #include "quic/crypto_guard.hpp"
 #include "quic/datagram_queue.hpp"
+#include "quic/frame_budget.hpp"
 #include "quic/frame_scanner.hpp"
 #include "quic/protection_library.hpp"
 #include "quic/receive_window.hpp"
@@ -80,6 +81,7 @@ struct ConnectionEnvironment {
   BlockPool& blocks;
   SendBudget& send_budget;
   ReceiveBudget& receive_budget;
+  SharedFrameBudget& frame_budget;
   base::RandomSource& random;
   base::LogSink& log;
   stats::WorkerCounters& counters;
@@ -128,6 +130,10 @@ class Connection final
     turn_packets_ = now == turn_ ? turn_packets_ + 1 : 1;
     turn_ = now;
     return turn_packets_ <= kPacketsPerTurn;
+  }
+  // False: it has brought too many small frames, see frame_budget.hpp.
+  [[nodiscard]] bool has_frames_left(base::Instant now) const {
+    return frame_budget_.takes_packet(environment_.frame_budget, now);
   }
   void read(const base::ReceivedDatagram& datagram, base::Instant now);
   void handle_expiry(base::Instant now);
@@ -250,6 +256,8 @@ class Connection final
   void fail_tls();
   void fail_from_peer();
   void handle_read_result(int result);
+  // Of a packet just decrypted, before the library looks at it. False: the connection has ended.
+  [[nodiscard]] bool note_frames(std::span<const std::uint8_t> payload, bool is_one_rtt);
   void release_tls_session();
   void offer_token();
   void schedule();
@@ -356,6 +364,7 @@ class Connection final
   TransportState asleep_state_;
   base::Instant turn_{};
   unsigned turn_packets_ = 0;
+  FrameBudget frame_budget_;
   std::vector<ConnectionId> routes_;
   std::vector<StopSending> stop_sending_seen_;
   std::vector<StreamOrder> stream_orders_;

@@ -86,13 +86,18 @@ struct ConnectionCallbacks {
                         const std::uint8_t* aad, std::size_t aad_length) {
     const int result = decrypt_packet(dest, aead, context, ciphertext, ciphertext_length, nonce, nonce_length,
                                       aad, aad_length);
-    if (result == 0 && reading_connection != nullptr) {
-      return guarded([&] {
-        find_stop_sending({dest, ciphertext_length - aead->max_overhead},
-                          reading_connection->stop_sending_seen_);
-      });
+    if (result != 0 || reading_connection == nullptr) {
+      return result;
     }
-    return result;
+    constexpr std::uint8_t kLongHeader = 0x80;
+    const bool is_one_rtt = (aad[0] & kLongHeader) == 0;
+    try {
+      return reading_connection->note_frames({dest, ciphertext_length - aead->max_overhead}, is_one_rtt)
+                 ? 0
+                 : NGTCP2_ERR_CALLBACK_FAILURE;
+    } catch (...) {
+      return NGTCP2_ERR_CALLBACK_FAILURE;
+    }
   }
 
   static int on_stream_open(ngtcp2_conn* conn, std::int64_t id, void* user_data) {

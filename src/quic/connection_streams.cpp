@@ -333,11 +333,15 @@ void Connection::stop_sending(Stream& stream, std::uint64_t code) {
 }
 
 void Connection::handle_stop_sending(const StopSending& frame) {
+  environment_.counters.stop_sending_received.add();
   Stream* stream = find_stream(frame.stream_id);
   if (stream == nullptr || stream->is_send_over || stream->is_closed_below) {
     return;
   }
-  environment_.counters.stop_sending_received.add();
+  // RFC 9000 §3.5: the library answers with RESET_STREAM, unless everything has been acknowledged.
+  if (!stream->is_fin_sent || stream->send.size() > 0) {
+    environment_.counters.streams_reset_sent.add();
+  }
   end_sending(*stream);
   environment_.observer.on_stop_sending(*this, *stream, frame.code);
 }

@@ -76,6 +76,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
                    blocks_,
                    send_budget_,
                    receive_budget_,
+                   frame_budget_,
                    random,
                    log,
                    counters},
@@ -154,6 +155,8 @@ void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagram, base
   if (route.connection != nullptr) {
     if (!route.connection->takes_packet(now)) {
       counters_.packets_dropped_budget.add();
+    } else if (!route.connection->has_frames_left(now)) {
+      counters_.packets_dropped_frame_budget.add();
     } else if (!route.connection->is_over()) {
       read(*route.connection, datagram, now);
     }

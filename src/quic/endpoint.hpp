@@ -52,6 +52,8 @@ class Endpoint final : private ConnectionHost {
   }
   // How often a packet has given something to send to its own connection, which had nothing before.
   [[nodiscard]] std::uint64_t roused_count() const { return roused_count_; }
+  // How many frames all connections have read.
+  [[nodiscard]] std::uint64_t frames_read() const { return frame_budget_.frames_read(); }
 
   // Starts a handshake as a client. kUnsupported without client_tls.
   base::Result<Connection*> connect(const ConnectTarget& target, base::Instant now);
@@ -120,6 +122,7 @@ class Endpoint final : private ConnectionHost {
   SendBudget send_budget_;
   TicketStore tickets_;
   ReceiveBudget receive_budget_;
+  SharedFrameBudget frame_budget_;
   std::string accepted_alpn_;
   base::SipKey hash_key_;
   ConnectionEnvironment environment_;

@@ -32,6 +32,12 @@ void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngt
   }
   const bool is_long = (datagram.payload[0] & 0x80) != 0;
   if (is_long && options_.server_tls != nullptr && header.version != 0) {
+    // RFC 9000 §7.2: a client chooses at least 8 bytes, and our own connection IDs have 8. The library only
+    // looks where there is no token.
+    if (header.dcidlen < NGTCP2_MIN_INITIAL_DCIDLEN) {
+      counters_.packets_dropped_short_connection_id.add();
+      return;
+    }
     accept(datagram, now);
     return;
   }

@@ -68,16 +68,19 @@ class Reader {
   bool has_failed_ = false;
 };
 
-void skip_ack(Reader& reader, bool has_ecn) {
+// Gives what the ranges count for.
+std::uint32_t skip_ack(Reader& reader, bool has_ecn) {
   reader.skip_varints(2);
   const std::uint64_t ranges = reader.varint();
   reader.varint();
-  for (std::uint64_t i = 0; i < ranges && !reader.is_empty(); ++i) {
+  std::uint32_t range = 0;
+  for (; range < ranges && !reader.is_empty(); ++range) {
     reader.skip_varints(2);
   }
   if (has_ecn) {
     reader.skip_varints(3);
   }
+  return range / PacketFrames::kRangesPerFrame;
 }
 
 void skip_stream(Reader& reader, std::uint64_t type) {
@@ -104,9 +107,6 @@ void skip_body(Reader& reader, std::uint64_t type) {
     case 0x01:
     case 0x1e:
       return;
-    case 0x02:
-    case 0x03:
-      return skip_ack(reader, type == 0x03);
     case 0x04:
       return reader.skip_varints(3);
     case 0x06:
@@ -138,11 +138,21 @@ void skip_body(Reader& reader, std::uint64_t type) {
 
 }  // namespace
 
-void find_stop_sending(std::span<const std::uint8_t> payload, std::vector<StopSending>& out) {
+PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<StopSending>& stops) {
+  constexpr std::uint64_t kAck = 0x02;
+  constexpr std::uint64_t kAckEcn = 0x03;
   constexpr std::uint64_t kStopSending = 0x05;
+  constexpr std::uint64_t kCrypto = 0x06;
+  PacketFrames found;
   Reader reader(payload);
   while (!reader.is_empty()) {
     const std::uint64_t type = reader.varint();
+    ++found.count;
+    if (type == kAck || type == kAckEcn) {
+      found.count += skip_ack(reader, type == kAckEcn);
+      continue;
+    }
+    found.has_crypto = found.has_crypto || type == kCrypto;
     if (type != kStopSending) {
       skip_body(reader, type);
       continue;
@@ -150,10 +160,11 @@ void find_stop_sending(std::span<const std::uint8_t> payload, std::vector<StopSe
     const auto stream_id = static_cast<std::int64_t>(reader.varint());
     const std::uint64_t code = reader.varint();
     if (reader.has_failed()) {
-      return;
+      break;
     }
-    out.push_back({stream_id, code});
+    stops.push_back({stream_id, code});
   }
+  return found;
 }
 
 }  // namespace knul::quic

@@ -1,5 +1,6 @@
-// Finds STOP_SENDING frames (RFC 9000 §19.5) in a decrypted packet. The QUIC library answers them by itself
-// but tells nobody, so a stream that waits for credit would never learn that its reader has left.
+// What the QUIC library does not tell of the frames in a decrypted packet: STOP_SENDING (RFC 9000 §19.5),
+// which it answers by itself, so that a stream that waits for credit would never learn that its reader has
+// left; CRYPTO data that it keeps because it is out of order; and how many frames there are.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,17 @@ struct StopSending {
   std::uint64_t code = 0;
 };
 
-// Appends what it finds. Stops at the first frame that it cannot read; judging that is the library's work.
-void find_stop_sending(std::span<const std::uint8_t> payload, std::vector<StopSending>& out);
+struct PacketFrames {
+  // What the packet costs to read. A run of PADDING counts as one frame, kRangesPerFrame ranges of an ACK as
+  // another one.
+  std::uint32_t count = 0;
+  bool has_crypto = false;
+
+  static constexpr std::uint32_t kRangesPerFrame = 8;
+};
+
+// Appends the STOP_SENDING frames to `stops`. Stops at the first frame that it cannot read; judging that is
+// the library's work.
+PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<StopSending>& stops);
 
 }  // namespace knul::quic

@@ -11,7 +11,7 @@ using Bytes = std::vector<std::uint8_t>;
 
 std::vector<StopSending> scan(const Bytes& payload) {
   std::vector<StopSending> found;
-  find_stop_sending(payload, found);
+  scan_frames(payload, found);
   return found;
 }
 
@@ -57,6 +57,32 @@ TEST(FrameScanner, FindsStopSendingBehindMuchPadding) {
 
 TEST(FrameScanner, DoesNotLookIntoStreamDataThatFillsThePacket) {
   EXPECT_TRUE(scan(Bytes{0x08, 0x00} + kStopSending4With7).empty());
+}
+
+PacketFrames frames_of(const Bytes& payload) {
+  std::vector<StopSending> stops;
+  return scan_frames(payload, stops);
+}
+
+TEST(FrameScanner, CountsFramesARunOfPaddingAsOneAndLongAcksAsSeveral) {
+  EXPECT_EQ(frames_of({}).count, 0U);
+  EXPECT_EQ(frames_of(Bytes(500, 0x01)).count, 500U);
+  EXPECT_EQ(frames_of(Bytes(500, 0x00)).count, 1U);
+  EXPECT_EQ(frames_of(Bytes{0x01, 0x00, 0x00, 0x01, 0x00}).count, 4U);
+  EXPECT_EQ(frames_of(kStopSending4With7 + kStopSending4With7 + Bytes{0x11, 0x04, 0x09}).count, 3U);
+  EXPECT_EQ(frames_of(Bytes{0x08, 0x04} + Bytes(100, 0x01)).count, 1U) << "what follows is stream data";
+  EXPECT_EQ(frames_of(Bytes{0x02, 0x3f, 0x00, 0x03, 0x00} + Bytes(6, 0x00)).count, 1U);
+  EXPECT_EQ(frames_of(Bytes{0x02, 0x3f, 0x00, 0x20, 0x00} + Bytes(64, 0x00)).count, 1U + 4U);
+  // It claims more ranges than there are bytes.
+  EXPECT_EQ(frames_of(Bytes{0x02, 0x3f, 0x00, 0xbf, 0xff, 0xff, 0xff, 0x00} + Bytes(16, 0x00)).count,
+            1U + 1U);
+}
+
+TEST(FrameScanner, SeesCryptoFramesBehindOthersAndNothingElseThatLooksLikeOne) {
+  EXPECT_TRUE(frames_of({0x06, 0x40, 0x64, 0x01, 0x00}).has_crypto);
+  EXPECT_TRUE(frames_of(kStopSending4With7 + Bytes{0x01, 0x06, 0x00, 0x00}).has_crypto) << "an empty one";
+  EXPECT_FALSE(frames_of(Bytes{0x0a, 0x04, 0x03, 0x06, 0x00, 0x00} + kStopSending4With7).has_crypto);
+  EXPECT_FALSE(frames_of(Bytes{0x02, 0x06, 0x06, 0x00, 0x06}).has_crypto);
 }
 
 TEST(FrameScanner, IgnoresATruncatedFrame) {

@@ -5,6 +5,7 @@
 #include <ngtcp2/ngtcp2.h>
 
 #include "quic/endpoint_pair_test_support.hpp"
+#include "quic/raw_frames_test_support.hpp"
 
 namespace knul::quic {
 namespace {
@@ -35,6 +36,108 @@ TEST(Guard, EndsAConnectionThatSendsCryptoDataAfterTheHandshake) {
     EXPECT_EQ(pair.server_counters.crypto_limit_violations.load(), 1U);
   }
 }
+
+// The library keeps such data, out of order, and shows it to nobody.
+TEST(Guard, EndsAConnectionThatSendsCryptoDataAfterTheHandshakeBehindAGap) {
+  EndpointPair pair;
+  pair.shake_hands();
+  ngtcp2_conn* const client = pair.client_connection().native();
+  for (const bool is_first : {true, false}) {
+    ASSERT_EQ(ngtcp2_conn_submit_crypto_data(client, NGTCP2_ENCRYPTION_LEVEL_1RTT,
+                                             bytes_of("0123456789").data(), 10),
+              0);
+    ASSERT_TRUE(pair.client_connection().send_datagram(bytes_of("wake")));
+    if (is_first) {
+      ASSERT_FALSE(pair.intercept().empty());
+      ASSERT_EQ(pair.server_observer.closed.size(), 0U);
+    }
+  }
+  pair.run();
+  EXPECT_EQ(code_of_only_close(pair), 0x10aU);
+  EXPECT_EQ(pair.server_counters.crypto_limit_violations.load(), 1U);
+  EXPECT_TRUE(pair.server_observer.datagrams.empty()) << "nothing else of the packet counts";
+}
+
+// RFC 9000 §7.2. A token makes the library forget to look.
+TEST(Guard, DropsAFirstInitialToAConnectionIdOfLessThanEightBytes) {
+  for (std::size_t token_bytes : {0U, 1U, 32U, 100U}) {
+    for (std::uint8_t id_bytes = 0; id_bytes <= NGTCP2_MAX_CIDLEN; ++id_bytes) {
+      EndpointPair pair;
+      std::vector<std::uint8_t> initial{0xc3, 0, 0, 0, 1, id_bytes};
+      initial.resize(initial.size() + id_bytes, 0x5a);
+      initial.insert(initial.end(), {8, 1, 2, 3, 4, 5, 6, 7, 8});
+      initial.insert(initial.end(), {0x40, static_cast<std::uint8_t>(token_bytes)});
+      initial.resize(initial.size() + token_bytes, 0x11);
+      const std::size_t rest = 1'200 - initial.size() - 2;
+      initial.insert(initial.end(),
+                     {static_cast<std::uint8_t>(0x40 | rest >> 8), static_cast<std::uint8_t>(rest)});
+      initial.resize(1'200, 0x77);
+      std::ignore = pair.server->handle_datagram(
+          {{EndpointPair::path().remote, EndpointPair::path().local}, base::Ecn::kNotEct, initial}, pair.now);
+      const bool is_short = id_bytes < 8;
+      EXPECT_EQ(pair.server_counters.packets_dropped_short_connection_id.load(), is_short ? 1U : 0U);
+      EXPECT_EQ(pair.server_counters.connections_accepted.load(), is_short ? 0U : 1U)
+          << int{id_bytes} << " bytes and a token of " << token_bytes;
+    }
+  }
+}
+
+class GuardOfFrames : public testing::TestWithParam<std::pair<const char*, std::vector<std::uint8_t>>> {
+ protected:
+  void SetUp() override {
+    if (ipsec_mb() == nullptr) {
+      GTEST_SKIP() << "not in this build, or no AES instructions";
+    }
+    pair_.shake_hands();
+    Stream& stream = **pair_.client_connection().open_stream(true);  // the one that the frames are about
+    pair_.client_connection().write_copy(stream, bytes_of("a request"), false);
+    pair_.advance(1s);
+  }
+  void deliver(const std::vector<std::uint8_t>& packet) {
+    std::ignore = pair_.server->handle_datagram(
+        {{EndpointPair::path().remote, EndpointPair::path().local}, base::Ecn::kNotEct, packet}, pair_.now);
+  }
+
+  RawFrames raw_;
+  EndpointPair pair_{[this](EndpointOptions&, EndpointOptions& client) { client.protection = &raw_; }};
+};
+
+// The same packet again and again: that the library drops it comes after it was decrypted and read.
+TEST_P(GuardOfFrames, ReadsNoMoreOfAFloodThanItsBudgetAndKeepsTheConnection) {
+  constexpr std::size_t kBytes = 1'150;
+  raw_.frames = GetParam().second;
+  ASSERT_TRUE(pair_.client_connection().send_datagram(std::vector<std::uint8_t>(kBytes, 0)));
+  const std::vector<std::uint8_t> packet = pair_.intercept();
+  ASSERT_FALSE(packet.empty());
+  const auto frames = static_cast<std::uint32_t>(kBytes / GetParam().second.size());
+  const std::uint32_t charge = FrameBudget::charged(frames, kBytes);
+  ASSERT_GT(charge, 0U);
+  const std::uint32_t most = FrameBudget::kBurst / charge + 2;
+
+  const std::uint64_t before = pair_.server->frames_read();
+  for (std::uint32_t i = 0; i < 2 * most; ++i) {
+    deliver(packet);
+  }
+  EXPECT_GE(pair_.server_counters.packets_dropped_frame_budget.load(), most);
+  EXPECT_LE(pair_.server->frames_read() - before, std::uint64_t{most} * (frames + 8));
+
+  raw_.frames.clear();
+  pair_.advance(6s);
+  pair_.server_observer.datagrams.clear();
+  ASSERT_TRUE(pair_.server_observer.closed.empty());
+  ASSERT_TRUE(pair_.client_connection().send_datagram(bytes_of("no longer a flood")));
+  pair_.run();
+  EXPECT_EQ(pair_.server_observer.datagrams.size(), 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, GuardOfFrames,
+    testing::Values(std::pair("Ping", std::vector<std::uint8_t>{0x01}),
+                    std::pair("MaxStreamData", std::vector<std::uint8_t>{0x11, 0x00, 0x05}),
+                    std::pair("StopSending", std::vector<std::uint8_t>{0x05, 0x00, 0x07}),
+                    std::pair("MaxData", std::vector<std::uint8_t>{0x10, 0x05}),
+                    std::pair("EmptyDatagram", std::vector<std::uint8_t>{0x31, 0x00})),
+    [](const auto& test) { return std::string(test.param.first); });
 
 TEST(Guard, RefusesAClientThatOffersNoProtocolAtAll) {
   EndpointPair pair(

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "quic/endpoint_pair_test_support.hpp"
+#include "quic/raw_frames_test_support.hpp"
 
 namespace knul::quic {
 namespace {
@@ -27,6 +28,71 @@ TEST(StreamEnd, ComesForAUnidirectionalStreamOfWhichOnlyTheResetCame) {
   EXPECT_EQ(pair.server_connection().stream_count(), 0U);
   pair.advance(5s);
   EXPECT_TRUE(pair.server_connection().is_asleep());
+}
+
+class StopSendingCounts : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (ipsec_mb() == nullptr) {
+      GTEST_SKIP() << "not in this build, or no AES instructions";
+    }
+    pair_.server_observer.on_data = [this](Connection& connection, Stream& stream, bool) {
+      connection.write_copy(stream, bytes_of("an answer"), is_answer_whole_);
+    };
+    pair_.shake_hands();
+  }
+  void request(bool is_whole) {
+    Stream& stream = **pair_.client_connection().open_stream(true);
+    ASSERT_EQ(stream.id, 0);
+    pair_.client_connection().write_copy(stream, bytes_of("a request"), is_whole);
+    pair_.advance(1s);
+  }
+  // One STOP_SENDING for stream 0, and PADDING.
+  void stop() {
+    raw_.frames.assign(RawFrames::kLeastBytes, 0);
+    raw_.frames[0] = 0x05;
+    ASSERT_TRUE(
+        pair_.client_connection().send_datagram(std::vector<std::uint8_t>(RawFrames::kLeastBytes, 0)));
+    pair_.carry(*pair_.client, *pair_.server);
+    raw_.frames.clear();
+  }
+
+  RawFrames raw_;
+  EndpointPair pair_{[this](EndpointOptions&, EndpointOptions& client) { client.protection = &raw_; }};
+  const stats::WorkerCounters& counters_ = pair_.server_counters;
+  bool is_answer_whole_ = false;
+};
+
+// RFC 9000 §3.5: the library sends RESET_STREAM without being asked.
+TEST_F(StopSendingCounts, HaveTheResetThatAnswersTheFirst) {
+  request(false);
+  stop();
+  pair_.advance(1s);
+  EXPECT_EQ(counters_.stop_sending_received.load(), 1U);
+  EXPECT_EQ(counters_.streams_reset_sent.load(), 1U);
+  EXPECT_EQ(pair_.client_counters.streams_reset_received.load(), 1U);
+  stop();
+  EXPECT_EQ(counters_.stop_sending_received.load(), 2U) << "of a stream that sends no longer";
+  EXPECT_EQ(counters_.streams_reset_sent.load(), 1U);
+  EXPECT_EQ(pair_.server_observer.stops.size(), 1U) << "the program is told once";
+}
+
+TEST_F(StopSendingCounts, HaveStreamsThatHaveEnded) {
+  is_answer_whole_ = true;
+  request(true);
+  ASSERT_EQ(pair_.server_connection().stream_count(), 0U);
+  stop();
+  EXPECT_EQ(counters_.stop_sending_received.load(), 1U);
+  EXPECT_EQ(counters_.streams_reset_sent.load(), 0U);
+}
+
+TEST_F(StopSendingCounts, HaveNoResetWhereAllWasAcknowledged) {
+  is_answer_whole_ = true;
+  request(false);
+  ASSERT_EQ(pair_.server_connection().stream_count(), 1U);
+  stop();
+  EXPECT_EQ(counters_.stop_sending_received.load(), 1U);
+  EXPECT_EQ(counters_.streams_reset_sent.load(), 0U);
 }
 
 // The next stream may lie where it lay.

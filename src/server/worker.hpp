@@ -87,7 +87,12 @@ class Worker {
   void take_drain_request(base::Instant now);
   void receive(base::Instant now);
   void read_socket();
-  void deliver_batch(base::Instant now, std::uint64_t roused_limit);
+  // Counts of the core at which a turn takes no more datagrams.
+  struct TurnLimits {
+    std::uint64_t roused;
+    std::uint64_t frames;
+  };
+  void deliver_batch(base::Instant now, const TurnLimits& limits);
   [[nodiscard]] bool has_datagram() const { return next_datagram_ != nullptr || receive_batch_.has_next(); }
   void deliver(const base::ReceivedDatagram& datagram, base::Instant now);
   void send(base::Instant now);

@@ -61,6 +61,7 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
     return endpoint_.continues(datagram);
   }
   [[nodiscard]] std::uint64_t roused_count() const { return endpoint_.roused_count(); }
+  [[nodiscard]] std::uint64_t frames_read() const { return endpoint_.frames_read(); }
 
   // Client side. The connection, or its end, is reported to the Application.
   base::Status connect(const quic::ConnectTarget& target, base::Instant now);
