@@ -19,7 +19,7 @@ async function serve(stream: QuicStream): Promise<void> {
 
 if (mode === "requests") adapter.onRequest(({ payload }) => BLOCK.subarray(0, Header.of(payload)));
 else adapter.onStream(serve);
-adapter.onDatagram((bytes, connection) => void connection.sendDatagram(bytes));
+adapter.onDatagram((bytes, connection) => void (bytes.length > 0 && connection.sendDatagram(bytes)));
 
 Deno.addSignalListener("SIGTERM", async () => {
   await adapter.stop({ deadlineMs: 1000 });

@@ -236,13 +236,13 @@ export class Session implements EventSink {
     const length = u32[word + WORD.length];
     const connection = this.#connection(u32[word + WORD.connection]);
     const handler = connection?.datagramHandler ?? this.#handlers.datagram;
-    if (connection === null || handler === undefined || length === 0) {
+    if (connection === null || handler === undefined) {
       if (length > 0) this.channel.release(offset);
       return;
     }
     const { facade } = connection;
-    const call = () => handler(this.channel.view(offset, length), facade);
-    const settled = () => this.channel.release(offset);
+    const call = () => handler(length > 0 ? this.channel.view(offset, length) : EMPTY, facade);
+    const settled = () => length > 0 && this.channel.release(offset); // RFC 9221: a datagram may be empty
     this.firewall.call({ part: "datagram", connection: facade }, call, { settled });
   }
 

@@ -78,6 +78,15 @@ Deno.test("datagrams reach the connection's handler before the adapter's, and ar
   strictEqual(fake.held.size, 0);
 });
 
+Deno.test("an empty datagram is told of, and holds nothing", () => {
+  const lengths: number[] = [];
+  const { fake } = open({ datagram: (bytes) => void lengths.push(bytes.length) });
+  const empty = { type: EventType.Datagram, connection: 1 };
+  fake.deliver(empty, { ...empty, bytes: bytesOf("abc") }, empty);
+  deepStrictEqual(lengths, [0, 3, 0]);
+  strictEqual(fake.held.size, 0);
+});
+
 Deno.test("a datagram is sent with its policy and its fate is told once", () => {
   const { fake, connection } = open();
   const fates: string[] = [];

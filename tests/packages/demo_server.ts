@@ -10,7 +10,7 @@ adapter.onStream(async (stream: QuicStream) => {
   for await (const bytes of stream) await stream.write(bytes);
   await stream.end();
 });
-adapter.onDatagram((bytes, connection) => void connection.sendDatagram(bytes));
+adapter.onDatagram((bytes, connection) => void (bytes.length > 0 && connection.sendDatagram(bytes)));
 
 const say = (text: string) => console.log(`  [program] ${text}`);
 

@@ -109,7 +109,9 @@ const builder = new AdapterBuilder().certPath(options.cert).keyPath(options.key)
 if (options.requestTimeoutMs) builder.requestTimeoutMs(options.requestTimeoutMs);
 if (options.maxPayloadBytes) builder.maxPayloadBytes(options.maxPayloadBytes);
 const adapter = builder.build().onError(() => {});
-adapter.onDatagram((bytes, connection: QuicConnection) => void connection.sendDatagram(bytes));
+adapter.onDatagram((bytes, connection: QuicConnection) => {
+  if (bytes.length > 0) connection.sendDatagram(bytes); // an empty one cannot be sent
+});
 
 if (options.mode === "requests") {
   adapter.onRequest(async (request) => {
