@@ -5,6 +5,7 @@ import { AdapterError, printedCode, StreamError } from "./adapter_error.ts";
 import { AsyncQueue } from "./_async_queue.ts";
 import { camelCaseKeys } from "./_camel_case.ts";
 import type { Channel } from "./_channel.ts";
+import type { Holder } from "./_fair_shares.ts";
 import { type FateHandler, fateName, Fates } from "./_fates.ts";
 import type { Share } from "./_gather_budget.ts";
 import { observedResolvers } from "./_observed.ts";
@@ -25,6 +26,9 @@ export class ConnectionState {
   datagramHandler: DatagramHandler | null = null;
   /** What its requests have of the adapter's memory. */
   share: Share | null = null;
+  /** Its payloads that are lent to handlers. */
+  readonly lent: Holder = { used: 0 };
+  readonly copied: Holder = { used: 0 };
   #firstStream: StreamState | null = null;
   #identity: ConnectionIdentity | string; // JSON until somebody asks; "": the library had no room to tell
   #info: ConnectionInfo | null = null;

@@ -6,6 +6,8 @@
 // the connection that holds most loses a request: however many peers hold much, small payloads of others come through.
 // The weak case are thousands of connections that each hold as little as the others need.
 
+import { FairShares, type Holder } from "./_fair_shares.ts";
+
 /** A request whose payload is gathered. */
 export interface Gathered {
   /** Charged bytes: the size of its buffer. */
@@ -18,8 +20,8 @@ export interface Gathered {
 /** What one connection has of the budget. */
 export class Share {
   /** Of all its requests. */
-  heldBytes = 0;
-  waitingBytes = 0;
+  readonly held: Holder = { used: 0 };
+  readonly waiting: Holder = { used: 0 };
   /** Those that can give way: they are not complete. */
   readonly incomplete = new Set<Gathered>();
   incompleteBytes = 0;
@@ -27,7 +29,7 @@ export class Share {
 }
 
 export interface BudgetHandlers {
-  /** There may be room for what waits of this request. @returns whether nothing of it waits any more */
+  /** There may be room for what waits of this request. Must not throw. @returns whether nothing of it waits any more */
   resume(request: Gathered): boolean;
   /** Takes the request's memory away: it calls `returnBytes`. */
   evict(request: Gathered): void;
@@ -35,23 +37,25 @@ export interface BudgetHandlers {
 
 /** A payload of this part of the budget finds room at the cost of others that hold at least twice as much. */
 const SMALL_PART = 256;
-/** Requests that are looked at when there is room again. */
-const RESUMED_AT_ONCE = 16;
+/** Requests that are looked at in one turn when there is room again. */
+const RESUMED_AT_ONCE = 64;
+/** For budgets of up to 2^40 bytes. */
+const BUCKETS = 42;
 
 export class GatherBudget {
-  readonly capBytes: number;
-  /** Bytes that may wait in the arena. */
-  readonly waitingCapBytes: number;
-  heldBytes = 0;
-  waitingBytes = 0;
+  /** Charged bytes. */
+  readonly held: FairShares;
+  /** Bytes that wait in the arena. */
+  readonly waiting: FairShares;
   readonly #handlers: BudgetHandlers;
-  readonly #buckets: Set<Share>[] = Array.from({ length: 33 }, () => new Set()); // by log2 of incompleteBytes
-  readonly #waiting = new Set<Gathered>(); // oldest first
+  readonly #buckets: Set<Share>[] = Array.from({ length: BUCKETS }, () => new Set()); // by log2 of incompleteBytes
+  readonly #queue = new Set<Gathered>(); // oldest first
+  #toResume = 0;
   #isResuming = false;
 
   constructor(capBytes: number, waitingCapBytes: number, handlers: BudgetHandlers) {
-    this.capBytes = capBytes;
-    this.waitingCapBytes = waitingCapBytes;
+    this.held = new FairShares(capBytes);
+    this.waiting = new FairShares(waitingCapBytes);
     this.#handlers = handlers;
   }
 
@@ -61,14 +65,11 @@ export class GatherBudget {
    * @returns whether there was room
    */
   take(request: Gathered, bytes: number, mayEvict: boolean): boolean {
-    if (!this.#fits(request.share, bytes) && !(mayEvict && this.#makeRoom(request.share, bytes))) {
-      return false;
-    }
-    request.share.incomplete.add(request);
+    const { share } = request;
+    if (!this.held.take(share.held, bytes) && !(mayEvict && this.#takeFromOthers(share, bytes))) return false;
+    share.incomplete.add(request);
     request.heldBytes += bytes;
-    request.share.heldBytes += bytes;
-    this.heldBytes += bytes;
-    this.#count(request.share, bytes);
+    this.#count(share, bytes);
     return true;
   }
 
@@ -84,43 +85,32 @@ export class GatherBudget {
     const { heldBytes } = request;
     if (heldBytes === 0) return;
     request.heldBytes = 0;
-    request.share.heldBytes -= heldBytes;
-    this.heldBytes -= heldBytes;
+    this.held.give(request.share.held, heldBytes);
     this.#resumeSoon();
   }
 
   /** Bytes stay in the arena. @returns false when too much waits there already: the request must be refused */
   wait(request: Gathered, bytes: number): boolean {
-    const { share } = request;
-    const others = this.waitingBytes - share.waitingBytes;
-    if (share.waitingBytes + bytes > (this.waitingCapBytes - others) / 2) return false;
+    if (!this.waiting.take(request.share.waiting, bytes)) return false;
     request.waitingBytes += bytes;
-    share.waitingBytes += bytes;
-    this.waitingBytes += bytes;
-    this.#waiting.add(request);
+    this.#queue.add(request);
     return true;
   }
 
   stopWaiting(request: Gathered, bytes: number): void {
     request.waitingBytes -= bytes;
-    request.share.waitingBytes -= bytes;
-    this.waitingBytes -= bytes;
-    if (request.waitingBytes === 0) this.#waiting.delete(request);
+    this.waiting.give(request.share.waiting, bytes);
+    if (request.waitingBytes === 0) this.#queue.delete(request);
   }
 
-  #fits(share: Share, bytes: number): boolean {
-    const others = this.heldBytes - share.heldBytes;
-    return share.heldBytes + bytes <= (this.capBytes - others) / 2;
-  }
-
-  #makeRoom(share: Share, bytes: number): boolean {
-    const needed = share.heldBytes + bytes;
-    if (needed > this.capBytes / SMALL_PART) return false;
+  #takeFromOthers(share: Share, bytes: number): boolean {
+    const needed = share.held.used + bytes;
+    if (needed > this.held.most / SMALL_PART) return false;
     for (let tries = 0; tries < 4; tries++) {
       const largest = this.#largest();
       if (largest === null || largest === share || largest.incompleteBytes < 2 * needed) return false;
       this.#handlers.evict(mostOf(largest));
-      if (this.#fits(share, bytes)) return true;
+      if (this.held.take(share.held, bytes)) return true;
     }
     return false;
   }
@@ -135,7 +125,7 @@ export class GatherBudget {
 
   #count(share: Share, bytes: number): void {
     share.incompleteBytes += bytes;
-    const bucket = 32 - Math.clz32(share.incompleteBytes);
+    const bucket = share.incompleteBytes === 0 ? 0 : 1 + Math.floor(Math.log2(share.incompleteBytes));
     if (bucket === share.bucket) return;
     this.#buckets[share.bucket].delete(share);
     share.bucket = bucket;
@@ -144,18 +134,23 @@ export class GatherBudget {
 
   // Not inside the call that returned the bytes: resuming calls handlers.
   #resumeSoon(): void {
-    if (this.#isResuming || this.#waiting.size === 0) return;
+    this.#toResume = this.#queue.size;
+    if (this.#isResuming || this.#toResume === 0) return;
     this.#isResuming = true;
-    queueMicrotask(() => {
-      this.#isResuming = false;
-      let left = RESUMED_AT_ONCE;
-      for (const request of this.#waiting) {
-        if (left-- === 0) break;
-        if (this.#handlers.resume(request)) continue;
-        this.#waiting.delete(request);
-        if (request.waitingBytes > 0) this.#waiting.add(request); // behind the others
-      }
-    });
+    queueMicrotask(() => this.#resumeSome());
+  }
+
+  #resumeSome(): void {
+    const last = Math.max(0, this.#toResume - RESUMED_AT_ONCE);
+    for (const request of this.#queue) {
+      if (this.#toResume-- <= last) break;
+      if (this.#handlers.resume(request)) continue;
+      this.#queue.delete(request);
+      if (request.waitingBytes > 0) this.#queue.add(request); // behind the others
+    }
+    this.#toResume = Math.min(last, this.#queue.size);
+    this.#isResuming = this.#toResume > 0;
+    if (this.#isResuming) setTimeout(() => this.#resumeSome());
   }
 }
 

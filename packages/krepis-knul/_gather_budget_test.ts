@@ -59,20 +59,24 @@ Deno.test("whatever peers do, the budget holds, nobody has more than half of wha
         if (whole.has(request)) break;
         const { share } = request;
         if (!budget.take(request, bytes, random(2) === 0)) break;
-        ok(share.heldBytes <= (budget.capBytes - (budget.heldBytes - share.heldBytes)) / 2);
+        ok(share.held.used <= (budget.held.most - (budget.held.used - share.held.used)) / 2);
       }
     }
     if (step % 20 !== 0) continue;
     const sum = (from: Iterable<Gathered>, of: "heldBytes" | "waitingBytes") =>
       [...from].reduce((all, one) => all + one[of], 0);
-    strictEqual(sum(live, "heldBytes"), budget.heldBytes);
-    strictEqual(sum(live, "waitingBytes"), budget.waitingBytes);
-    ok(budget.heldBytes < budget.capBytes);
-    ok(budget.waitingBytes < budget.waitingCapBytes);
+    strictEqual(sum(live, "heldBytes"), budget.held.used);
+    strictEqual(sum(live, "waitingBytes"), budget.waiting.used);
+    ok(budget.held.used < budget.held.most);
+    ok(budget.waiting.used < budget.waiting.most);
   }
   for (const request of live) budget.returnBytes(request);
-  deepStrictEqual([budget.heldBytes, budget.waitingBytes], [0, 0]);
-  ok(shares.every((share) => share.heldBytes === 0 && share.incompleteBytes === 0 && share.bucket === 0));
+  deepStrictEqual([budget.held.used, budget.waiting.used], [0, 0]);
+  ok(
+    shares.every((share) =>
+      share.held.used === 0 && share.waiting.used === 0 && share.incompleteBytes === 0 && share.bucket === 0
+    ),
+  );
 });
 
 Deno.test("a small payload has room although others took all, and costs the one that has most", () => {
@@ -127,15 +131,15 @@ Deno.test("bytes beyond a connection's share wait without credit, and go on when
   strictEqual(fake.held.size, 0);
   part(fake, 6, 1, 28);
   ok(fake.held.size > 0, "credit was returned for bytes without room");
-  ok(budget.heldBytes <= 32 * KIB, `${budget.heldBytes}`);
-  strictEqual(budget.waitingBytes, fake.held.size * 4 * KIB);
+  ok(budget.held.used <= 32 * KIB, `${budget.held.used}`);
+  strictEqual(budget.waiting.used, fake.held.size * 4 * KIB);
   part(fake, 5, 1, 4, true);
   await settle();
   deepStrictEqual(lengths, []); // its own last bytes wait, too, until something gives way
   fake.deliver({ type: EventType.StreamReset, connection: 1, stream: 6, code: 3 });
   await settle();
   deepStrictEqual(lengths, [20 * KIB]);
-  deepStrictEqual([budget.heldBytes, budget.waitingBytes, fake.held.size], [0, 0, 0]);
+  deepStrictEqual([budget.held.used, budget.waiting.used, fake.held.size], [0, 0, 0]);
 });
 
 Deno.test("what waits at the deadline is refused with its code and given back", async () => {
@@ -148,7 +152,7 @@ Deno.test("what waits at the deadline is refused with its code and given back", 
   clearTimeout(keepAlive);
   strictEqual(fake.of(6).resetCode, BigInt(AdapterCode.RequestTimeout));
   await settle();
-  deepStrictEqual([fake.session.requests!.budget.heldBytes, fake.held.size], [0, 0]);
+  deepStrictEqual([fake.session.requests!.budget.held.used, fake.held.size], [0, 0]);
 });
 
 Deno.test("a connection that ends takes what it gathered with it at once", () => {
@@ -156,7 +160,7 @@ Deno.test("a connection that ends takes what it gathered with it at once", () =>
   part(fake, 5, 1, 20);
   part(fake, 6, 1, 28);
   fake.deliver({ type: EventType.ConnectionClosed, connection: 1, flags: 1, code: 3 });
-  deepStrictEqual([fake.session.requests!.budget.heldBytes, fake.held.size], [0, 0]);
+  deepStrictEqual([fake.session.requests!.budget.held.used, fake.held.size], [0, 0]);
 });
 
 Deno.test("a payload is charged until its handler has answered, also when the client no longer waits", async () => {
@@ -164,13 +168,13 @@ Deno.test("a payload is charged until its handler has answered, also when the cl
   const fake = open({ request: () => gate.promise });
   const { budget } = fake.session.requests!;
   part(fake, 5, 1, 8, true);
-  strictEqual(budget.heldBytes, 8 * KIB);
+  strictEqual(budget.held.used, 8 * KIB);
   fake.deliver({ type: EventType.StopSending, connection: 1, stream: 5, code: 9 });
   fake.deliver({ type: EventType.ConnectionClosed, connection: 1, flags: 1, code: 3 });
-  strictEqual(budget.heldBytes, 8 * KIB);
+  strictEqual(budget.held.used, 8 * KIB);
   gate.resolve();
   await settle();
-  strictEqual(budget.heldBytes, 0);
+  strictEqual(budget.held.used, 0);
 });
 
 Deno.test("a request is refused as overloaded where too much waits already", () => {
@@ -180,7 +184,7 @@ Deno.test("a request is refused as overloaded where too much waits already", () 
   }
   const { budget, counters } = fake.session.requests!;
   strictEqual(counters.overloaded, 1);
-  ok(budget.waitingBytes <= budget.waitingCapBytes / 2);
+  ok(budget.waiting.used <= budget.waiting.most / 2);
   ok([...fake.sent.values()].some(({ resetCode }) => resetCode === BigInt(AdapterCode.Overloaded)));
   fake.session.close();
 });
@@ -196,4 +200,55 @@ Deno.test("a payload that waited arrives as it was sent", async () => {
   fake.deliver({ type: EventType.StreamReset, connection: 1, stream: 5, code: 3 });
   await settle();
   strictEqual(seen, "one two three");
+});
+
+Deno.test("hundreds of requests that wait are all looked at when there is room", async () => {
+  const resumed = new Set<Gathered>();
+  const budget = new GatherBudget(1 << 20, 1 << 20, {
+    resume: (request) => {
+      resumed.add(request);
+      budget.stopWaiting(request, request.waitingBytes);
+      return true;
+    },
+    evict: () => {},
+  });
+  const first = requestOf(new Share());
+  budget.take(first, 100, false);
+  for (let i = 0; i < 500; i++) ok(budget.wait(requestOf(new Share()), 10));
+  budget.returnBytes(first);
+  const keepAlive = setTimeout(() => {}, 10_000);
+  while (resumed.size < 500) await new Promise((resolve) => setTimeout(resolve, 1));
+  clearTimeout(keepAlive);
+  strictEqual(budget.waiting.used, 0);
+});
+
+Deno.test("slow handlers hold a part of the arena's blocks, a connection a share of it: further payloads are copied", async () => {
+  const gate = Promise.withResolvers<void>();
+  const fake = open({
+    request: async ({ payload }) => {
+      await gate.promise;
+      return payload;
+    },
+    datagram: () => gate.promise,
+  });
+  const lent = 8; // half of half of the fake's 32 blocks
+  for (let stream = 100; stream < 100 + lent + 4; stream++) fake.request(stream, bytesOf(`s${stream}`));
+  strictEqual(fake.held.size, lent);
+  strictEqual(fake.session.requests!.budget.held.used, 4 * 4);
+  const datagram = (connection: number) =>
+    fake.deliver({ type: EventType.Datagram, connection, bytes: new Uint8Array(1024) });
+  for (let i = 0; i < 10; i++) datagram(1); // 8 KiB of copies, of which one connection may have half
+  strictEqual(fake.held.size, lent);
+  strictEqual(fake.session.datagramsRefused, 7);
+  datagram(2); // another's share
+  strictEqual(fake.held.size, lent + 1);
+  strictEqual(fake.session.datagramsRefused, 7);
+  gate.resolve();
+  await settle();
+  for (let stream = 100; stream < 100 + lent + 4; stream++) strictEqual(fake.text(stream), `s${stream}`);
+  deepStrictEqual([fake.held.size, fake.session.requests!.budget.held.used], [0, 0]);
+  datagram(1);
+  await settle();
+  strictEqual(fake.session.datagramsRefused, 7);
+  strictEqual(fake.session.copied.used, 0);
 });

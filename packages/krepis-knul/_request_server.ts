@@ -6,6 +6,7 @@ import { bytesOf, codeOfFailure } from "./_conversions.ts";
 import { Deadlines } from "./_deadlines.ts";
 import { GatherBudget } from "./_gather_budget.ts";
 import { isThenable } from "./_error_reporter.ts";
+import type { FairShares } from "./_fair_shares.ts";
 import type { Firewall } from "./_firewall.ts";
 import { RequestState } from "./_request_state.ts";
 import type { StreamState } from "./_stream_state.ts";
@@ -26,6 +27,7 @@ export class RequestServer {
   readonly budget: GatherBudget;
   readonly #handler: RequestHandler;
   readonly #firewall: Firewall;
+  readonly #lent: FairShares;
   readonly #maxPayloadBytes: number;
   readonly #deadlines: Deadlines<RequestState>;
 
@@ -34,16 +36,21 @@ export class RequestServer {
     handler: RequestHandler,
     options: ResolvedServingOptions,
     waitingCapBytes: number,
-    firewall: Firewall,
+    { firewall, lent }: { firewall: Firewall; lent: FairShares },
     counters: RequestCounters,
   ) {
     this.#handler = handler;
     this.counters = counters;
     this.budget = new GatherBudget(options.maxGatheredBytes, waitingCapBytes, {
-      resume: (request) => this.#resume(request as RequestState),
+      resume: (request) => {
+        let isDone = true;
+        firewall.protect(() => isDone = this.#resume(request as RequestState));
+        return isDone;
+      },
       evict: (request) => this.#refuse(request as RequestState, AdapterCode.Overloaded),
     });
     this.#firewall = firewall;
+    this.#lent = lent;
     this.#maxPayloadBytes = options.maxPayloadBytes;
     this.#deadlines = new Deadlines(
       options.requestTimeoutMs,
@@ -63,7 +70,9 @@ export class RequestServer {
       release(stream, offset, length);
       return this.#refuse(request, AdapterCode.PayloadTooLarge);
     }
-    if (isLast && request.payloadBytes === 0) return this.#runLent(request, offset, length);
+    if (isLast && request.payloadBytes === 0 && this.#mayLend(stream, length)) {
+      return this.#runLent(request, offset, length);
+    }
     request.isWhole = isLast;
     if (length > 0) this.#gather(request, offset, length);
     if (request.isOver) return;
@@ -137,6 +146,10 @@ export class RequestServer {
     const request = stream.request ??= new RequestState(stream);
     request.abort(stream.writeError!);
     if (!request.isOver) this.#deadlines.add(request);
+  }
+
+  #mayLend(stream: StreamState, length: number): boolean {
+    return length === 0 || this.#lent.take(stream.connection.lent, 1);
   }
 
   /** The usual case: all of it came with one event, and the handler sees it where it lies. */
@@ -238,8 +251,11 @@ export class RequestServer {
   #returnPayload(request: RequestState): void {
     request.isRunning = false;
     const { channel } = request.stream;
-    if (request.lentOffset >= 0) channel.release(request.lentOffset);
-    request.lentOffset = -1;
+    if (request.lentOffset >= 0) {
+      channel.release(request.lentOffset);
+      request.lentOffset = -1;
+      this.#lent.give(request.stream.connection.lent, 1);
+    }
     if (request.heldBytes === 0 && request.waitingBytes === 0) return;
     for (let i = 0; i < request.waiting.length; i += 2) channel.release(request.waiting[i]);
     request.waiting = [];

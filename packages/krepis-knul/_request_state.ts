@@ -53,6 +53,7 @@ export class RequestState implements Timed, Gathered {
     const { length } = this.#buffer;
     const needed = this.#length + bytes - length;
     if (needed <= 0) return { wanted: 0, least: 0 };
+    if (this.isWhole && length === 0) return { wanted: needed, least: needed };
     const bounded = (growth: number) => Math.max(needed, Math.min(growth, most - length));
     return { wanted: bounded(Math.max(length, FIRST_BUFFER_BYTES)), least: bounded(length >> 3) };
   }

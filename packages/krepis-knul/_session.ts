@@ -8,6 +8,7 @@ import { codeOfFailure } from "./_conversions.ts";
 import { Channel, type EventSink } from "./_channel.ts";
 import { ConnectionState, type DatagramHandler, hasEnded } from "./_connection_state.ts";
 import type { ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
+import { FairShares } from "./_fair_shares.ts";
 import { Firewall } from "./_firewall.ts";
 import type { MappedRegion } from "./_region.ts";
 import { RequestCounters, RequestServer } from "./_request_server.ts";
@@ -45,6 +46,10 @@ const WORD = {
 const STREAM_ID_DOUBLE = FfiEvent.stream_id / 8;
 /** The slot of a handle; the bits above are its generation. */
 const SLOT_MASK = 0xfffff;
+/** Of the arena; see channel.h. */
+const BLOCK_BYTES = 32 << 10;
+/** What a call that has not settled costs, beside its bytes. */
+const CALL_BYTES = 256;
 
 const decoder = new TextDecoder();
 const EMPTY = new Uint8Array(0);
@@ -64,6 +69,14 @@ export class Session implements EventSink {
   readonly core: KrepisCore;
   readonly channel: Channel;
   readonly firewall: Firewall;
+  /**
+   * Payloads that are lent to handlers which have not settled. Each keeps a block of the arena from being used again,
+   * however short it is: slow handlers must not take the arena from everybody.
+   */
+  readonly lent: FairShares;
+  /** Bytes of datagrams that could not be lent. */
+  readonly copied: FairShares;
+  datagramsRefused = 0;
   readonly requests: RequestServer | null = null;
   isDraining = false;
   readonly #handlers: Handlers;
@@ -87,11 +100,14 @@ export class Session implements EventSink {
     this.channel = new Channel(core.channel, region, () => this.#lose());
     this.#handlers = handlers;
     this.firewall = new Firewall(errors);
+    const partBytes = region.arenaBytes / region.rings; // what the connections of one worker share
+    this.lent = new FairShares(partBytes / BLOCK_BYTES / 2);
+    this.copied = new FairShares(options.maxGatheredBytes / 8);
     if (previous !== null) this.#incoming = previous.#incoming;
     if (handlers.request) {
-      const waitingCapBytes = region.arenaBytes / region.rings / 2;
+      const waitingCapBytes = partBytes / 2;
       const counters = previous?.requests?.counters ?? new RequestCounters();
-      this.requests = new RequestServer(handlers.request, options, waitingCapBytes, this.firewall, counters);
+      this.requests = new RequestServer(handlers.request, options, waitingCapBytes, this, counters);
     }
     if (region.wakeFd >= 0) this.#wake = new WakeLoop(this.channel, this, region.wakeFd);
   }
@@ -241,9 +257,25 @@ export class Session implements EventSink {
       return;
     }
     const { facade } = connection;
-    const call = () => handler(length > 0 ? this.channel.view(offset, length) : EMPTY, facade);
-    const settled = () => length > 0 && this.channel.release(offset); // RFC 9221: a datagram may be empty
-    this.firewall.call({ part: "datagram", connection: facade }, call, { settled });
+    const failure = { part: "datagram", connection: facade } as const;
+    if (length > 0 && this.lent.take(connection.lent, 1)) {
+      const settled = () => {
+        this.lent.give(connection.lent, 1);
+        this.channel.release(offset);
+      };
+      const call = () => handler(this.channel.view(offset, length), facade);
+      return this.firewall.call(failure, call, { settled });
+    }
+    const cost = length + CALL_BYTES;
+    if (!this.copied.take(connection.copied, cost)) {
+      this.datagramsRefused++;
+      if (length > 0) this.channel.release(offset);
+      return;
+    }
+    const copy = length > 0 ? this.channel.view(offset, length).slice() : EMPTY; // RFC 9221: a datagram may be empty
+    if (length > 0) this.channel.release(offset);
+    const settled = () => this.copied.give(connection.copied, cost);
+    this.firewall.call(failure, () => handler(copy, facade), { settled });
   }
 
   #handleConnection(handle: number, identity: string): void {

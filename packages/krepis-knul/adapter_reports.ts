@@ -36,6 +36,8 @@ export interface QuicStats {
   payloadsTooLarge: number;
   /** Requests of this adapter that were refused because the memory for payloads was short. */
   requestsOverloaded: number;
+  /** Datagrams of this adapter that were dropped because its handlers had not settled for too many. */
+  datagramsRefused: number;
   /** Memory of requests whose payload came in parts, until their handler has answered; at most `maxGatheredBytes`. */
   gatheredBytes: number;
   /** Bytes of such requests that wait for room in it, without credit for their peers. */

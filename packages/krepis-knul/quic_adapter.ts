@@ -244,8 +244,9 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
       requestTimeouts: requests?.counters.timeouts ?? 0,
       payloadsTooLarge: requests?.counters.payloadsTooLarge ?? 0,
       requestsOverloaded: requests?.counters.overloaded ?? 0,
-      gatheredBytes: requests?.budget.heldBytes ?? 0,
-      gatheredBytesWaiting: requests?.budget.waitingBytes ?? 0,
+      datagramsRefused: this.#session?.datagramsRefused ?? 0,
+      gatheredBytes: requests?.budget.held.used ?? 0,
+      gatheredBytesWaiting: requests?.budget.waiting.used ?? 0,
     } as QuicStats;
   }
 

@@ -1,0 +1,29 @@
+// A budget of bytes, or of anything else, of which each holder has at most half of what the others leave: however
+// greedy some are, something is left for the next one.
+
+export interface Holder {
+  used: number;
+}
+
+export class FairShares {
+  readonly most: number;
+  used = 0;
+
+  constructor(most: number) {
+    this.most = most;
+  }
+
+  /** @returns whether there was room */
+  take(holder: Holder, amount: number): boolean {
+    const others = this.used - holder.used;
+    if (holder.used + amount > (this.most - others) / 2) return false;
+    holder.used += amount;
+    this.used += amount;
+    return true;
+  }
+
+  give(holder: Holder, amount: number): void {
+    holder.used -= amount;
+    this.used -= amount;
+  }
+}
