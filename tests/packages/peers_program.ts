@@ -9,7 +9,7 @@ console.error = () => {}; // handlers fail by the thousand here
 
 const adapters = new Map<string, QuicAdapter>();
 for (const [kind, register] of Object.entries(kinds)) {
-  const builder = new AdapterBuilder().certPath(cert).keyPath(key).workers(1).idleTimeoutMs(2000);
+  const builder = new AdapterBuilder().certPath(cert).keyPath(key).workers(1).idleTimeoutMs(10_000);
   const adapter = builder.requestTimeoutMs(1000).channel({ arenaBytes: 4 << 20 }).build();
   if (workers === 0) register(adapter);
   await adapter.start();

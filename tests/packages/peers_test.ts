@@ -130,8 +130,11 @@ async function requireService(kind: string, port: number, sent?: string, answer?
   const connection = await within(DenoConnection.connect(target), `a connection to ${kind}`);
   if (sent !== undefined) {
     const bytes = new TextEncoder().encode(sent);
-    const got = await within(exchange(await connection.open_bidi(), bytes), `an answer of ${kind}`);
-    strictEqual(new TextDecoder().decode(got), answer, kind);
+    const got = exchange(await connection.open_bidi(), bytes).catch(async (error) => {
+      const ended = await Promise.race([connection.closed(), new Promise((go) => setTimeout(go, 100))]);
+      throw new Error(`${kind} did not answer; connection: ${JSON.stringify(ended)}`, { cause: error });
+    });
+    strictEqual(new TextDecoder().decode(await within(got, `an answer of ${kind}`)), answer, kind);
   }
   connection.close();
 }
