@@ -19,4 +19,14 @@ export function rejected(error: unknown): Promise<never> {
   return observed(Promise.reject(error));
 }
 
+/** The same object, of which the promises that these methods give out are observed. */
+export function observeMethods<T extends object>(target: T, ...names: (keyof T)[]): T {
+  for (const name of names) {
+    const method = target[name] as (...args: unknown[]) => Promise<unknown>;
+    const value = (...args: unknown[]) => observed(method.apply(target, args));
+    Object.defineProperty(target, name, { value, configurable: true, writable: true });
+  }
+  return target;
+}
+
 function ignore(): void {}

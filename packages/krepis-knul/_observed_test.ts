@@ -23,6 +23,13 @@ const uses: Record<string, (stream: QuicStream) => unknown> = {
   "a read that waits": (stream) => stream.read(),
   "an iteration that waits": (stream) => stream[Symbol.asyncIterator]().next(),
   "a look at closed": (stream) => stream.closed,
+  "a write by WebStream": (stream) =>
+    stream.writable.getWriter().write(bytesOf("more than there is room for")),
+  "a close by WebStream": (stream) => stream.writable.close(),
+  "a read by WebStream": (stream) => stream.readable.getReader().read(),
+  "a pipe to elsewhere": (stream) => stream.readable.pipeTo(new WritableStream()),
+  "a pipe to itself": (stream) => stream.readable.pipeTo(stream.writable),
+  "an abort of the WebStream": (stream) => stream.writable.getWriter().abort(-1),
 };
 const ends: Record<string, (fake: FakeLibrary) => void> = {
   "stopped and reset": (fake) =>

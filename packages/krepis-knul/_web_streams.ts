@@ -1,36 +1,58 @@
 // WebStreams over the light interface, for programs that want to pipe. Default mode: a chunk costs 0.1 µs,
 // in byte mode 1.9 µs.
 import { bytesOf, codeOfReason, FAILED } from "./_conversions.ts";
+import { observeMethods } from "./_observed.ts";
 import type { StreamState } from "./_stream_state.ts";
 
 /** Chunks are copies, because a WebStream says nothing about how long its reader keeps them. */
 export function makeReadable(state: StreamState): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream({
-    start(controller) {
-      whenAborted(state.readSignal, (error) => controller.error(error));
-    },
-    async pull(controller) {
-      const bytes = await state.read();
-      if (bytes === null) return controller.close();
-      try {
-        controller.enqueue(bytes.slice());
-      } finally {
-        state.returnLent(); // also when it was reset while these bytes were on their way
-      }
-    },
-    cancel: (reason) => giveUp(reason, (code) => state.stopSending(code)),
-  }, { highWaterMark: 0 }); // nothing is read, and no credit returned, before somebody asks
+  return observedReadable(
+    new ReadableStream({
+      start(controller) {
+        whenAborted(state.readSignal, (error) => controller.error(error));
+      },
+      async pull(controller) {
+        const bytes = await state.read();
+        if (bytes === null) return controller.close();
+        try {
+          controller.enqueue(bytes.slice());
+        } finally {
+          state.returnLent(); // also when it was reset while these bytes were on their way
+        }
+      },
+      cancel: (reason) => giveUp(reason, (code) => state.stopSending(code)),
+    }, { highWaterMark: 0 }),
+  ); // nothing is read, and no credit returned, before somebody asks
 }
 
 export function makeWritable(state: StreamState): WritableStream<Uint8Array<ArrayBuffer>> {
-  return new WritableStream({
-    start(controller) {
-      whenAborted(state.writeSignal, (error) => controller.error(error));
-    },
-    write: (chunk) => state.write(chunkOf(state, chunk), false),
-    close: () => state.write(new Uint8Array(0), true),
-    abort: (reason) => giveUp(reason, (code) => state.reset(code)),
-  });
+  return observedWritable(
+    new WritableStream({
+      start(controller) {
+        whenAborted(state.writeSignal, (error) => controller.error(error));
+      },
+      write: (chunk) => state.write(chunkOf(state, chunk), false),
+      close: () => state.write(new Uint8Array(0), true),
+      abort: (reason) => giveUp(reason, (code) => state.reset(code)),
+    }),
+  );
+}
+
+// The runtime's own promises reject when the peer ends a direction, and end the process when nobody awaits them, for
+// example `writer.write(bytes)` before STOP_SENDING.
+function observedReadable<T>(stream: ReadableStream<T>): ReadableStream<T> {
+  const getReader = stream.getReader.bind(stream) as (options?: ReadableStreamGetReaderOptions) => unknown;
+  const value = (options?: ReadableStreamGetReaderOptions) =>
+    observeMethods(getReader(options) as ReadableStreamDefaultReader<T>, "read", "cancel");
+  Object.defineProperty(stream, "getReader", { value, configurable: true, writable: true });
+  return observeMethods(stream, "pipeTo", "cancel");
+}
+
+function observedWritable<T>(stream: WritableStream<T>): WritableStream<T> {
+  const getWriter = stream.getWriter.bind(stream);
+  const value = () => observeMethods(getWriter(), "write", "close", "abort");
+  Object.defineProperty(stream, "getWriter", { value, configurable: true, writable: true });
+  return observeMethods(stream, "close", "abort");
 }
 
 /** A chunk that is refused makes the WritableStream useless, so the direction ends with it. */

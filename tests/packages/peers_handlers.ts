@@ -84,6 +84,16 @@ export const kinds: Record<string, (adapter: QuicAdapter) => void> = {
       stream.end();
       stream.connection.close.name.at(0);
     }),
+  streams_piped_carelessly: (adapter) =>
+    adapter.onStream((stream) => {
+      if (stream.direction === "unidirectional") return void stream.readable.pipeTo(new WritableStream());
+      const writer = stream.writable.getWriter();
+      writer.write(HERE);
+      writer.close();
+      const reader = stream.readable.getReader();
+      reader.read();
+      reader.read();
+    }),
   connections: (adapter) =>
     adapter.onConnection(async (connection) => {
       useEverything(connection);
