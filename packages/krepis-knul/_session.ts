@@ -7,7 +7,7 @@ import { AsyncQueue } from "./_async_queue.ts";
 import { codeOfFailure } from "./_conversions.ts";
 import { Channel, type EventSink } from "./_channel.ts";
 import { ConnectionState, type DatagramHandler, hasEnded } from "./_connection_state.ts";
-import type { ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
+import { type ErrorHandler, type ErrorReporter, isThenable } from "./_error_reporter.ts";
 import { FairShares } from "./_fair_shares.ts";
 import { Firewall } from "./_firewall.ts";
 import type { MappedRegion } from "./_region.ts";
@@ -338,8 +338,16 @@ export class Session implements EventSink {
     if (handler === undefined) return stream.connection.incoming.push(stream.facade);
     const { facade } = stream;
     const failure = { part: "stream", connection: stream.connection.facade, stream: facade } as const;
-    const failed = (error: unknown) => stream.abandon(codeOfFailure(error));
-    this.firewall.call(failure, () => handler(facade), { failed });
+    const call = () => {
+      const result = handler(facade);
+      if (isThenable(result)) stream.handlerWorks();
+      return result;
+    };
+    const failed = (error: unknown) => {
+      stream.abandon(codeOfFailure(error));
+      stream.returnLent(); // it reads no further
+    };
+    this.firewall.call(failure, call, { failed, settled: () => stream.handlerDone() });
   }
 
   openStream(connection: ConnectionState, isUnidirectional: boolean): StreamState {

@@ -27,6 +27,10 @@ interface PendingWrite {
 /** One write call takes at most this; the ABI's limit is 2^30. */
 const MAX_WRITE_BYTES = 1 << 28;
 const DONE = Promise.resolve();
+/** Views whose stream is gone, with what they hold. */
+const orphans = new FinalizationRegistry<{ channel: Channel; offset: number }>(({ channel, offset }) =>
+  channel.release(offset)
+);
 const EMPTY = new Uint8Array(0);
 
 export class StreamState {
@@ -46,6 +50,8 @@ export class StreamState {
   #queueHead = 0;
   #kept: Uint8Array<ArrayBuffer>[] = []; // copies of what was unread when the connection ended
   #lentOffset = -1;
+  #lent: Uint8Array<ArrayBuffer> | null = null; // the view that lies there
+  #handler: "none" | "works" | "done" = "none"; // of those that return a promise
   #isAtEnd = false;
   #readError: StreamError | null = null;
   #isDiscarding = false;
@@ -124,7 +130,8 @@ export class StreamState {
         this.#queueHead = 0;
       }
       this.#lentOffset = offset;
-      return this.channel.view(offset, length);
+      this.#lent = this.channel.view(offset, length);
+      return this.#lent;
     }
     if (this.#kept.length > 0) return this.#kept.shift();
     if (this.#readError !== null) throw this.#readError;
@@ -154,6 +161,30 @@ export class StreamState {
     if (this.#lentOffset < 0) return;
     this.channel.release(this.#lentOffset);
     this.#lentOffset = -1;
+    this.#lent = null;
+  }
+
+  /** A handler that returned a promise has the stream until that is settled. */
+  handlerWorks(): void {
+    this.#handler = "works";
+  }
+
+  /** It is settled, so it reads no further where nothing more can come. */
+  handlerDone(): void {
+    if (this.#handler !== "works") return;
+    this.#handler = "done";
+    const isAtEnd = this.#isAtEnd && this.#queueHead === this.#queued.length;
+    if (isAtEnd || this.#readError !== null) this.returnLent();
+  }
+
+  // At the connection's end. The handler may still work on the bytes; without a handler nobody knows who does, so they
+  // come back when their view is gone.
+  #endLoan(): void {
+    if (this.#lentOffset < 0 || this.#handler === "works") return;
+    if (this.#handler === "done") return this.returnLent();
+    orphans.register(this.#lent!, { channel: this.channel, offset: this.#lentOffset });
+    this.#lentOffset = -1;
+    this.#lent = null;
   }
 
   stopSending(code: bigint): void {
@@ -334,6 +365,7 @@ export class StreamState {
     if (this.#isAtEnd && !this.channel.isLost) this.#keepUnread();
     else if (this.canRead) this.failReading(error ?? closedError());
     if (this.#writes !== null || error) this.failWriting(error ?? closedError());
+    this.#endLoan();
     this.#closed?.resolve(this.#end);
   }
 

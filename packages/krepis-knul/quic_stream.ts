@@ -76,7 +76,8 @@ export class QuicStream implements Disposable {
 
   /**
    * The next bytes, at least one; null at the end. **The bytes are lent**: they are the library's memory and
-   * may change at the next read of this stream; copy what is needed for longer (`slice()`). While they are
+   * may change at the next read of this stream, or when nothing more can come and the handler's promise is settled;
+   * copy what is needed for longer (`slice()`). While they are
    * not read, the peer gets no more credit: a program that stops reading slows this peer down, nobody else.
    *
    * @throws {StreamError} `ConnectionFailed` (5001): the peer reset the stream, reading was stopped here, or the
