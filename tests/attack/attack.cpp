@@ -23,7 +23,7 @@ std::uint64_t Attack::count(std::uint64_t in_short, std::uint64_t in_full) const
   return kIsSanitized ? std::max<std::uint64_t>(1, in_short / 4) : in_short;
 }
 
-bool Attack::goes_on() { return Clock::now() - begin_ < span(); }
+bool Attack::goes_on(int part) const { return Clock::now() - begin_ < span() / part; }
 
 void Attack::at_most(const std::string& what, double measured, double bound, const std::string& unit) {
   checks.push_back({what, "≤ " + number(bound, unit), number(measured, unit), measured <= bound});

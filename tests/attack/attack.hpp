@@ -38,8 +38,8 @@ class Attack {
   [[nodiscard]] Clock::duration span() const {
     return is_full() ? Clock::duration(10s) : Clock::duration(1s);
   }
-  // The same, as a loop's condition.
-  [[nodiscard]] bool goes_on();
+  // The same, as a loop's condition; `part` of it where there are many such rows.
+  [[nodiscard]] bool goes_on(int part = 1) const;
 
   void at_most(const std::string& what, double measured, double bound, const std::string& unit = "");
   void at_least(const std::string& what, double measured, double bound, const std::string& unit = "");

@@ -73,6 +73,32 @@ void flood_from_ports(Attack& attack) {
   attack.holds("half-open connections end with their timeout", attack.target.wait(half_open, 60s));
 }
 
+// 1-RTT packets before the client's Finished, which a server may keep until that comes. It never does.
+void send_early(Attack& attack) {
+  const std::uint64_t connections = attack.count(10, 100);
+  const std::uint64_t before = attack.target.figures().rss_bytes;
+  std::vector<std::unique_ptr<RawConnection>> clients;
+  const Bytes frames = repeat(frame::ping(), 30'000);
+  for (std::uint64_t i = 0; i < connections; ++i) {
+    RawOptions options;
+    options.sends_finished = false;
+    clients.push_back(std::make_unique<RawConnection>(attack.target.address(), options));
+    if (!clients.back()->shake_hands()) {
+      throw std::runtime_error("no answer");
+    }
+    for (int packet = 0; packet < 200; ++packet) {
+      clients.back()->send(frames);
+    }
+    clients.back()->abandon();
+  }
+  attack.target.wait([](const nlohmann::json& now) { return now["connections_half_open"] > 0; });
+  const auto grown = static_cast<double>(attack.target.figures().rss_bytes) - static_cast<double>(before);
+  if (!kIsSanitized) {
+    attack.at_most("memory for each connection", grown / 1'024 / static_cast<double>(connections), 512,
+                   "KiB");
+  }
+}
+
 }  // namespace
 
 void add_crypto_rows(std::vector<Row>& rows) {
@@ -82,6 +108,8 @@ void add_crypto_rows(std::vector<Row>& rows) {
   rows.push_back({"crypto", "one_rtt", "CRYPTO data after the handshake", quick, &flood_one_rtt});
   rows.push_back({"crypto", "ports", "64 KiB of CRYPTO from each of many ports, the first byte missing",
                   quick, &flood_from_ports});
+  rows.push_back(
+      {"crypto", "early_one_rtt", "6 MB of 1-RTT packets before the client's Finished", quick, &send_early});
 }
 
 }  // namespace knul::attack

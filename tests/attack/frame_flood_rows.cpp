@@ -31,32 +31,77 @@ std::uint64_t flood(Attack& attack, RawConnection& client, std::uint64_t packets
   return sent;
 }
 
-// Datagrams as big as UDP carries, full of one frame, for the span of the attack.
-void flood_big(Attack& attack, const Bytes& prelude, const Bytes& unit) {
-  RawConnection client(attack.target.address(), {});
+// A frame that is legal any number of times, and what makes it so.
+struct Kind {
+  std::string name, words;
+  Bytes prelude, unit;
+  std::string service = "perf";
+};
+
+std::vector<Kind> kinds() {
+  using namespace frame;
+  const Bytes open = stream(0, 0, bytes_of("x"));
+  const Bytes reset = concat({open, reset_stream(0, 1)});
+  return {
+      {"padding", "PADDING", ping(), Bytes(1)},
+      {"ping", "PING", ping(), ping()},
+      {"ack", "ACK", ping(), ack(0)},
+      {"reset_stream", "RESET_STREAM", reset, reset_stream(0, 1)},
+      {"stop_sending", "STOP_SENDING", open, stop_sending(0)},
+      {"max_data", "MAX_DATA", ping(), max_data(1U << 30)},
+      {"max_stream_data", "MAX_STREAM_DATA", open, max_stream_data(0, 1U << 20)},
+      {"max_streams", "MAX_STREAMS", ping(), max_streams(1'000)},
+      {"stream_data_blocked", "STREAM_DATA_BLOCKED", open, stream_data_blocked(0, 1)},
+      {"streams_blocked", "STREAMS_BLOCKED", ping(), streams_blocked(100)},
+      {"new_connection_id", "the same NEW_CONNECTION_ID", ping(), frame::new_connection_id(1, 0)},
+      {"retire_connection_id", "the same RETIRE_CONNECTION_ID", retire_connection_id(1),
+       retire_connection_id(1)},
+      {"path_challenge", "PATH_CHALLENGE", ping(), path_challenge(7)},
+      {"path_response", "PATH_RESPONSE that nobody asked for", ping(), path_response(7)},
+      {"stream_byte", "the same byte of a stream", open, open},
+      {"stream_empty", "STREAM without bytes", open, stream(0, 1, {})},
+      {"stream_empty_channel", "STREAM without bytes, to a program behind a channel", open, stream(0, 1, {}),
+       "channel"},
+      {"datagram", "DATAGRAM of one byte, echoed", ping(), datagram(bytes_of("d")), "echo"},
+      {"datagram_channel", "DATAGRAM of one byte, to a program behind a channel", ping(),
+       datagram(bytes_of("d")), "channel"},
+  };
+}
+
+// Datagrams as big as UDP carries, full of one frame.
+void flood_big(Attack& attack, const Kind& kind) {
+  RawOptions options;
+  options.alpn = attack.target.alpn();
+  RawConnection client(attack.target.address(), options);
   ready(client);
-  client.send(prelude);
-  const Bytes frames = repeat(unit, 60'000 / unit.size());
+  client.send(kind.prelude);
+  const Bytes frames = repeat(kind.unit, 60'000 / kind.unit.size());
   std::uint64_t sent = 0;
-  while (attack.goes_on() && !client.closed) {
+  while (attack.goes_on(2) && !client.closed) {
     client.send(frames);
     client.drain();
     ++sent;
   }
-  attack.note("frames sent", static_cast<double>(sent) * static_cast<double>(frames.size() / unit.size()));
-  attack.note("datagrams dropped by budget",
-              static_cast<double>(attack.target.statistic("packets_dropped_budget")));
+  attack.note("frames sent",
+              static_cast<double>(sent) * static_cast<double>(frames.size() / kind.unit.size()));
+  attack.equals("close", to_text(client.closed), "none");
 }
 
-void flood_ping_big(Attack& attack) { flood_big(attack, frame::ping(), frame::ping()); }
-void flood_max_stream_data_big(Attack& attack) {
-  flood_big(attack, frame::stream(0, 0, bytes_of("x")), frame::max_stream_data(0, 1U << 20));
+// One ACK with as many ranges as a datagram holds, again and again.
+void flood_ack_ranges(Attack& attack) {
+  RawConnection client(attack.target.address(), {});
+  ready(client);
+  Bytes ranges;
+  constexpr std::uint64_t kRanges = 25'000;
+  for (std::uint64_t i = 0; i < kRanges; ++i) {
+    append(ranges, Bytes{0, 0});
+  }
+  // The server has sent few packets: of more it cannot be told that they came.
+  const Bytes honest = frame::ack(0);
+  const Bytes frames = concat({View(honest), View(frame::make({2, 0, 0, kRanges, 0}, ranges))});
+  client.send(frames);
+  attack.equals("close", to_text(client.wait_close()), "0x7");
 }
-void flood_stop_sending_big(Attack& attack) {
-  flood_big(attack, frame::stream(0, 0, bytes_of("x")), frame::stop_sending(0));
-}
-void flood_acks_big(Attack& attack) { flood_big(attack, frame::ping(), frame::ack(0)); }
-void flood_blocked_big(Attack& attack) { flood_big(attack, frame::ping(), frame::stream_data_blocked(0, 1)); }
 
 void flood_pings(Attack& attack) {
   RawConnection client(attack.target.address(), {});
@@ -154,11 +199,14 @@ void add_frame_flood_rows(std::vector<Row>& rows) {
   const auto add = [&](const char* name, const char* words, void (*run)(Attack&)) {
     rows.push_back({"frames", name, words, {}, run});
   };
-  add("ping_big", "60 KB datagrams full of PING", &flood_ping_big);
-  add("max_stream_data_big", "60 KB datagrams full of MAX_STREAM_DATA", &flood_max_stream_data_big);
-  add("stop_sending_big", "60 KB datagrams full of STOP_SENDING", &flood_stop_sending_big);
-  add("ack_big", "60 KB datagrams full of ACK", &flood_acks_big);
-  add("stream_data_blocked_big", "60 KB datagrams full of STREAM_DATA_BLOCKED", &flood_blocked_big);
+  for (const Kind& kind : kinds()) {
+    rows.push_back({"frames",
+                    "big_" + kind.name,
+                    "60 KB datagrams full of " + kind.words,
+                    {kind.service},
+                    [kind](Attack& attack) { flood_big(attack, kind); }});
+  }
+  add("ack_ranges", "ACK with 25,000 ranges below 0", &flood_ack_ranges);
   add("ping", "2,000,000 PINGs, a thousand in a packet", &flood_pings);
   add("path_challenge", "60 PATH_CHALLENGEs in each of 10,000 packets", &flood_challenges);
   add("new_connection_id", "NEW_CONNECTION_ID with rising retire_prior_to, nothing acknowledged",

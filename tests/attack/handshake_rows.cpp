@@ -87,7 +87,7 @@ void collide_ids(Attack& attack) {
     for (std::size_t at = 0; at < datagrams.size(); at += 64) {
       socket.send_all(attack.target.address(),
                       std::span(datagrams).subspan(at, std::min<std::size_t>(64, datagrams.size() - at)));
-      std::this_thread::sleep_for(2ms);  // so that the kernel drops few
+      std::this_thread::sleep_for(8ms);  // so that the kernel drops few
     }
     const double taken = cpu_seconds_of(attack.target.pid()) - before;
     const auto packets = static_cast<double>(attack.target.statistic("packets_received") - received);

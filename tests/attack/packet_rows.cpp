@@ -67,7 +67,7 @@ Bytes mutated_payload() {
 void send_mutated(Attack& attack) {
   std::unique_ptr<RawConnection> client;
   std::uint64_t connections = 0;
-  const std::uint64_t packets = attack.count(2'000, 200'000);
+  const std::uint64_t packets = attack.count(2'000, 50'000);
   for (std::uint64_t i = 0; i < packets; ++i) {
     if (!client || client->closed || client->is_stateless_reset) {
       client = std::make_unique<RawConnection>(attack.target.address(), RawOptions{});

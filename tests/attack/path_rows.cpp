@@ -94,6 +94,28 @@ void reflect_stateless(Attack& attack) {
   attack.note("resets as large as their trigger", static_cast<double>(larger));
 }
 
+// Packets for a connection that the server has closed: the close is repeated to the 1st, 2nd, 4th, 8th, ...
+// of them.
+void knock_on_closed(Attack& attack) {
+  RawConnection client(attack.target.address(), {});
+  attack.holds("the handshake completes", client.shake_hands());
+  client.send(frame::handshake_done());
+  attack.equals("close", to_text(client.wait_close()), "0xa");
+  client.drain();
+  const std::uint64_t before = client.datagrams_read;
+  const std::uint64_t knocks = attack.count(2'000, 100'000);
+  for (std::uint64_t i = 0; i < knocks; ++i) {
+    client.send(frame::ping());
+    client.drain();
+  }
+  client.read(200ms);
+  client.drain();
+  attack.note("packets", static_cast<double>(knocks));
+  // Stateless Resets follow when the entry is gone, at their own rate.
+  attack.at_most("answers", static_cast<double>(client.datagrams_read - before),
+                 20 + 500 * (attack.is_full() ? 30 : 5));
+}
+
 // Hands each datagram that one server sends to this socket to the other server: what two servers would do
 // whose addresses somebody forged. Returns the datagrams that it took until there was silence.
 std::uint64_t loop(Address left, Address right, const Bytes& first) {
@@ -185,6 +207,8 @@ void add_path_rows(std::vector<Row>& rows) {
       {"paths", "loops", "two servers, and a server and an echo, that face each other", {}, &reflect_loops});
   rows.push_back(
       {"paths", "migrations", "a client that changes its address with every packet", {}, &migrate});
+  rows.push_back(
+      {"paths", "closed", "packets for a connection that the server has closed", {}, &knock_on_closed});
 }
 
 }  // namespace knul::attack

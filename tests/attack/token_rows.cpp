@@ -1,4 +1,5 @@
 // Address tokens (RFC 9000 §8.1): where they come from, whom they are for, and what the server makes of them.
+#include <algorithm>
 #include <thread>
 
 #include "attack.hpp"
@@ -7,32 +8,39 @@
 namespace knul::attack {
 namespace {
 
-// What an Initial brought, without going on.
-std::string answer_to(Address server, const Udp& socket, const InitialForge& forge, const Bytes& id,
-                      const Bytes& token) {
-  const PacketKeys keys = PacketKeys::initial(id, "server in");
-  socket.send(server, forge.make(id, token));
-  const auto packet = socket.receive(kIsSanitized ? 1'000ms : 400ms);
-  if (!packet) {
-    return "silence";
-  }
-  if (read_retry(*packet)) {
+// What a packet of the server says to an Initial of this connection ID; empty when it is of another
+// connection.
+std::optional<std::string> meaning(View packet, const PacketKeys& keys) {
+  if (read_retry(packet)) {
     return "Retry";
   }
-  Reader reader(*packet);
+  Reader reader(packet);
   reader.take(5);
   reader.take(reader.number(1));
   reader.take(reader.number(1));
   reader.take(reader.varint());
   const std::uint64_t length = reader.varint();
-  const std::size_t number_at = packet->size() - reader.rest().size();
+  const std::size_t number_at = packet.size() - reader.rest().size();
   const auto opened =
-      keys.open(View(*packet).first(std::min<std::size_t>(packet->size(), number_at + length)), number_at, 0);
+      keys.open(packet.first(std::min<std::size_t>(packet.size(), number_at + length)), number_at, 0);
   if (!opened) {
-    return "unreadable";
+    return std::nullopt;
   }
   Reader payload(opened->payload);
   return payload.varint() == 0x1c ? "close " + hex(payload.varint()) : "handshake";
+}
+
+// What an Initial brought, without going on.
+std::string answer_to(Address server, const Udp& socket, const InitialForge& forge, const Bytes& id,
+                      const Bytes& token) {
+  const PacketKeys keys = PacketKeys::initial(id, "server in");
+  socket.send(server, forge.make(id, token));
+  while (const auto packet = socket.receive(kIsSanitized ? 2'000ms : 1'000ms)) {
+    if (const auto answer = meaning(*packet, keys)) {
+      return *answer;
+    }
+  }
+  return "silence";
 }
 
 Retry retry_for(Address server, const Udp& socket, const InitialForge& forge) {
