@@ -1,6 +1,7 @@
 import { KrepisCode } from "./codes.ts";
 import { KrepisError } from "./error.ts";
 import { FfiBuffer, FfiResponse } from "./layout.ts";
+import { settingsJson, wholeNumber } from "./values.ts";
 import { channelDefinitions, type ChannelSymbols, serverDefinitions, type ServerSymbols } from "./symbols.ts";
 
 /** A setting of servers as the library describes it (docs/settings.md). */
@@ -47,8 +48,8 @@ const decoder = new TextDecoder();
  * The native library, loaded into this isolate by `loadKrepisCore`. Its methods are those of krepis.h with
  * JavaScript's types; `channel` gives the raw functions of the data plane. Nothing blocks except where said.
  *
- * Every method throws a `KrepisError` with the library's code and text when the library reports one, and
- * with `InvalidContext` (1001) after `close`. Servers outlive this object: stop them first.
+ * Every method throws a `KrepisError` with the library's code and text when the library reports one, with
+ * `InvalidRequest` (4001) for an argument of another kind, and with `InvalidContext` (1001) after `close`. Servers outlive this object: stop them first.
  */
 export class KrepisCore implements Disposable {
   /** Where the library was found: a path, or the name that the system's loader resolved. */
@@ -101,7 +102,7 @@ export class KrepisCore implements Disposable {
    *   `Internal` (1000) an unusable certificate or key; `NetworkError` (5000) a port in use
    */
   startJson(settings: Record<string, unknown>): number {
-    const json = encoder.encode(JSON.stringify(settings));
+    const json = encoder.encode(settingsJson(settings));
     const start = this.#symbols().krepis_quic_start_json_into;
     const bytes = this.#bytes((out) => start(json, BigInt(json.length), out));
     return Number(new DataView(bytes).getBigUint64(0, true));
@@ -117,7 +118,7 @@ export class KrepisCore implements Disposable {
   stop(handle: number, deadlineMs = 5000): StopReport {
     const stop = this.#symbols().krepis_quic_stop_report_into;
     const call: IntoCall = (out) => {
-      const code = stop(BigInt(handle), BigInt(deadlineMs), out);
+      const code = stop(serverHandle(handle), BigInt(wholeNumber("deadlineMs", deadlineMs)), out);
       return code === KrepisCode.Timeout ? KrepisCode.Success : code; // the report says what was cut
     };
     return JSON.parse(decoder.decode(this.#bytes(call)));
@@ -125,7 +126,7 @@ export class KrepisCore implements Disposable {
 
   /** The UDP port of a server. @throws {KrepisError} `InvalidPointer` (1004): no such server */
   port(handle: number): number {
-    const port = this.#symbols().krepis_quic_port(BigInt(handle));
+    const port = this.#symbols().krepis_quic_port(serverHandle(handle));
     if (port === 0) throw this.error(KrepisCode.InvalidPointer);
     return port;
   }
@@ -133,7 +134,7 @@ export class KrepisCore implements Disposable {
   /** What a server is. @throws {KrepisError} `InvalidPointer` (1004): no such server */
   info(handle: number): ServerInfo {
     const info = this.#symbols().krepis_quic_info_into;
-    return this.#json((out) => info(BigInt(handle), out));
+    return this.#json((out) => info(serverHandle(handle), out));
   }
 
   /**
@@ -142,13 +143,13 @@ export class KrepisCore implements Disposable {
    */
   stats(handle: number): Record<string, number | string> {
     const stats = this.#symbols().krepis_quic_get_stats_into;
-    return this.#json((out) => stats(BigInt(handle), out));
+    return this.#json((out) => stats(serverHandle(handle), out));
   }
 
   /** Statistics as OpenMetrics text. @throws {KrepisError} `InvalidPointer` (1004): no such server */
   metrics(handle: number): string {
     const metrics = this.#symbols().krepis_quic_get_metrics_into;
-    return decoder.decode(this.#bytes((out) => metrics(BigInt(handle), out)));
+    return decoder.decode(this.#bytes((out) => metrics(serverHandle(handle), out)));
   }
 
   /** The handles of this process's servers, in no particular order. */
@@ -162,22 +163,24 @@ export class KrepisCore implements Disposable {
    */
   connections(handle: number): Record<string, unknown>[] {
     const connections = this.#symbols().krepis_quic_connections_into;
-    return this.#json((out) => connections(BigInt(handle), out));
+    return this.#json((out) => connections(serverHandle(handle), out));
   }
 
   /** What a channel did (`krepis_channel_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
   channelInfo(channel: number): Record<string, number> {
-    return this.#json((out) => this.channel.krepis_channel_info_into(channel, out));
+    return this.#json((out) => this.channel.krepis_channel_info_into(handleOf("channel", channel), out));
   }
 
   /** What a stream is (`krepis_stream_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
   streamInfo(channel: number, stream: number): Record<string, number | string | null> {
-    return this.#json((out) => this.channel.krepis_stream_info_into(channel, stream, out));
+    const [of, which] = [handleOf("channel", channel), handleOf("stream", stream)];
+    return this.#json((out) => this.channel.krepis_stream_info_into(of, which, out));
   }
 
   /** What a connection is (`krepis_connection_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
   connectionInfo(channel: number, connection: number): Record<string, number | string> {
-    return this.#json((out) => this.channel.krepis_connection_info_into(channel, connection, out));
+    const [of, which] = [handleOf("channel", channel), handleOf("connection", connection)];
+    return this.#json((out) => this.channel.krepis_connection_info_into(of, which, out));
   }
 
   /** Lets go of the library; it stays in the process, with its servers. Closing twice does nothing. */
@@ -212,6 +215,14 @@ export class KrepisCore implements Disposable {
   #json(call: IntoCall): any {
     return JSON.parse(decoder.decode(this.#bytes(call)));
   }
+}
+
+function serverHandle(handle: number): bigint {
+  return BigInt(wholeNumber("handle", handle));
+}
+
+function handleOf(name: string, handle: number): number {
+  return wholeNumber(name, handle, 2 ** 32 - 1);
 }
 
 function textAt(pointer: Deno.PointerValue): string {

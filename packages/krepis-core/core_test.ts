@@ -1,5 +1,6 @@
 import { deepStrictEqual, match, ok, strictEqual, throws } from "node:assert/strict";
 import { KrepisCode } from "./codes.ts";
+import { KrepisError } from "./error.ts";
 import { loadKrepisCore } from "./load.ts";
 import { withCertificate } from "./_certificate_for_tests.ts";
 
@@ -40,4 +41,39 @@ Deno.test("the library loaded twice is one library", () => {
     ok(other.list().includes(handle));
     strictEqual(other.stop(handle, 0).clean, true);
   });
+});
+
+Deno.test("whatever is passed, a method answers or throws a KrepisError that says what was wrong", () => {
+  using core = loadKrepisCore();
+  const values: unknown[] = [
+    undefined,
+    null,
+    true,
+    -1,
+    0.5,
+    NaN,
+    2 ** 53,
+    2 ** 40,
+    1n,
+    "1",
+    Symbol("s"),
+    [],
+    {},
+    () => {},
+  ];
+  const methods = ["port", "info", "stats", "metrics", "connections", "channelInfo", "stop"] as const;
+  // deno-lint-ignore no-explicit-any -- the point is to pass what the types forbid
+  const calls: ((value: any) => unknown)[] = methods.map((name) => (value) => core[name](value));
+  calls.push((value) => core.streamInfo(value, 1), (value) => core.streamInfo(1, value));
+  calls.push((value) => core.connectionInfo(value, 1), (value) => core.connectionInfo(1, value));
+  calls.push((value) => core.stop(1, value), (value) => core.startJson(value));
+  calls.push((value) => core.startJson({ workers: value, cert_path: "/nowhere", key_path: "/nowhere" }));
+  for (const call of calls) {
+    for (const value of values) {
+      throws(() => call(value), (error: KrepisError) => {
+        const codes: number[] = [KrepisCode.InvalidRequest, KrepisCode.InvalidPointer, KrepisCode.Internal];
+        return error instanceof KrepisError && codes.includes(error.code);
+      }, `${call} ${String(value)}`);
+    }
+  }
 });

@@ -12,4 +12,5 @@ export * from "./error.ts";
 export * from "./events.ts";
 export * from "./layout.ts";
 export * from "./load.ts";
+export { settingValue } from "./values.ts";
 export type { ChannelSymbols, ServerSymbols } from "./symbols.ts";

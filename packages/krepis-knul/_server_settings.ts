@@ -1,6 +1,6 @@
 // The library's settings as a program gives them: names in either spelling, values that JSON can carry, and errors that
 // name the option as the program wrote it.
-import { KrepisCode, type KrepisCore, KrepisError } from "@krepis/core";
+import { KrepisCode, type KrepisCore, KrepisError, settingValue } from "@krepis/core";
 import { AdapterError, invalidOption } from "./adapter_error.ts";
 import { camelCase } from "./_camel_case.ts";
 import { checkOptions, nearest } from "./_conversions.ts";
@@ -52,18 +52,13 @@ export function readExtra(settings: Record<string, unknown>): GivenSettings {
     if (method !== undefined) throw invalidOption(option, value, `the method ${method}()`);
     const twin = given.get(setting);
     if (twin !== undefined) throw invalidOption(option, value, `one spelling, ${twin.option} is given, too`);
-    given.set(setting, { option, value: checkValue(option, value) });
+    const carried = settingValue(value);
+    if (carried === undefined) {
+      throw invalidOption(option, value, "a number, a text, true or false, or a list of texts");
+    }
+    given.set(setting, { option, value: carried });
   }
   return given;
-}
-
-/** What a setting can be at all; the library knows which of these it wants. */
-function checkValue(option: string, value: unknown): unknown {
-  if (typeof value === "string" || typeof value === "boolean") return value;
-  if (typeof value === "number" && Number.isFinite(value)) return value;
-  if (typeof value === "bigint" && value >= 0n && value <= Number.MAX_SAFE_INTEGER) return Number(value);
-  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return [...value];
-  throw invalidOption(option, value, "a number, a text, true or false, or a list of texts");
 }
 
 /**

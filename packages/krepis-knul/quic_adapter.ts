@@ -158,6 +158,8 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
       await wrapped(() => this.#begin());
     } catch (error) {
       this.#state = "idle";
+      this.#core?.close(); // the next start loads it again
+      this.#core = null;
       throw error;
     }
   }
