@@ -5,6 +5,7 @@ import { AdapterBuilder, AdapterError, QuicAdapter } from "@krepis/knul";
 import { development_identity } from "../interop/server.mjs";
 import { within } from "../interop/deadline.mjs";
 import { exchange } from "../interop/exchange.mjs";
+import { QuicheConnection } from "../interop/quiche_client.mjs";
 import { DenoConnection } from "../interop/deno_client.ts";
 
 const { cert, key, pem } = development_identity();
@@ -358,6 +359,32 @@ test("what requests, abandoned streams and lost connections held is given back",
   }
   strictEqual(adapter.getStats().channelConnections, 0);
   strictEqual(adapter.getStats().channelQueuedBytes, 0);
+});
+
+test("what stream handlers have when their peers stop them and leave is given back", async () => {
+  await using adapter = builder().build().onStream(async (stream) => {
+    for (let bytes = await stream.read(); bytes !== null; bytes = await stream.read()) {
+      await stream.write(bytes);
+    }
+  });
+  await adapter.start();
+  for (let round = 0; round < 10; round++) {
+    const peer = { host: "127.0.0.1", port: adapter.port, ca: pem, alpn: "knul" };
+    const client = await QuicheConnection.connect(peer);
+    for (let i = 0; i < 20; i++) {
+      const stream = await client.open_bidi();
+      await stream.write(new Uint8Array(20_000)); // more than one piece
+      if (round % 2 === 0) stream.stop_reading(1);
+    }
+    while (Number(adapter.getStats().totalRequests) < 20 * round + 1) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    client.close();
+  }
+  while (adapter.getStats().activeConnections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (Number(adapter.getStats().channelArenaBlocksUsed) > 1) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 });
 
 test("a server that was stopped elsewhere is over for its adapter", async () => {
