@@ -49,6 +49,7 @@ class TestConnection final : public krepis::Connection {
   void stop_sending(StreamId /*stream*/, std::uint64_t /*code*/) override {}
   void refuse_stream(StreamId /*stream*/, std::uint64_t /*code*/) override {}
   void set_priority(StreamId /*stream*/, krepis::StreamPriority /*priority*/) override {}
+  void drop_datagram() override {}
   void retain_stream(StreamId /*stream*/) override {}
   void release_stream(StreamId /*stream*/) override {}
   bool send_datagram(std::span<const std::uint8_t> /*bytes*/) override { return false; }

@@ -35,14 +35,14 @@ if(TARGET knul_shared)
 endif()
 
 # Headers that no x.cpp includes first (check_layers.py demands that of an x.cpp) are compiled alone here,
-# the C header as C and as C++.
+# the C headers as C and as C++.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS "${KNUL_SOURCE_ROOT}/*.hpp" "${KNUL_PUBLIC_INCLUDE}/*.hpp"
      "${KNUL_PUBLIC_INCLUDE}/*.h")
 list(FILTER headers EXCLUDE REGEX "test_support\\.hpp$")  # compiled by the tests, with what they link
 set(header_sources "")
 foreach(header IN LISTS headers)
   string(REGEX REPLACE "\\.hpp$" ".cpp" source "${header}")
-  if(EXISTS "${source}")
+  if(header MATCHES "\\.hpp$" AND EXISTS "${source}")
     continue()
   endif()
   cmake_path(RELATIVE_PATH header BASE_DIRECTORY "${PROJECT_SOURCE_DIR}" OUTPUT_VARIABLE name)

@@ -37,8 +37,15 @@
  * Should the program come back, it finds KREPIS_EVENT_CHANNEL_CLOSED behind the events that were there. While
  * the server drains nobody is given up: the drain has its deadline.
  */
+/* Outside of the guard: krepis.h includes this file, so whichever is included first, both are complete. */
+#include <krepis/krepis.h>
+
 #ifndef KREPIS_CHANNEL_H
 #define KREPIS_CHANNEL_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* Application error codes (RFC 9000 §20.2) that the library itself sends. */
 #define KREPIS_CODE_NO_CONSUMER 0x4b4e5501u       /* stream or connection: nobody is there to take it */
@@ -326,5 +333,9 @@ KREPIS_API uint32_t krepis_connection_info_into(uint32_t channel, uint32_t conne
  * deadline_ms. KREPIS_QUOTA_EXCEEDED: no thread to wait on; the server goes on. Blocks: never. Threads: any.
  * Memory: the 8 bytes of the start end when the server has stopped. Since: 1.2.0. */
 KREPIS_API uint32_t krepis_quic_stop_begin(uint64_t handle, uint64_t deadline_ms) KREPIS_NOEXCEPT;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -185,6 +185,8 @@ class Connection {
   // hears no more of it.
   virtual void refuse_stream(StreamId stream, std::uint64_t code) = 0;
   virtual void set_priority(StreamId stream, StreamPriority priority) = 0;
+  // Says that nobody takes the datagram that on_datagram has just brought: it is counted as dropped.
+  virtual void drop_datagram() = 0;
 
   // Holds a stream of the peer back from its end: on_stream_closed comes, and the peer gets credit for
   // another stream (RFC 9000 §4.6), only after release_stream. For Applications that hand events on and want
@@ -255,7 +257,9 @@ class Application {
   virtual void on_stream_closed(Connection& /*connection*/, StreamId /*stream*/) {}
   // The peer allows more streams of this direction after open_stream failed for lack of credit.
   virtual void on_streams_available(Connection& /*connection*/, StreamDirection /*direction*/) {}
-  virtual void on_datagram(Connection& /*connection*/, std::span<const std::uint8_t> /*bytes*/) {}
+  virtual void on_datagram(Connection& connection, std::span<const std::uint8_t> /*bytes*/) {
+    connection.drop_datagram();
+  }
   // After a send_datagram that gave kBlocked, once half of the queue is free.
   virtual void on_datagram_writable(Connection& /*connection*/) {}
   virtual void on_datagram_fate(Connection& /*connection*/, std::uint32_t /*context*/,
@@ -319,6 +323,9 @@ struct ServerOptions : ConnectionOptions {
   std::uint64_t max_connections_per_address = 0;     // per source IPv4 address or IPv6 /64; 0: no cap
   std::uint64_t max_half_open = 4'096;               // handshakes under way, per server
   std::uint64_t server_send_buffer_bytes = 1 << 30;  // per server, split evenly over its workers
+  // What programs wrote through channels and Connection::write has not taken yet, of all connections
+  // together.
+  std::uint64_t server_write_queue_bytes = 256 << 20;  // per server
   // How far receive windows of all connections may grow beyond the initial ones; per server, split evenly.
   std::uint64_t server_receive_window_bytes = 1 << 30;
   std::string retry = "auto";     // address validation (RFC 9000 §8.1.2): "never", "always", or "auto": from
@@ -326,6 +333,21 @@ struct ServerOptions : ConnectionOptions {
   std::string steering = "auto";  // "auto": by connection ID in the kernel, else one shared socket;
                                   // "bpf": fail if the kernel refuses; "single_socket"
 };
+
+// What the Application of a server keeps for its peers beside what the engine does; the channels of
+// krepis/channel.h are one.
+struct ApplicationMemory {
+  std::uint64_t channels = 0;           // open
+  std::uint64_t queued_bytes = 0;       // written by the program and not yet taken by Connection::write
+  std::uint64_t parked_bytes = 0;       // received, without room where the program reads them
+  std::uint64_t region_bytes = 0;       // mapped for what the program reads
+  std::uint64_t arena_used_bytes = 0;   // of those: received and not yet released
+  std::uint64_t events_waiting = 0;     // that the program has no room for
+  std::uint64_t spare_bytes = 0;        // kept for later use
+  std::uint64_t datagrams_dropped = 0;  // since the start, beside those of drop_datagram and send_datagram
+};
+// Asked when the statistics are. Thread: any, also several at once, and as long as the server lives.
+using ApplicationMemorySource = std::function<ApplicationMemory()>;
 
 // What a drain did.
 struct DrainReport {
@@ -356,8 +378,10 @@ class QuicServer {
   // completes handshakes and refuses every stream with LibraryCode::kNoConsumer.
   // Errors: kInvalidRequest (an option), kInternal (certificate or key), kNetworkError (address), and
   // kQuotaExceeded (descriptors, threads); nothing is left behind.
+  // `memory`: for the statistics, if the Application keeps something.
   static Result<std::unique_ptr<QuicServer>> start(const ServerOptions& options,
-                                                   const ApplicationFactory& factory = nullptr);
+                                                   const ApplicationFactory& factory = nullptr,
+                                                   ApplicationMemorySource memory = nullptr);
   // Stops with deadline 0 if still running.
   ~QuicServer();
   QuicServer(const QuicServer&) = delete;

@@ -38,8 +38,13 @@ class Removal {
 FfiResponse start_server(Process& process, const krepis::ServerOptions& options,
                          krepis::ApplicationFactory factory, ServiceChoice service) {
   // Without a service the program answers, through channels.
-  const auto hub = factory ? nullptr : std::make_shared<channel::ChannelHub>();
-  auto server = QuicServer::start(options, hub ? hub->factory() : std::move(factory));
+  const auto hub =
+      factory ? nullptr : std::make_shared<channel::ChannelHub>(options.server_write_queue_bytes);
+  krepis::ApplicationMemorySource memory;
+  if (hub) {
+    memory = [hub] { return hub->memory(); };
+  }
+  auto server = QuicServer::start(options, hub ? hub->factory() : std::move(factory), std::move(memory));
   if (!server) {
     return failure(server.error());
   }

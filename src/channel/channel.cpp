@@ -247,6 +247,18 @@ bool Channel::can_be_unmapped() const {
          (core_->is_broken() && std::popcount(ended_.load()) == static_cast<int>(core_->workers()));
 }
 
+void Channel::add_to(krepis::ApplicationMemory& memory) const {
+  memory.channels += core_->is_open() ? 1 : 0;
+  memory.region_bytes += core_->layout.bytes;
+  memory.parked_bytes += core_->parked_bytes.load(std::memory_order_relaxed);
+  memory.spare_bytes += core_->write_buffers.kept_bytes();
+  for (std::size_t i = 0; i < core_->workers(); ++i) {
+    const std::uint64_t free = core_->free_blocks[i].load(std::memory_order_relaxed);
+    memory.arena_used_bytes += (core_->layout.blocks_per_worker - free) * kBlockBytes;
+    memory.events_waiting += core_->backlogs[i].load(std::memory_order_relaxed);
+  }
+}
+
 Outcome Channel::measure(ChannelFigures& figures) {
   if (core_->state() == ChannelCore::State::kClosed) {
     return usable();

@@ -71,6 +71,8 @@ class Channel {
   Outcome close();
   [[nodiscard]] bool can_be_unmapped() const;
   Outcome measure(ChannelFigures& figures);
+  // Adds what it keeps for its peers. Thread: any.
+  void add_to(krepis::ApplicationMemory& memory) const;
 
   Outcome open_stream(std::uint32_t connection, bool is_unidirectional);
   Outcome write(std::uint32_t stream, std::span<const std::uint8_t> bytes, std::uint32_t flags);
@@ -104,6 +106,11 @@ class Channel {
   Outcome command_stream(const Command& command, std::uint32_t side);
   [[nodiscard]] krepis::SharedBytes copy_large(std::uint32_t stream,
                                                std::span<const std::uint8_t> bytes) const;
+  // What a write on the stream would take. Without the lock of its mailbox only an estimate.
+  [[nodiscard]] std::uint64_t room_of(const Entry& stream) const;
+  // The connection of a stream, unless its end was told.
+  [[nodiscard]] Entry* connection_of(const Entry& stream) const;
+  std::uint64_t take_room(Entry& stream, std::uint64_t wanted);
   std::uint32_t queue(Held& held, std::span<const std::uint8_t> bytes, const krepis::SharedBytes& copy,
                       bool is_fin);
   void told_later(std::size_t worker, bool is_later);

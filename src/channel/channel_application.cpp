@@ -158,8 +158,10 @@ void ChannelApplication::on_streams_available(krepis::Connection& connection,
 }
 
 void ChannelApplication::on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) {
-  if (const Place& place = place_of(connection); place.state != nullptr) {
+  if (const Place& place = place_of(connection); place.state != nullptr && place.worker->core().is_open()) {
     place.worker->receive_datagram(*place.state, bytes);
+  } else {
+    connection.drop_datagram();
   }
 }
 

@@ -99,6 +99,40 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
   return Outcome::of(static_cast<std::int32_t>(taken));
 }
 
+Entry* Channel::connection_of(const Entry& stream) const {
+  Entry* const connection = core_->table.find(stream.connection.load(std::memory_order_relaxed));
+  return connection != nullptr && !connection->has(Entry::kIsVoid) ? connection : nullptr;
+}
+
+std::uint64_t Channel::room_of(const Entry& stream) const {
+  const std::uint64_t queued = stream.queued.load(std::memory_order_relaxed);
+  const std::uint64_t limit = core_->settings.queue_bytes;
+  const Entry* const connection = connection_of(stream);
+  const std::uint64_t of_connection =
+      connection == nullptr
+          ? limit
+          : core_->server->writes.room_of(connection->held_bytes.load(std::memory_order_relaxed));
+  const std::uint64_t floor = WriteBudget::kStreamFloorBytes;
+  return std::min(limit - std::min(limit, queued), std::max(of_connection, floor - std::min(floor, queued)));
+}
+
+// Thread: with the lock of the stream's mailbox. A connection whose end was told counts for nothing any more:
+// the worker drops what its streams were given.
+std::uint64_t Channel::take_room(Entry& stream, std::uint64_t wanted) {
+  const std::uint64_t queued = stream.queued.load(std::memory_order_relaxed);
+  const std::uint64_t limit = core_->settings.queue_bytes;
+  std::uint64_t taken = std::min(wanted, limit - std::min(limit, queued));
+  if (Entry* const connection = connection_of(stream)) {
+    const std::uint64_t floor = WriteBudget::kStreamFloorBytes;
+    taken = core_->server->writes.take(connection->held_bytes.load(std::memory_order_relaxed), taken,
+                                       floor - std::min(floor, queued));
+    connection->held_bytes.fetch_add(taken, std::memory_order_relaxed);
+  }
+  stream.queued.fetch_add(static_cast<std::uint32_t>(taken), std::memory_order_relaxed);
+  core_->queued_bytes.fetch_add(taken, std::memory_order_relaxed);
+  return taken;
+}
+
 // Before the lock is taken, because the worker must not wait for a copy of this size. What fits is looked up
 // again under the lock: it can only be more, unless another thread writes on the same stream.
 krepis::SharedBytes Channel::copy_large(std::uint32_t stream, std::span<const std::uint8_t> bytes) const {
@@ -106,9 +140,7 @@ krepis::SharedBytes Channel::copy_large(std::uint32_t stream, std::span<const st
   if (entry == nullptr) {
     return {};
   }
-  const std::uint32_t limit = core_->settings.queue_bytes;
-  const std::uint32_t queued = entry->queued.load(std::memory_order_relaxed);
-  const std::size_t fits = std::min<std::size_t>(bytes.size(), limit > queued ? limit - queued : 0);
+  const std::size_t fits = std::min<std::uint64_t>(bytes.size(), room_of(*entry));
   if (fits < kSmallWrite) {
     return {};
   }
@@ -118,11 +150,8 @@ krepis::SharedBytes Channel::copy_large(std::uint32_t stream, std::span<const st
 std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, const krepis::SharedBytes& copy,
                              bool is_fin) {
   Entry& entry = *held.entry;
-  const std::uint32_t limit = core_->settings.queue_bytes;
-  const std::uint32_t queued = entry.queued.load(std::memory_order_relaxed);
   const std::size_t prepared = copy.owner != nullptr ? copy.bytes.size() : kSmallWrite - 1;
-  const std::size_t taken =
-      std::min<std::size_t>({bytes.size(), prepared, limit > queued ? limit - queued : 0});
+  const std::size_t taken = take_room(entry, std::min(bytes.size(), prepared));
   const std::uint32_t handle = entry.handle.load(std::memory_order_relaxed);
   const bool takes_fin = is_fin && taken == bytes.size();
   if (copy.owner != nullptr && taken > 0) {
@@ -130,8 +159,6 @@ std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, co
   } else if (taken > 0 || takes_fin) {
     held.mailbox->write(handle, bytes.first(taken), takes_fin);
   }
-  entry.queued.fetch_add(static_cast<std::uint32_t>(taken), std::memory_order_relaxed);
-  core_->queued_bytes.fetch_add(taken, std::memory_order_relaxed);
   if (takes_fin) {
     entry.add(Entry::kIsSendOver);
   }
@@ -231,8 +258,14 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
   const std::uint32_t limit = core_->settings.datagram_queue * (blocks ? 1 : kDatagramQueuesAhead);
   Command command;
   command.handle = connection;
-  const bool is_full = held.entry->queued.load(std::memory_order_relaxed) >= limit;
+  const std::uint32_t queued = held.entry->queued.load(std::memory_order_relaxed);
+  // The first one is always taken, so that whoever was refused hears of those before it.
+  WriteBudget& budget = core_->server->writes;
+  const bool is_full =
+      queued >= limit ||
+      (queued > 0 && budget.room_of(held.entry->held_bytes.load(std::memory_order_relaxed)) < bytes.size());
   if (!is_full) {
+    held.entry->held_bytes.fetch_add(budget.take(0, bytes.size(), bytes.size()), std::memory_order_relaxed);
     command.kind = Command::Kind::kDatagram;
     command.option = static_cast<std::uint8_t>(policy);
     command.is_set = (send.policy & KREPIS_DATAGRAM_REPORT_FATE) != 0;
@@ -245,6 +278,7 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
     held.mailbox->add(command);
   } else {
     core_->datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
+    core_->server->datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
   }
   held.lock.unlock();
   told_later(held.worker, false);

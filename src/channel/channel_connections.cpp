@@ -70,7 +70,13 @@ void ChannelWorker::close_connection(ConnectionState& state, const krepis::Close
     void_stream(*stream);
   }
   state.blocked_datagrams.clear();
-  state.entry->add(Entry::kIsVoid);
+  {
+    // Under the lock, so that no write is counted afterwards. What is left is that of streams and datagrams
+    // in the mail.
+    const std::lock_guard lock(mailbox_.mutex);
+    state.entry->add(Entry::kIsVoid);
+    core_.server->writes.release(state.entry->held_bytes.exchange(0, std::memory_order_relaxed));
+  }
   free_when_read(state.handle);
   connections_.erase(&state);
   core_.connections.fetch_sub(1, std::memory_order_relaxed);
@@ -93,6 +99,7 @@ void ChannelWorker::receive_datagram(ConnectionState& state, std::span<const std
   FfiEvent event = make_event(KREPIS_EVENT_DATAGRAM, state.handle);
   if (is_overloaded() || !may_hold_more(state) || (!bytes.empty() && !put_bytes(event, bytes))) {
     core_.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
+    state.connection->drop_datagram();
     return;
   }
   state.unreleased_bytes += event.length;
@@ -116,6 +123,7 @@ bool ChannelWorker::hand_over(ConnectionState& state, std::span<const std::uint8
     return false;
   }
   state.entry->queued.fetch_sub(1, std::memory_order_relaxed);
+  give_back(state, bytes.size());
   if (outcome != Outcome::kQueued && options.reports_fate) {
     handle_datagram_fate(state, options.context, krepis::DatagramFate::kDropped);
   }

@@ -8,7 +8,8 @@
 namespace knul::channel {
 
 krepis::Result<std::unique_ptr<ChannelCore>> ChannelCore::create(
-    ChannelSettings settings, std::vector<std::shared_ptr<WorkerLink>> links) {
+    ChannelSettings settings, std::vector<std::shared_ptr<WorkerLink>> links,
+    std::shared_ptr<ServerShare> server) {
   const RegionLayout layout = RegionLayout::make(links.size(), settings.ring_records, settings.arena_bytes);
   auto region = Mapping::create(layout.bytes);
   auto granules = Mapping::create(layout.granules() * sizeof(Granule));
@@ -18,8 +19,8 @@ krepis::Result<std::unique_ptr<ChannelCore>> ChannelCore::create(
                          "no memory for a region of " + std::to_string(layout.bytes) + " bytes"};
   }
   std::unique_ptr<ChannelCore> core(new ChannelCore(std::move(settings), layout, std::move(links),
-                                                    *std::move(region), *std::move(granules),
-                                                    *std::move(owners)));
+                                                    std::move(server), *std::move(region),
+                                                    *std::move(granules), *std::move(owners)));
   if (auto opened = core->wake.open(core->settings.wake, core->settings.wake_path); !opened) {
     return std::move(opened).error();
   }
@@ -27,11 +28,13 @@ krepis::Result<std::unique_ptr<ChannelCore>> ChannelCore::create(
 }
 
 ChannelCore::ChannelCore(ChannelSettings given, const RegionLayout& planned,
-                         std::vector<std::shared_ptr<WorkerLink>> to_workers, Mapping region_memory,
-                         Mapping granule_bytes, Mapping owner_bytes)
+                         std::vector<std::shared_ptr<WorkerLink>> to_workers,
+                         std::shared_ptr<ServerShare> of_server, Mapping region_memory, Mapping granule_bytes,
+                         Mapping owner_bytes)
     : settings(std::move(given)),
       layout(planned),
       links(std::move(to_workers)),
+      server(std::move(of_server)),
       region(std::move(region_memory)),
       granule_memory(std::move(granule_bytes)),
       owner_memory(std::move(owner_bytes)),

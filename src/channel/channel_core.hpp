@@ -19,6 +19,7 @@
 #include "channel/region_layout.hpp"
 #include "channel/wake_signal.hpp"
 #include "channel/worker_link.hpp"
+#include "channel/write_budget.hpp"
 #include "channel/write_buffers.hpp"
 
 namespace knul::channel {
@@ -47,8 +48,9 @@ struct ChannelCore {
   };
   using Granule = std::atomic<std::uint8_t>;  // 1: a range that is out begins there
 
-  static krepis::Result<std::unique_ptr<ChannelCore>> create(ChannelSettings settings,
-                                                             std::vector<std::shared_ptr<WorkerLink>> links);
+  static krepis::Result<std::unique_ptr<ChannelCore>> create(
+      ChannelSettings settings, std::vector<std::shared_ptr<WorkerLink>> links,
+      std::shared_ptr<ServerShare> server = std::make_shared<ServerShare>());
   ~ChannelCore();
 
   [[nodiscard]] State state() const { return state_.load(std::memory_order_acquire); }
@@ -83,6 +85,7 @@ struct ChannelCore {
   const ChannelSettings settings;
   const RegionLayout layout;
   const std::vector<std::shared_ptr<WorkerLink>> links;
+  const std::shared_ptr<ServerShare> server;
   const Mapping region;
   const Mapping granule_memory;
   const Mapping owner_memory;
@@ -108,8 +111,8 @@ struct ChannelCore {
 
  private:
   ChannelCore(ChannelSettings given, const RegionLayout& planned,
-              std::vector<std::shared_ptr<WorkerLink>> to_workers, Mapping region_memory,
-              Mapping granule_bytes, Mapping owner_bytes);
+              std::vector<std::shared_ptr<WorkerLink>> to_workers, std::shared_ptr<ServerShare> of_server,
+              Mapping region_memory, Mapping granule_bytes, Mapping owner_bytes);
 
   std::atomic<State> state_{State::kOpen};
 };

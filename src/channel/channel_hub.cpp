@@ -36,7 +36,7 @@ krepis::Result<std::shared_ptr<Channel>> ChannelHub::open(ChannelSettings settin
     const std::lock_guard lock(mutex_);
     links = links_;
   }
-  auto core = ChannelCore::create(std::move(settings), std::move(links));
+  auto core = ChannelCore::create(std::move(settings), std::move(links), share_);
   if (!core) {
     return std::move(core).error();
   }
@@ -60,6 +60,8 @@ krepis::Result<void> ChannelHub::add(const std::shared_ptr<Channel>& channel) {
     return Error{ErrorCode::kConcurrencyLimitExceeded, "64 channels of this server are open"};
   }
   channels_.push_back(channel);
+  std::erase_if(mapped_, [](const auto& known) { return known.expired(); });
+  mapped_.push_back(channel);
   has_had_channel_.store(true, std::memory_order_release);
   return {};
 }
@@ -92,6 +94,19 @@ void ChannelHub::forget(const Channel& channel) {
 void ChannelHub::begin_drain() {
   const std::lock_guard lock(mutex_);
   is_draining_ = true;
+}
+
+krepis::ApplicationMemory ChannelHub::memory() const {
+  krepis::ApplicationMemory memory;
+  memory.queued_bytes = share_->writes.used_bytes();
+  memory.datagrams_dropped = share_->datagrams_dropped.load(std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  for (const auto& known : mapped_) {
+    if (const auto channel = known.lock()) {
+      channel->add_to(memory);
+    }
+  }
+  return memory;
 }
 
 void ChannelHub::publish_stopped(std::uint32_t code, std::string_view report) {

@@ -18,6 +18,10 @@ class ChannelHub : public std::enable_shared_from_this<ChannelHub> {
  public:
   static constexpr std::size_t kMostChannels = 64;
 
+  // `write_bytes`: of all channels together, see WriteBudget.
+  explicit ChannelHub(std::uint64_t write_bytes = WriteBudget::kDefaultBytes)
+      : share_(std::make_shared<ServerShare>(write_bytes)) {}
+
   // The Application of each worker of the server, which refuses streams while there is no channel.
   [[nodiscard]] krepis::ApplicationFactory factory();
 
@@ -27,6 +31,8 @@ class ChannelHub : public std::enable_shared_from_this<ChannelHub> {
   void forget(const Channel& channel);
   // From now on no channel opens.
   void begin_drain();
+  // What the channels keep for their peers, those that are closed and not unmapped included. Thread: any.
+  [[nodiscard]] krepis::ApplicationMemory memory() const;
   // When all workers have ended.
   void publish_stopped(std::uint32_t code, std::string_view report);
 
@@ -42,9 +48,11 @@ class ChannelHub : public std::enable_shared_from_this<ChannelHub> {
   krepis::Result<void> add(const std::shared_ptr<Channel>& channel);
   [[nodiscard]] bool announce(const std::shared_ptr<Channel>& channel);
 
-  std::mutex mutex_;
+  const std::shared_ptr<ServerShare> share_;
+  mutable std::mutex mutex_;
   std::vector<std::shared_ptr<WorkerLink>> links_;  // complete when the server has started
   std::vector<std::shared_ptr<Channel>> channels_;
+  std::vector<std::weak_ptr<Channel>> mapped_;  // those, and closed ones that the program may still look at
   bool is_draining_ = false;
   std::atomic<bool> has_had_channel_{false};
   std::atomic<std::size_t> turn_{0};

@@ -4,6 +4,7 @@
 // holds for long, gets blocks of its own, so that it pins those and not everybody's. What one connection may
 // hold is half of what is free: however many lag, there is always something left for the others.
 #include <algorithm>
+#include <functional>
 
 #include "base/make_room.hpp"
 #include "channel/channel_worker.hpp"
@@ -51,7 +52,7 @@ void ChannelWorker::receive(StreamState& stream, std::span<const std::uint8_t> b
   if (placed < bytes.size()) {
     park(stream, bytes.subspan(placed));
   }
-  if (!is_fin) {
+  if (!is_fin || stream.is_receive_over) {  // the second: its connection was closed for what is parked
     return;
   }
   if (stream.parked_bytes() > 0) {
@@ -173,21 +174,75 @@ void ChannelWorker::void_stream(StreamState& stream) {
 }
 
 void ChannelWorker::park(StreamState& stream, std::span<const std::uint8_t> bytes) {
-  const std::uint64_t parked = core_.parked_bytes.fetch_add(bytes.size()) + bytes.size();
-  stream.parked.insert(stream.parked.end(), bytes.begin(), bytes.end());
-  if (!std::exchange(stream.is_in_parking, true)) {
+  if (!stream.is_in_parking) {
     parking_.push(stream.handle);
+    stream.is_in_parking = true;
+    ++parked_streams_;
   }
-  if (parked > kMostParkedBytes) {
-    stream.connection->connection->close(KREPIS_CODE_OVERLOADED, "the channel has no room for more bytes");
+  stream.parked.insert(stream.parked.end(), bytes.begin(), bytes.end());
+  core_.parked_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
+  parked_bytes_ += bytes.size();
+  stream.connection->parked_bytes += bytes.size();
+  if (parked_bytes_ > most_parked_bytes()) {
+    shed_parked();
+  }
+  if (parking_.size() > 2 * parked_streams_ + 1'024) {
+    prune_parking();
+  }
+}
+
+void ChannelWorker::note_unparked(StreamState& stream, std::size_t bytes) {
+  if (bytes > 0) {
+    core_.parked_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+    parked_bytes_ -= bytes;
+    stream.connection->parked_bytes -= bytes;
+  }
+}
+
+// Closes the connections that hold most, until a sixteenth is free: so the search for them is paid for by as
+// many bytes as were received since the last one.
+void ChannelWorker::shed_parked() {
+  std::vector<ConnectionState*> holders;
+  for (ConnectionState* state : connections_) {
+    if (state->connection != nullptr && state->parked_bytes > 0) {
+      holders.push_back(state);
+    }
+  }
+  std::ranges::sort(holders, std::greater(), &ConnectionState::parked_bytes);
+  for (ConnectionState* holder : holders) {
+    if (parked_bytes_ <= most_parked_bytes() / 16 * 15) {
+      return;
+    }
+    holder->connection->close(KREPIS_CODE_OVERLOADED, "the channel has no room for more bytes");
+    for (const auto& [id, stream] : holder->streams) {
+      if (stream->parked_bytes() > 0) {
+        drop_parked(*stream);
+        stream->is_receive_over = true;
+      }
+    }
+  }
+}
+
+// Streams that ended are taken off when there is room in the arena. If there never is, this takes them off.
+void ChannelWorker::prune_parking() {
+  for (std::size_t left = parking_.size(); left > 0; --left) {
+    const std::uint32_t handle = parking_.front();
+    parking_.pop();
+    const StreamState* const stream = find_stream(handle);
+    if (stream != nullptr && stream->is_in_parking) {
+      parking_.push(handle);
+    }
   }
 }
 
 void ChannelWorker::drop_parked(StreamState& stream) {
-  core_.parked_bytes.fetch_sub(stream.parked_bytes());
+  note_unparked(stream, stream.parked_bytes());
   stream.parked = {};
   stream.parked_from = 0;
   stream.is_fin_parked = false;
+  if (std::exchange(stream.is_in_parking, false)) {
+    --parked_streams_;
+  }
 }
 
 void ChannelWorker::unpark_all() {
@@ -198,14 +253,13 @@ void ChannelWorker::unpark_all() {
       const std::uint32_t handle = parking_.front();
       parking_.pop();
       StreamState* const stream = find_stream(handle);
-      if (stream == nullptr || stream->parked_bytes() == 0) {
-        if (stream != nullptr) {
-          stream->is_in_parking = false;
-        }
+      if (stream == nullptr || !stream->is_in_parking) {
         continue;
       }
       has_progress = unpark(*stream) || has_progress;
-      parking_.push(handle);  // once more, also to be taken off
+      if (stream->is_in_parking) {
+        parking_.push(handle);
+      }
     }
   }
 }
@@ -215,7 +269,13 @@ bool ChannelWorker::unpark(StreamState& stream) {
   const std::span<const std::uint8_t> parked = std::span(stream.parked).subspan(stream.parked_from);
   const std::size_t placed = place(stream, parked.first(std::min(parked.size(), kBlockBytes)));
   stream.parked_from += placed;
-  core_.parked_bytes.fetch_sub(placed);
+  note_unparked(stream, placed);
+  if (stream.parked_from >
+      stream.parked.size() / 2) {  // else a stream that is never caught up with keeps all
+    stream.parked.erase(stream.parked.begin(),
+                        stream.parked.begin() + static_cast<std::ptrdiff_t>(stream.parked_from));
+    stream.parked_from = 0;
+  }
   if (stream.parked_bytes() == 0) {
     const bool is_fin = stream.is_fin_parked;
     drop_parked(stream);

@@ -91,6 +91,12 @@ void ChannelWorker::flush(StreamState& stream) {
 void ChannelWorker::note_taken(StreamState& stream, std::size_t bytes) {
   stream.entry->queued.fetch_sub(static_cast<std::uint32_t>(bytes), std::memory_order_relaxed);
   core_.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  give_back(*stream.connection, bytes);
+}
+
+void ChannelWorker::give_back(ConnectionState& state, std::uint64_t bytes) {
+  state.entry->held_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  core_.server->writes.release(bytes);
 }
 
 void ChannelWorker::tell_writable(StreamState& stream) {
@@ -99,10 +105,17 @@ void ChannelWorker::tell_writable(StreamState& stream) {
   if (!stream.wants_writable || stream.is_send_over || queued > limit / 2) {
     return;
   }
+  // When memory is short the stream is told once its own bytes are gone: then it has its floor again.
+  constexpr std::uint64_t kFloor = WriteBudget::kStreamFloorBytes;
+  const std::uint64_t room =
+      core_.server->writes.room_of(stream.connection->entry->held_bytes.load(std::memory_order_relaxed));
+  if (queued > 0 && room < kFloor) {
+    return;
+  }
   stream.wants_writable = false;
   stream.entry->remove(Entry::kAwaitsWritable);
   FfiEvent event = make_event(KREPIS_EVENT_STREAM_WRITABLE, stream);
-  event.value = limit - queued;
+  event.value = static_cast<std::uint32_t>(std::min<std::uint64_t>(limit - queued, std::max(room, kFloor)));
   push(stream, event);
 }
 
@@ -124,8 +137,11 @@ void ChannelWorker::end_sending(StreamState& stream) {
   // Under the lock, so that no write is counted afterwards.
   const std::lock_guard lock(mailbox_.mutex);
   stream.entry->add(Entry::kIsSendOver);
-  core_.queued_bytes.fetch_sub(stream.entry->queued.exchange(0, std::memory_order_relaxed),
-                               std::memory_order_relaxed);
+  const std::uint32_t queued = stream.entry->queued.exchange(0, std::memory_order_relaxed);
+  core_.queued_bytes.fetch_sub(queued, std::memory_order_relaxed);
+  if (stream.connection != nullptr && stream.connection->connection != nullptr) {
+    give_back(*stream.connection, queued);
+  }
 }
 
 }  // namespace knul::channel

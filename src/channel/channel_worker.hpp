@@ -21,7 +21,7 @@ class ChannelWorker {
  public:
   // Beyond these, connections are closed with kOverloaded; datagrams are dropped.
   static constexpr std::uint32_t kMostBacklogEvents = 65'536;
-  static constexpr std::uint64_t kMostParkedBytes = 64 << 20;  // of a channel
+  static constexpr std::uint64_t kMostParkedBytes = 64 << 20;  // of a channel, split over its workers
   static constexpr std::size_t kMostSpareStates = 1'024;       // of streams, 200 bytes each
   // CONNECTION_OPENED comes without its bytes when those not yet released have this part of the arena.
   static constexpr std::size_t kIdentityShare = 8;
@@ -67,6 +67,7 @@ class ChannelWorker {
   void publish_stopped(std::uint32_t code, std::string_view report);
 
   [[nodiscard]] ChannelCore& core() { return core_; }
+  [[nodiscard]] std::size_t parking_places() const { return parking_.size(); }
 
  private:
   struct Passing {  // what is done when the program has read the event with that number
@@ -118,6 +119,8 @@ class ChannelWorker {
   void keep(StreamState& stream, std::span<const std::uint8_t> bytes);
   void flush(StreamState& stream);
   void note_taken(StreamState& stream, std::size_t bytes);
+  // Bytes of a connection that lives are no longer held for it.
+  void give_back(ConnectionState& state, std::uint64_t bytes);
   void tell_writable(StreamState& stream);
   void end_sending(StreamState& stream);
 
@@ -131,6 +134,10 @@ class ChannelWorker {
   void retain_until_read(StreamState& stream);
   void park(StreamState& stream, std::span<const std::uint8_t> bytes);
   void drop_parked(StreamState& stream);
+  void note_unparked(StreamState& stream, std::size_t bytes);
+  [[nodiscard]] std::uint64_t most_parked_bytes() const { return kMostParkedBytes / core_.workers(); }
+  void shed_parked();
+  void prune_parking();
   void unpark_all();
   bool unpark(StreamState& stream);
   void add_identity(ConnectionState& state, FfiEvent& event, std::string_view identity);
@@ -154,7 +161,9 @@ class ChannelWorker {
   Fifo<Passing, 256 << 10> passing_;
   std::vector<Entry*> to_free_;
   std::vector<std::unique_ptr<StreamState>> spare_states_;
-  Fifo<std::uint32_t> parking_;     // streams with parked bytes, in turn
+  Fifo<std::uint32_t> parking_;     // streams with parked bytes, in turn, and some that ended
+  std::size_t parked_streams_ = 0;  // of those
+  std::uint64_t parked_bytes_ = 0;
   std::size_t identity_bytes_ = 0;  // of CONNECTION_OPENED events, in the arena
   bool has_freed_ = false;          // arena, since the last unpark_all
   bool has_closed_all_ = false;

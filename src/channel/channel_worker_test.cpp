@@ -78,6 +78,7 @@ class NotingConnection final : public krepis::Connection {
   void stop_sending(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
   void refuse_stream(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
   void set_priority(krepis::StreamId /*stream*/, krepis::StreamPriority /*priority*/) override {}
+  void drop_datagram() override { ++datagrams_dropped; }
   void retain_stream(krepis::StreamId /*stream*/) override {}
   void release_stream(krepis::StreamId /*stream*/) override {}
   bool send_datagram(std::span<const std::uint8_t> /*bytes*/) override { return true; }
@@ -103,6 +104,7 @@ class NotingConnection final : public krepis::Connection {
   std::vector<krepis::SharedBytes> pieces;
   int fins = 0;
   std::uint64_t close_code = 0;
+  int datagrams_dropped = 0;
 };
 
 struct OneConnection {
@@ -115,6 +117,19 @@ struct OneConnection {
     settings.arena_bytes = 1 << 20;
     return *ChannelCore::create(std::move(settings), {std::make_shared<WorkerLink>()});
   }
+  // Reads on to the next event with bytes, and releases those.
+  void release_oldest() {
+    auto* const ring = reinterpret_cast<std::uint32_t*>(core().region.data());
+    const std::uint32_t tail = ring[kTailOffset / sizeof *ring];
+    FfiEvent event{};
+    while (head != tail && event.length == 0) {
+      const std::size_t place = head++ & (core().layout.ring_records - 1);
+      std::memcpy(&event, core().region.data() + kRingHeaderBytes + place * kRecordBytes, sizeof event);
+    }
+    ring[kHeadOffset / sizeof *ring] = head;
+    ASSERT_GT(event.length, 0U);
+    ASSERT_FALSE(channel.release(std::span(&event.offset, 1)).is_refused());
+  }
   void write(std::uint32_t stream, std::string_view text) {
     EXPECT_EQ(
         channel.write(stream, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, 0).number,
@@ -126,6 +141,7 @@ struct OneConnection {
   Channel channel;
   ChannelWorker& worker;
   ConnectionState* state = nullptr;
+  std::uint32_t head = 0;
 };
 
 // True when the call threw.
@@ -182,6 +198,52 @@ TEST(ChannelWorker, TellsOfConnectionsAgainOnceEarlierOpeningsAreReleased) {
   one.worker.end_turn();
   NotingConnection late;
   EXPECT_TRUE(one.worker.add_connection(late)->identity_offset.has_value());
+}
+
+// A program that is always a little behind: the oldest bytes go, new ones come, and something stays parked.
+TEST(ChannelWorker, KeepsOfAStreamThatIsNeverCaughtUpWithOnlyWhatIsUnread) {
+  OneConnection one;
+  constexpr std::size_t kUnread = 2 << 20;
+  one.worker.open_stream(*one.state, 0);
+  StreamState& stream = *one.state->streams.at(0);
+  const std::vector<std::uint8_t> bytes(16 << 10);
+  std::size_t parked_memory = 0;
+  for (std::size_t received = 0; received < 64 * kUnread; received += bytes.size()) {
+    one.worker.receive(stream, bytes, false);
+    one.worker.end_turn();
+    while (stream.unreleased_bytes + stream.parked_bytes() > kUnread) {
+      one.release_oldest();
+      one.worker.end_turn();
+    }
+    parked_memory = std::max(parked_memory, stream.parked.size());
+  }
+  EXPECT_GT(stream.parked_bytes(), 0U);
+  EXPECT_LE(parked_memory, 2 * kUnread + bytes.size());
+}
+
+TEST(ChannelWorker, ForgetsParkedStreamsThatEndWhileTheArenaStaysFull) {
+  OneConnection one;
+  const std::vector<std::uint8_t> bytes(32 << 10);
+  for (krepis::StreamId id = 0; id < 4 * 10'000; id += 4) {
+    one.worker.open_stream(*one.state, id);
+    StreamState& stream = *one.state->streams.at(id);
+    one.worker.receive(stream, bytes, false);
+    one.worker.handle_reset(stream, 1);
+    one.worker.handle_closed(stream);
+  }
+  EXPECT_EQ(one.core().parked_bytes.load(), 0U);
+  EXPECT_LE(one.worker.parking_places(), 1'100U);
+}
+
+TEST(ChannelWorker, CountsADatagramThatFindsNoRoomAsDropped) {
+  OneConnection one;
+  const std::vector<std::uint8_t> bytes(1'000);
+  for (int i = 0; i < 2'000; ++i) {  // more than half of the arena, and nothing is released
+    one.worker.receive_datagram(*one.state, bytes);
+  }
+  EXPECT_GT(one.connection.datagrams_dropped, 0);
+  EXPECT_EQ(one.core().datagrams_dropped.load(),
+            static_cast<std::uint64_t>(one.connection.datagrams_dropped));
 }
 
 // A stream that was silent for 2^32 events remembers the number of an event that is another's by now.

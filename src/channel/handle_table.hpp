@@ -58,6 +58,9 @@ struct alignas(64) Entry {
   std::uint32_t partition = 0;               // fixed, as is the next
   std::uint32_t slot = 0;
   std::atomic<std::uint64_t> stream_id{kNoStreamId};
+  // Of a connection: bytes of its streams and datagrams that it has not taken, as counted in the WriteBudget.
+  // Thread: added to under the lock of its worker's mailbox, and only while the entry is not void.
+  std::atomic<std::uint64_t> held_bytes{0};
   std::unique_ptr<ConnectionFacts> facts;  // Thread: under the lock of the worker's mailbox
   std::unique_ptr<WorkerObject> object;    // Thread: the worker's
 };

@@ -63,6 +63,7 @@ struct ConnectionState final : WorkerObject {
   std::vector<StreamState*> waiting;  // for the peer's stream limit, oldest first
   std::uint64_t unreleased_bytes = 0;
   std::optional<std::uint32_t> identity_offset;  // of the bytes of CONNECTION_OPENED, until they are released
+  std::uint64_t parked_bytes = 0;                // of its streams
   struct BlockedDatagram {
     krepis::SharedBytes copy;
     krepis::DatagramOptions options;

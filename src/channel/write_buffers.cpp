@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -40,6 +41,7 @@ class WriteBuffers::Store {
       Size& size = sizes_[index];
       if (void* const block = size.free.take()) {
         size.kept_bytes -= kSizes[index];
+        add_kept(-static_cast<std::ptrdiff_t>(kSizes[index]));
         return block;
       }
     }
@@ -50,8 +52,9 @@ class WriteBuffers::Store {
     if (const std::size_t index = index_of(bytes); index < kSizes.size()) {
       const std::lock_guard lock(mutex_);
       Size& size = sizes_[index];
-      if (size.kept_bytes < kKeptBytes) {
+      if (size.kept_bytes < kKeptBytes && kept_bytes() < kKeptBytesInAll) {
         size.kept_bytes += kSizes[index];
+        add_kept(static_cast<std::ptrdiff_t>(kSizes[index]));
         size.free.put(block);
         return;
       }
@@ -59,7 +62,14 @@ class WriteBuffers::Store {
     ::operator delete(block);
   }
 
+  [[nodiscard]] std::size_t kept_bytes() const { return kept_bytes_.load(std::memory_order_relaxed); }
+
  private:
+  // Thread: with the lock.
+  void add_kept(std::ptrdiff_t bytes) {
+    kept_bytes_.store(kept_bytes() + static_cast<std::size_t>(bytes), std::memory_order_relaxed);
+  }
+
   struct Size {
     base::FreeBlocks free;
     std::size_t kept_bytes = 0;
@@ -67,6 +77,7 @@ class WriteBuffers::Store {
 
   std::mutex mutex_;
   std::array<Size, kSizes.size()> sizes_;
+  std::atomic<std::size_t> kept_bytes_{0};
 };
 
 template <class T>
@@ -90,6 +101,8 @@ WriteBuffers::~WriteBuffers() = default;
 std::shared_ptr<std::uint8_t[]> WriteBuffers::make(std::size_t bytes) {
   return std::allocate_shared_for_overwrite<std::uint8_t[]>(Allocator<std::uint8_t>(store_), bytes);
 }
+
+std::size_t WriteBuffers::kept_bytes() const { return store_->kept_bytes(); }
 
 krepis::SharedBytes WriteBuffers::copy(std::span<const std::uint8_t> bytes) {
   std::shared_ptr<std::uint8_t[]> buffer = make(bytes.size());

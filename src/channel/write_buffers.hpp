@@ -11,13 +11,14 @@
 
 namespace knul::channel {
 
-// Of each size up to kLargestBytes at most kKeptBytes are kept while unused; what is larger comes from the
-// heap each time. Thread: any. Lifetime: the buffers may be longer.
+// Of each size up to kLargestBytes at most kKeptBytes are kept while unused, of all sizes kKeptBytesInAll;
+// what is larger comes from the heap each time. Thread: any. Lifetime: the buffers may be longer.
 class WriteBuffers {
  public:
   static constexpr std::size_t kSmallestBytes = 1 << 10;
   static constexpr std::size_t kLargestBytes = 64 << 10;
   static constexpr std::size_t kKeptBytes = 4 << 20;
+  static constexpr std::size_t kKeptBytesInAll = 16 << 20;
 
   WriteBuffers();
   ~WriteBuffers();
@@ -27,6 +28,8 @@ class WriteBuffers {
   // Room for `bytes`, with nothing in it. Throws std::bad_alloc, as does the next.
   [[nodiscard]] std::shared_ptr<std::uint8_t[]> make(std::size_t bytes);
   [[nodiscard]] krepis::SharedBytes copy(std::span<const std::uint8_t> bytes);
+  // Unused.
+  [[nodiscard]] std::size_t kept_bytes() const;
 
  private:
   class Store;

@@ -23,9 +23,10 @@ QuicServer::~QuicServer() {
 }
 
 Result<std::unique_ptr<QuicServer>> QuicServer::start(const ServerOptions& options,
-                                                      const ApplicationFactory& factory) {
+                                                      const ApplicationFactory& factory,
+                                                      ApplicationMemorySource memory) {
   try {
-    auto impl = Impl::start(options, factory);
+    auto impl = Impl::start(options, factory, std::move(memory));
     if (!impl) {
       return to_public(std::move(impl).error());
     }

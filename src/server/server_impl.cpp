@@ -58,7 +58,8 @@ base::Result<udp::SocketGroup> open_sockets(const ServerOptions& options) {
 }  // namespace
 
 base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const ServerOptions& asked,
-                                                                        const ApplicationFactory& factory) {
+                                                                        const ApplicationFactory& factory,
+                                                                        ApplicationMemorySource memory) {
   if (base::Status status = server::validate(asked); !status) {
     return std::move(status).error();
   }
@@ -77,7 +78,8 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
     return std::move(sockets).error();
   }
   options.port = sockets->local_address().port();
-  std::unique_ptr<Impl> impl(new Impl(std::move(options), *std::move(tls), *std::move(sockets)));
+  std::unique_ptr<Impl> impl(
+      new Impl(std::move(options), *std::move(tls), *std::move(sockets), std::move(memory)));
   if (base::Status status = impl->create_workers(factory); !status) {
     return std::move(status).error();
   }
@@ -88,8 +90,9 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
 }
 
 QuicServer::Impl::Impl(ServerOptions options, std::shared_ptr<quic::TlsServerContext> tls,
-                       udp::SocketGroup sockets)
+                       udp::SocketGroup sockets, ApplicationMemorySource memory)
     : options_(std::move(options)),
+      memory_(std::move(memory)),
       tls_(std::move(tls)),
       started_at_(runtime::monotonic_now()),
       sockets_(std::move(sockets)) {

@@ -19,7 +19,8 @@ namespace krepis {
 class QuicServer::Impl {
  public:
   static knul::base::Result<std::unique_ptr<Impl>> start(const ServerOptions& options,
-                                                         const ApplicationFactory& factory);
+                                                         const ApplicationFactory& factory,
+                                                         ApplicationMemorySource memory);
   ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -35,13 +36,14 @@ class QuicServer::Impl {
 
  private:
   Impl(ServerOptions options, std::shared_ptr<knul::quic::TlsServerContext> tls,
-       knul::udp::SocketGroup sockets);
+       knul::udp::SocketGroup sockets, ApplicationMemorySource memory);
 
   knul::base::Status create_workers(const ApplicationFactory& factory);
   knul::base::Status start_workers();
   [[nodiscard]] std::uint64_t uptime_ms() const;
 
   ServerOptions options_;
+  const ApplicationMemorySource memory_;  // may be empty
   std::shared_ptr<knul::quic::TlsServerContext> tls_;
   knul::base::Instant started_at_;
   std::atomic<bool> is_running_{true};

@@ -82,6 +82,17 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
   }
   // The sockets belong to this object and their sizes never change, so any thread may ask.
   udp::UdpSocket& socket = const_cast<udp::SocketGroup&>(sockets_).send_socket(0);
+  if (memory_) {
+    const ApplicationMemory memory = memory_();
+    snapshot.channels_open = memory.channels;
+    snapshot.channel_queued_bytes = memory.queued_bytes;
+    snapshot.channel_parked_bytes = memory.parked_bytes;
+    snapshot.channel_region_bytes = memory.region_bytes;
+    snapshot.channel_arena_used_bytes = memory.arena_used_bytes;
+    snapshot.channel_events_waiting = memory.events_waiting;
+    snapshot.channel_spare_bytes = memory.spare_bytes;
+    snapshot.totals.datagrams_dropped += memory.datagrams_dropped;
+  }
   snapshot.uptime_ms = uptime_ms();
   snapshot.draining = is_running() ? 0 : 1;
   snapshot.workers = workers_.size();

@@ -7,10 +7,11 @@
 
 namespace knul::server {
 
-// Counts a refused stream; the core of the worker.
+// Counts what the Application does not want; the core of the worker.
 class StreamRefuser {
  public:
   virtual void refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) = 0;
+  virtual void count_dropped_datagram() = 0;
 
  protected:
   ~StreamRefuser() = default;
@@ -39,6 +40,7 @@ class Session final : public krepis::Connection {
   void stop_sending(krepis::StreamId stream, std::uint64_t code) override;
   void refuse_stream(krepis::StreamId stream, std::uint64_t code) override;
   void set_priority(krepis::StreamId stream, krepis::StreamPriority priority) override;
+  void drop_datagram() override { refuser_.count_dropped_datagram(); }
   void retain_stream(krepis::StreamId stream) override;
   void release_stream(krepis::StreamId stream) override;
   bool send_datagram(std::span<const std::uint8_t> bytes) override {

@@ -319,6 +319,9 @@ void WorkerCore::on_streams_available(quic::Connection& connection, bool is_bidi
 }
 
 void WorkerCore::on_datagram(quic::Connection& connection, std::span<const std::uint8_t> bytes) {
+  if (application_ == nullptr) {
+    return count_dropped_datagram();
+  }
   tell(connection, nullptr,
        [&](krepis::Application& application, Session& session) { application.on_datagram(session, bytes); });
 }

@@ -100,6 +100,7 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
 
   // StreamRefuser
   void refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) override;
+  void count_dropped_datagram() override { environment_.counters.datagrams_dropped.add(); }
 
   Session& session_of(quic::Connection& connection);
   // Calls the Application; what it throws costs the stream, or without one the connection.

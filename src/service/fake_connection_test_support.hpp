@@ -89,6 +89,7 @@ class FakeConnection final : public krepis::Connection {
     streams[stream].reset_code = streams[stream].stop_code = code;
   }
   void set_priority(krepis::StreamId /*stream*/, krepis::StreamPriority /*priority*/) override {}
+  void drop_datagram() override {}
   void retain_stream(krepis::StreamId /*stream*/) override {}
   void release_stream(krepis::StreamId /*stream*/) override {}
 

@@ -21,6 +21,7 @@ struct StreamRecord {
   std::uint64_t unconsumed = 0;
   bool is_as_expected = true;
   bool has_fin = false;
+  bool is_closed = false;
   std::optional<std::uint64_t> reset_code, stop_code;
   std::uint64_t written = 0;
   std::uint64_t to_write = 0;
@@ -29,8 +30,8 @@ struct StreamRecord {
 
 // What both threads know. Lifetime: both sides hold it.
 struct State {
-  std::mutex mutex;
-  std::condition_variable changed;
+  std::recursive_mutex mutex;  // a call on the connection may end a stream, which is told within it
+  std::condition_variable_any changed;
   krepis::Connection* connection = nullptr;  // Thread: used on the client's only
   bool is_closed = false;
   krepis::CloseReason reason;
@@ -117,6 +118,9 @@ class Listener final : public krepis::Application {
   }
   void on_stop_sending(krepis::Connection&, krepis::StreamId id, std::uint64_t code) override {
     state_->tell([&] { state_->streams[id].stop_code = code; });
+  }
+  void on_stream_closed(krepis::Connection&, krepis::StreamId id) override {
+    state_->tell([&] { state_->streams[id].is_closed = true; });
   }
   void on_datagram(krepis::Connection&, std::span<const std::uint8_t>) override {
     state_->tell([&] { ++state_->datagrams; });
@@ -296,6 +300,23 @@ std::int64_t peer_wait_opened(Peer* peer, std::uint32_t index) {
 
 std::int64_t peer_wait_finished(Peer* peer, std::uint32_t index) {
   return peer->wait_for("no stream finished", peer->state->finished, index);
+}
+
+PeerStream peer_look(Peer* peer, std::int64_t id) {
+  const std::lock_guard lock(peer->state->mutex);
+  const StreamRecord& stream = peer->stream(id);
+  return {.received = stream.received,
+          .is_pattern = stream.is_as_expected ? 1 : 0,
+          .has_fin = stream.has_fin ? 1 : 0,
+          .has_reset = stream.reset_code ? 1 : 0,
+          .has_stop = stream.stop_code ? 1 : 0,
+          .is_closed = stream.is_closed ? 1 : 0,
+          .reset_code = stream.reset_code.value_or(0),
+          .stop_code = stream.stop_code.value_or(0)};
+}
+
+int peer_wait_stream_closed(Peer* peer, std::int64_t id) {
+  return peer->wait("the stream was not closed", [=] { return peer->stream(id).is_closed; });
 }
 
 int peer_send_datagram(Peer* peer, std::uint32_t length) {

@@ -38,6 +38,17 @@ int64_t peer_wait_opened(Peer* peer, uint32_t index);
 /* Which stream had its FIN as nth, from 0. */
 int64_t peer_wait_finished(Peer* peer, uint32_t index);
 
+/* What the peer was told of a stream until now. */
+typedef struct PeerStream {
+  uint64_t received;
+  int is_pattern; /* the bytes were as expected */
+  int has_fin, has_reset, has_stop, is_closed;
+  uint64_t reset_code, stop_code;
+} PeerStream;
+PeerStream peer_look(Peer* peer, int64_t stream);
+/* Waits until it is closed in both directions and everything is acknowledged. */
+int peer_wait_stream_closed(Peer* peer, int64_t stream);
+
 int peer_send_datagram(Peer* peer, uint32_t length);
 int peer_wait_datagrams(Peer* peer, uint32_t count);
 
