@@ -45,16 +45,17 @@ export const kinds: Record<string, (adapter: QuicAdapter) => void> = {
       return request.payload;
     }),
   requests_by_streams: (adapter) =>
-    adapter.onRequest((request) =>
-      new ReadableStream({
+    adapter.onRequest(({ payload }) => {
+      const answer = payload.slice(); // the payload is lent until this returns
+      return new ReadableStream({
         async pull(controller) {
           await tick(0);
-          controller.enqueue(request.payload.slice());
+          controller.enqueue(answer);
           controller.close();
         },
         cancel: throwing,
-      })
-    ),
+      });
+    }),
   requests_careless: (adapter) =>
     adapter.onRequest(async (request) => {
       request.stream.write(HERE);

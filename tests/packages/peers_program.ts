@@ -1,6 +1,6 @@
 // The program under test of peers_test.ts: one server for each kind of handler. Its argument is JSON { cert, key,
-// workers }; with workers above 0 the servers are served by so many Workers. Prints { ports }, then runs until its
-// standard input ends, stops its servers and prints { stopped }. It catches nothing: what gets past the adapter ends it.
+// workers }; with workers above 0 the servers are served by so many Workers. Prints { ports }, then its statistics for
+// whatever comes on its standard input until that ends, stops its servers and prints { stopped }. It catches nothing: what gets past the adapter ends it.
 import { AdapterBuilder, type QuicAdapter } from "@krepis/knul";
 import { kinds } from "./peers_handlers.ts";
 
@@ -25,7 +25,9 @@ await Promise.all(started);
 
 const ports = Object.fromEntries([...adapters].map(([kind, adapter]) => [kind, adapter.port]));
 console.log(JSON.stringify({ ports }));
-for await (const _ of Deno.stdin.readable);
+for await (const _ of Deno.stdin.readable) {
+  console.log(JSON.stringify({ stats: [...adapters].map(([kind, adapter]) => [kind, adapter.getStats()]) }));
+}
 const reports = await Promise.all([...adapters.values()].map((adapter) => adapter.stop({ deadlineMs: 500 })));
 console.log(JSON.stringify({ stopped: reports.length }));
 Deno.exit(); // Workers keep the process alive

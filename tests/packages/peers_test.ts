@@ -80,6 +80,15 @@ class Program {
     }
   }
 
+  /** What the servers say of themselves; as far as it may explain why one does not answer. */
+  async explain(kind: string): Promise<string> {
+    await this.#stdin.write(new Uint8Array(1));
+    const { stats } = JSON.parse(await this.line()) as { stats: [string, Record<string, unknown>][] };
+    const wanted = /^(channel|gathered|active|requests|datagramsRefused|streams|handlerErrors|sendBuffer)/;
+    const all = Object.entries(Object.fromEntries(stats)[kind] ?? {});
+    return JSON.stringify(Object.fromEntries(all.filter(([name]) => wanted.test(name))));
+  }
+
   async kill(): Promise<void> {
     try {
       this.#child.kill("SIGKILL");
@@ -162,10 +171,17 @@ for (const [where, workers] of [["in one isolate", 0], ["in two Workers", 2]] as
             { length: SCRIPTS_PER_KIND },
             () => kinds.map(([, port]) => `${port} ${scriptOf(random)}`),
           ).flat();
+          const serve = async ([kind, port]: [string, number]) => {
+            try {
+              await requireService(kind, port, "here", "here");
+            } catch (error) {
+              throw new Error(`${error}; ${await program.explain(kind)}`, { cause: error });
+            }
+          };
           try {
             await runScripts(lines);
             await program.requireAlive();
-            await Promise.all(kinds.map(([kind, port]) => requireService(kind, port, "here", "here")));
+            await Promise.all(kinds.map(serve));
           } catch (error) {
             await program.requireAlive();
             throw new Error(`not with seed ${seed}`, { cause: error });
