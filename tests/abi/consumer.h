@@ -14,9 +14,13 @@ typedef struct Consumer {
 
 static const uint32_t kPatienceMs = 20000;
 
+/* Unless the config says something else, a consumer that waits for its peer for long is not given up. */
 static inline void consumer_open(Consumer* consumer, uint64_t server, const FfiChannelConfig* config) {
+  FfiChannelConfig chosen = config != NULL ? *config : (FfiChannelConfig){0};
+  chosen.consumer_timeout_ms =
+      chosen.consumer_timeout_ms != 0 ? chosen.consumer_timeout_ms : KREPIS_CONSUMER_TIMEOUT_NEVER;
   memset(consumer, 0, sizeof *consumer);
-  if (krepis_channel_open(server, config, &consumer->region) != KREPIS_SUCCESS) {
+  if (krepis_channel_open(server, &chosen, &consumer->region) != KREPIS_SUCCESS) {
     fprintf(stderr, "no channel: %s\n", krepis_last_error());
     exit(1);
   }
