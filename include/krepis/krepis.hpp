@@ -329,7 +329,7 @@ struct ServerOptions : ConnectionOptions {
   // How far receive windows of all connections may grow beyond the initial ones; per server, split evenly.
   std::uint64_t server_receive_window_bytes = 1 << 30;
   std::string retry = "auto";     // address validation (RFC 9000 §8.1.2): "never", "always", or "auto": from
-                                  // half of max_half_open on
+                                  // half of max_half_open on, and from 256 handshakes on a worker
   std::string steering = "auto";  // "auto": by connection ID in the kernel, else one shared socket;
                                   // "bpf": fail if the kernel refuses; "single_socket"
 };

@@ -131,7 +131,8 @@ bool Endpoint::is_admitted(const base::ReceivedDatagram& datagram, const ngtcp2_
 
 bool Endpoint::asks_for_retry() const {
   return options_.retry == RetryPolicy::kAlways ||
-         (options_.retry == RetryPolicy::kAuto && half_open_ >= options_.max_half_open / 2);
+         (options_.retry == RetryPolicy::kAuto &&
+          half_open_ >= std::min(options_.max_half_open / 2, kHalfOpenWithoutRetry));
 }
 
 bool Endpoint::validate_token(AcceptedInitial& initial, base::Instant now) {

@@ -156,6 +156,25 @@ TEST(Endpoint, ValidatesAddressesByRetryWhenAsked) {
   EXPECT_EQ(pair.server_observer.connections.size(), 1U);
 }
 
+// A first flight takes 0.2 ms of the worker's time, so that the kernel would drop what others send meanwhile.
+TEST(Endpoint, AnswersAFloodOfInitialsByRetryLongBeforeHalfOfItsHandshakesAreUnderWay) {
+  constexpr std::uint64_t kInitials = 2 * kHalfOpenWithoutRetry;
+  EndpointPair pair;
+  ASSERT_GT(EndpointPair::options().max_half_open / 2, kInitials);
+  pair.drops = [](std::span<const std::uint8_t>, bool is_from_client) { return !is_from_client; };
+  for (std::uint64_t i = 0; i < kInitials; ++i) {
+    pair.connect();
+    pair.carry(*pair.client, *pair.server);
+    pair.carry(*pair.server, *pair.client);
+  }
+  EXPECT_EQ(pair.server_counters.connections_accepted.load(), kHalfOpenWithoutRetry);
+  EXPECT_EQ(pair.server_counters.retries_sent.load(), kInitials - kHalfOpenWithoutRetry);
+  pair.drops = nullptr;
+  pair.shake_hands();
+  EXPECT_EQ(pair.server_counters.handshakes_completed.load() > 0, true)
+      << "an honest client answers the Retry";
+}
+
 TEST(Endpoint, ClosesAnIdleConnectionSilently) {
   EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.idle_timeout = 2s; });
   pair.shake_hands();

@@ -52,9 +52,9 @@ class SharedFrameBudget {
 class FrameBudget {
  public:
   static constexpr std::uint32_t kFreeFrames = 8;      // of a packet
-  static constexpr std::uint32_t kBytesPerFrame = 16;  // of its decrypted payload; requests have more
-  // Charged frames. Requests of 8 bytes each fill a packet of 1,452 bytes with 104 frames, of which 6 are
-  // charged, so that no limit is near.
+  static constexpr std::uint32_t kBytesPerFrame = 12;  // of its decrypted payload; requests have more
+  // Charged frames. Requests of 8 bytes each fill a packet of 1,452 bytes with 104 frames, and none is
+  // charged.
   static constexpr std::uint32_t kPerSecond = 500'000;
   static constexpr std::uint32_t kBurst = 16'384;
   // While the endpoint is short: who has charged more than this is not read. Honest connections are not.

@@ -69,12 +69,12 @@ TEST(FrameBudget, BoundsTheFramesOfManyConnectionsAndSparesTheHonestOne) {
       attacker.note(shared, 20'000, 60'000, now);
     }
     if (honest.takes_packet(shared, now)) {
-      honest.note(shared, 90, 1'430, now);
+      honest.note(shared, 120, 1'430, now);
       ++honest_packets;
     }
   }
   EXPECT_EQ(honest_packets, 100'000U);
-  const std::uint64_t of_attackers = shared.frames_read() - 90 * honest_packets;
+  const std::uint64_t of_attackers = shared.frames_read() - 120 * honest_packets;
   // A first packet of each, and what the endpoint has for all.
   EXPECT_LE(of_attackers,
             kAttackers * 20'000 + 2 * (SharedFrameBudget::kPerSecond + SharedFrameBudget::kBurst));

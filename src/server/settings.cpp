@@ -45,7 +45,7 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"max_connections", &ServerOptions::max_connections, "Connections of the server; more are refused.", "connections", 1, kMaxConnections},
     {"max_connections_per_address", &ServerOptions::max_connections_per_address, "Connections of one source, an IPv4 address or an IPv6 /64; 0 means no cap.", "connections", 0, kMaxConnections},
     {"max_half_open", &ServerOptions::max_half_open, "Handshakes under way; more are dropped.", "connections", 1, kMaxConnections},
-    {"retry", &ServerOptions::retry, "Address validation by Retry (RFC 9000 §8.1.2); \"auto\": from half of max_half_open on.", {}, 0, 0, kRetry},
+    {"retry", &ServerOptions::retry, "Address validation by Retry (RFC 9000 §8.1.2); \"auto\": from half of max_half_open on, and from 256 handshakes under way on a worker.", {}, 0, 0, kRetry},
 
     {"initial_max_data_bytes", &ServerOptions::initial_max_data_bytes, "Receive window of a connection at first (RFC 9000 §4.1).", "bytes", kKiB, 4 * kGiB},
     {"initial_max_stream_data_bytes", &ServerOptions::initial_max_stream_data_bytes, "Receive window of a stream at first.", "bytes", kKiB, 4 * kGiB},
