@@ -2,6 +2,7 @@
 // §10.2. Keeps the CONNECTION_CLOSE, not the connection: a hundred bytes for 3 × PTO.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -37,10 +38,14 @@ class ClosingTable {
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] base::Instant next_expiry() const { return deadlines_.soonest(); }
 
+  // Throws std::bad_alloc, and then the table is as it was.
   ClosingConnection& add(std::unique_ptr<ClosingConnection> entry, base::Instant until) {
+    if (entries_.size() == entries_.capacity()) {
+      entries_.reserve(std::max<std::size_t>(16, 2 * entries_.capacity()));
+    }
+    deadlines_.arm(*entry, until);
     entry->index = entries_.size();
     entries_.push_back(std::move(entry));
-    deadlines_.arm(*entries_.back(), until);
     return *entries_.back();
   }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <utility>
 
 #include "quic/connection_callbacks.hpp"
@@ -114,8 +115,9 @@ base::Status Connection::init_server(const TlsServerContext& tls, const Accepted
   }
   conn_.reset(conn);
   // Until the handshake is over the client also uses the connection ID that it chose itself.
+  routes_.reserve(routes_.size() + 1);
+  environment_.host.add_route(ConnectionId(initial.header.dcid), *this);
   routes_.emplace_back(initial.header.dcid);
-  environment_.host.add_route(routes_.back(), *this);
   auto session = tls.create_session(conn_ref_);
   return session ? adopt(*std::move(session)) : std::move(session).error();
 }
@@ -153,7 +155,12 @@ base::Status Connection::adopt(TlsSession session) {
 
 ConnectionId Connection::make_route() {
   routes_.push_back(environment_.codec.generate(environment_.random));
-  environment_.host.add_route(routes_.back(), *this);
+  try {
+    environment_.host.add_route(routes_.back(), *this);
+  } catch (...) {
+    routes_.pop_back();  // Invariant: what is on the list is in the table
+    throw;
+  }
   return routes_.back();
 }
 
@@ -285,35 +292,40 @@ void Connection::fail(int code) {
   end({CloseCause::Source::kLocalTransport, error.error_code, ngtcp2_strerror(code)});
 }
 
-void Connection::abort(std::uint64_t transport_code, std::string reason) {
-  if (is_over()) {
-    return;
-  }
+void Connection::abort(std::uint64_t transport_code, std::string_view reason) noexcept {
   ngtcp2_ccerr error;
-  close_reason_ = reason;
-  ngtcp2_ccerr_set_transport_error(&error, transport_code,
-                                   reinterpret_cast<const std::uint8_t*>(close_reason_.data()),
-                                   close_reason_.size());
-  close_error_ = error;
-  end({CloseCause::Source::kLocalTransport, transport_code, std::move(reason)});
+  ngtcp2_ccerr_set_transport_error(&error, transport_code, nullptr, 0);
+  end_locally(error, CloseCause::Source::kLocalTransport, reason);
 }
 
-void Connection::close(std::uint64_t application_code, std::string_view reason) {
+void Connection::close(std::uint64_t application_code, std::string_view reason) noexcept {
   constexpr std::size_t kReasonBytes = 256;  // more would not fit beside the other frames of a packet
   constexpr std::uint64_t kLargestCode = (std::uint64_t{1} << 62) - 1;
+  ngtcp2_ccerr error;
+  ngtcp2_ccerr_set_application_error(&error, std::min(application_code, kLargestCode), nullptr, 0);
+  end_locally(error, CloseCause::Source::kLocalApplication, reason.substr(0, kReasonBytes));
+}
+
+// Where memory is short, connections have to end all the same.
+void Connection::end_locally(const ngtcp2_ccerr& error, CloseCause::Source source,
+                             std::string_view reason) noexcept {
   if (is_over()) {
     return;
   }
-  ngtcp2_ccerr error;
-  close_reason_ = reason.substr(0, kReasonBytes);
-  ngtcp2_ccerr_set_application_error(&error, std::min(application_code, kLargestCode),
-                                     reinterpret_cast<const std::uint8_t*>(close_reason_.data()),
-                                     close_reason_.size());
+  CloseCause cause{source, error.error_code, {}};
+  try {
+    cause.reason = reason;
+    close_reason_ = reason;
+  } catch (const std::bad_alloc&) {
+    close_reason_.clear();
+  }
   close_error_ = error;
-  end({CloseCause::Source::kLocalApplication, error.error_code, close_reason_});
+  close_error_->reason = reinterpret_cast<const std::uint8_t*>(close_reason_.data());
+  close_error_->reasonlen = close_reason_.size();
+  end(std::move(cause));
 }
 
-void Connection::end(CloseCause cause) {
+void Connection::end(CloseCause cause) noexcept {
   if (!cause_.has_value()) {
     cause_ = std::move(cause);
     schedule();

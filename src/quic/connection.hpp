@@ -165,10 +165,10 @@ class Connection final
   void notify_writable();
   // Whether a Stateless Reset with this token ends the connection. RFC 9000 §10.3.1.
   [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const;
-  // Ends the connection with a transport error.
-  void abort(std::uint64_t transport_code, std::string reason);
-  void abort(TransportCode code, std::string reason) {
-    abort(static_cast<std::uint64_t>(code), std::move(reason));
+  // Ends the connection with a transport error. Without the memory for the reason it has none.
+  void abort(std::uint64_t transport_code, std::string_view reason) noexcept;
+  void abort(TransportCode code, std::string_view reason) noexcept {
+    abort(static_cast<std::uint64_t>(code), reason);
   }
   // All connection IDs that lead here; from now on the caller answers for them.
   [[nodiscard]] std::vector<ConnectionId> take_routes() { return std::exchange(routes_, {}); }
@@ -211,7 +211,7 @@ class Connection final
     return send_datagram(bytes, {}) == DatagramOutcome::kQueued;
   }
   [[nodiscard]] std::size_t max_datagram_bytes() const;
-  void close(std::uint64_t application_code, std::string_view reason);
+  void close(std::uint64_t application_code, std::string_view reason) noexcept;
   // From now on closed streams of the peer are not replaced by new credit.
   void freeze_stream_credit() { is_credit_frozen_ = true; }
 
@@ -251,7 +251,8 @@ class Connection final
   base::Status adopt(TlsSession session);
 
   // connection.cpp
-  void end(CloseCause cause);
+  void end(CloseCause cause) noexcept;
+  void end_locally(const ngtcp2_ccerr& error, CloseCause::Source source, std::string_view reason) noexcept;
   void fail(int library_error);
   void fail_tls();
   void fail_from_peer();

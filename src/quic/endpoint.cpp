@@ -87,6 +87,16 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
 
 Endpoint::~Endpoint() { write_list_.clear(); }
 
+template <class Work>
+void Endpoint::guarded(Connection& connection, Work work) noexcept {
+  try {
+    work();
+  } catch (...) {
+    counters_.errors.add();
+    connection.abort(TransportCode::kInternalError, "out of memory");
+  }
+}
+
 std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& datagram, base::Instant now) {
   if (datagram.payload.empty()) {
     counters_.packets_dropped_empty.add();
@@ -101,8 +111,12 @@ std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& 
                                                    ConnectionIdCodec::kLength);
   if (result == NGTCP2_ERR_VERSION_NEGOTIATION) {
     counters_.packets_dropped_unsupported_version.add();
-    if (options_.server_tls != nullptr && !is_reflection(datagram.path.remote)) {
-      responder_.negotiate_version(datagram, header, now);
+    try {
+      if (options_.server_tls != nullptr && !is_reflection(datagram.path.remote)) {
+        responder_.negotiate_version(datagram, header, now);
+      }
+    } catch (...) {
+      counters_.errors.add();
     }
     return std::nullopt;
   }
@@ -118,7 +132,11 @@ std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& 
   if (const std::optional<unsigned> owner = other_owner(datagram, header)) {
     return owner;
   }
-  handle_unrouted(datagram, header, now);
+  try {
+    handle_unrouted(datagram, header, now);
+  } catch (...) {  // no memory for an answer or for a connection, which is gone then
+    counters_.errors.add();
+  }
   return std::nullopt;
 }
 
@@ -145,7 +163,7 @@ std::optional<unsigned> Endpoint::other_owner(const base::ReceivedDatagram& data
 
 void Endpoint::read(Connection& connection, const base::ReceivedDatagram& datagram, base::Instant now) {
   const bool had_something_to_send = connection.is_linked();
-  connection.read(datagram, now);
+  guarded(connection, [&] { connection.read(datagram, now); });
   if (!had_something_to_send && connection.is_linked()) {
     ++roused_count_;
   }
@@ -164,7 +182,11 @@ void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagram, base
   }
   counters_.packets_dropped_closing.add();
   if (route.closing->counts_for_an_answer(datagram.payload.size())) {
-    responder_.repeat(route.closing->path, route.closing->packet, now);
+    try {
+      responder_.repeat(route.closing->path, route.closing->packet, now);
+    } catch (...) {
+      counters_.errors.add();
+    }
   }
 }
 
@@ -172,16 +194,18 @@ void Endpoint::handle_expiry(base::Instant now) {
   while (Connection* due = deadlines_.take_due(now)) {
     if (due->is_sleepy(now)) {
       const std::size_t sleeps = due->arena_bytes() / kSleepBytes + 1;
-      if (sleeps_.take(now, static_cast<std::uint32_t>(std::min<std::size_t>(sleeps, kSleepsAtOnce)))) {
-        due->try_sleep(now);
-      } else {
-        due->postpone_sleep(now);
-      }
-      deadlines_.arm(*due, due->next_expiry());
+      guarded(*due, [&] {
+        if (sleeps_.take(now, static_cast<std::uint32_t>(std::min<std::size_t>(sleeps, kSleepsAtOnce)))) {
+          due->try_sleep(now);
+        } else {
+          due->postpone_sleep(now);
+        }
+        deadlines_.arm(*due, due->next_expiry());
+      });
       continue;
     }
     if (!due->is_over()) {
-      due->handle_expiry(now);
+      guarded(*due, [&] { due->handle_expiry(now); });
     }
     // Writing re-arms the deadline, also when there is nothing to write.
     if (!due->is_linked()) {
@@ -208,7 +232,13 @@ void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
   while (!write_list_.empty() && batch.room().size() >= options_.transport.max_udp_payload_bytes) {
     Connection& connection = write_list_.front();
     write_list_.pop_front();
-    const bool wants_more = !connection.is_over() && connection.write(batch, now);
+    bool wants_more = false;
+    guarded(connection, [&] {
+      wants_more = !connection.is_over() && connection.write(batch, now);
+      if (!connection.is_over()) {
+        deadlines_.arm(connection, connection.next_expiry());
+      }
+    });
     if (connection.is_over()) {
       retire(connection, now);
       give_turns_to_write(now);
@@ -217,7 +247,6 @@ void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
     if (wants_more && !connection.is_linked()) {
       write_list_.push_back(connection);
     }
-    deadlines_.arm(connection, connection.next_expiry());
   }
   responder_.poll_send(batch);
 }
@@ -225,7 +254,8 @@ void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
 // Acknowledgements tell only their own connection of room, but others may have waited longer for it.
 void Endpoint::give_turns_to_write(base::Instant now) {
   while (SendBudget::Member* const next = send_budget_.begin_turn(now)) {
-    static_cast<Connection*>(next)->notify_writable();
+    auto& connection = *static_cast<Connection*>(next);
+    guarded(connection, [&] { connection.notify_writable(); });
   }
 }
 
@@ -234,8 +264,8 @@ void Endpoint::retire(Connection& connection, base::Instant now) {
   if (connection.is_linked()) {
     connection.unlink();
   }
-  keep_closing(connection, now);
-  environment_.observer.on_closed(connection, connection.cause());
+  guarded(connection, [&] { keep_closing(connection, now); });
+  guarded(connection, [&] { environment_.observer.on_closed(connection, connection.cause()); });
   count_closed(connection);
   const auto found = connections_.find(connection.number());
   if (!found->second.admitted_from.is_unspecified()) {
@@ -255,29 +285,30 @@ void Endpoint::keep_closing(Connection& connection, base::Instant now) {
   const bool is_peers = source == Source::kPeerApplication || source == Source::kPeerTransport;
   auto entry = std::make_unique<ClosingConnection>();
   entry->packet = connection.take_close_packet(entry->path, now);
-  entry->routes = connection.take_routes();
   entry->is_address_validated = connection.is_handshake_completed() || !connection.is_server();
   if (!entry->packet.empty()) {
     responder_.send(entry->path, entry->packet);
   }
   if ((entry->packet.empty() && !is_peers) || closing_.is_full()) {
-    for (const ConnectionId& id : entry->routes) {
-      routes_.erase(id);
-    }
-    return;
+    return;  // the routes end with the connection
   }
   ClosingConnection& kept = closing_.add(std::move(entry), now + connection.closing_period());
+  kept.routes = connection.take_routes();  // from here on nothing takes memory
   for (const ConnectionId& id : kept.routes) {
     routes_.assign(id, {nullptr, &kept});
   }
 }
 
 void Endpoint::repeat_closes() {
-  closing_.for_each([this](const ClosingConnection& entry) {
-    if (!entry.packet.empty() && entry.is_address_validated) {
-      responder_.send(entry.path, entry.packet);
-    }
-  });
+  try {
+    closing_.for_each([this](const ClosingConnection& entry) {
+      if (!entry.packet.empty() && entry.is_address_validated) {
+        responder_.send(entry.path, entry.packet);
+      }
+    });
+  } catch (...) {
+    counters_.errors.add();
+  }
 }
 
 void Endpoint::count_closed(const Connection& connection) {

@@ -87,6 +87,9 @@ class Endpoint final : private ConnectionHost {
   void note_handshake_completed(Connection& connection) override;
 
   // endpoint.cpp
+  // Does `work` of a connection's. An exception, which is for want of memory, ends that connection only.
+  template <class Work>
+  void guarded(Connection& connection, Work work) noexcept;
   void read(Connection& connection, const base::ReceivedDatagram& datagram, base::Instant now);
   void deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now);
   [[nodiscard]] std::optional<unsigned> other_owner(const base::ReceivedDatagram& datagram,

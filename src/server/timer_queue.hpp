@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <iterator>
 #include <map>
 #include <utility>
 #include <vector>
@@ -23,6 +24,7 @@ class TimerQueue {
   std::vector<std::function<void()>> take_due(base::Instant now) {
     const auto end = tasks_.upper_bound(now);
     std::vector<std::function<void()>> due;
+    due.reserve(static_cast<std::size_t>(std::distance(tasks_.begin(), end)));  // or none is taken out
     for (auto task = tasks_.begin(); task != end; ++task) {
       due.push_back(std::move(task->second));
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <new>
 #include <utility>
 
 #include "runtime/clock.hpp"
@@ -87,7 +88,11 @@ bool Worker::post_to_core(std::function<void(WorkerCore& core, base::Instant now
 
 bool Worker::hand_over(const base::ReceivedDatagram& datagram) {
   HandedOver copy{datagram.path, datagram.ecn, spare_payloads_.take()};
-  copy.payload.assign(datagram.payload.begin(), datagram.payload.end());
+  try {
+    copy.payload.assign(datagram.payload.begin(), datagram.payload.end());
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
   if (handed_over_.try_post(std::move(copy))) {
     return true;
   }
@@ -103,20 +108,29 @@ void Worker::request_drain(base::Instant deadline) {
   }
 }
 
+template <class Part>
+void Worker::attempt(Part part) noexcept {
+  try {
+    part();
+  } catch (...) {
+    counters_->errors.add();
+  }
+}
+
 void Worker::run() {
   base::Instant now = runtime::monotonic_now();
   while (!are_all_drained()) {
-    wait_for_work(now);
+    attempt([&] { wait_for_work(now); });
     now = runtime::monotonic_now();
     counters_->loop_wakeups.add();
-    take_mail(now);
-    take_drain_request(now);
-    receive(now);
-    core_->handle_expiry(now);
-    core_->finish_input(now);
+    attempt([&] { take_mail(now); });
+    attempt([&] { take_drain_request(now); });
+    attempt([&] { receive(now); });
+    attempt([&] { core_->handle_expiry(now); });
+    attempt([&] { core_->finish_input(now); });
     now = runtime::monotonic_now();  // what was done with the input counts in a request's latency
-    send(now);
-    core_->finish_input(now);  // closes, for one, are told while sending
+    attempt([&] { send(now); });
+    attempt([&] { core_->finish_input(now); });  // closes, for one, are told while sending
     note_drained(now);
   }
   is_stopping_.store(true, std::memory_order_release);
@@ -277,8 +291,8 @@ void Worker::send(base::Instant now) {
   retry_send_at_ = base::kNever;
   for (int batches = 0; batches < kSendBatchesPerTurn; ++batches) {
     if (send_batch_.is_empty()) {
-      core_->poll_send(send_batch_, now);
       send_cursor_ = {};
+      core_->poll_send(send_batch_, now);
     }
     if (send_batch_.is_empty()) {
       return;

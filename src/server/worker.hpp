@@ -54,7 +54,7 @@ class Worker {
 
   // Thread: any, for all that follows.
   bool post(std::function<void()> task);
-  // Copies it; false when the queue is full.
+  // Copies it; false when the queue is full or there is no memory.
   bool hand_over(const base::ReceivedDatagram& datagram);
   // Runs on the worker's thread with its core; false when the worker stops or its queue is full.
   bool post_to_core(std::function<void(WorkerCore& core, base::Instant now)> task);
@@ -81,6 +81,10 @@ class Worker {
          std::unique_ptr<runtime::Waker> waker);
 
   void run();
+  // Does a part of a turn. What a connection throws has ended that connection already; what is left to throw
+  // is for want of memory, and the next turn does what this one could not.
+  template <class Part>
+  void attempt(Part part) noexcept;
   void wait_for_work(base::Instant now);
   [[nodiscard]] bool finds_work(base::Instant now, base::Instant deadline);
   void take_mail(base::Instant now);

@@ -193,10 +193,10 @@ void WorkerCore::on_handshake_completed(quic::Connection& connection) {
 }
 
 void WorkerCore::on_closed(quic::Connection& connection, const quic::CloseCause& cause) {
-  Session& session = session_of(connection);
+  const auto* const session = static_cast<const Session*>(connection.user());  // null: nobody was told of it
   const bool is_drain = drain_.has_begun() && cause.source == quic::CloseCause::Source::kLocalApplication;
   connection.for_each_stream([this](quic::Stream& stream) { end_request(stream, false); });
-  if (session.is_known_to_application) {
+  if (session != nullptr && session->is_known_to_application) {
     tell(connection, nullptr, [&](krepis::Application& application, Session& told) {
       application.on_connection_closed(told, to_public(cause, is_drain));
     });

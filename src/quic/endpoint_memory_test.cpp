@@ -1,0 +1,151 @@
+// An allocation that fails anywhere while a server endpoint works ends at most the connection it was for.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "quic/endpoint_pair_test_support.hpp"
+#include "quic/scarce_heap_test_support.hpp"
+
+namespace knul::quic {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A server with three connections: one that is busy, one that ends, one that rests and must never notice.
+class Scene {
+ public:
+  Scene() {
+    for (int i = 0; i < 3; ++i) {
+      pair_.connect();
+      pair_.advance(100ms);
+    }
+    resting_ = pair_.client_observer.connections.at(2)->number();
+    busy_at_server_ = pair_.server_observer.connections.at(0)->number();
+    pair_.server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
+      connection.write_copy(stream, bytes_of(std::string(20'000, 'a')), is_fin);
+    };
+  }
+
+  // Everything that a worker asks of its endpoint, in which one allocation of the server fails. False: there
+  // were not so many.
+  bool work(std::size_t successes) {
+    Connection& busy = *pair_.client_observer.connections.at(0);
+    Connection& ending = *pair_.client_observer.connections.at(1);
+    scarce_ = {.successes_left = successes, .failures_left = 1};
+    for (const bool is_bidirectional : {true, false}) {
+      Stream& stream = **busy.open_stream(is_bidirectional);
+      busy.write_copy(stream, bytes_of(std::string(5'000, 'q')), true);
+    }
+    busy.send_datagram(bytes_of("a datagram"));
+    pair_.connect();  // a fourth one
+    exchange();
+    ending.close(7, "a reason that is too long to lie inside of a string");
+    exchange();
+    if (Connection* connection = pair_.server->find_connection(busy_at_server_)) {
+      connection->close(8, "a reason that is too long to lie inside of a string");
+      exchange();
+    }
+    unknown(std::vector<std::uint8_t>(100, 0x40));    // a Stateless Reset
+    unknown(std::vector<std::uint8_t>(1'200, 0xff));  // Version Negotiation
+    pair_.now += 3s;                                  // hibernation
+    guarded([&] { pair_.server->handle_expiry(pair_.now); });
+    exchange();
+    guarded([&] { pair_.server->repeat_closes(); });
+    exchange();
+    return scarce_.failures_left == 0;
+  }
+
+  // The one that rests and a new one work, and when all have gone nothing is left.
+  void check() {
+    pair_.connect();
+    pair_.advance(1s);
+    Connection* const resting = pair_.client->find_connection(resting_);
+    ASSERT_NE(resting, nullptr);
+    for (Connection* connection : {resting, pair_.client_observer.connections.back()}) {
+      ASSERT_FALSE(connection->is_over());
+      Stream& stream = **connection->open_stream(true);
+      const std::int64_t id = stream.id;
+      pair_.client_observer.received.clear();
+      connection->write_copy(stream, bytes_of("still there"), true);
+      pair_.advance(1s);
+      EXPECT_EQ(pair_.client_observer.received[id].size(), 20'000U);
+    }
+    pair_.client->for_each_connection([](Connection& connection) { connection.close(0, ""); });
+    pair_.advance(10min);
+    const stats::WorkerCounters& counters = pair_.server_counters;
+    EXPECT_EQ(pair_.server->connection_count(), 0U);
+    EXPECT_EQ(pair_.server->half_open_count(), 0U);
+    EXPECT_EQ(pair_.server->closing_count(), 0U);
+    EXPECT_EQ(counters.connections_active.load(), 0U);
+    EXPECT_EQ(counters.connections_half_open.load(), 0U);
+    EXPECT_EQ(counters.streams_active.load(), 0U);
+    EXPECT_EQ(counters.send_buffer_bytes.load(), 0U);
+    EXPECT_EQ(counters.pool_used_bytes.load(), 0U);
+  }
+
+ private:
+  // The allocations of the server alone.
+  template <class Call>
+  void guarded(Call call) {
+    scarce_heap = scarce_;
+    EXPECT_NO_THROW(call());
+    scarce_ = scarce_heap;
+    scarce_heap = {};
+  }
+  void unknown(const std::vector<std::uint8_t>& packet) {
+    guarded([&] {
+      std::ignore = pair_.server->handle_datagram(
+          {{EndpointPair::path().remote, EndpointPair::path().local}, base::Ecn::kNotEct, packet}, pair_.now);
+    });
+  }
+  void exchange() {
+    for (int turn = 0; turn < 200 && (pair_.client->wants_send() || pair_.server->wants_send()); ++turn) {
+      pair_.now += 50us;
+      base::SendBatch sent({});
+      pair_.client->poll_send(sent, pair_.now);
+      for_each_packet(sent, [&](const base::ReceivedDatagram& datagram) {
+        guarded([&] { std::ignore = pair_.server->handle_datagram(datagram, pair_.now); });
+      });
+      base::SendBatch answered({});
+      guarded([&] { pair_.server->poll_send(answered, pair_.now); });
+      for_each_packet(answered, [&](const base::ReceivedDatagram& datagram) {
+        std::ignore = pair_.client->handle_datagram(datagram, pair_.now);
+      });
+    }
+  }
+  template <class Visit>
+  static void for_each_packet(const base::SendBatch& batch, Visit visit) {
+    for (const base::Train& train : batch.trains()) {
+      std::span<const std::uint8_t> rest = batch.bytes(train);
+      while (!rest.empty()) {
+        const auto packet = rest.first(std::min<std::size_t>(rest.size(), train.segment_bytes));
+        rest = rest.subspan(packet.size());
+        visit({{train.path.remote, train.path.local}, train.ecn, packet});
+      }
+    }
+  }
+
+  EndpointPair pair_;
+  std::uint64_t resting_ = 0;
+  std::uint64_t busy_at_server_ = 0;
+  ScarceHeap scarce_;
+};
+
+TEST(EndpointMemory, IsMissedByOneConnectionAtMost) {
+  constexpr std::size_t kMost = 5'000;
+  std::size_t failures = 0;
+  for (bool has_failed = true; has_failed && failures < kMost; failures += has_failed ? 1 : 0) {
+    SCOPED_TRACE("the allocation after " + std::to_string(failures) + " others");
+    Scene scene;
+    has_failed = scene.work(failures);
+    scene.check();
+    if (HasFailure()) {
+      return;
+    }
+  }
+  EXPECT_GE(failures, 20U) << "the scene is not at work";
+  EXPECT_LT(failures, kMost);
+}
+
+}  // namespace
+}  // namespace knul::quic
