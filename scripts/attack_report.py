@@ -34,8 +34,8 @@ come from its own counters, memory (after freed memory went back), descriptors a
 Beside each attack a well-behaved client, the oracle, makes 20 requests a second from another address, with a fresh
 handshake every 20. It may not fail once. Its p99 is bounded by five times its p99 without an attack, at least 50 ms. The
 attack, the oracle and the server share the machine's CPUs, so twice the p99 of a datagram between two threads beside the
-attack is added to the bound, and the bound that is shown varies. Rows without an oracle show close codes, or bring
-servers of their own.
+attack is added to the bound, and the bound that is shown varies. A row that misses this bound and no other is run again,
+at most twice. Rows without an oracle show close codes, or bring servers of their own.
 
 Measured on {date}, on {cpus} CPUs. Seed {seed}. {passed} of {total} rows hold.
 """
@@ -57,6 +57,9 @@ def report(results, date):
     rows = results["rows"]
     passed = sum(row["passed"] for row in rows)
     lines = [HEAD.format(date=date, cpus=results.get("cpus", "?"), seed=results["seed"], passed=passed, total=len(rows))]
+    if results.get("awaited"):
+        names = ", ".join(f"`{name}`" for name in results["awaited"])
+        lines += [f"Left out here, because their faults are known and not mended yet: {names}.", ""]
     for group in dict.fromkeys(row["group"] for row in rows):
         lines += [f"## {GROUPS.get(group, group)}", "", "| attack | bounds | measured | |", "|---|---|---|---|"]
         lines += [row_text(row) for row in rows if row["group"] == group] + [""]

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 STEPS=(
-  "600 | attacks  | build/dev/tests/attack/knul_attack --full --json build/attack.json"
+  "660 | attacks  | build/dev/tests/attack/knul_attack --full --json build/attack.json"
   "200 | sim      | KNUL_SIM_SEEDS=4 build/dev/tests/sim/knul_sim_test"
 )
 limit_seconds=900

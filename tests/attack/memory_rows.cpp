@@ -53,7 +53,8 @@ void never_acknowledge(Attack& attack) {
   const std::uint64_t budget = attack.target.options().settings.value("server_send_buffer_bytes", 1ULL << 30);
   const std::uint64_t before = attack.target.figures().rss_bytes;
   Clients clients = ask_and_forget(attack, attack.is_full() ? 70 : 30, 16, 16U << 20);
-  keep_alive(clients, attack.is_full() ? Clock::duration(30s) : Clock::duration(2s), 4s);
+  const Clock::duration span = budget < 1ULL << 30 ? 12s : 30s;
+  keep_alive(clients, attack.is_full() ? span : Clock::duration(2s), 4s);
   attack.at_most("send memory", static_cast<double>(attack.target.statistic("send_buffer_bytes")) / kMebi,
                  static_cast<double>(budget) / kMebi, "MiB");
   const auto rss = static_cast<double>(attack.target.figures().rss_bytes) - static_cast<double>(before);
