@@ -80,13 +80,30 @@ class Program {
     }
   }
 
-  /** What the servers say of themselves; as far as it may explain why one does not answer. */
-  async explain(kind: string): Promise<string> {
+  async stats(): Promise<[string, Record<string, number>][]> {
     await this.#stdin.write(new Uint8Array(1));
-    const { stats } = JSON.parse(await this.line()) as { stats: [string, Record<string, unknown>][] };
+    return JSON.parse(await this.line()).stats;
+  }
+
+  /** What a server says of itself, as far as it may explain why it does not answer. */
+  async explain(kind: string): Promise<string> {
     const wanted = /^(channel|gathered|active|requests|datagramsRefused|streams|handlerErrors|sendBuffer)/;
-    const all = Object.entries(Object.fromEntries(stats)[kind] ?? {});
+    const all = Object.entries(Object.fromEntries(await this.stats())[kind] ?? {});
     return JSON.stringify(Object.fromEntries(all.filter(([name]) => wanted.test(name))));
+  }
+
+  /** Nothing is left of the peers once their connections have ended, at the latest by the idle timeout. */
+  async requireEmpty(): Promise<void> {
+    const isEmpty = ([_, stats]: [string, Record<string, number>]) =>
+      stats.activeConnections === 0 && stats.gatheredBytes === 0 && (stats.channelArenaBlocksUsed ?? 0) <= 1;
+    const end = performance.now() + 40_000;
+    for (let stats = await this.stats(); !stats.every(isEmpty); stats = await this.stats()) {
+      if (performance.now() > end) {
+        const [kind] = stats.find((one) => !isEmpty(one))!;
+        throw new Error(`${kind} still has something: ${await this.explain(kind)}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   }
 
   async kill(): Promise<void> {
@@ -187,6 +204,7 @@ for (const [where, workers] of [["in one isolate", 0], ["in two Workers", 2]] as
             throw new Error(`not with seed ${seed}`, { cause: error });
           }
         }
+        await program.requireEmpty();
       });
     },
   });
