@@ -57,7 +57,7 @@ class Program {
   /** @param flags permissions beside those of every program */
   constructor(program: string, flags: string[], programArgs: string[]) {
     const args = ["run", "--quiet", "--no-check", "--cached-only", "--config", file("deno.json")];
-    args.push(...kPermissions, ...flags, file(program), ...programArgs);
+    args.push("--v8-flags=--expose-gc", ...kPermissions, ...flags, file(program), ...programArgs);
     const pipes = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
     this.#child = new Deno.Command(Deno.execPath(), { args, env: deno_env, ...pipes }).spawn();
     this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
