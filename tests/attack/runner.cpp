@@ -13,14 +13,12 @@ namespace {
 
 // Rows that show a fault which is known and not mended yet. They run when they are asked for by name
 // or with --awaited.
-constexpr std::array<std::string_view, 11> kAwaited{
+constexpr std::array<std::string_view, 9> kAwaited{
     "frames.big_datagram_channel",
     "handshakes.retries",
-    "handshakes.initials",
     "memory.never_acknowledge_perf",
     "memory.never_acknowledge_channel",
     "memory.never_acknowledge_default",
-    "memory.write_queues",
     "memory.open_files",
     "host.unread_log",
     "host.log_volume",
@@ -199,7 +197,7 @@ class Runner {
   // long.
   void judge_oracle(Attack& attack, const OracleReport& report) {
     const double strict = std::max(50.0, 5 * idle_.p99_ms) + 2 * report.machine_p99_ms;
-    const double bound = attack.judges_time() ? strict : 20 * strict;
+    const double bound = attack.judges_time() ? strict : 40 * strict;
     attack.at_least("oracle requests", static_cast<double>(report.requests), 5);
     attack.at_most(
         "oracle failures" + (report.failures > 0 ? " (" + report.first_failure + ")" : std::string()),
