@@ -60,7 +60,11 @@ krepis::Expected<FileRoot::File, FileRoot::Failure> checked(OpenFile file) {
   if (!S_ISREG(status.st_mode)) {
     return FileRoot::Failure::kNotFound;
   }
-  return FileRoot::File{std::move(file), static_cast<std::uint64_t>(status.st_size)};
+  constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
+  return FileRoot::File{
+      std::move(file),
+      static_cast<std::uint64_t>(status.st_size),
+      {status.st_dev, status.st_ino, status.st_mtim.tv_sec * kNanosecondsPerSecond + status.st_mtim.tv_nsec}};
 }
 
 }  // namespace

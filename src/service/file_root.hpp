@@ -26,9 +26,17 @@ class OpenFile {
 class FileRoot {
  public:
   enum class Failure : std::uint8_t { kNotFound, kForbidden, kTooManyFiles, kFailed };
+  // Differs where a path has come to lead to another file, or the file was written to.
+  struct Identity {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::int64_t changed_at_ns = 0;
+    friend bool operator==(const Identity&, const Identity&) = default;
+  };
   struct File {
     OpenFile file;
     std::uint64_t size = 0;
+    Identity identity = {};
   };
 
   static krepis::Result<FileRoot> open(const std::string& folder);

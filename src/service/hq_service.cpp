@@ -1,7 +1,5 @@
 #include "service/hq_service.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "service/hq_request.hpp"
@@ -26,10 +24,9 @@ ServiceCode code_of(FileRoot::Failure failure) {
 
 }  // namespace
 
-HqService::HqService(std::shared_ptr<const FileRoot> root) : root_(std::move(root)), chunk_(kChunkBytes) {}
+HqService::HqService(std::shared_ptr<const FileRoot> root) : files_(std::move(root)), chunk_(kChunkBytes) {}
 
 void HqService::on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& /*reason*/) {
-  connections_.of(connection).streams.for_each([this](std::uint64_t, Stream& stream) { close_file(stream); });
   connections_.erase(connection);
 }
 
@@ -65,40 +62,33 @@ void HqService::take_request(krepis::Connection& connection, krepis::StreamId id
     refuse(connection, id, stream, ServiceCode::kHqBadRequest);
     return;
   }
-  if (open_files_ >= kMaxOpenFiles) {
-    refuse(connection, id, stream, ServiceCode::kHqTooManyFiles);
-    return;
-  }
-  auto opened = root_->open_file(path);
+  auto opened = files_.open(path);
   if (!opened) {
     refuse(connection, id, stream, code_of(opened.error()));
     return;
   }
   stream.is_answered = true;
   stream.request = {};
-  stream.file = std::move(opened->file);
-  stream.size = opened->size;
-  ++open_files_;
+  stream.file = *std::move(opened);
   send_file(connection, id, stream);
 }
 
 void HqService::send_file(krepis::Connection& connection, krepis::StreamId id, Stream& stream) {
   for (;;) {
-    const std::size_t wanted = std::min<std::uint64_t>(chunk_.size(), stream.size - stream.offset);
-    const ssize_t got =
-        ::pread(stream.file.descriptor(), chunk_.data(), wanted, static_cast<off_t>(stream.offset));
-    if (got < 0 || static_cast<std::size_t>(got) < wanted) {
+    const std::uint64_t size = stream.file->size();
+    const std::size_t wanted = std::min<std::uint64_t>(chunk_.size(), size - stream.offset);
+    if (!stream.file->read(chunk_.data(), wanted, stream.offset)) {
       refuse(connection, id, stream, ServiceCode::kHqReadFailed);
       return;
     }
-    const krepis::Fin fin{stream.offset + wanted == stream.size};
+    const krepis::Fin fin{stream.offset + wanted == size};
     const std::size_t accepted = connection.write(id, std::span(chunk_).first(wanted), fin);
     stream.offset += accepted;
     if (accepted < wanted) {
       return;  // on_stream_writable follows; what was not accepted is read again
     }
     if (fin == krepis::Fin::kYes) {
-      close_file(stream);
+      stream.file = nullptr;
       return;
     }
   }
@@ -106,19 +96,12 @@ void HqService::send_file(krepis::Connection& connection, krepis::StreamId id, S
 
 void HqService::refuse(krepis::Connection& connection, krepis::StreamId id, Stream& stream,
                        ServiceCode code) {
-  close_file(stream);
+  stream.file = nullptr;
   stream.is_answered = true;
   stream.request = {};
   connection.reset_stream(id, to_wire(code));
   if (!stream.has_ended) {
     connection.stop_sending(id, to_wire(code));
-  }
-}
-
-void HqService::close_file(Stream& stream) {
-  if (stream.file) {
-    stream.file = OpenFile();
-    --open_files_;
   }
 }
 
@@ -135,7 +118,7 @@ void HqService::on_stream_reset(krepis::Connection& connection, krepis::StreamId
   }
   Stream& stream = connections_.of(connection).streams.find_or_insert(id);
   if (!stream.is_answered || stream.file) {
-    close_file(stream);
+    stream.file = nullptr;
     stream.is_answered = true;
     connection.reset_stream(id, code);
   }
@@ -143,16 +126,12 @@ void HqService::on_stream_reset(krepis::Connection& connection, krepis::StreamId
 
 void HqService::on_stop_sending(krepis::Connection& connection, krepis::StreamId id, std::uint64_t /*code*/) {
   Stream& stream = connections_.of(connection).streams.find_or_insert(id);
-  close_file(stream);
+  stream.file = nullptr;
   stream.is_answered = true;
 }
 
 void HqService::on_stream_closed(krepis::Connection& connection, krepis::StreamId id) {
-  IdTable<Stream>& streams = connections_.of(connection).streams;
-  if (Stream* const stream = streams.find(id); stream != nullptr) {
-    close_file(*stream);
-    streams.erase(id);
-  }
+  connections_.of(connection).streams.erase(id);
 }
 
 }  // namespace knul::service

@@ -13,7 +13,7 @@
 #include <krepis/krepis.hpp>
 
 #include "service/connection_states.hpp"
-#include "service/file_root.hpp"
+#include "service/open_files.hpp"
 #include "service/service_codes.hpp"
 
 namespace knul::service {
@@ -21,8 +21,6 @@ namespace knul::service {
 class HqService final : public krepis::Application {
  public:
   static constexpr std::size_t kChunkBytes = 64 << 10;
-  // Per worker: slow clients must not take all descriptors of the process.
-  static constexpr std::size_t kMaxOpenFiles = 256;
 
   explicit HqService(std::shared_ptr<const FileRoot> root);
 
@@ -34,16 +32,16 @@ class HqService final : public krepis::Application {
   void on_stop_sending(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
   void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override;
 
-  [[nodiscard]] std::size_t open_files() const { return open_files_; }
+  // That have a descriptor at present.
+  [[nodiscard]] std::size_t open_files() const { return files_.count(); }
 
  private:
   struct Stream {
-    std::string request;       // until its line end
-    bool has_ended = false;    // the FIN was received
-    bool is_answered = false;  // the request was taken; what follows is dropped
-    OpenFile file;             // while bytes of it are to be sent
+    std::string request;                    // until its line end
+    bool has_ended = false;                 // the FIN was received
+    bool is_answered = false;               // the request was taken; what follows is dropped
+    std::unique_ptr<OpenFiles::File> file;  // while bytes of it are to be sent
     std::uint64_t offset = 0;
-    std::uint64_t size = 0;
   };
   struct ConnectionState {
     explicit ConnectionState(std::uint64_t key) : streams(key) {}
@@ -54,11 +52,9 @@ class HqService final : public krepis::Application {
                     std::string_view line);
   void send_file(krepis::Connection& connection, krepis::StreamId id, Stream& stream);
   void refuse(krepis::Connection& connection, krepis::StreamId id, Stream& stream, ServiceCode code);
-  void close_file(Stream& stream);
 
-  std::shared_ptr<const FileRoot> root_;
+  OpenFiles files_;  // before the streams, which refer to it
   std::vector<std::uint8_t> chunk_;
-  std::size_t open_files_ = 0;
   ConnectionStates<ConnectionState> connections_;
 };
 

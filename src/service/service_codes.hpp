@@ -17,7 +17,7 @@ enum class ServiceCode : std::uint64_t {
   kHqNotFound = 0x4851'0194,        // 404: no such file, or not a regular file
   kHqRequestTooLong = 0x4851'019e,  // 414: more than 4,096 bytes without a line end
   kHqReadFailed = 0x4851'01f4,      // 500: the file could not be read, or became shorter
-  kHqTooManyFiles = 0x4851'01f7,    // 503: too many files are open, try again
+  kHqTooManyFiles = 0x4851'01f7,    // 503: the process has no descriptor left, try again
 };
 
 [[nodiscard]] constexpr std::uint64_t to_wire(ServiceCode code) { return static_cast<std::uint64_t>(code); }

@@ -1,0 +1,63 @@
+// Files that are being sent. At most kMost of them have a descriptor: to open one more, the descriptor that
+// was used longest ago is closed, and its file is opened again when it is used again. So readers that stand
+// still keep nobody from being served, however many they are, and nobody is refused.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "service/file_root.hpp"
+
+namespace knul::service {
+
+// Thread: one. Lifetime: longer than its files.
+class OpenFiles {
+ public:
+  static constexpr std::size_t kMost = 256;
+  using Failure = FileRoot::Failure;
+
+  class File {
+   public:
+    ~File() { owner_.close(*this); }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    [[nodiscard]] std::uint64_t size() const { return size_; }
+    // Reads `count` bytes at `offset`. False: it could not be read, has become shorter, or is another file by
+    // now.
+    [[nodiscard]] bool read(std::uint8_t* out, std::size_t count, std::uint64_t offset);
+
+   private:
+    friend class OpenFiles;
+    File(OpenFiles& owner, std::string path) : owner_(owner), path_(std::move(path)) {}
+
+    OpenFiles& owner_;
+    const std::string path_;
+    FileRoot::Identity identity_;
+    std::uint64_t size_ = 0;
+    OpenFile file_;
+    std::list<File*>::iterator place_;  // while file_ is open
+  };
+
+  explicit OpenFiles(std::shared_ptr<const FileRoot> root) : root_(std::move(root)) {}
+  OpenFiles(const OpenFiles&) = delete;
+  OpenFiles& operator=(const OpenFiles&) = delete;
+
+  // `path` as for FileRoot::open_file. kTooManyFiles only where the process has no descriptor left and none
+  // of these can be closed.
+  [[nodiscard]] krepis::Expected<std::unique_ptr<File>, Failure> open(const std::string& path);
+  // That have a descriptor.
+  [[nodiscard]] std::size_t count() const { return order_.size(); }
+
+ private:
+  [[nodiscard]] krepis::Expected<FileRoot::File, Failure> open_descriptor(const std::string& path);
+  void keep(File& file, OpenFile opened);
+  void close(File& file);
+
+  std::shared_ptr<const FileRoot> root_;
+  std::list<File*> order_;  // used longest ago first
+};
+
+}  // namespace knul::service
