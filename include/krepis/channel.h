@@ -56,6 +56,8 @@ extern "C" {
 #define KREPIS_CODE_OVERLOADED                                                \
   0x4b4e5506u /* connection: the channel had no room for more events or bytes \
                */
+#define KREPIS_CODE_NO_PROGRESS \
+  0x4b4e5507u /* connection: it made no progress while what all share was short */
 
 /* How the program learns of events while it sleeps. */
 typedef enum KrepisWake {

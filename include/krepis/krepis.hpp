@@ -71,6 +71,7 @@ enum class LibraryCode : std::uint64_t {
   kApplicationError = 0x4b4e5504,  // an Application callback threw
   kConsumerGone = 0x4b4e5505,      // the connection's channel (krepis/channel.h) was closed
   kOverloaded = 0x4b4e5506,        // the connection's channel had no room for more events or bytes
+  kNoProgress = 0x4b4e5507,  // the connection made no progress while what all connections share was short
 };
 
 // Bytes that the library may send without copying them. The owner is released when the peer has

@@ -34,6 +34,8 @@ export const KrepisApplicationCode = {
   ConsumerGone: 0x4b4e5505,
   /** Connection: the channel had no room for more events or bytes. */
   Overloaded: 0x4b4e5506,
+  /** Connection: it made no progress while what all connections share was short. */
+  NoProgress: 0x4b4e5507,
 } as const;
 
 const names = new Map<number, string>(Object.entries(KrepisCode).map(([name, code]) => [code, name]));

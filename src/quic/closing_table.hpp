@@ -1,32 +1,79 @@
 // Connections that are over but whose peers may still send: the closing and draining periods of RFC 9000
-// §10.2. Keeps the CONNECTION_CLOSE, not the connection: a hundred bytes for 3 × PTO.
+// §10.2. Keeps the CONNECTION_CLOSE, not the connection: some 300 bytes for 3 × PTO. The places are shared
+// between the source addresses; who has to go is forgotten early, and late packets get a Stateless Reset.
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/datagram.hpp"
 #include "base/deadline_heap.hpp"
 #include "quic/connection_id.hpp"
+#include "quic/source_table.hpp"
 
 namespace knul::quic {
 
-struct ClosingConnection : base::DeadlineHook {
-  std::vector<ConnectionId> routes;
-  base::Path path;
-  std::vector<std::uint8_t> packet;  // empty: the peer closed, nothing is answered
-  bool is_address_validated = false;
-  std::uint64_t received = 0;
-  std::size_t index = 0;  // in ClosingTable
+// Immutable but for its counts, so that one allocation of the right size holds what varies.
+class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place {
+ public:
+  // A client uses one or two; packets for others that it was given get a Stateless Reset.
+  static constexpr std::size_t kMostRoutes = 3;
+
+  // `packet` empty: the peer closed, nothing is answered. Of `routes` the first kMostRoutes are kept.
+  ClosingConnection(const base::Path& to, std::span<const ConnectionId> routes,
+                    std::span<const std::uint8_t> packet, bool is_address_validated, SourceRef source)
+      : path_(to), source_(std::move(source)), is_address_validated_(is_address_validated) {
+    routes = routes.first(std::min(routes.size(), kMostRoutes));
+    std::size_t bytes = packet.size();
+    for (const ConnectionId& id : routes) {
+      bytes += 1 + id.bytes().size();
+    }
+    bytes_ = std::make_unique<std::uint8_t[]>(bytes);
+    std::uint8_t* out = bytes_.get();
+    for (const ConnectionId& id : routes) {
+      *out++ = static_cast<std::uint8_t>(id.bytes().size());
+      out = std::ranges::copy(id.bytes(), out).out;
+    }
+    routes_bytes_ = static_cast<std::uint16_t>(out - bytes_.get());
+    packet_bytes_ = static_cast<std::uint16_t>(packet.size());
+    std::ranges::copy(packet, out);
+  }
+
+  [[nodiscard]] const base::Path& path() const { return path_; }
+  [[nodiscard]] std::span<const std::uint8_t> packet() const {
+    return {bytes_.get() + routes_bytes_, packet_bytes_};
+  }
+  [[nodiscard]] bool is_address_validated() const { return is_address_validated_; }
+  template <class Visit>
+  void for_each_route(Visit visit) const {
+    const std::uint8_t* const end = bytes_.get() + routes_bytes_;
+    for (const std::uint8_t* at = bytes_.get(); at < end; at += 1 + *at) {
+      visit(ConnectionId(std::span(at + 1, *at)));
+    }
+  }
 
   // The 1st, 2nd, 4th, 8th … late packet is answered, and to an unproven address with no more than three
   // times its bytes (RFC 9000 §8.1).
   [[nodiscard]] bool counts_for_an_answer(std::size_t received_bytes) {
-    ++received;
-    return !packet.empty() && (received & (received - 1)) == 0 &&
-           (is_address_validated || packet.size() <= 3 * received_bytes);
+    ++received_;
+    return packet_bytes_ > 0 && (received_ & (received_ - 1)) == 0 &&
+           (is_address_validated_ || packet_bytes_ <= 3 * received_bytes);
   }
+
+ private:
+  friend class ClosingTable;
+  base::Path path_;
+  SourceRef source_;  // of a client none
+  std::unique_ptr<std::uint8_t[]> bytes_;
+  std::uint32_t received_ = 0;
+  std::uint32_t index_ = 0;  // in ClosingTable
+  std::uint16_t routes_bytes_ = 0;
+  std::uint16_t packet_bytes_ = 0;
+  bool is_address_validated_;
 };
 
 // Thread: its endpoint's.
@@ -34,35 +81,43 @@ class ClosingTable {
  public:
   static constexpr std::size_t kMost = 65'536;
 
-  [[nodiscard]] bool is_full() const { return entries_.size() >= kMost; }
+  explicit ClosingTable(std::size_t most = kMost) : places_(most) {}
+  ~ClosingTable() {
+    for (const auto& entry : entries_)
+      places_.leave(*entry);
+  }
+
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] base::Instant next_expiry() const { return deadlines_.soonest(); }
 
-  // Throws std::bad_alloc, and then the table is as it was.
-  ClosingConnection& add(std::unique_ptr<ClosingConnection> entry, base::Instant until) {
-    if (entries_.size() == entries_.capacity()) {
-      entries_.reserve(std::max<std::size_t>(16, 2 * entries_.capacity()));
+  // The entry that has to go before one of `source` (null: of a client) is added, or null. The caller removes
+  // its routes, then drops it.
+  [[nodiscard]] std::unique_ptr<ClosingConnection> make_place(const SourceHoldings* source) {
+    SharedPlaces::Place* const place = places_.to_evict_for(source == nullptr ? client_ : source->closing);
+    if (place == nullptr) {
+      return nullptr;
     }
-    deadlines_.arm(*entry, until);
-    entry->index = entries_.size();
-    entries_.push_back(std::move(entry));
-    return *entries_.back();
+    auto& entry = static_cast<ClosingConnection&>(*place);
+    deadlines_.cancel(entry);
+    return take(entry);
+  }
+  // Throws std::bad_alloc, and then keeps nothing.
+  ClosingConnection& add(std::unique_ptr<ClosingConnection> added, base::Instant until) {
+    if (entries_.size() == entries_.capacity()) {
+      entries_.reserve(std::max<std::size_t>(64, 2 * entries_.size()));
+    }
+    ClosingConnection& entry = *added;
+    deadlines_.arm(entry, until);
+    entry.index_ = static_cast<std::uint32_t>(entries_.size());
+    entries_.push_back(std::move(added));
+    places_.take(entry, entry.source_.get() == nullptr ? client_ : entry.source_->closing);
+    return entry;
   }
 
   // An entry whose period is over, or null. The caller removes its routes, then drops it.
-  std::unique_ptr<ClosingConnection> take_due(base::Instant now) {
-    ClosingConnection* due = deadlines_.take_due(now);
-    if (due == nullptr) {
-      return nullptr;
-    }
-    const std::size_t index = due->index;
-    std::unique_ptr<ClosingConnection> taken = std::move(entries_[index]);
-    if (index + 1 < entries_.size()) {
-      entries_[index] = std::move(entries_.back());
-      entries_[index]->index = index;
-    }
-    entries_.pop_back();
-    return taken;
+  [[nodiscard]] std::unique_ptr<ClosingConnection> take_due(base::Instant now) {
+    ClosingConnection* const due = deadlines_.take_due(now);
+    return due == nullptr ? nullptr : take(*due);
   }
 
   template <class Visit>
@@ -72,7 +127,21 @@ class ClosingTable {
   }
 
  private:
+  std::unique_ptr<ClosingConnection> take(ClosingConnection& entry) {
+    const std::size_t index = entry.index_;
+    places_.leave(entry);
+    std::unique_ptr<ClosingConnection> taken = std::move(entries_[index]);
+    if (index + 1 < entries_.size()) {
+      entries_[index] = std::move(entries_.back());
+      entries_[index]->index_ = static_cast<std::uint32_t>(index);
+    }
+    entries_.pop_back();
+    return taken;
+  }
+
   base::DeadlineHeap<ClosingConnection> deadlines_;
+  SharedPlaces::Holder client_;
+  SharedPlaces places_;
   std::vector<std::unique_ptr<ClosingConnection>> entries_;
 };
 

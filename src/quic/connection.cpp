@@ -40,6 +40,7 @@ Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t n
       number_(number),
       is_server_(is_server),
       last_now_(now),
+      last_active_at_(now),
       sleeps_at_(now),
       credit_bidi_(environment.transport.max_streams_bidi),
       credit_uni_(environment.transport.max_streams_uni),
@@ -59,9 +60,8 @@ Connection::~Connection() {
     environment_.host.remove_route(id);
   }
   environment_.counters.streams_active.sub(streams_.size());
-  release_buffered(buffered_bytes_);
-  environment_.receive_budget.granted_bytes -= window_.beyond_initial_bytes();
-  environment_.counters.receive_window_granted_bytes.sub(window_.beyond_initial_bytes());
+  release_buffered(held_bytes());
+  note_window_growth(std::uint64_t{0} - window_.beyond_initial_bytes());
 }
 
 base::Result<std::unique_ptr<Connection>> Connection::accept(const ConnectionEnvironment& environment,
@@ -299,11 +299,20 @@ void Connection::abort(std::uint64_t transport_code, std::string_view reason) no
 }
 
 void Connection::close(std::uint64_t application_code, std::string_view reason) noexcept {
+  end_by_application(CloseCause::Source::kLocalApplication, application_code, reason);
+}
+
+void Connection::end_for_no_progress(std::string_view reason) noexcept {
+  end_by_application(CloseCause::Source::kNoProgress, kNoProgressCode, reason);
+}
+
+void Connection::end_by_application(CloseCause::Source source, std::uint64_t application_code,
+                                    std::string_view reason) noexcept {
   constexpr std::size_t kReasonBytes = 256;  // more would not fit beside the other frames of a packet
   constexpr std::uint64_t kLargestCode = (std::uint64_t{1} << 62) - 1;
   ngtcp2_ccerr error;
   ngtcp2_ccerr_set_application_error(&error, std::min(application_code, kLargestCode), nullptr, 0);
-  end_locally(error, CloseCause::Source::kLocalApplication, reason.substr(0, kReasonBytes));
+  end_locally(error, source, reason.substr(0, kReasonBytes));
 }
 
 // Where memory is short, connections have to end all the same.
@@ -345,6 +354,12 @@ bool Connection::knows_reset_token(std::span<const std::uint8_t> token) const {
     }
     return difference == 0;
   });
+}
+
+bool Connection::has_stalled(base::Duration since) const {
+  // A reader that pauses says nothing meanwhile, so it gets more time than a peer that is to acknowledge.
+  constexpr base::Duration kLongestPause = std::chrono::seconds(10);
+  return since >= (transport_state().in_flight_bytes > 0 ? closing_period() : kLongestPause);
 }
 
 base::Duration Connection::closing_period() const {

@@ -33,6 +33,8 @@
 #include "quic/receive_window.hpp"
 #include "quic/reset_tokens.hpp"
 #include "quic/send_budget.hpp"
+#include "quic/shared_places.hpp"
+#include "quic/source_table.hpp"
 #include "quic/stream.hpp"
 #include "quic/stream_credit.hpp"
 #include "quic/tls_context.hpp"
@@ -102,10 +104,16 @@ struct ConnectTarget {
   std::uint64_t context = 0;
 };
 
+// Of a server's connection, see Endpoint.
+struct HalfOpenPlace : SharedPlaces::Place {};
+struct AdmittedPlace : SharedPlaces::Place {};
+
 // Thread: its endpoint's. Lifetime: owned by the endpoint, until on_closed has returned.
 class Connection final
     : public base::DeadlineHook,
       public SendBudget::Member,
+      public HalfOpenPlace,
+      public AdmittedPlace,
       public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   static base::Result<std::unique_ptr<Connection>> accept(const ConnectionEnvironment& environment,
@@ -165,6 +173,22 @@ class Connection final
   void notify_writable();
   // Whether a Stateless Reset with this token ends the connection. RFC 9000 §10.3.1.
   [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const;
+  // Where it was admitted from, for its share of what all use together; a migration does not change it. Once,
+  // before it is used.
+  void set_source(SourceRef source) {
+    source_ = std::move(source);
+    SendBudget::Member::set_source(source_->send);
+  }
+  [[nodiscard]] const SourceRef& source() const { return source_; }
+  // Whether a peer that has acknowledged nothing of what is kept for it `since` then gives no hope: longer
+  // than several probe timeouts, or for much longer if it is not to send it at present (RFC 9000 §4.1).
+  [[nodiscard]] bool has_stalled(base::Duration since) const;
+  // Since when it has neither received nor sent.
+  [[nodiscard]] base::Instant last_active_at() const { return last_active_at_; }
+  // Closes it with kNoProgressCode.
+  void end_for_no_progress(std::string_view reason) noexcept;
+  // Ends it; the peer hears nothing.
+  void evict() { end({CloseCause::Source::kEvicted, 0, "its place was given to another handshake"}); }
   // Ends the connection with a transport error. Without the memory for the reason it has none.
   void abort(std::uint64_t transport_code, std::string_view reason) noexcept;
   void abort(TransportCode code, std::string_view reason) noexcept {
@@ -216,7 +240,7 @@ class Connection final
   void freeze_stream_credit() { is_credit_frozen_ = true; }
 
   [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
-  [[nodiscard]] std::uint64_t buffered_bytes() const { return buffered_bytes_; }
+  [[nodiscard]] std::uint64_t buffered_bytes() const { return held_bytes(); }
   [[nodiscard]] bool has_unsent_datagrams() const { return !datagrams_.is_empty(); }
   template <class Visit>
   void for_each_stream(Visit visit) {
@@ -253,6 +277,8 @@ class Connection final
   // connection.cpp
   void end(CloseCause cause) noexcept;
   void end_locally(const ngtcp2_ccerr& error, CloseCause::Source source, std::string_view reason) noexcept;
+  void end_by_application(CloseCause::Source source, std::uint64_t application_code,
+                          std::string_view reason) noexcept;
   void fail(int library_error);
   void fail_tls();
   void fail_from_peer();
@@ -320,6 +346,7 @@ class Connection final
   void finish_stream(Stream& stream);
   void return_credit(Stream& stream, std::uint64_t bytes);
   [[nodiscard]] std::uint64_t take_connection_credit();
+  void note_window_growth(std::uint64_t bytes);
   void end_receiving(Stream& stream);
   void count_opened(const Stream& stream);
   StreamCredit& credit_of(std::int64_t id) { return is_bidirectional(id) ? credit_bidi_ : credit_uni_; }
@@ -351,6 +378,8 @@ class Connection final
   bool has_been_used_ = false;  // by a stream or a datagram
   bool has_next_keys_ = false;
   base::Instant last_now_;
+  base::Instant last_active_at_;
+  SourceRef source_;  // of a client's connection none
   struct UnheededPacing {
     base::Instant due;
     base::Instant others;  // the library's other timers
@@ -381,7 +410,6 @@ class Connection final
   DatagramQueue datagrams_;
   ReceiveWindow window_;
   std::uint64_t path_capacity_bytes_ = 0;  // the most that note_path_capacity() has found on this path
-  std::uint64_t buffered_bytes_ = 0;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;
   std::optional<CloseCause> cause_;

@@ -133,6 +133,7 @@ struct ConnectionCallbacks {
       Stream& stream = stream_of(stream_user_data);
       stream.send.acknowledge(length);
       connection.release_buffered(length);
+      connection.environment_.send_budget.note_progress(connection, connection.last_now_);
     });
   }
 

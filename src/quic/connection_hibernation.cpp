@@ -26,6 +26,7 @@ bool Connection::may_sleep() const {
 
 void Connection::note_activity() {
   const base::Duration after = environment_.transport.hibernate_after;
+  last_active_at_ = last_now_;
   sleeps_at_ = last_now_ + (has_been_used_ ? after : std::min(after, kUnusedFor));
 }
 

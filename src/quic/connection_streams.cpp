@@ -118,10 +118,10 @@ std::uint64_t Connection::own_room(const Stream& stream, std::size_t wanted_byte
     // A quarter of the connection's memory and half of the server's are for what streams have at first, so
     // that those that have grown leave room to those that begin.
     room = std::max(room, std::min({left(grown_stream_limit(), stream.send.size()),
-                                    left(options.connection_send_buffer_bytes / 4 * 3, buffered_bytes_),
+                                    left(options.connection_send_buffer_bytes / 4 * 3, held_bytes()),
                                     environment_.send_budget.room_to_grow()}));
   }
-  return std::min(room, left(options.connection_send_buffer_bytes, buffered_bytes_));
+  return std::min(room, left(options.connection_send_buffer_bytes, held_bytes()));
 }
 
 std::size_t Connection::writable_bytes(const Stream& stream, std::size_t wanted_bytes) const {
@@ -152,15 +152,13 @@ std::size_t Connection::write_shared(Stream& stream, std::shared_ptr<const void>
 }
 
 void Connection::note_buffered(Stream& stream, std::size_t bytes) {
-  buffered_bytes_ += bytes;
-  environment_.send_budget.take(*this, bytes);
+  environment_.send_budget.take(*this, bytes, last_now_);
   environment_.counters.send_buffer_bytes.add(bytes);
   enqueue(stream);
 }
 
 void Connection::release_buffered(std::size_t bytes) {
-  buffered_bytes_ -= bytes;
-  environment_.send_budget.release(bytes);
+  environment_.send_budget.release(*this, bytes);
   environment_.counters.send_buffer_bytes.sub(bytes);
 }
 
@@ -184,7 +182,7 @@ void Connection::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
 // connection, and when these are released notify_writable() comes by here again.
 void Connection::wait_for_budget(const Stream& stream) {
   SendBudget& budget = environment_.send_budget;
-  const std::uint64_t enough = budget.least_turn_bytes();
+  const std::uint64_t enough = budget.enough_for(*this);
   if (budget.room_of(*this) < enough && own_room(stream, enough) >= enough) {
     budget.wait(*this);
   }
@@ -194,7 +192,6 @@ void Connection::notify_writable() {
   if (waiting_for_room_.empty() || is_over()) {
     return;
   }
-  const std::uint64_t enough = environment_.send_budget.least_turn_bytes();
   told_of_room_.clear();
   told_of_room_.swap(waiting_for_room_);
   std::size_t kept = 0;
@@ -204,7 +201,7 @@ void Connection::notify_writable() {
     if (stream == nullptr || !stream->wants_writable) {
       continue;
     }
-    if (writable_bytes(*stream) < enough) {
+    if (writable_bytes(*stream) < environment_.send_budget.enough_for(*this)) {
       told_of_room_[kept++] = id;
       wait_for_budget(*stream);
       continue;
@@ -287,16 +284,25 @@ void Connection::return_credit(Stream& stream, std::uint64_t bytes) {
 }
 
 std::uint64_t Connection::take_connection_credit() {
-  ReceiveBudget& budget = environment_.receive_budget;
   const std::uint64_t before = window_.bytes();
   const std::uint64_t limit = std::max(environment_.transport.max_window_bytes, before);
-  const std::uint64_t most = before + std::min(limit - before, budget.left_bytes());
-  const std::uint64_t credit =
-      window_.take_credit({last_now_, transport_state().smoothed_rtt, most, budget.is_short()});
-  // Modulo 2^64: a window that has become smaller takes off.
-  budget.granted_bytes += window_.bytes() - before;
-  environment_.counters.receive_window_granted_bytes.add(window_.bytes() - before);
+  const std::uint64_t of_source = source_.get() == nullptr ? 0 : source_->receive_granted_bytes;
+  const ReceiveBudget::Share share =
+      environment_.receive_budget.share_of(window_.beyond_initial_bytes(), of_source);
+  const std::uint64_t credit = window_.take_credit(
+      {last_now_, transport_state().smoothed_rtt, before + std::min(limit - before, share.room_bytes),
+       environment_.receive_budget.is_short(), share.is_exceeded});
+  note_window_growth(window_.bytes() - before);
   return credit;
+}
+
+// Modulo 2^64: a window that has become smaller takes off.
+void Connection::note_window_growth(std::uint64_t bytes) {
+  environment_.receive_budget.granted_bytes += bytes;
+  environment_.counters.receive_window_granted_bytes.add(bytes);
+  if (source_.get() != nullptr) {
+    source_->receive_granted_bytes += bytes;
+  }
 }
 
 void Connection::end_receiving(Stream& stream) {

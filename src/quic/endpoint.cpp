@@ -55,14 +55,21 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
       log_(log),
       counters_(counters),
       codec_(options_.worker, options_.workers),
+      hash_key_(make_key(random)),
+      sources_(hash_key_),
+      half_open_places_(options_.max_half_open),
+      admitted_places_(options_.max_connections),
       blocks_(counters),
       arenas_(arena_pool(options_)),
       address_tokens_(options_.static_secret, random),
       reset_tokens_(options_.static_secret),
-      send_budget_(options_.send_buffer_bytes, room_worth_a_turn(options_)),
-      receive_budget_{options_.receive_window_bytes, 0},
+      send_budget_(
+          options_.send_buffer_bytes, room_worth_a_turn(options_),
+          fair_share::parts_of(options_.send_buffer_bytes, options_.transport.connection_send_buffer_bytes)),
+      receive_budget_{
+          options_.receive_window_bytes, 0,
+          fair_share::parts_of(options_.receive_window_bytes, options_.transport.max_window_bytes)},
       accepted_alpn_(options_.server_tls == nullptr ? "none" : join(options_.server_tls->alpn())),
-      hash_key_(make_key(random)),
       environment_{options_.transport,
                    observer,
                    *this,
@@ -80,12 +87,19 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
                    random,
                    log,
                    counters},
-      responder_(address_tokens_, reset_tokens_, codec_, random, counters),
-      addresses_(hash_key_),
+      responder_(address_tokens_, reset_tokens_, codec_, hash_key_, random, counters),
       routes_(hash_key_),
       sleeps_(kSleepsPerSecond, kSleepsAtOnce) {}
 
-Endpoint::~Endpoint() { write_list_.clear(); }
+Endpoint::~Endpoint() {
+  write_list_.clear();
+  for_each_connection([this](Connection& connection) { leave_places(connection); });
+}
+
+void Endpoint::leave_places(Connection& connection) {
+  half_open_places_.leave(static_cast<HalfOpenPlace&>(connection));
+  admitted_places_.leave(static_cast<AdmittedPlace&>(connection));
+}
 
 template <class Work>
 void Endpoint::guarded(Connection& connection, Work work) noexcept {
@@ -183,7 +197,7 @@ void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagram, base
   counters_.packets_dropped_closing.add();
   if (route.closing->counts_for_an_answer(datagram.payload.size())) {
     try {
-      responder_.repeat(route.closing->path, route.closing->packet, now);
+      responder_.repeat(route.closing->path(), route.closing->packet(), now);
     } catch (...) {
       counters_.errors.add();
     }
@@ -216,9 +230,7 @@ void Endpoint::handle_expiry(base::Instant now) {
     give_turns_to_write(now);
   }
   while (const std::unique_ptr<ClosingConnection> due = closing_.take_due(now)) {
-    for (const ConnectionId& id : due->routes) {
-      routes_.erase(id);
-    }
+    forget(*due);
   }
 }
 
@@ -253,9 +265,25 @@ void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
 
 // Acknowledgements tell only their own connection of room, but others may have waited longer for it.
 void Endpoint::give_turns_to_write(base::Instant now) {
+  if (!send_budget_.watch(now)) {
+    return;
+  }
+  close_stalled(now);
   while (SendBudget::Member* const next = send_budget_.begin_turn(now)) {
     auto& connection = *static_cast<Connection*>(next);
     guarded(connection, [&] { connection.notify_writable(); });
+  }
+}
+
+// One in a call: what it holds is free when it has been retired, before another has to go.
+void Endpoint::close_stalled(base::Instant now) {
+  SendBudget::Member* const stalled =
+      send_budget_.find_stalled(now, [](const SendBudget::Member& member, base::Duration since) {
+        const auto& connection = static_cast<const Connection&>(member);
+        return !connection.is_over() && connection.has_stalled(since);
+      });
+  if (stalled != nullptr) {
+    static_cast<Connection*>(stalled)->end_for_no_progress("nothing was acknowledged while memory was short");
   }
 }
 
@@ -267,10 +295,8 @@ void Endpoint::retire(Connection& connection, base::Instant now) {
   guarded(connection, [&] { keep_closing(connection, now); });
   guarded(connection, [&] { environment_.observer.on_closed(connection, connection.cause()); });
   count_closed(connection);
+  leave_places(connection);
   const auto found = connections_.find(connection.number());
-  if (!found->second.admitted_from.is_unspecified()) {
-    addresses_.remove(found->second.admitted_from);
-  }
   const std::unique_ptr<Connection> last = std::move(found->second.connection);
   connections_.erase(found);
   // What on_closed may have asked for goes with the connection.
@@ -283,27 +309,59 @@ void Endpoint::keep_closing(Connection& connection, base::Instant now) {
   using Source = CloseCause::Source;
   const Source source = connection.cause().source;
   const bool is_peers = source == Source::kPeerApplication || source == Source::kPeerTransport;
-  auto entry = std::make_unique<ClosingConnection>();
-  entry->packet = connection.take_close_packet(entry->path, now);
-  entry->is_address_validated = connection.is_handshake_completed() || !connection.is_server();
-  if (!entry->packet.empty()) {
-    responder_.send(entry->path, entry->packet);
+  base::Path path;
+  const std::vector<std::uint8_t> packet = connection.take_close_packet(path, now);
+  if (!packet.empty()) {
+    responder_.send(path, packet);
   }
-  if ((entry->packet.empty() && !is_peers) || closing_.is_full()) {
-    return;  // the routes end with the connection
+  const std::vector<ConnectionId> routes = connection.take_routes();  // from here on nothing throws
+  ClosingConnection* kept = nullptr;
+  if (!packet.empty() || is_peers) {
+    kept = try_keep(connection, path, routes, packet, now);
   }
-  ClosingConnection& kept = closing_.add(std::move(entry), now + connection.closing_period());
-  kept.routes = connection.take_routes();  // from here on nothing takes memory
-  for (const ConnectionId& id : kept.routes) {
-    routes_.assign(id, {nullptr, &kept});
+  // To lead a known ID elsewhere takes no memory.
+  std::size_t left = kept == nullptr ? 0 : ClosingConnection::kMostRoutes;
+  for (const ConnectionId& id : routes) {
+    if (left > 0) {
+      routes_.assign(id, {nullptr, kept});
+      --left;
+    } else {
+      routes_.erase(id);
+    }
   }
+}
+
+// Null without the memory for it: late packets get a Stateless Reset then.
+ClosingConnection* Endpoint::try_keep(const Connection& connection, const base::Path& path,
+                                      std::span<const ConnectionId> routes,
+                                      std::span<const std::uint8_t> packet, base::Instant now) {
+  const SourceRef& source = connection.source();
+  if (const std::unique_ptr<ClosingConnection> goer = closing_.make_place(source.get())) {
+    counters_.connections_closing_evicted.add();
+    forget(*goer);
+  }
+  try {
+    const bool is_address_validated = connection.is_handshake_completed() || !connection.is_server();
+    ClosingConnection& kept = closing_.add(
+        std::make_unique<ClosingConnection>(path, routes, packet, is_address_validated, source.share()),
+        now + connection.closing_period());
+    counters_.connections_closing.add();
+    return &kept;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void Endpoint::forget(const ClosingConnection& entry) {
+  counters_.connections_closing.sub();
+  entry.for_each_route([this](const ConnectionId& id) { routes_.erase(id); });
 }
 
 void Endpoint::repeat_closes() {
   try {
     closing_.for_each([this](const ClosingConnection& entry) {
-      if (!entry.packet.empty() && entry.is_address_validated) {
-        responder_.send(entry.path, entry.packet);
+      if (!entry.packet().empty() && entry.is_address_validated()) {
+        responder_.send(entry.path(), entry.packet());
       }
     });
   } catch (...) {
@@ -324,6 +382,8 @@ void Endpoint::count_closed(const Connection& connection) {
     counters_.errors.add();
     if (cause.source == Source::kHandshakeTimeout) {
       counters_.handshakes_failed_timeout.add();
+    } else if (cause.source == Source::kEvicted) {
+      counters_.handshakes_failed_evicted.add();
     } else if (cause.code == kNoApplicationProtocol) {
       counters_.handshakes_failed_alpn.add();
     } else if (is_alert) {
@@ -346,8 +406,9 @@ void Endpoint::remove_route(const ConnectionId& id) { routes_.erase(id); }
 
 void Endpoint::schedule(Connection& connection) { write_list_.push_back(connection); }
 
-void Endpoint::note_handshake_completed(Connection& /*connection*/) {
+void Endpoint::note_handshake_completed(Connection& connection) {
   --half_open_;
+  half_open_places_.leave(static_cast<HalfOpenPlace&>(connection));
   counters_.connections_half_open.sub();
   counters_.connections_active.add();
   counters_.handshakes_completed.add();
@@ -364,7 +425,7 @@ base::Result<Connection*> Endpoint::connect(const ConnectTarget& target, base::I
     return std::move(made).error();
   }
   Connection& connection = **made;
-  connections_.emplace(number, Entry{*std::move(made), {}});
+  connections_.emplace(number, Entry{*std::move(made)});
   ++half_open_;
   counters_.connections_half_open.add();
   if (!connection.is_linked()) {

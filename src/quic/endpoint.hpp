@@ -11,7 +11,6 @@
 #include "base/datagram.hpp"
 #include "base/deadline_heap.hpp"
 #include "base/token_bucket.hpp"
-#include "quic/address_counter.hpp"
 #include "quic/address_tokens.hpp"
 #include "quic/block_pool.hpp"
 #include "quic/closing_table.hpp"
@@ -58,6 +57,9 @@ class Endpoint final : private ConnectionHost {
   // Starts a handshake as a client. kUnsupported without client_tls.
   base::Result<Connection*> connect(const ConnectTarget& target, base::Instant now);
 
+  // It is `now` for what the layer above does with connections until the next call with a time.
+  void note_time(base::Instant now) { send_budget_.note_time(now); }
+
   // From now on new connections are refused with CONNECTION_REFUSED.
   void refuse_new_connections() { is_refusing_ = true; }
   // Sends every CONNECTION_CLOSE of the closing period once more, except to unproven addresses.
@@ -76,7 +78,6 @@ class Endpoint final : private ConnectionHost {
  private:
   struct Entry {
     std::unique_ptr<Connection> connection;
-    base::SocketAddress admitted_from;  // unspecified: not counted
   };
   using WriteList = boost::intrusive::list<Connection, boost::intrusive::constant_time_size<false>>;
 
@@ -95,9 +96,15 @@ class Endpoint final : private ConnectionHost {
   [[nodiscard]] std::optional<unsigned> other_owner(const base::ReceivedDatagram& datagram,
                                                     const ngtcp2_version_cid& header) const;
   void retire(Connection& connection, base::Instant now);
+  void leave_places(Connection& connection);
   void keep_closing(Connection& connection, base::Instant now);
+  [[nodiscard]] ClosingConnection* try_keep(const Connection& connection, const base::Path& path,
+                                            std::span<const ConnectionId> routes,
+                                            std::span<const std::uint8_t> packet, base::Instant now);
+  void forget(const ClosingConnection& entry);
   void count_closed(const Connection& connection);
   void give_turns_to_write(base::Instant now);
+  void close_stalled(base::Instant now);
 
   // endpoint_accept.cpp
   // Counts it if it is one.
@@ -111,6 +118,11 @@ class Endpoint final : private ConnectionHost {
                                  base::Instant now);
   // False: the attempt was answered or dropped.
   bool validate_token(AcceptedInitial& initial, base::Instant now);
+  // Each ends a connection for `newcomer` where that is necessary; false: there is none that may be ended.
+  void make_half_open_place(const SourceHoldings& newcomer, base::Instant now);
+  [[nodiscard]] bool make_place(const SourceHoldings& newcomer, base::Instant now);
+  void refuse_at_limit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
+                       base::Instant now);
   [[nodiscard]] bool asks_for_retry() const;
 
   EndpointOptions options_;
@@ -118,6 +130,10 @@ class Endpoint final : private ConnectionHost {
   base::LogSink& log_;
   stats::WorkerCounters& counters_;
   ConnectionIdCodec codec_;
+  base::SipKey hash_key_;
+  SourceTable sources_;            // before whatever refers to a source
+  SharedPlaces half_open_places_;  // of a server's connections
+  SharedPlaces admitted_places_;
   BlockPool blocks_;                   // before what takes blocks from it
   std::unique_ptr<ArenaPool> arenas_;  // null: connections do not hibernate
   AddressTokens address_tokens_;
@@ -127,10 +143,8 @@ class Endpoint final : private ConnectionHost {
   ReceiveBudget receive_budget_;
   SharedFrameBudget frame_budget_;
   std::string accepted_alpn_;
-  base::SipKey hash_key_;
   ConnectionEnvironment environment_;
   StatelessResponder responder_;
-  AddressCounter addresses_;
   ClosingTable closing_;
   RouteTable routes_;
   base::DeadlineHeap<Connection> deadlines_;

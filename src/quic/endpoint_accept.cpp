@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/make_room.hpp"
 #include "quic/endpoint.hpp"
@@ -78,6 +79,12 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
   if (!is_admitted(datagram, initial.header, now) || !validate_token(initial, now)) {
     return;
   }
+  SourceRef source = sources_.acquire(datagram.path.remote);
+  make_half_open_place(*source, now);
+  if (admitted_places_.is_full() && (initial.validated_token.empty() || !make_place(*source, now))) {
+    refuse_at_limit(datagram, initial.header, now);
+    return;
+  }
   base::make_room(connections_);
   const std::uint64_t number = next_number_++ * options_.workers + options_.worker;
   auto made = Connection::accept(environment_, *options_.server_tls, initial, now, number);
@@ -88,12 +95,10 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
     return;
   }
   Connection& connection = **made;
-  const bool is_counted = options_.max_connections_per_address > 0;
-  if (is_counted) {
-    addresses_.add(datagram.path.remote);
-  }
-  connections_.emplace(number,
-                       Entry{*std::move(made), is_counted ? datagram.path.remote : base::SocketAddress{}});
+  half_open_places_.take(static_cast<HalfOpenPlace&>(connection), source->half_open);
+  admitted_places_.take(static_cast<AdmittedPlace&>(connection), source->connections);
+  connection.set_source(std::move(source));
+  connections_.emplace(number, Entry{*std::move(made)});
   ++half_open_;
   counters_.connections_half_open.add();
   counters_.connections_accepted.add();
@@ -107,20 +112,14 @@ bool Endpoint::is_admitted(const base::ReceivedDatagram& datagram, const ngtcp2_
     responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
     return false;
   }
-  if (connections_.size() >= options_.max_connections) {
-    counters_.connections_refused_limit.add();
-    counters_.packets_dropped_connection_limit.add();
-    responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
+  const SourceHoldings* const source = sources_.find(datagram.path.remote);
+  const SharedPlaces::Holder* const connections = source == nullptr ? nullptr : &source->connections;
+  if (admitted_places_.is_full() && admitted_places_.to_evict_of_others(connections) == nullptr) {
+    refuse_at_limit(datagram, header, now);
     return false;
   }
-  if (half_open_ >= options_.max_half_open) {
-    // Silence: answering a flood would only feed it.
-    counters_.connections_refused_half_open_limit.add();
-    counters_.packets_dropped_half_open_limit.add();
-    return false;
-  }
-  if (options_.max_connections_per_address > 0 &&
-      addresses_.count(datagram.path.remote) >= options_.max_connections_per_address) {
+  if (options_.max_connections_per_address > 0 && connections != nullptr &&
+      connections->count() >= options_.max_connections_per_address) {
     counters_.connections_refused_address_limit.add();
     counters_.packets_dropped_address_limit.add();
     responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
@@ -129,10 +128,57 @@ bool Endpoint::is_admitted(const base::ReceivedDatagram& datagram, const ngtcp2_
   return true;
 }
 
+void Endpoint::refuse_at_limit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
+                               base::Instant now) {
+  counters_.connections_refused_limit.add();
+  counters_.packets_dropped_connection_limit.add();
+  responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
+}
+
+// In silence: to answer a flood would only feed it.
+void Endpoint::make_half_open_place(const SourceHoldings& newcomer, base::Instant now) {
+  if (SharedPlaces::Place* const place = half_open_places_.to_evict_for(newcomer.half_open)) {
+    auto& connection = static_cast<Connection&>(static_cast<HalfOpenPlace&>(*place));
+    connection.evict();
+    retire(connection, now);
+  }
+}
+
+// Only for an address that was validated, or forged ones could end connections. Of some of the oldest of the
+// address that has most, one without streams goes first, then the one that has been inactive for longest.
+// None that was active a moment ago.
+bool Endpoint::make_place(const SourceHoldings& newcomer, base::Instant now) {
+  constexpr int kLooks = 32;
+  constexpr base::Duration kLeastInactivity = std::chrono::seconds(1);
+  Connection* chosen = nullptr;
+  for (int i = 0; i < kLooks; ++i) {
+    SharedPlaces::Place* const place = admitted_places_.to_evict_of_others(&newcomer.connections);
+    if (place == nullptr) {
+      break;
+    }
+    admitted_places_.renew(*place);
+    auto& connection = static_cast<Connection&>(static_cast<AdmittedPlace&>(*place));
+    const auto rank = [](const Connection& it) {
+      return std::pair(it.stream_count() > 0, it.last_active_at());
+    };
+    if (!connection.is_over() && now - connection.last_active_at() >= kLeastInactivity &&
+        (chosen == nullptr || rank(connection) < rank(*chosen))) {
+      chosen = &connection;
+    }
+  }
+  if (chosen == nullptr) {
+    return false;
+  }
+  chosen->end_for_no_progress("inactive while the server has as many connections as it may");
+  retire(*chosen, now);
+  return true;
+}
+
 bool Endpoint::asks_for_retry() const {
   return options_.retry == RetryPolicy::kAlways ||
          (options_.retry == RetryPolicy::kAuto &&
-          half_open_ >= std::min(options_.max_half_open / 2, kHalfOpenWithoutRetry));
+          (half_open_ >= std::min(options_.max_half_open / 2, kHalfOpenWithoutRetry) ||
+           admitted_places_.is_full()));
 }
 
 bool Endpoint::validate_token(AcceptedInitial& initial, base::Instant now) {

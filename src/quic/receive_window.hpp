@@ -8,22 +8,40 @@
 // longer pauses in between, keeps the window that it has.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/time.hpp"
+#include "quic/fair_share.hpp"
 
 namespace knul::quic {
 
 // What the peers of one endpoint have been granted beyond their initial windows. Windows of connections
-// count; the bytes of a stream are within its connection's.
+// count; the bytes of a stream are within its connection's. What was granted cannot be taken back, but a
+// window becomes smaller when credit is due and not given. Nobody is closed: who gets no growth has its
+// initial window.
 struct ReceiveBudget {
   std::uint64_t limit_bytes = ~std::uint64_t{0};
   std::uint64_t granted_bytes = 0;
+  std::uint64_t parts = 1;  // fair_share::parts_of
+
+  // What a connection does that has been granted `held_bytes`, with all of its source address
+  // `held_by_source_bytes`.
+  struct Share {
+    std::uint64_t room_bytes;  // it may grow by so much
+    bool is_exceeded;          // it gives back: it has more than twice what is fair
+  };
 
   [[nodiscard]] std::uint64_t left_bytes() const {
     return limit_bytes > granted_bytes ? limit_bytes - granted_bytes : 0;
   }
   [[nodiscard]] bool is_short() const { return left_bytes() < limit_bytes / 4; }
+  [[nodiscard]] Share share_of(std::uint64_t held_bytes, std::uint64_t held_by_source_bytes) const {
+    const std::uint64_t free = left_bytes();
+    return {std::min({free, fair_share::room_of_connection(free, held_bytes, parts),
+                      fair_share::room_of_source(free, held_by_source_bytes)}),
+            held_bytes / 2 > free / parts};
+  }
 };
 
 // Invariant: at least as large as at first. Thread: one.
@@ -38,8 +56,9 @@ class ReceiveWindow {
   struct Surroundings {
     base::Instant now;
     base::Duration smoothed_rtt;
-    std::uint64_t most_bytes;      // it does not grow beyond
-    bool is_memory_short = false;  // a slow one is to become smaller
+    std::uint64_t most_bytes;        // it does not grow beyond
+    bool is_memory_short = false;    // a slow one is to become smaller
+    bool is_share_exceeded = false;  // it is to become smaller, slow or not
   };
 
   ReceiveWindow(std::uint64_t initial_bytes, base::Instant now) noexcept

@@ -93,9 +93,35 @@ TEST(ReceiveWindow, KeepsItsSizeWhenMemoryIsShortAndItsUseFast) {
 }
 
 TEST(ReceiveBudget, IsShortInItsLastQuarter) {
-  EXPECT_FALSE((ReceiveBudget{100, 75}.is_short()));
-  EXPECT_TRUE((ReceiveBudget{100, 76}.is_short()));
-  EXPECT_EQ((ReceiveBudget{100, 120}.left_bytes()), 0U);
+  EXPECT_FALSE((ReceiveBudget{100, 75, 1}.is_short()));
+  EXPECT_TRUE((ReceiveBudget{100, 76, 1}.is_short()));
+  EXPECT_EQ((ReceiveBudget{100, 120, 1}.left_bytes()), 0U);
+}
+
+TEST(ReceiveBudget, LetsAConnectionGrowUntilItHasAsMuchAsIsLeft) {
+  EXPECT_EQ((ReceiveBudget{100, 0, 1}.share_of(0, 0).room_bytes), 50U);
+  EXPECT_EQ((ReceiveBudget{100, 50, 1}.share_of(50, 50).room_bytes), 0U);
+  EXPECT_EQ((ReceiveBudget{100, 50, 1}.share_of(0, 0).room_bytes), 25U);
+}
+
+TEST(ReceiveBudget, LeavesAnEighthToOtherAddresses) {
+  EXPECT_GT((ReceiveBudget{800, 696, 1}.share_of(0, 696).room_bytes), 0U);
+  EXPECT_EQ((ReceiveBudget{800, 700, 1}.share_of(0, 700).room_bytes), 0U);
+  EXPECT_EQ((ReceiveBudget{800, 700, 1}.share_of(0, 0).room_bytes), 50U);
+}
+
+TEST(ReceiveBudget, TakesBackFromWhoHasMoreThanTwiceWhatIsLeft) {
+  EXPECT_FALSE((ReceiveBudget{100, 80, 1}.share_of(40, 40).is_exceeded));
+  EXPECT_TRUE((ReceiveBudget{100, 81, 1}.share_of(40, 40).is_exceeded));
+}
+
+TEST(ReceiveWindow, ShrinksWhenItHasMoreThanItsShareHoweverFastItsUse) {
+  ReceiveWindow window(kInitial, kBegin);
+  EXPECT_TRUE(window.consume(kInitial));
+  EXPECT_EQ(window.take_credit({kBegin, kRoundTrip, kMost}), 2 * kInitial);
+  EXPECT_TRUE(window.consume(kInitial));
+  EXPECT_EQ(window.take_credit({kBegin, kRoundTrip, kMost, false, true}), 0U);
+  EXPECT_EQ(window.bytes(), kInitial);
 }
 
 }  // namespace

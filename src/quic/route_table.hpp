@@ -14,7 +14,7 @@
 namespace knul::quic {
 
 class Connection;
-struct ClosingConnection;
+class ClosingConnection;
 
 // One of the two, or neither: the ID is unknown.
 struct Route {

@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <map>
 #include <optional>
+#include <tuple>
+#include <vector>
 
 namespace knul::quic {
 namespace {
@@ -16,12 +21,13 @@ struct Shared {
 
   std::uint64_t take(SendBudget::Member& member, std::uint64_t wanted) {
     const std::uint64_t taken = std::min(wanted, budget.room_of(member));
-    budget.take(member, taken);
+    budget.take(member, taken, now);
     if (taken < wanted) {
       budget.wait(member);
     }
     return taken;
   }
+  void release(std::uint64_t bytes) { budget.release(holder, bytes); }
   // The holder has all; the first and the second want all.
   void use_up_and_wait() {
     take(holder, 100);
@@ -41,7 +47,7 @@ TEST(SendBudget, GivesNothingToOthersWhileSomebodyWaits) {
   Shared all;
   all.take(all.holder, 95);
   all.take(all.first, 10);
-  all.budget.release(50);
+  all.release(50);
   EXPECT_EQ(all.budget.room_of(all.holder), 0U);
   EXPECT_EQ(all.budget.room_of(all.first), 0U);
   EXPECT_EQ(all.budget.room_of(all.second), 0U);
@@ -55,7 +61,7 @@ TEST(SendBudget, GivesTurnsInTheOrderInWhichTheyBeganToWait) {
   all.take(all.first, kAll);
   for (SendBudget::Member* const expected : {&all.holder, &all.first, &all.second, &all.holder}) {
     EXPECT_EQ(all.begin_turn(), nullptr);
-    all.budget.release(10);
+    all.release(10);
     ASSERT_EQ(all.begin_turn(), expected);
     EXPECT_EQ(all.take(*expected, kAll), 10U);
   }
@@ -65,9 +71,9 @@ TEST(SendBudget, BeginsNoTurnForLessThanItsLeast) {
   Shared all;
   all.take(all.holder, 100);
   all.take(all.first, 1);
-  all.budget.release(9);
+  all.release(9);
   EXPECT_EQ(all.begin_turn(), nullptr);
-  all.budget.release(1);
+  all.release(1);
   EXPECT_EQ(all.begin_turn(), &all.first);
 }
 
@@ -75,12 +81,12 @@ TEST(SendBudget, GivesAtMostFourTimesTheLeastAtOnce) {
   Shared all;
   all.take(all.holder, 100);
   all.take(all.first, kAll);
-  all.budget.release(100);
+  all.release(100);
   EXPECT_EQ(all.begin_turn(), &all.first);
   EXPECT_EQ(all.take(all.first, kAll), 100U);  // nobody else waits
   all.take(all.first, kAll);
   all.take(all.second, kAll);
-  all.budget.release(100);
+  all.budget.release(all.first, 100);
   EXPECT_EQ(all.begin_turn(), &all.first);
   EXPECT_EQ(all.take(all.first, kAll), 40U);
 }
@@ -92,7 +98,7 @@ TEST(SendBudget, KeepsWhatItHasPromised) {
   for (SendBudget::Member* const member : {&all.first, &all.second, &all.third}) {
     all.take(*member, kAll);
   }
-  all.budget.release(60);
+  all.release(60);
   EXPECT_EQ(all.begin_turn(), &all.first);
   EXPECT_EQ(all.begin_turn(), &all.second);
   EXPECT_EQ(all.begin_turn(), nullptr);
@@ -109,7 +115,7 @@ TEST(SendBudget, KeepsWhatItHasPromised) {
 TEST(SendBudget, KeepsItsPromiseWhenNobodyWaitsAnyMore) {
   Shared all;
   all.use_up_and_wait();
-  all.budget.release(60);
+  all.release(60);
   EXPECT_EQ(all.begin_turn(), &all.first);
   EXPECT_EQ(all.begin_turn(), &all.second);
   EXPECT_EQ(all.budget.room_of(all.third), 0U);
@@ -120,7 +126,7 @@ TEST(SendBudget, KeepsItsPromiseWhenNobodyWaitsAnyMore) {
 TEST(SendBudget, GivesToOthersWhatIsGivenUpOfATurn) {
   Shared all;
   all.use_up_and_wait();
-  all.budget.release(45);
+  all.release(45);
   EXPECT_EQ(all.begin_turn(), &all.first);
   all.take(all.first, 35);
   all.budget.wait(all.first);
@@ -132,7 +138,7 @@ TEST(SendBudget, NeedsNoRoundWhileTooLittleIsFree) {
   Shared all;
   all.take(all.holder, 100);
   all.take(all.first, kAll);
-  all.budget.release(9);
+  all.release(9);
   EXPECT_EQ(all.budget.next_round_at(), base::kNever);
 }
 
@@ -140,10 +146,10 @@ TEST(SendBudget, LeavesATurnToWhoWritesAfterTheNextBeganToWait) {
   Shared all;
   all.take(all.holder, 100);
   all.take(all.first, 1);
-  all.budget.release(20);
+  all.release(20);
   ASSERT_EQ(all.begin_turn(), &all.first);
   all.take(all.second, 30);
-  all.budget.release(40);
+  all.release(40);
   EXPECT_EQ(all.budget.room_of(all.first), 20U);
   EXPECT_EQ(all.take(all.first, 5), 5U);
   EXPECT_EQ(all.budget.room_of(all.first), 15U);
@@ -153,11 +159,11 @@ TEST(SendBudget, TakesWhatIsLeftOfATurnFromWhoWaitsAgain) {
   Shared all;
   all.take(all.holder, 100);
   all.take(all.first, 1);
-  all.budget.release(20);
+  all.release(20);
   ASSERT_EQ(all.begin_turn(), &all.first);
-  all.budget.take(all.holder, 20);
+  all.budget.take(all.holder, 20, all.now);
   all.take(all.first, 1);
-  all.budget.release(30);
+  all.release(30);
   EXPECT_EQ(all.budget.room_of(all.first), 0U);
 }
 
@@ -167,9 +173,224 @@ TEST(SendBudget, IsNotWaitedForByWhoIsGone) {
   all.take(all.holder, 95);
   all.take(*goner, 6);
   EXPECT_EQ(all.budget.room_of(all.first), 0U);
+  all.budget.release(*goner, goner->held_bytes());
   goner.reset();
-  all.budget.release(5);
-  EXPECT_EQ(all.budget.room_of(all.first), 5U);
+  all.release(5);
+  EXPECT_EQ(all.begin_turn(), nullptr);
+  EXPECT_EQ(all.budget.room_of(all.first), 10U);
+}
+
+// Of 1,000 bytes, by turns of 10 and more.
+struct Shares {
+  Shares() {
+    for (SendBudget::Source& source : sources) {
+      for (SendBudget::Member& member : members[&source]) {
+        member.set_source(source);
+      }
+    }
+  }
+  SendBudget::Member& member(std::size_t source, std::size_t index = 0) {
+    return members[&sources[source]][index];
+  }
+  std::uint64_t take(SendBudget::Member& member, std::uint64_t wanted) {
+    const std::uint64_t taken = std::min(wanted, budget.room_of(member));
+    budget.take(member, taken, now);
+    if (taken < wanted) {
+      budget.wait(member);
+    }
+    return taken;
+  }
+  // Until it gets no more.
+  std::uint64_t take_all(SendBudget::Member& member) {
+    while (take(member, kAll) > 0) {
+    }
+    return member.held_bytes();
+  }
+  // So that it is short.
+  void use_most() { budget.take(client, 800, now); }
+  SendBudget::Member* find_stalled() {
+    return budget.find_stalled(now, [](const SendBudget::Member&, base::Duration) { return true; });
+  }
+
+  SendBudget budget{1'000, 10};
+  SendBudget::Member client;  // without a source
+  std::array<SendBudget::Source, 8> sources;
+  std::map<SendBudget::Source*, std::array<SendBudget::Member, 40>> members;
+  base::Instant now{std::chrono::hours(1)};
+};
+
+TEST(SendBudget, LeavesAsMuchFreeAsAConnectionHolds) {
+  Shares all;
+  EXPECT_NEAR(static_cast<double>(all.take_all(all.member(0))), 938 / 2, 2);
+  EXPECT_NEAR(static_cast<double>(all.take_all(all.member(1))), 938 / 4, 2);
+  EXPECT_NEAR(static_cast<double>(all.take_all(all.member(2))), 938 / 8, 2);
+  EXPECT_GE(all.budget.room_of(all.member(3)), 50U) << "something is left for who comes";
+}
+
+// However they come one after the other and give nothing back.
+TEST(SendBudget, LeavesEnoughWhereItTakesManyConnectionsToHaveAll) {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  SendBudget budget(512 * kMiB, kMiB / 4, fair_share::parts_of(512 * kMiB, 16 * kMiB));
+  std::array<SendBudget::Source, 200> sources;
+  std::array<SendBudget::Member, 200> members;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    members[i].set_source(sources[i]);
+    const std::uint64_t room = budget.room_of(members[i]);
+    if (i == 70) {
+      EXPECT_GE(room, kMiB) << "after 70 of them";
+    }
+    EXPECT_GE(room, kMiB / 16) << "after " << i << " of them";
+    budget.take(members[i], room, {});
+  }
+}
+
+TEST(SendBudget, LeavesAnEighthFreeForOtherAddressesThanOne) {
+  Shares all;
+  for (int round = 0; round < 20; ++round) {
+    for (std::size_t i = 0; i < 40; ++i) {
+      all.take(all.member(0, i), 40);
+    }
+  }
+  std::uint64_t held = 0;
+  for (const SendBudget::Member& member : all.members[&all.sources[0]]) {
+    held += member.held_bytes();
+  }
+  EXPECT_GE(held, 840U);
+  EXPECT_LE(held, 875U + 40 * 2) << "and the little that each connection may always have";
+  EXPECT_EQ(all.budget.begin_turn(all.now), nullptr) << "who waits at its address's share has no turn";
+  EXPECT_GE(all.take(all.member(1), kAll), 20U) << "and keeps nobody else from what is free";
+}
+
+TEST(SendBudget, GivesALittleToWhoComesFromAnAddressAtItsShare) {
+  Shares all;
+  for (int round = 0; round < 20; ++round) {
+    for (std::size_t i = 0; i < 39; ++i) {
+      all.take(all.member(0, i), 40);
+    }
+  }
+  EXPECT_EQ(all.budget.room_of(all.member(0, 39)), 2U) << "of a turn of 10";
+  EXPECT_EQ(all.take(all.member(0, 39), 40), 2U);
+  EXPECT_EQ(all.take(all.member(0, 39), 40), 0U);
+}
+
+TEST(SendBudget, GivesAnAddressAtItsShareATurnWhenSomeOfItsOwnIsReleased) {
+  Shares all;
+  for (int round = 0; round < 20; ++round) {
+    for (std::size_t i = 0; i < 40; ++i) {
+      all.take(all.member(0, i), 40);
+    }
+  }
+  std::size_t released = 0;
+  while (all.budget.begin_turn(all.now) == nullptr && released < 40) {
+    SendBudget::Member& member = all.member(0, released++);
+    all.budget.release(member, member.held_bytes());
+  }
+  EXPECT_GT(released, 0U);
+  EXPECT_LT(released, 40U);
+}
+
+TEST(SendBudget, GivesTurnsToAddressesAndNotToConnections) {
+  Shares all;
+  for (std::size_t source = 0; source < 8; ++source) {
+    for (std::size_t i = 0; i < 40; ++i) {
+      all.take(all.member(source, i), 4);  // 1,280 are wanted
+    }
+  }
+  const std::size_t waiting = 6;
+  for (std::size_t i = 0; i < 30; ++i) {
+    all.budget.wait(all.member(waiting, i));
+  }
+  all.budget.wait(all.member(waiting + 1));
+  for (std::size_t i = 0; i < 5; ++i) {
+    all.budget.release(all.member(i, 0), 4);
+  }
+  std::vector<SendBudget::Member*> turns;
+  for (int i = 0; i < 2; ++i) {
+    all.now += SendBudget::kRound;
+    turns.push_back(all.budget.begin_turn(all.now));
+  }
+  EXPECT_EQ(std::ranges::count(turns, &all.member(waiting + 1)), 1);
+}
+
+TEST(SendBudget, LetsWhoIsAtItsShareGoOnWhenOthersHaveLeft) {
+  Shares all;
+  all.take_all(all.member(0));
+  const std::uint64_t before = all.take_all(all.member(1));
+  EXPECT_TRUE(all.budget.watch(all.now));
+  all.budget.release(all.member(0), all.member(0).held_bytes());
+  EXPECT_EQ(all.budget.begin_turn(all.now), nullptr);
+  EXPECT_LE(all.budget.next_round_at(), all.now + SendBudget::kTick);
+  all.now += SendBudget::kTick;
+  std::ignore = all.budget.watch(all.now);
+  EXPECT_NE(all.budget.begin_turn(all.now), nullptr);
+  std::ignore = all.budget.begin_turn(all.now);
+  EXPECT_GT(all.take_all(all.member(1)), before);
+}
+
+TEST(SendBudget, FindsTheLargestOfThoseThatMakeNoProgress) {
+  Shares all;
+  all.use_most();
+  all.take(all.member(0), 20);
+  all.take(all.member(1), 50);
+  all.take(all.member(2), 30);
+  EXPECT_EQ(all.find_stalled(), nullptr);
+  all.now += SendBudget::kLeastPatience;
+  all.budget.note_progress(all.member(1), all.now);
+  all.budget.note_progress(all.client, all.now);
+  EXPECT_EQ(all.find_stalled(), &all.member(2));
+  all.budget.release(all.member(2), 30);
+  EXPECT_EQ(all.find_stalled(), &all.member(0));
+  all.budget.release(all.member(0), 20);
+  EXPECT_EQ(all.find_stalled(), nullptr);
+}
+
+TEST(SendBudget, TimesProgressFromWhenAConnectionBeginsToHoldSome) {
+  Shares all;
+  all.take(all.member(0), 50);
+  all.budget.release(all.member(0), 50);
+  all.now += 10 * SendBudget::kLeastPatience;
+  all.take(all.member(0), 50);
+  all.use_most();
+  EXPECT_EQ(all.find_stalled(), nullptr);
+  all.now += SendBudget::kLeastPatience;
+  all.budget.note_progress(all.client, all.now);
+  EXPECT_EQ(all.find_stalled(), &all.member(0));
+}
+
+// A program may write to a connection that has not been told of the time for long.
+TEST(SendBudget, TimesProgressByTheLatestTimeThatItWasTold) {
+  Shares all;
+  const base::Instant stale = all.now;
+  all.now += std::chrono::hours(1);
+  all.budget.note_time(all.now);
+  all.budget.take(all.member(0), 100, stale);
+  all.budget.take(all.client, 800, stale);
+  EXPECT_EQ(all.find_stalled(), nullptr);
+}
+
+TEST(SendBudget, FindsNobodyWhileThereIsEnoughHoweverMuchOneWants) {
+  Shares all;
+  all.take_all(all.member(0));
+  all.now += 100 * SendBudget::kLeastPatience;
+  std::ignore = all.budget.watch(all.now);
+  EXPECT_EQ(all.find_stalled(), nullptr);
+}
+
+// What its peers have sent meanwhile is not read yet.
+TEST(SendBudget, FindsNobodyRightAfterATurnOfTheLoopThatWasLong) {
+  Shares all;
+  all.take_all(all.member(0));
+  all.take_all(all.member(1));
+  all.take_all(all.member(2));
+  ASSERT_TRUE(all.budget.watch(all.now));
+  all.now += 2 * SendBudget::kLeastPatience;
+  ASSERT_TRUE(all.budget.watch(all.now));
+  EXPECT_EQ(all.find_stalled(), nullptr);
+  for (int i = 0; i < 10; ++i) {
+    all.now += SendBudget::kTick;
+    ASSERT_TRUE(all.budget.watch(all.now));
+  }
+  EXPECT_EQ(all.find_stalled(), &all.member(0));
 }
 
 }  // namespace

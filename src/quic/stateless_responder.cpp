@@ -23,21 +23,29 @@ constexpr std::array<std::uint32_t, 2> kVersions{NGTCP2_PROTO_VER_V1, NGTCP2_PRO
 }  // namespace
 
 StatelessResponder::StatelessResponder(AddressTokens& address_tokens, ResetTokens& reset_tokens,
-                                       const ConnectionIdCodec& codec, base::RandomSource& random,
-                                       stats::WorkerCounters& counters)
+                                       const ConnectionIdCodec& codec, base::SipKey source_key,
+                                       base::RandomSource& random, stats::WorkerCounters& counters)
     : address_tokens_(address_tokens),
       reset_tokens_(reset_tokens),
       codec_(codec),
       random_(random),
       counters_(counters),
-      version_bucket_(kVersionRate, kVersionRate),
-      retry_bucket_(kRetryRate, kRetryRate / 10),
-      reset_bucket_(kResetRate, kResetRate),
-      refuse_bucket_(kRefuseRate, kRefuseRate),
-      repeat_bucket_(kRepeatRate, kRepeatRate) {}
+      source_key_(source_key),
+      version_limit_(kVersionRate, kVersionRate),
+      retry_limit_(kRetryRate, kRetryRate / 10),
+      reset_limit_(kResetRate, kResetRate),
+      refuse_limit_(kRefuseRate, kRefuseRate),
+      repeat_limit_(kRepeatRate, kRepeatRate) {}
 
-bool StatelessResponder::is_allowed(base::TokenBucket& bucket, base::Instant now) {
-  if (waiting_.size() >= kMostWaiting || !bucket.take(now)) {
+bool StatelessResponder::is_allowed(Limit& limit, const base::SocketAddress& to, base::Instant now) {
+  const std::size_t slot = source_slot(source_key_, to);
+  const std::uint64_t free = kMostWaiting - std::min(kMostWaiting, waiting_.size());
+  if (fair_share::room_of_source(free, waiting_of_[slot]) == 0 || !limit.by_source.take(slot, now)) {
+    counters_.responses_suppressed.add();
+    counters_.responses_suppressed_by_share.add();
+    return false;
+  }
+  if (!limit.all.take(now)) {
     counters_.responses_suppressed.add();
     return false;
   }
@@ -45,7 +53,9 @@ bool StatelessResponder::is_allowed(base::TokenBucket& bucket, base::Instant now
 }
 
 void StatelessResponder::queue(const base::Path& path, std::span<const std::uint8_t> packet) {
-  waiting_.push_back({path, {packet.begin(), packet.end()}});
+  const std::size_t slot = source_slot(source_key_, path.remote);
+  waiting_.push_back({path, {packet.begin(), packet.end()}, static_cast<std::uint16_t>(slot)});
+  ++waiting_of_[slot];
 }
 
 void StatelessResponder::send(const base::Path& path, std::span<const std::uint8_t> packet) {
@@ -54,14 +64,14 @@ void StatelessResponder::send(const base::Path& path, std::span<const std::uint8
 
 void StatelessResponder::repeat(const base::Path& path, std::span<const std::uint8_t> packet,
                                 base::Instant now) {
-  if (is_allowed(repeat_bucket_, now)) {
+  if (is_allowed(repeat_limit_, path.remote, now)) {
     queue(path, packet);
   }
 }
 
 void StatelessResponder::negotiate_version(const base::ReceivedDatagram& datagram,
                                            const ngtcp2_version_cid& header, base::Instant now) {
-  if (!is_allowed(version_bucket_, now)) {
+  if (!is_allowed(version_limit_, datagram.path.remote, now)) {
     return;
   }
   // RFC 8999 §6: connection IDs of unknown versions have up to 255 bytes and are only swapped.
@@ -78,7 +88,7 @@ void StatelessResponder::negotiate_version(const base::ReceivedDatagram& datagra
 }
 
 void StatelessResponder::retry(const base::Path& path, const ngtcp2_pkt_hd& header, base::Instant now) {
-  if (!is_allowed(retry_bucket_, now)) {
+  if (!is_allowed(retry_limit_, path.remote, now)) {
     return;
   }
   const ngtcp2_cid scid = codec_.generate(random_).to_ngtcp2();
@@ -100,7 +110,7 @@ void StatelessResponder::reset(const base::ReceivedDatagram& datagram, std::span
   constexpr std::size_t kMostRandomBytes = 27;
   const std::size_t trigger = datagram.payload.size();
   constexpr std::size_t kSmallest = NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN;
-  if (trigger <= kSmallest || !is_allowed(reset_bucket_, now)) {
+  if (trigger <= kSmallest || !is_allowed(reset_limit_, datagram.path.remote, now)) {
     return;
   }
   std::array<std::uint8_t, kMostRandomBytes> random_bytes;
@@ -122,7 +132,7 @@ void StatelessResponder::reset(const base::ReceivedDatagram& datagram, std::span
 
 void StatelessResponder::refuse(const base::Path& path, const ngtcp2_pkt_hd& header,
                                 std::uint64_t transport_code, base::Instant now) {
-  if (!is_allowed(refuse_bucket_, now)) {
+  if (!is_allowed(refuse_limit_, path.remote, now)) {
     return;
   }
   std::array<std::uint8_t, NGTCP2_MAX_UDP_PAYLOAD_SIZE> packet;
@@ -143,6 +153,7 @@ void StatelessResponder::poll_send(base::SendBatch& batch) {
     }
     std::ranges::copy(answer.packet, room.begin());
     batch.commit(answer.path, base::Ecn::kNotEct, answer.packet.size());
+    --waiting_of_[answer.slot];
     waiting_.pop_front();
   }
 }

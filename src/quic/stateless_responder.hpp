@@ -1,10 +1,12 @@
 // Answers that need no connection: Version Negotiation, Retry, Stateless Reset, and a CONNECTION_CLOSE to
-// an attempt that is refused. Each kind has its own rate limit, and no answer to an unproven address is
-// larger than what triggered it. RFC 9000 §5.2, §6, §8.1.2, §10.3, §21.1.1.
+// an attempt that is refused. Each kind has its own rate limit, of which a source address gets a part, and no
+// answer to an unproven address is larger than what triggered it. RFC 9000 §5.2, §6, §8.1.2, §10.3, §21.1.1.
 #pragma once
 
 #include <ngtcp2/ngtcp2.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -18,6 +20,7 @@
 #include "quic/address_tokens.hpp"
 #include "quic/connection_id.hpp"
 #include "quic/reset_tokens.hpp"
+#include "quic/source_buckets.hpp"
 #include "stats/worker_counters.hpp"
 
 namespace knul::quic {
@@ -26,7 +29,7 @@ namespace knul::quic {
 class StatelessResponder {
  public:
   StatelessResponder(AddressTokens& address_tokens, ResetTokens& reset_tokens, const ConnectionIdCodec& codec,
-                     base::RandomSource& random, stats::WorkerCounters& counters);
+                     base::SipKey source_key, base::RandomSource& random, stats::WorkerCounters& counters);
 
   void negotiate_version(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
                          base::Instant now);
@@ -47,9 +50,17 @@ class StatelessResponder {
   struct Answer {
     base::Path path;
     std::vector<std::uint8_t> packet;
+    std::uint16_t slot = 0;
+  };
+  // What all may have of a kind, and a source address.
+  struct Limit {
+    Limit(std::uint32_t rate, std::uint32_t burst)
+        : all(rate, burst), by_source(std::max(1U, rate / 4), std::max(1U, burst / 2)) {}
+    base::TokenBucket all;
+    SourceBuckets by_source;
   };
 
-  bool is_allowed(base::TokenBucket& bucket, base::Instant now);
+  bool is_allowed(Limit& limit, const base::SocketAddress& to, base::Instant now);
   void queue(const base::Path& path, std::span<const std::uint8_t> packet);
 
   AddressTokens& address_tokens_;
@@ -57,12 +68,14 @@ class StatelessResponder {
   const ConnectionIdCodec& codec_;
   base::RandomSource& random_;
   stats::WorkerCounters& counters_;
-  base::TokenBucket version_bucket_;
-  base::TokenBucket retry_bucket_;
-  base::TokenBucket reset_bucket_;
-  base::TokenBucket refuse_bucket_;
-  base::TokenBucket repeat_bucket_;
+  const base::SipKey source_key_;
+  Limit version_limit_;
+  Limit retry_limit_;
+  Limit reset_limit_;
+  Limit refuse_limit_;
+  Limit repeat_limit_;
   std::deque<Answer> waiting_;
+  std::array<std::uint32_t, kSourceSlots> waiting_of_{};  // of waiting_, by source
 };
 
 }  // namespace knul::quic

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "quic/seeded_random_test_support.hpp"
 
 namespace knul::quic {
@@ -16,7 +18,7 @@ struct Responder {
   AddressTokens address_tokens{secret, random};
   ResetTokens reset_tokens{secret};
   ConnectionIdCodec codec{0, 1};
-  StatelessResponder responder{address_tokens, reset_tokens, codec, random, counters};
+  StatelessResponder responder{address_tokens, reset_tokens, codec, base::SipKey{1, 2}, random, counters};
 };
 
 base::Path path_to(std::uint16_t port) {
@@ -47,6 +49,61 @@ TEST(StatelessResponder, SendsMoreAnswersThanABatchHoldsInTheOrderTheyCame) {
     batch.clear();
   }
   EXPECT_EQ(next, kAnswers);
+}
+
+base::Path path_to(const char* host) {
+  return {*base::SocketAddress::parse("127.0.0.1", 4'433), *base::SocketAddress::parse(host, 40'000)};
+}
+
+// How many of `asked` answers to `path` are made at once.
+std::size_t repeat(Responder& all, const base::Path& path, int asked, base::Instant now) {
+  const std::uint64_t before = all.counters.responses_suppressed.load();
+  for (int i = 0; i < asked; ++i) {
+    all.responder.repeat(path, std::vector<std::uint8_t>(100), now);
+  }
+  return static_cast<std::size_t>(asked) - (all.counters.responses_suppressed.load() - before);
+}
+
+// 1,000 repeated closes a second.
+TEST(StatelessResponder, LeavesHalfOfAKindsBurstToOtherAddresses) {
+  Responder all;
+  const base::Instant now{1h};
+  EXPECT_EQ(repeat(all, path_to("192.0.2.1"), 5'000, now), 500U);
+  EXPECT_EQ(all.counters.responses_suppressed_by_share.load(), 4'500U);
+  EXPECT_EQ(repeat(all, path_to("192.0.2.2"), 400, now), 400U);
+  EXPECT_EQ(repeat(all, path_to("2001:db8::1"), 100, now), 100U);
+  EXPECT_EQ(repeat(all, path_to("192.0.2.3"), 10, now), 0U) << "the bucket of all is empty";
+}
+
+TEST(StatelessResponder, LeavesThreeQuartersOfAKindsRateToOtherAddresses) {
+  Responder all;
+  base::Instant now{1h};
+  std::ignore = repeat(all, path_to("192.0.2.1"), 5'000, now);
+  std::size_t of_one = 0;
+  std::size_t of_other = 0;
+  base::SendBatch batch({});
+  for (int i = 0; i < 1'000; ++i) {
+    now += 10ms;
+    of_one += repeat(all, path_to("192.0.2.1"), 100, now);
+    of_other += repeat(all, path_to("192.0.2.2"), 2, now);
+    all.responder.poll_send(batch);
+    batch.clear();
+  }
+  EXPECT_EQ(of_other, 2'000U) << "none of its own is refused";
+  EXPECT_NEAR(static_cast<double>(of_one), 2'500, 10);
+}
+
+// While the socket takes nothing.
+TEST(StatelessResponder, LeavesPlacesInItsQueueToOtherAddresses) {
+  Responder all;
+  base::Instant now{1h};
+  std::size_t queued = 0;
+  for (int i = 0; i < 100; ++i) {
+    queued += repeat(all, path_to("192.0.2.1"), 500, now);
+    now += 1s;
+  }
+  EXPECT_NEAR(static_cast<double>(queued), 4'096 * 7 / 8, 2);
+  EXPECT_EQ(repeat(all, path_to("192.0.2.2"), 100, now), 100U);
 }
 
 }  // namespace

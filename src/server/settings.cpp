@@ -42,10 +42,10 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"hibernate_after_ms", &ServerOptions::hibernate_after_ms, "The memory of a connection that is idle for this long is packed until it is used again, after 100 ms if it was never used; 0 means never.", "ms", 0, 86'400'000},
     {"drain_timeout_ms", &ServerOptions::drain_timeout_ms, "How long a stop without a deadline lets open streams finish.", "ms", 0, 3'600'000},
 
-    {"max_connections", &ServerOptions::max_connections, "Connections of the server; more are refused.", "connections", 1, kMaxConnections},
+    {"max_connections", &ServerOptions::max_connections, "Connections of the server; more are refused, unless an address that has many gives an idle one up.", "connections", 1, kMaxConnections},
     {"max_connections_per_address", &ServerOptions::max_connections_per_address, "Connections of one source, an IPv4 address or an IPv6 /64; 0 means no cap.", "connections", 0, kMaxConnections},
-    {"max_half_open", &ServerOptions::max_half_open, "Handshakes under way; more are dropped.", "connections", 1, kMaxConnections},
-    {"retry", &ServerOptions::retry, "Address validation by Retry (RFC 9000 §8.1.2); \"auto\": from half of max_half_open on, and from 256 handshakes under way on a worker.", {}, 0, 0, kRetry},
+    {"max_half_open", &ServerOptions::max_half_open, "Handshakes under way; beyond, and for one address from seven eighths on, the oldest of the address that has most gives way.", "connections", 1, kMaxConnections},
+    {"retry", &ServerOptions::retry, "Address validation by Retry (RFC 9000 §8.1.2); \"auto\": from half of max_half_open on, from 256 handshakes under way on a worker, and at max_connections.", {}, 0, 0, kRetry},
 
     {"initial_max_data_bytes", &ServerOptions::initial_max_data_bytes, "Receive window of a connection at first (RFC 9000 §4.1).", "bytes", kKiB, 4 * kGiB},
     {"initial_max_stream_data_bytes", &ServerOptions::initial_max_stream_data_bytes, "Receive window of a stream at first.", "bytes", kKiB, 4 * kGiB},
@@ -55,7 +55,7 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"stream_send_buffer_bytes", &ServerOptions::stream_send_buffer_bytes, "Unsent and unacknowledged data of a stream, until its buffer grows with the path.", "bytes", kKiB, 4 * kGiB},
     {"max_stream_send_buffer_bytes", &ServerOptions::max_stream_send_buffer_bytes, "How far a stream's send buffer may grow, to twice what the path holds (its bandwidth times its round trip).", "bytes", kKiB, 4 * kGiB},
     {"connection_send_buffer_bytes", &ServerOptions::connection_send_buffer_bytes, "Unsent and unacknowledged data of all streams of a connection.", "bytes", kKiB, 4 * kGiB},
-    {"server_send_buffer_bytes", &ServerOptions::server_send_buffer_bytes, "The same of all connections, split evenly over the workers.", "bytes", 64 * kKiB, 1'024 * kGiB},
+    {"server_send_buffer_bytes", &ServerOptions::server_send_buffer_bytes, "The same of all connections, split evenly over the workers. Each connection and each address has a share; while it is short those without progress are closed (KREPIS_CODE_NO_PROGRESS).", "bytes", 64 * kKiB, 1'024 * kGiB},
     {"server_write_queue_bytes", &ServerOptions::server_write_queue_bytes, "What programs wrote through channels and the send buffers of its connections have not taken yet, of all connections together; one connection may hold half of what is free.", "bytes", 64 * kKiB, 1'024 * kGiB},
     {"datagram_queue", &ServerOptions::datagram_queue, "Unsent datagrams (RFC 9221) of a connection; 0 means no datagrams.", "datagrams", 0, 65'536},
 

@@ -13,6 +13,8 @@ using krepis::LibraryCode;
 constexpr std::uint64_t kRequestPending = 1;
 constexpr std::uint64_t kRefused = 2;
 
+static_assert(quic::kNoProgressCode == static_cast<std::uint64_t>(LibraryCode::kNoProgress));
+
 krepis::StreamId public_id(const quic::Stream& stream) { return static_cast<krepis::StreamId>(stream.id); }
 
 krepis::CloseReason to_public(const quic::CloseCause& cause, bool is_drain) {
@@ -34,6 +36,10 @@ krepis::CloseReason to_public(const quic::CloseCause& cause, bool is_drain) {
         return To::kHandshakeTimeout;
       case From::kStatelessReset:
         return To::kStatelessReset;
+      case From::kNoProgress:
+        return To::kLocalApplication;
+      case From::kEvicted:
+        return To::kLocalTransport;
     }
     return To::kLocalTransport;
   };
@@ -71,6 +77,7 @@ void WorkerCore::handle_handed_over(const base::ReceivedDatagram& datagram, base
 
 void WorkerCore::handle_expiry(base::Instant now) {
   now_ = now;
+  endpoint_.note_time(now);
   endpoint_.handle_expiry(now);
   drain_.handle_expiry(endpoint_, now);
   for (const std::function<void()>& task : timers_.take_due(now)) {
@@ -80,6 +87,7 @@ void WorkerCore::handle_expiry(base::Instant now) {
 
 void WorkerCore::run_posted(const std::function<void()>& task, base::Instant now) {
   now_ = now;
+  endpoint_.note_time(now);
   run_task(task);
 }
 
@@ -89,6 +97,7 @@ base::Instant WorkerCore::next_expiry() const {
 
 void WorkerCore::finish_input(base::Instant now) {
   now_ = now;
+  endpoint_.note_time(now);
   if (application_ != nullptr && was_told_) {
     was_told_ = false;
     run_guarded([this] { application_->on_input_done(); });
@@ -113,6 +122,7 @@ base::Status WorkerCore::connect(const quic::ConnectTarget& target, base::Instan
 
 void WorkerCore::begin_drain(base::Instant now, base::Instant deadline) {
   now_ = now;
+  endpoint_.note_time(now);
   drain_.begin(endpoint_, now, deadline);
   if (application_ != nullptr) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - now);
@@ -229,6 +239,10 @@ void WorkerCore::count_close(const quic::CloseCause& cause, bool is_drain) {
       return counters.connections_closed_handshake_timeout.add();
     case Source::kStatelessReset:
       return counters.connections_closed_stateless_reset.add();
+    case Source::kNoProgress:
+      return counters.connections_closed_no_progress.add();
+    case Source::kEvicted:
+      return counters.connections_closed_evicted.add();
   }
 }
 

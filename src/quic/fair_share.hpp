@@ -1,0 +1,37 @@
+// Fair shares of what all peers of an endpoint use together: dynamic thresholds (Choudhury and Hahne, 1998).
+// A holder may have at most a fixed multiple of what is free at present. So a part is always free for holders
+// that come later, whatever the others do, and a holder that is alone may have nearly all. Of n holders that
+// want everything, each gets weight / (n * weight + 1) of the whole.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace knul::quic::fair_share {
+
+// A connection may hold as much as one of so many parts of what is free. Where a few connections at their own
+// limits could have all, it is one part, and many parts where it takes many: then also those that give
+// nothing back leave enough, however they come one after the other.
+[[nodiscard]] constexpr std::uint64_t parts_of(std::uint64_t limit, std::uint64_t limit_of_connection) {
+  return std::clamp<std::uint64_t>(limit / std::max<std::uint64_t>(limit_of_connection, 1), 1, 32);
+}
+
+// What a connection that holds `held` may take at once, so that it is within its share afterwards.
+[[nodiscard]] constexpr std::uint64_t room_of_connection(std::uint64_t free, std::uint64_t held,
+                                                         std::uint64_t parts) {
+  return free / parts > held ? (free - parts * held) / (parts + 1) : 0;
+}
+
+// A source address may hold seven times what is free: 7/8 of the whole if it is alone, because many honest
+// clients may share an address.
+constexpr std::uint64_t kSourceWeight = 7;
+
+// The same for a source. Several of its connections may take at once, so this may be exceeded by what one
+// connection takes.
+[[nodiscard]] constexpr std::uint64_t room_of_source(std::uint64_t free, std::uint64_t held) {
+  const std::uint64_t most =
+      free > ~std::uint64_t{0} / kSourceWeight ? ~std::uint64_t{0} : kSourceWeight * free;
+  return most > held ? most - held : 0;
+}
+
+}  // namespace knul::quic::fair_share

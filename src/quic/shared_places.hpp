@@ -1,0 +1,127 @@
+// Places of a fixed number that the peers of an endpoint share: for handshakes under way, for connections
+// that are over, for connections at all. Each is held by a source address. When a source is at its share
+// (fair_share.hpp), or nothing is free, somebody's place is given up for a newcomer's. All in O(1).
+#pragma once
+
+#include <array>
+#include <bit>
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+
+#include "quic/fair_share.hpp"
+
+namespace knul::quic {
+
+class SharedPlaces {
+  using Hook = boost::intrusive::list_member_hook<>;
+
+ public:
+  class Holder;
+  // In the object that has a place. It leaves before it is destroyed.
+  class Place {
+   public:
+    [[nodiscard]] bool is_taken() const { return holder_ != nullptr; }
+
+   private:
+    friend class SharedPlaces;
+    Hook hook_;  // in its holder's places_
+    Holder* holder_ = nullptr;
+  };
+
+  // What one source address has. Lifetime: longer than its places are taken.
+  class Holder {
+   public:
+    [[nodiscard]] std::uint64_t count() const { return count_; }
+
+   private:
+    friend class SharedPlaces;
+    using Places = boost::intrusive::list<Place, boost::intrusive::member_hook<Place, Hook, &Place::hook_>,
+                                          boost::intrusive::constant_time_size<false>>;
+    Places places_;  // the oldest first
+    std::uint64_t count_ = 0;
+    Hook hook_;  // in holders_
+  };
+
+  explicit SharedPlaces(std::uint64_t limit) : limit_(limit) {}
+
+  [[nodiscard]] std::uint64_t used() const { return used_; }
+  [[nodiscard]] bool is_full() const { return used_ >= limit_; }
+
+  // Whose place `newcomer` takes if it takes one more; null: one that is free. The oldest of its own at its
+  // share, so that some are always free for others; else, while nothing is free, the oldest of a source that
+  // has more than others, to a factor of two.
+  [[nodiscard]] Place* to_evict_for(const Holder& newcomer) const {
+    if (!is_full()) {
+      const bool is_at_share = fair_share::room_of_source(limit_ - used_, newcomer.count_) == 0;
+      return is_at_share ? oldest(newcomer) : nullptr;
+    }
+    Place* const others = to_evict_of_others(&newcomer);
+    return others != nullptr ? others : oldest(newcomer);
+  }
+  // While nothing is free: the oldest place of a source that has about twice as many as `newcomer` (null: one
+  // without any), or more; null: there is none.
+  [[nodiscard]] Place* to_evict_of_others(const Holder* newcomer) const {
+    const Holder* const largest = find_largest();
+    const std::uint64_t own = newcomer == nullptr ? 0 : newcomer->count_;
+    return largest != nullptr && size_class(largest->count_) > size_class(own) ? oldest(*largest) : nullptr;
+  }
+  // May exceed the limit, where the caller could not evict.
+  void take(Place& place, Holder& holder) {
+    place.holder_ = &holder;
+    holder.places_.push_back(place);
+    ++used_;
+    set_count(holder, holder.count_ + 1);
+  }
+  // Nothing if it has none.
+  void leave(Place& place) {
+    if (Holder* const holder = place.holder_; holder != nullptr) {
+      holder->places_.erase(Holder::Places::s_iterator_to(place));
+      place.holder_ = nullptr;
+      --used_;
+      set_count(*holder, holder->count_ - 1);
+    }
+  }
+  // Its place becomes the newest of its source.
+  void renew(Place& place) {
+    Holder::Places& places = place.holder_->places_;
+    places.splice(places.end(), places, Holder::Places::s_iterator_to(place));
+  }
+
+ private:
+  using Holders = boost::intrusive::list<Holder, boost::intrusive::member_hook<Holder, Hook, &Holder::hook_>,
+                                         boost::intrusive::constant_time_size<false>>;
+
+  [[nodiscard]] static unsigned size_class(std::uint64_t count) {
+    return static_cast<unsigned>(std::bit_width(count));
+  }
+  [[nodiscard]] static Place* oldest(const Holder& holder) {
+    return holder.places_.empty() ? nullptr : const_cast<Place*>(&holder.places_.front());
+  }
+  [[nodiscard]] const Holder* find_largest() const {
+    return classes_ == 0 ? nullptr
+                         : &holders_[static_cast<std::size_t>(std::bit_width(classes_) - 1)].front();
+  }
+  void set_count(Holder& holder, std::uint64_t count) {
+    const unsigned before = size_class(holder.count_);
+    const unsigned after = size_class(count);
+    holder.count_ = count;
+    if (before == after) {
+      return;
+    }
+    if (before > 0) {
+      holders_[before].erase(Holders::s_iterator_to(holder));
+      classes_ &= holders_[before].empty() ? ~(std::uint64_t{1} << before) : ~std::uint64_t{0};
+    }
+    if (after > 0) {
+      holders_[after].push_back(holder);
+      classes_ |= std::uint64_t{1} << after;
+    }
+  }
+
+  const std::uint64_t limit_;
+  std::uint64_t used_ = 0;
+  std::array<Holders, 64> holders_;  // by size class; a count has fewer than 2^63
+  std::uint64_t classes_ = 0;        // bit n: holders_[n] is not empty
+};
+
+}  // namespace knul::quic
