@@ -26,6 +26,9 @@ ARROWS = {
 }
 # Bytes, time and randomness in; bytes out: these folders ask the system for nothing.
 SANS_IO = {"base", "quic"}
+# Inline, for the folders that open descriptors: udp, runtime, channel and service have only base in common. quic may
+# not include it.
+OWNERS_OF_DESCRIPTORS = "base/file_descriptor.hpp"
 SYSTEM_HEADERS = re.compile(
     r"thread|mutex|shared_mutex|condition_variable|future|semaphore|latch|barrier|stop_token|pthread\.h|"
     r"fstream|iostream|filesystem|cstdio|stdio\.h|unistd\.h|fcntl\.h|poll\.h|ctime|time\.h|random|"
@@ -36,6 +39,11 @@ QUIC_LIBRARIES = re.compile(r"(ngtcp2|gnutls|nettle|openssl)/")
 QUIC_NAMES = re.compile(r"\b(ngtcp2|gnutls)_\w+")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 NAMESPACE = re.compile(r"^\s*(?:inline\s+)?namespace\s+((?:knul|krepis)(?:::\w+)*)\s*\{")
+
+
+def is_own_source(path, header):
+    """Of base/x.hpp: base/x_test.cpp."""
+    return path.as_posix().endswith(header.replace(".hpp", "_test.cpp"))
 
 
 def is_test(path):
@@ -90,6 +98,10 @@ class Checker:
                 self.report(path, number, f'"{name}": write "folder/file.hpp", or <...> for what is not ours')
             elif target != folder and target not in ARROWS[folder]:
                 self.report(path, number, f'"{name}": {folder} must not know {target}')
+            elif name == OWNERS_OF_DESCRIPTORS and folder in SANS_IO and not is_own_source(path, name):
+                self.report(path, number, f'"{name}": {folder} opens no descriptors')
+        elif path.as_posix().endswith("src/" + OWNERS_OF_DESCRIPTORS):
+            return
         elif folder in SANS_IO and not is_test(path) and SYSTEM_HEADERS.fullmatch(name):
             self.report(path, number, f"<{name}>: {folder} asks the system for nothing")
         elif QUIC_LIBRARIES.match(name) and folder != "quic" and not is_test(path):
@@ -171,6 +183,12 @@ class SelfTest(unittest.TestCase):
 
     def test_refuses_includes_without_a_folder(self):
         self.assert_refused("src/quic/y.cpp", '#include "z.hpp"\n' + self.quic, "folder/file.hpp")
+
+    def test_accepts_descriptors_in_their_header_only(self):
+        base = "#pragma once\n#include <unistd.h>\nnamespace knul::base {\n}\n"
+        self.assertEqual(self.errors("src/base/file_descriptor.hpp", base), [])
+        self.assert_refused("src/base/other.hpp", base, "asks the system for nothing")
+        self.assert_refused("src/quic/y.cpp", '#include "base/file_descriptor.hpp"\n' + self.quic, "opens no descriptors")
 
     def test_refuses_system_headers_in_sans_io_folders(self):
         for header in ("thread", "sys/epoll.h", "fstream", "mutex", "unistd.h"):

@@ -23,12 +23,6 @@ Error no_descriptors(const char* what) {
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) {
-    ::close(fd_);
-  }
-}
-
 krepis::Result<void> WakeSignal::open(WakeKind kind, const std::string& path) {
   wait_fd_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wait_fd_.is_open()) {
@@ -52,6 +46,9 @@ krepis::Result<void> WakeSignal::open_pair() {
   }
   socket_ = Descriptor(ends[0]);
   program_end_ = Descriptor(ends[1]);
+  if (!socket_.is_open() || !program_end_.is_open()) {
+    return no_descriptors("socketpair");
+  }
   is_pair_ = true;
   return {};
 }

@@ -8,28 +8,11 @@
 #include <string>
 #include <utility>
 
+#include "base/file_descriptor.hpp"
+
 namespace knul::channel {
 
-// Owns a descriptor.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor();
-
-  [[nodiscard]] int value() const { return fd_; }
-  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
-  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
-  void reset() { Descriptor(std::move(*this)); }
-
- private:
-  int fd_ = -1;
-};
+using Descriptor = base::FileDescriptor;
 
 enum class WakeKind : std::uint8_t { kNone, kSocketPair, kPath };
 

@@ -267,9 +267,10 @@ void Connection::fail_tls() {
   const std::uint8_t alert = ngtcp2_conn_get_tls_alert(conn());
   std::string reason = "TLS alert " + std::to_string(alert);
   if (alert == kNoApplicationProtocol && is_server_) {
-    environment_.log.write(base::LogLevel::kWarning,
-                           "connection from " + path().remote.to_string() + " refused: it offers ALPN " +
-                               join(conn_ref_.offered_alpn) + ", accepted is " + environment_.accepted_alpn);
+    environment_.log.write(base::LogLevel::kWarning, base::LogKind::kAlpnRefused, [&] {
+      return "connection from " + path().remote.to_string() + " refused: it offers ALPN " +
+             join(conn_ref_.offered_alpn) + ", accepted is " + environment_.accepted_alpn;
+    });
   } else if (const std::string failure = tls_.verification_failure(); !failure.empty()) {
     reason += ": " + failure;
   }

@@ -89,8 +89,9 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
   const std::uint64_t number = next_number_++ * options_.workers + options_.worker;
   auto made = Connection::accept(environment_, *options_.server_tls, initial, now, number);
   if (!made) {
-    log_.write(base::LogLevel::kError, "connection from " + datagram.path.remote.to_string() +
-                                           " not accepted: " + made.error().message);
+    log_.write(base::LogLevel::kError, base::LogKind::kNotAccepted, [&] {
+      return "connection from " + datagram.path.remote.to_string() + " not accepted: " + made.error().message;
+    });
     counters_.errors.add();
     return;
   }

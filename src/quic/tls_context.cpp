@@ -35,6 +35,11 @@ gnutls_datum_t datum(std::span<const std::uint8_t> bytes) {
   return {const_cast<unsigned char*>(bytes.data()), static_cast<unsigned>(bytes.size())};
 }
 
+bool holds_private_key(std::span<const std::uint8_t> pem) {
+  const std::string_view text(reinterpret_cast<const char*>(pem.data()), pem.size());
+  return text.find("PRIVATE KEY-----") != std::string_view::npos;
+}
+
 // Refuses to decrypt: without this an encrypted key could make the library prompt on a terminal.
 int refuse_pin(void*, int, const char*, const char*, unsigned, char*, std::size_t) {
   return GNUTLS_E_PKCS11_PIN_ERROR;
@@ -290,7 +295,14 @@ base::Status TlsClientContext::load(const TlsClientOptions& options) {
   }
   const gnutls_datum_t ca = datum(options.ca_pem);
   const int rv = gnutls_certificate_set_x509_trust_mem(credentials_, &ca, GNUTLS_X509_FMT_PEM);
-  if (rv <= 0) {
+  if (rv <= 0 && holds_private_key(options.ca_pem)) {
+    return Error{ErrorKind::kCredentials, "ca_path: the file holds a private key, expected PEM certificates"};
+  }
+  if (rv == 0) {
+    return Error{ErrorKind::kCredentials,
+                 "ca_path: the file holds no certificate, expected PEM certificates"};
+  }
+  if (rv < 0) {
     return tls_error(ErrorKind::kCredentials, "ca_path: expected PEM certificates", rv);
   }
   return {};

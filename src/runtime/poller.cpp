@@ -52,7 +52,7 @@ int wait_by_milliseconds(int fd, std::span<epoll_event> events, const base::Dura
 }  // namespace
 
 base::Result<Poller> Poller::create(WaitPrecision precision) {
-  udp::FileDescriptor fd(epoll_create1(EPOLL_CLOEXEC));
+  base::FileDescriptor fd(epoll_create1(EPOLL_CLOEXEC));
   if (!fd.is_open()) {
     return poller_error("create an epoll instance", errno);
   }

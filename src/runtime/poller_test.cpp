@@ -25,7 +25,7 @@ class PollerTest : public ::testing::TestWithParam<WaitPrecision> {
   }
 
   Poller poller_ = Poller::create(GetParam()).value();
-  udp::FileDescriptor event_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  base::FileDescriptor event_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 };
 
 TEST_P(PollerTest, NeverReturnsEmptyBeforeTheDeadline) {
@@ -74,7 +74,7 @@ TEST_P(PollerTest, ForgetsARemovedDescriptor) {
 TEST_P(PollerTest, ReportsAHangUpAsReadableAndWritable) {
   std::array<int, 2> ends{};
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-  const udp::FileDescriptor ours(ends[0]);
+  const base::FileDescriptor ours(ends[0]);
   close(ends[1]);
   ASSERT_TRUE(poller_.add(ours.value(), 1, {.read = true}));
   const auto events = poller_.wait(base::kNever);

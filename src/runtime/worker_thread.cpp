@@ -91,6 +91,13 @@ base::Result<WorkerThread> WorkerThread::start(const ThreadOptions& options, std
   return WorkerThread(thread);
 }
 
+void WorkerThread::detach() {
+  if (thread_.has_value()) {
+    pthread_detach(*thread_);
+    thread_.reset();
+  }
+}
+
 void WorkerThread::join() {
   if (thread_.has_value()) {
     pthread_join(*thread_, nullptr);

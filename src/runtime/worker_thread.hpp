@@ -34,6 +34,8 @@ class WorkerThread {
   // Blocks until the body has returned. Thread: any but the worker itself.
   void join();
   [[nodiscard]] bool is_joinable() const { return thread_.has_value(); }
+  // The thread runs on, nobody joins it, and the system frees it when its body has returned.
+  void detach();
   // Gives up the thread without joining: for a copy of the process made by fork, where it does not exist.
   void release() { thread_.reset(); }
 

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "udp/file_descriptor.hpp"
+#include "base/file_descriptor.hpp"
 
 namespace knul::server {
 
@@ -63,15 +63,14 @@ ssize_t read_some(int fd, char* to, std::size_t size) {
 base::Result<std::string> read_credential_file(std::string_view what, const std::string& path) {
   const Named named{what, path};
   // O_NONBLOCK: opening a FIFO or a serial line must not wait for a partner.
-  int raw = -1;
+  base::FileDescriptor fd;
   do {
-    raw = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-  } while (raw < 0 && errno == EINTR);
-  if (raw < 0) {
+    fd = base::FileDescriptor(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  } while (!fd.is_open() && errno == EINTR);
+  if (!fd.is_open()) {
     return named.system_error(errno);
   }
-  const udp::FileDescriptor fd(raw);
-  const auto size = size_of_regular(named, raw);
+  const auto size = size_of_regular(named, fd.value());
   if (!size) {
     return size.error();
   }
@@ -82,7 +81,7 @@ base::Result<std::string> read_credential_file(std::string_view what, const std:
   std::size_t used = 0;
   for (;;) {
     bytes.resize(used + kStep);
-    const ssize_t got = read_some(raw, bytes.data() + used, kStep);
+    const ssize_t got = read_some(fd.value(), bytes.data() + used, kStep);
     if (got < 0) {
       return named.system_error(errno);
     }

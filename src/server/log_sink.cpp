@@ -1,57 +1,105 @@
 #include "server/log_sink.hpp"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <strings.h>
+#include <unistd.h>
 
+#include <array>
 #include <cstdlib>
-#include <memory>
+#include <string>
+
+#include "runtime/clock.hpp"
+#include "server/fork_guard.hpp"
+#include "server/log_limiter.hpp"
+#include "server/log_writer.hpp"
 
 namespace knul::server {
 namespace {
 
-spdlog::level::level_enum to_spdlog(base::LogLevel level) {
-  switch (level) {
-    case base::LogLevel::kTrace:
-      return spdlog::level::trace;
-    case base::LogLevel::kDebug:
-      return spdlog::level::debug;
-    case base::LogLevel::kInfo:
-      return spdlog::level::info;
-    case base::LogLevel::kWarning:
-      return spdlog::level::warn;
-    case base::LogLevel::kError:
-      return spdlog::level::err;
-    case base::LogLevel::kOff:
-      break;
-  }
-  return spdlog::level::off;
-}
+using base::LogKind;
+using base::LogLevel;
 
-class SpdlogSink final : public base::LogSink {
+// What a process that exits waits for its last messages. A standard error that takes nothing costs this much.
+constexpr std::chrono::milliseconds kFlushAtExit{100};
+
+struct NamedLevel {
+  std::string_view name;
+  LogLevel level;
+};
+constexpr auto kLevels = std::to_array<NamedLevel>({{"trace", LogLevel::kTrace},
+                                                    {"debug", LogLevel::kDebug},
+                                                    {"info", LogLevel::kInfo},
+                                                    {"warning", LogLevel::kWarning},
+                                                    {"warn", LogLevel::kWarning},
+                                                    {"error", LogLevel::kError},
+                                                    {"err", LogLevel::kError},
+                                                    {"off", LogLevel::kOff}});
+
+class ProcessLog final : public base::LogSink {
  public:
-  SpdlogSink() : logger_("knul", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
-    const char* wanted = std::getenv("KNUL_LOG");
-    logger_.set_level(wanted == nullptr ? spdlog::level::warn : spdlog::level::from_str(wanted));
-    logger_.set_pattern("%Y-%m-%dT%H:%M:%S.%e%z knul %l %v");
+  ProcessLog() {
+    const char* const wanted = std::getenv("KNUL_LOG");
+    if (wanted == nullptr || *wanted == '\0') {
+      return;
+    }
+    if (const auto level = parse_log_level(wanted)) {
+      level_ = *level;
+      return;
+    }
+    const std::string_view shown = std::string_view(wanted).substr(0, 80);
+    write(LogLevel::kWarning, LogKind::kLog, [&] {
+      return "KNUL_LOG is \"" + std::string(shown) +
+             "\", expected trace, debug, info, warning, error or off; warnings and errors are logged";
+    });
   }
 
-  [[nodiscard]] bool is_enabled(base::LogLevel level) const override {
-    return logger_.should_log(to_spdlog(level));
+  [[nodiscard]] LogLosses losses() const noexcept { return {limiter_.left_out(), writer_.dropped()}; }
+  void flush() noexcept { writer_.flush(kFlushAtExit); }
+
+ protected:
+  bool admits(LogLevel level, LogKind kind) noexcept override {
+    return level >= level_ && level != LogLevel::kOff && !is_forked_child() &&
+           limiter_.take(kind, runtime::monotonic_now());
   }
-  // spdlog reports its own failures instead of throwing them.
-  void write(base::LogLevel level, std::string_view text) override {
-    logger_.log(to_spdlog(level), spdlog::string_view_t(text.data(), text.size()));
+  void put(LogLevel level, LogKind kind, std::string_view text) override {
+    writer_.put(level, text, limiter_.take_left_out(kind));
   }
 
  private:
-  spdlog::logger logger_;
+  LogLevel level_ = LogLevel::kWarning;
+  LogLimiter limiter_;
+  LogWriter writer_{STDERR_FILENO};
 };
+
+ProcessLog& log_of_process();
+
+void flush_at_exit() {
+  if (!is_forked_child()) {
+    log_of_process().flush();
+  }
+}
+
+ProcessLog& log_of_process() {
+  static ProcessLog* const log = [] {
+    auto* const made = new ProcessLog;
+    (void)std::atexit(&flush_at_exit);
+    return made;
+  }();
+  return *log;
+}
 
 }  // namespace
 
-base::LogSink& process_log() {
-  static base::LogSink* const sink = new SpdlogSink;
-  return *sink;
+base::LogSink& process_log() { return log_of_process(); }
+
+LogLosses process_log_losses() noexcept { return log_of_process().losses(); }
+
+std::optional<LogLevel> parse_log_level(std::string_view text) noexcept {
+  for (const NamedLevel& known : kLevels) {
+    if (text.size() == known.name.size() && ::strncasecmp(text.data(), known.name.data(), text.size()) == 0) {
+      return known.level;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace knul::server

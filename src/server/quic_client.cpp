@@ -103,7 +103,8 @@ base::Status QuicClient::Impl::connect(const base::SocketAddress& remote, std::s
   const bool is_posted =
       workers_.front()->post_to_core([target](server::WorkerCore& core, base::Instant now) {
         if (const base::Status status = core.connect(target, now); !status) {
-          server::process_log().write(base::LogLevel::kError, "connect: " + status.error().message);
+          server::process_log().write(base::LogLevel::kError, base::LogKind::kConnect,
+                                      [&] { return "connect: " + status.error().message; });
         }
       });
   if (!is_posted) {
@@ -156,6 +157,9 @@ Result<void> QuicClient::connect(std::string_view host, std::uint16_t port, std:
     return Error{ErrorCode::kInvalidRequest,
                  "connect: expected a numeric host or localhost and a port, got \"" + std::string(host) +
                      "\" and " + std::to_string(port)};
+  }
+  if (const std::string_view why = server::why_unusable(*remote); !why.empty()) {
+    return Error{ErrorCode::kInvalidRequest, "connect: \"" + std::string(host) + "\" is " + std::string(why)};
   }
   if (base::Status status = impl_->connect(*remote, server_name, context); !status) {
     return to_public(std::move(status).error());

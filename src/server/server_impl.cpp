@@ -9,6 +9,7 @@
 #include "server/engine_options.hpp"
 #include "server/log_sink.hpp"
 #include "server/settings.hpp"
+#include "udp/route_lookup.hpp"
 
 namespace krepis {
 namespace {
@@ -38,13 +39,20 @@ base::Result<std::shared_ptr<quic::TlsServerContext>> load_tls(const ServerOptio
     return error;
   }
   if ((*tls)->certificate_not_after() < std::time(nullptr)) {
-    server::process_log().write(base::LogLevel::kWarning, "the certificate in " + options.cert_path +
-                                                              " has expired: clients will refuse it");
+    server::process_log().write(base::LogLevel::kWarning, base::LogKind::kCertificate, [&] {
+      return "the certificate in " + options.cert_path + " has expired: clients will refuse it";
+    });
   }
   return tls;
 }
 
 base::Result<udp::SocketGroup> open_sockets(const ServerOptions& options) {
+  if (const auto address = base::SocketAddress::parse(options.host, options.port);
+      address && udp::is_network_broadcast(*address)) {
+    return Error{
+        ErrorKind::kInvalidArgument,
+        "host is \"" + options.host + "\", the broadcast address of a network, expected one of a host"};
+  }
   auto sockets =
       udp::SocketGroup::open(server::group_options(options, options.workers), server::process_log());
   if (sockets && options.steering == "bpf" && options.workers > 1 && !sockets->is_steered()) {

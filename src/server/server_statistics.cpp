@@ -6,6 +6,7 @@
 #include "quic/library_versions.hpp"
 #include "runtime/clock.hpp"
 #include "server/engine_options.hpp"
+#include "server/log_sink.hpp"
 #include "server/server_impl.hpp"
 
 namespace krepis {
@@ -43,6 +44,14 @@ void append_row(const server::ConnectionRow& row, std::size_t worker, std::strin
   append_number("bytes_sent", row.info.bytes_sent, out);
   append_number("streams_active", row.info.streams_active, out);
   out += '}';
+}
+
+// Made once: reading statistics allocates nothing.
+const std::string& all_libraries() {
+  static const std::string list =
+      quic::library_versions() + ", nlohmann-json " + std::to_string(NLOHMANN_JSON_VERSION_MAJOR) + "." +
+      std::to_string(NLOHMANN_JSON_VERSION_MINOR) + "." + std::to_string(NLOHMANN_JSON_VERSION_PATCH);
+  return list;
 }
 
 // Shared with the workers' tasks, because one may run after the wait for it has been given up.
@@ -107,10 +116,14 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
   snapshot.gso_enabled = socket.features().gso ? 1 : 0;
   snapshot.gro_enabled = socket.features().gro ? 1 : 0;
   snapshot.ecn_enabled = socket.features().ecn ? 1 : 0;
+  const server::LogLosses losses = server::process_log_losses();
+  snapshot.log_messages_limited = losses.limited;
+  snapshot.log_messages_dropped = losses.dropped;
   snapshot.steering = sockets_.is_steered() ? "bpf" : "single_socket";
   snapshot.packet_protection = server::protection_library(options_) == nullptr ? "gnutls" : "ipsec_mb";
   snapshot.tls_library = quic::tls_library_version();
   snapshot.quic_library = quic::quic_library_version();
+  snapshot.libraries = all_libraries();
   snapshot.version = version();
 }
 

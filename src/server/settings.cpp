@@ -4,7 +4,6 @@
 #include <array>
 #include <type_traits>
 
-#include "base/socket_address.hpp"
 #include "quic/protection_library.hpp"
 
 namespace knul::server {
@@ -28,7 +27,7 @@ constexpr std::array<std::string_view, 4> kServices = {"none", "echo", "perf", "
 
 // clang-format off
 constexpr auto kSettings = std::to_array<Setting>({
-    {"host", &ServerOptions::host, "Address to listen on: numeric IPv4 or IPv6, or \"localhost\" (127.0.0.1).", {}, 1, 255},
+    {"host", &ServerOptions::host, "Address to listen on: numeric IPv4 or IPv6, or \"localhost\" (127.0.0.1). \"0.0.0.0\" is every IPv4 address, \"::\" every IPv6 address and no IPv4; multicast, broadcast and link-local addresses are refused.", {}, 1, 255},
     {"port", &ServerOptions::port, "UDP port; 0 takes a free one.", {}, 0, 65'535},
     {"cert_path", &ServerOptions::cert_path, "PEM file of the certificate chain, leaf first.", {}, 1, kMaxPathBytes},
     {"key_path", &ServerOptions::key_path, "PEM file of the leaf's private key, not encrypted.", {}, 1, kMaxPathBytes},
@@ -166,9 +165,26 @@ constexpr auto kGrowths = std::to_array<Growth>({
      &ServerOptions::max_stream_send_buffer_bytes},
 });
 
+base::Status check_host(const ServerOptions& options) {
+  constexpr std::string_view kExpected = "a numeric IPv4 or IPv6 address or \"localhost\"";
+  const auto address = base::SocketAddress::parse(options.host, options.port);
+  if (!address && options.host.find('%') != std::string::npos) {
+    return wrong(
+        "host", in_quotes(options.host),
+        "an address without a scope: link-local addresses are not served, \"::\" listens on them too");
+  }
+  if (!address) {
+    return wrong("host", in_quotes(options.host), std::string(kExpected));
+  }
+  if (const std::string_view why = why_unusable(*address); !why.empty()) {
+    return wrong("host", in_quotes(options.host) + ", " + std::string(why), std::string(kExpected));
+  }
+  return {};
+}
+
 base::Status check_together(const ServerOptions& options) {
-  if (!base::SocketAddress::parse(options.host, options.port)) {
-    return wrong("host", in_quotes(options.host), "a numeric IPv4 or IPv6 address or \"localhost\"");
+  if (auto status = check_host(options); !status) {
+    return status;
   }
   if (options.packet_protection == "ipsec_mb" && quic::ipsec_mb() == nullptr) {
     return wrong("packet_protection", "\"ipsec_mb\"", "\"auto\" or \"gnutls\" with this build and processor");
@@ -214,6 +230,27 @@ base::Status check_each(const Owner& owner) {
 }
 
 }  // namespace
+
+std::string_view why_unusable(const base::SocketAddress& address) {
+  const auto ip = address.ip_bytes();
+  if (address.is_v4()) {
+    if (ip[0] >= 224 && ip[0] <= 239) {
+      return "a multicast address";
+    }
+    const bool is_broadcast = std::ranges::all_of(ip, [](std::uint8_t byte) { return byte == 0xff; });
+    return is_broadcast ? "the broadcast address" : "";
+  }
+  if (ip[0] == 0xff) {
+    return "a multicast address";
+  }
+  if (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) {
+    return "a link-local address, which means nothing without a scope";
+  }
+  constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return std::ranges::equal(ip.first(kMapped.size()), kMapped)
+             ? "an IPv4 address mapped into IPv6; give it in its IPv4 form"
+             : "";
+}
 
 std::span<const Setting> settings() { return kSettings; }
 

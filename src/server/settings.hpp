@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/socket_address.hpp"
 
 namespace knul::server {
 
@@ -41,6 +42,10 @@ struct Setting {
   std::span<const std::string_view> values = {};  // all that a text may be; empty: any
   AboveMax above_max = AboveMax::kRefuse;
 };
+
+// Why no server can listen on this address and no client reach it, as "a multicast address"; empty when it is
+// one of a single host, or the wildcard.
+[[nodiscard]] std::string_view why_unusable(const base::SocketAddress& address);
 
 // In the order of the documentation.
 [[nodiscard]] std::span<const Setting> settings();

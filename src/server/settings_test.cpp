@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
+#include <string>
 
 #include "quic/protection_library.hpp"
 
@@ -132,6 +134,20 @@ TEST(Settings, AcceptNumericHostsAndLocalhostOnly) {
     ServerOptions options = valid();
     options.host = host;
     EXPECT_FALSE(validate(options)) << host;
+  }
+}
+
+TEST(Settings, RefuseAddressesThatAreNotThoseOfAHostByTheirName) {
+  const std::map<std::string, std::string> refused = {
+      {"224.0.0.1", "multicast"},       {"239.1.2.3", "multicast"},  {"ff02::1", "multicast"},
+      {"255.255.255.255", "broadcast"}, {"fe80::1", "link-local"},   {"febf::1", "link-local"},
+      {"fe80::1%lo", "link-local"},     {"::ffff:127.0.0.1", "IPv4"}};
+  for (const auto& [host, word] : refused) {
+    ServerOptions options = valid();
+    options.host = host;
+    const auto status = validate(options);
+    ASSERT_FALSE(status) << host;
+    EXPECT_NE(status.error().message.find(word), std::string::npos) << status.error().message;
   }
 }
 

@@ -6,13 +6,15 @@
 
 #include <krepis/krepis.hpp>
 
+#include "base/file_descriptor.hpp"
+
 namespace knul::service {
 
 // An open file. Lifetime: closed with the object.
 class OpenFile {
  public:
   OpenFile() = default;
-  explicit OpenFile(int descriptor) : descriptor_(descriptor) {}
+  explicit OpenFile(int descriptor) : descriptor_(base::above_standard_descriptors(descriptor)) {}
   OpenFile(OpenFile&& other) noexcept;
   OpenFile& operator=(OpenFile&& other) noexcept;
   ~OpenFile();

@@ -56,7 +56,7 @@ struct Histogram {
 struct Text {
   std::string_view key;
   std::string_view help;
-  std::string ServerSnapshot::*value;
+  std::string_view ServerSnapshot::*value;
 };
 
 struct LabelledFamily {

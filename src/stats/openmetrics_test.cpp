@@ -117,8 +117,8 @@ TEST(OpenMetrics, TextsAreEscapedLabelsOfOneInfoMetric) {
   ASSERT_EQ(parsed.exit_status, 0);
   std::string expected = "sample knul_info{";
   for (const Text& text : kServerTexts) {
-    expected +=
-        (expected.ends_with("{") ? "" : ",") + std::string(text.key) + "=\"" + server.*text.value + "\"";
+    expected += (expected.ends_with("{") ? "" : ",") + std::string(text.key) + "=\"" +
+                std::string(server.*text.value) + "\"";
   }
   EXPECT_EQ(parsed.count(expected + "} 1"), 1) << expected;
 }

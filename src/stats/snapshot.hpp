@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 
 #include "stats/histogram.hpp"
 
@@ -30,7 +30,7 @@ struct Snapshot {
 struct ServerSnapshot {
   Snapshot totals;
 #define KNUL_SERVER_VALUE(member, unit, family, help) std::uint64_t member = 0;
-#define KNUL_SERVER_TEXT(member, help) std::string member;
+#define KNUL_SERVER_TEXT(member, help) std::string_view member; /* Lifetime: the process */
 #include "stats/statistics.def"
 };
 

@@ -3,12 +3,12 @@
 #include <cerrno>
 #include <cstring>
 
-#include "udp/file_descriptor.hpp"
+#include "base/file_descriptor.hpp"
 
 namespace knul::udp {
 
 base::Result<base::SocketAddress> source_address_for(const base::SocketAddress& remote) {
-  const FileDescriptor fd(::socket(remote.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const base::FileDescriptor fd(::socket(remote.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (fd.value() < 0) {
     return base::Error{base::ErrorKind::kQuota, std::string("socket: ") + std::strerror(errno)};
   }
@@ -26,6 +26,22 @@ base::Result<base::SocketAddress> source_address_for(const base::SocketAddress& 
       base::SocketAddress::from_sockaddr(reinterpret_cast<const sockaddr*>(&name), length);
   source.set_port(0);
   return source;
+}
+
+bool is_network_broadcast(const base::SocketAddress& address) {
+  if (!address.is_v4()) {
+    return false;
+  }
+  const base::FileDescriptor fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  base::SocketAddress target = address;
+  target.set_port(9);  // any; nothing is sent
+  // A security policy may refuse to connect with the same error, but then it refuses with the option, too.
+  if (!fd.is_open() || ::connect(fd.value(), target.data(), target.size()) == 0 || errno != EACCES) {
+    return false;
+  }
+  const int on = 1;
+  return ::setsockopt(fd.value(), SOL_SOCKET, SO_BROADCAST, &on, sizeof on) == 0 &&
+         ::connect(fd.value(), target.data(), target.size()) == 0;
 }
 
 }  // namespace knul::udp

@@ -9,4 +9,7 @@ namespace knul::udp {
 // The source address for packets to `remote`, port 0. Sends nothing. Errors: kNetwork (no route), kQuota.
 base::Result<base::SocketAddress> source_address_for(const base::SocketAddress& remote);
 
+// True for the broadcast address of one of this machine's IPv4 networks, on which nobody can serve.
+[[nodiscard]] bool is_network_broadcast(const base::SocketAddress& address);
+
 }  // namespace knul::udp

@@ -11,5 +11,12 @@ TEST(RouteLookup, AnswersLoopbackFromLoopback) {
   EXPECT_EQ(source->to_string(), "127.0.0.1:0");
 }
 
+TEST(RouteLookup, KnowsTheBroadcastAddressOfANetwork) {
+  EXPECT_TRUE(is_network_broadcast(*base::SocketAddress::parse("127.255.255.255", 0)));
+  for (const char* host : {"127.0.0.1", "127.0.0.255", "0.0.0.0", "::1", "::"}) {
+    EXPECT_FALSE(is_network_broadcast(*base::SocketAddress::parse(host, 0))) << host;
+  }
+}
+
 }  // namespace
 }  // namespace knul::udp

@@ -1,9 +1,14 @@
 #include "udp/socket_calls.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
-#include <fstream>
+#include <array>
+#include <charconv>
 #include <string>
+
+#include "base/file_descriptor.hpp"
 
 namespace knul::udp {
 
@@ -36,9 +41,15 @@ int SocketCalls::receive(int fd, mmsghdr* messages, unsigned count) {
 }
 
 std::size_t SocketCalls::core_limit(const char* name) {
-  std::ifstream file(std::string("/proc/sys/net/core/") + name);
+  const std::string path = std::string("/proc/sys/net/core/") + name;
+  const base::FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 32> text{};
+  const ssize_t length = ::read(file.value(), text.data(), text.size());
   std::size_t bytes = 0;
-  return file >> bytes ? bytes : 0;
+  if (length > 0) {
+    std::from_chars(text.data(), text.data() + length, bytes);
+  }
+  return bytes;
 }
 
 SocketCalls& SocketCalls::system() {

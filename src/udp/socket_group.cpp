@@ -21,8 +21,10 @@ void advise_on_buffers(const UdpSocket& socket, base::LogSink& log) {
   look_at(socket.receive_buffer(), "receive", "rmem_max");
   look_at(socket.send_buffer(), "send", "wmem_max");
   if (!text.empty()) {
-    log.write(base::LogLevel::kWarning, "the kernel gave each socket less than was asked: " + text +
-                                            "; fast transfers may lose packets. As root: sysctl -w" + advice);
+    log.write(base::LogLevel::kWarning, base::LogKind::kSocketBuffers, [&] {
+      return "the kernel gave each socket less than was asked: " + text +
+             "; fast transfers may lose packets. As root: sysctl -w" + advice;
+    });
   }
 }
 
@@ -49,9 +51,10 @@ base::Result<SocketGroup> SocketGroup::open(const GroupOptions& options, base::L
   if (kind == base::ErrorKind::kQuota || kind == base::ErrorKind::kOutOfMemory) {
     return std::move(grown).error();
   }
-  log.write(
-      base::LogLevel::kWarning,
-      "steering by connection ID is not available, all workers share one socket: " + grown.error().message);
+  log.write(base::LogLevel::kWarning, base::LogKind::kSteering, [&] {
+    return "steering by connection ID is not available, all workers share one socket: " +
+           grown.error().message;
+  });
   if (base::Status shrunk = group.shrink_to_one(); !shrunk) {
     return std::move(shrunk).error();
   }

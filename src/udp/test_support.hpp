@@ -31,10 +31,11 @@ inline bool has_ipv6() {
 
 class RecordingLog final : public base::LogSink {
  public:
-  bool is_enabled(base::LogLevel) const override { return true; }
-  void write(base::LogLevel, std::string_view text) override { lines.emplace_back(text); }
-
   std::vector<std::string> lines;
+
+ protected:
+  bool admits(base::LogLevel, base::LogKind) noexcept override { return true; }
+  void put(base::LogLevel, base::LogKind, std::string_view text) override { lines.emplace_back(text); }
 };
 
 // The real calls, but the errors asked for.

@@ -183,18 +183,21 @@ SendResult UdpSocket::send(const base::SendBatch& batch, SendCursor& cursor,
 // holds for a marked packet, which some kernels and packet filters refuse; where a packet that went alone was
 // still refused because of its mark, nothing is known of GSO.
 void UdpSocket::confirm_refusals(const SendCursor& cursor, stats::WorkerCounters& counters) {
-  const auto warn = [&](const char* what, int error, const char* consequence) {
-    log_->write(base::LogLevel::kWarning, std::string(what) + " refused on " + local_address_.to_string() +
-                                              ": " + std::generic_category().message(error) + consequence);
+  const auto warn = [&](base::LogKind kind, const char* what, int error, const char* consequence) {
+    log_->write(base::LogLevel::kWarning, kind, [&] {
+      return std::string(what) + " refused on " + local_address_.to_string() + ": " +
+             std::generic_category().message(error) + consequence;
+    });
   };
   if (cursor.ecn_error != 0) {
     if (shared_->ecn.exchange(false, std::memory_order_relaxed)) {
       counters.udp_ecn_fallbacks.add();
-      warn("ECN marks", cursor.ecn_error, "; sending without marks from now on");
+      warn(base::LogKind::kEcn, "ECN marks", cursor.ecn_error, "; sending without marks from now on");
     }
   } else if (cursor.gso_error != 0 && shared_->gso.exchange(false, std::memory_order_relaxed)) {
     counters.udp_gso_fallbacks.add();
-    warn("segmentation offload (GSO)", cursor.gso_error, "; sending packet by packet from now on");
+    warn(base::LogKind::kGso, "segmentation offload (GSO)", cursor.gso_error,
+         "; sending packet by packet from now on");
   }
 }
 

@@ -1,0 +1,46 @@
+#include "base/file_descriptor.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <functional>
+
+namespace knul::base {
+namespace {
+
+// In a child, which may close its standard descriptors.
+bool is_true_in_child(const std::function<bool()>& claim) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(claim() ? 1 : 0);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
+TEST(FileDescriptor, NeverKeepsTheNumberOfAStandardDescriptor) {
+  EXPECT_TRUE(is_true_in_child([] {
+    for (int standard = 0; standard <= 2; ++standard) {
+      ::close(standard);
+    }
+    std::array<FileDescriptor, 4> owned;
+    for (FileDescriptor& fd : owned) {
+      fd = FileDescriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      if (fd.value() <= 2 || ::fcntl(fd.value(), F_GETFD) != FD_CLOEXEC) {
+        return false;
+      }
+    }
+    return ::fcntl(0, F_GETFD) < 0 && ::fcntl(1, F_GETFD) < 0 && ::fcntl(2, F_GETFD) < 0;
+  }));
+}
+
+TEST(FileDescriptor, KeepsTheErrorOfACallThatFailed) {
+  const FileDescriptor fd(::open("/nothing at all", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(errno, ENOENT);
+  EXPECT_FALSE(fd.is_open());
+}
+
+}  // namespace
+}  // namespace knul::base

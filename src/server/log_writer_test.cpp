@@ -1,0 +1,136 @@
+#include "server/log_writer.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "base/file_descriptor.hpp"
+
+namespace knul::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLongest{20'000};
+
+class LogWriterTest : public testing::Test {
+ protected:
+  LogWriterTest() {
+    int ends[2];
+    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    reader_ = base::FileDescriptor(ends[0]);
+    pipe_ = base::FileDescriptor(ends[1]);
+  }
+
+  // Never destroyed, see LogWriter; the tests' programs are short.
+  static LogWriter& new_writer(int fd) { return *new LogWriter(fd); }
+
+  // Makes the pipe full, so that the next write to it waits for a reader.
+  void fill_pipe() {
+    const int flags = ::fcntl(pipe_.value(), F_GETFL);
+    ::fcntl(pipe_.value(), F_SETFL, flags | O_NONBLOCK);
+    const std::string junk(4'096, '.');
+    while (::write(pipe_.value(), junk.data(), junk.size()) > 0) {
+    }
+    ::fcntl(pipe_.value(), F_SETFL, flags);
+  }
+
+  // Reads until the text has come, at most kLongest.
+  std::string read_until(const std::string& wanted) {
+    std::string got;
+    const auto end = std::chrono::steady_clock::now() + kLongest;
+    while (got.find(wanted) == std::string::npos && std::chrono::steady_clock::now() < end) {
+      pollfd ready{reader_.value(), POLLIN, 0};
+      if (::poll(&ready, 1, 100) > 0) {
+        char bytes[4'096];
+        const ssize_t count = ::read(reader_.value(), bytes, sizeof bytes);
+        got.append(bytes, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+      }
+    }
+    return got;
+  }
+
+  base::FileDescriptor reader_;
+  base::FileDescriptor pipe_;
+};
+
+TEST_F(LogWriterTest, WritesALineWithTimeLevelAndText) {
+  LogWriter& log = new_writer(pipe_.value());
+  log.put(base::LogLevel::kWarning, "the text", 0);
+  const std::string line = read_until("\n");
+  EXPECT_TRUE(
+      testing::Matcher<std::string>(
+          testing::ContainsRegex("^20[0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-9:.]+Z knul warning the text\n$"))
+          .Matches(line))
+      << line;
+}
+
+TEST_F(LogWriterTest, SaysHowManyMessagesOfTheKindWereLeftOut) {
+  LogWriter& log = new_writer(pipe_.value());
+  log.put(base::LogLevel::kWarning, "the text", 41);
+  EXPECT_NE(read_until("\n").find("the text (41 more of this kind left out before)\n"), std::string::npos);
+}
+
+TEST_F(LogWriterTest, NeverWaitsForADescriptorThatTakesNothingAndCountsWhatItDrops) {
+  fill_pipe();
+  LogWriter& log = new_writer(pipe_.value());
+  constexpr std::uint64_t kMessages = 1'000;
+  for (std::uint64_t i = 0; i < kMessages; ++i) {
+    log.put(base::LogLevel::kWarning, "message " + std::to_string(i), 0);
+  }
+  // All but what the queue holds and the one that the thread may have taken from it.
+  EXPECT_GE(log.dropped(), kMessages - LogWriter::kMaxQueued - 1);
+  const std::uint64_t dropped = log.dropped();
+  const std::string notice =
+      std::to_string(dropped) + " messages left out: standard error took them too slowly\n";
+  EXPECT_NE(read_until(notice).find(notice), std::string::npos);
+}
+
+TEST_F(LogWriterTest, CountsTheMessagesThatAPipeWithoutAReaderRefusesAndLives) {
+  reader_.reset();
+  LogWriter& log = new_writer(pipe_.value());
+  log.put(base::LogLevel::kError, "nobody reads this", 0);
+  log.flush(kLongest);
+  EXPECT_EQ(log.dropped(), 1U);
+}
+
+TEST_F(LogWriterTest, CountsTheMessagesForAClosedDescriptor) {
+  LogWriter& log = new_writer(1'000'000);
+  log.put(base::LogLevel::kError, "nowhere", 0);
+  log.flush(kLongest);
+  EXPECT_EQ(log.dropped(), 1U);
+}
+
+TEST_F(LogWriterTest, WaitsForRoomOnADescriptorThatTheHostMadeNonBlocking) {
+  ::fcntl(pipe_.value(), F_SETFL, O_NONBLOCK);
+  LogWriter& log = new_writer(pipe_.value());
+  const std::string text(LogWriter::kMaxTextBytes, 'x');
+  for (int i = 0; i < 100; ++i) {  // three times what a pipe holds
+    log.put(base::LogLevel::kWarning, text, 0);
+  }
+  log.put(base::LogLevel::kWarning, "the last one", 0);
+  EXPECT_NE(read_until("the last one\n").find("the last one\n"), std::string::npos);
+  EXPECT_EQ(log.dropped(), 0U);
+}
+
+TEST_F(LogWriterTest, CutsALongText) {
+  LogWriter& log = new_writer(pipe_.value());
+  log.put(base::LogLevel::kWarning, std::string(100'000, 'x'), 0);
+  EXPECT_LT(read_until("\n").size(), LogWriter::kMaxTextBytes + 100);
+}
+
+TEST_F(LogWriterTest, GivesUpAFlushOfADescriptorThatTakesNothing) {
+  fill_pipe();
+  LogWriter& log = new_writer(pipe_.value());
+  log.put(base::LogLevel::kWarning, "message", 0);
+  log.flush(milliseconds(1));  // a hang fails the test by its timeout
+}
+
+}  // namespace
+}  // namespace knul::server
