@@ -7,6 +7,7 @@
 
 #include "cli/certificate.hpp"
 #include "cli/commands.hpp"
+#include "cli/number.hpp"
 
 namespace knul::cli {
 namespace {
@@ -19,6 +20,11 @@ struct CertFlags {
 };
 
 CommandResult make(const CertFlags& flags) {
+  for (const std::string& host : flags.hosts) {
+    if (const auto checked = check_certificate_host(host); !checked) {
+      return usage_failure("--host: " + checked.error().message);
+    }
+  }
   const auto pair = make_certificate({.hosts = flags.hosts, .days = flags.days});
   if (!pair) {
     return pair.error();
@@ -39,14 +45,15 @@ void add_cert_command(CLI::App& app, CommandResult& result) {
   CLI::App* const command = app.add_subcommand("cert", "Make a self-signed certificate for development");
   command->add_option("-o,--out", flags->folder, "Folder for cert.pem and key.pem; made when missing")
       ->required()
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->check(not_empty());
   command->add_option("--host", flags->hosts, "Host name or address the certificate is for; repeat for more")
       ->type_name("HOST")
       ->allow_extra_args(false)
       ->default_str("localhost 127.0.0.1 ::1");
   command->add_option("--days", flags->days, "Days of validity")
       ->type_name("N")
-      ->check(CLI::Range(1, 3'650))
+      ->transform(whole_number(1, 3'650))
       ->capture_default_str();
   command->add_flag("-f,--force", flags->force, "Replace existing files");
   command->callback([flags, &result] { result = make(*flags); });

@@ -8,12 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <memory>
+#include <string_view>
 #include <system_error>
 
 namespace knul::cli {
@@ -21,6 +23,10 @@ namespace {
 
 constexpr unsigned kSecondsPerDay = 86'400;
 constexpr unsigned kClockTolerance = 3'600;
+// RFC 1035 §2.3.4, and the upper bound of a common name (RFC 5280 appendix A.1).
+constexpr std::size_t kMaxLabelBytes = 63;
+constexpr std::size_t kMaxNameBytes = 253;
+constexpr std::size_t kMaxCommonNameBytes = 64;
 constexpr mode_t kCertificateMode = 0644;
 constexpr mode_t kKeyMode = 0600;
 
@@ -50,6 +56,44 @@ class Calls {
   int first_error_ = 0;
 };
 
+bool is_address(const std::string& host) {
+  std::array<unsigned char, sizeof(in6_addr)> address{};
+  return ::inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
+         ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
+}
+
+bool is_label(std::string_view label) {
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  };
+  return !label.empty() && label.size() <= kMaxLabelBytes && std::ranges::all_of(label, is_allowed) &&
+         !label.starts_with('-') && !label.ends_with('-');
+}
+
+// Digits and dots are an address that somebody mistyped.
+bool looks_like_ipv4(std::string_view name) {
+  return name.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+bool is_dns_name(std::string_view name) {
+  if (name.size() > kMaxNameBytes || looks_like_ipv4(name)) {
+    return false;
+  }
+  if (name.starts_with("*.")) {
+    name.remove_prefix(2);
+  }
+  for (;;) {
+    const std::size_t dot = name.find('.');
+    if (!is_label(name.substr(0, dot))) {
+      return false;
+    }
+    if (dot == std::string_view::npos) {
+      return true;
+    }
+    name.remove_prefix(dot + 1);
+  }
+}
+
 void add_host(Calls& call, gnutls_x509_crt_t certificate, const std::string& host) {
   std::array<unsigned char, sizeof(in6_addr)> address{};
   unsigned size = 0;
@@ -78,8 +122,10 @@ void describe(Calls& call, gnutls_x509_crt_t certificate, const CertificateReque
   call(gnutls_x509_crt_set_activation_time(certificate, now - kClockTolerance));
   call(gnutls_x509_crt_set_expiration_time(certificate, now + std::time_t{request.days} * kSecondsPerDay));
   const std::string& name = request.hosts.front();
-  call(gnutls_x509_crt_set_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, name.data(),
-                                     static_cast<unsigned>(name.size())));
+  // Clients look at the alternative names; a longer name has no room here.
+  const std::string common_name = name.size() <= kMaxCommonNameBytes ? name : "knul";
+  call(gnutls_x509_crt_set_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, common_name.data(),
+                                     static_cast<unsigned>(common_name.size())));
   for (const std::string& host : request.hosts) {
     add_host(call, certificate, host);
   }
@@ -119,7 +165,25 @@ Outcome<void> write_file(const std::string& path, const std::string& content, mo
 
 }  // namespace
 
+Outcome<void> check_certificate_host(const std::string& host) {
+  if (is_address(host) || is_dns_name(host)) {
+    return {};
+  }
+  std::string why = "\"" + host + "\" is neither a DNS name nor a numeric address";
+  if (host.find('%') != std::string::npos) {
+    why += "; an address in a certificate has no scope";
+  } else if (host.find_first_of(":[]/") != std::string::npos) {
+    why += "; it is given without brackets, port, scheme and path";
+  }
+  return usage_failure(why);
+}
+
 Outcome<PemPair> make_certificate(const CertificateRequest& request) {
+  for (const std::string& host : request.hosts) {
+    if (auto checked = check_certificate_host(host); !checked) {
+      return std::move(checked).error();
+    }
+  }
   gnutls_x509_privkey_t raw_key = nullptr;
   gnutls_x509_crt_t raw_certificate = nullptr;
   Calls call;

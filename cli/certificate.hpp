@@ -18,7 +18,11 @@ struct PemPair {
   std::string key;
 };
 
-// ECDSA P-256, valid from an hour ago.
+// Whether `host` can stand in a certificate: a numeric address, or a DNS name (RFC 1123 §2.1, RFC 5280
+// §4.2.1.6), whose first label may be "*". The failure says what is wrong with it.
+Outcome<void> check_certificate_host(const std::string& host);
+
+// ECDSA P-256, valid from an hour ago. kUsage for a host that check_certificate_host refuses.
 Outcome<PemPair> make_certificate(const CertificateRequest& request);
 
 struct CertificateFiles {

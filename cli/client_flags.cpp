@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdio>
 
+#include "cli/number.hpp"
+
 namespace knul::cli {
 namespace {
 
@@ -60,23 +62,27 @@ void add_client_flags(CLI::App& command, ClientFlags& flags) {
       ->excludes(ca);
   command
       .add_option("--server-name", flags.server_name, "Name to ask for and to check; else the host as given")
-      ->type_name("NAME");
-  command.add_option("--alpn", flags.alpn, "Application protocol")->type_name("NAME")->capture_default_str();
+      ->type_name("NAME")
+      ->check(not_empty());
+  command.add_option("--alpn", flags.alpn, "Application protocol")
+      ->type_name("NAME")
+      ->check(not_empty())
+      ->capture_default_str();
   command.add_option("--connect-timeout", flags.connect_timeout_ms, "Longest handshake")
       ->type_name("MS")
-      ->check(CLI::Range(100, 600'000))
+      ->transform(whole_number(100, 600'000))
       ->capture_default_str();
   command
       .add_option("--idle-timeout", flags.idle_timeout_ms,
                   "End a connection without packets for so long; the server's may be shorter")
       ->type_name("MS")
-      ->check(CLI::Range(1'000, 86'400'000))
+      ->transform(whole_number(1'000, 86'400'000))
       ->capture_default_str();
   command
       .add_option("--busy-poll-us", flags.busy_poll_us,
                   "How long to look for packets after some came before sleeping")
       ->type_name("US")
-      ->check(CLI::Range(0, 1'000))
+      ->transform(whole_number(0, 1'000))
       ->capture_default_str();
   command.add_flag("--json", flags.json, "One JSON object per result on standard output");
 }
@@ -98,12 +104,29 @@ Outcome<Destination> find_destination(const HostPort& server, const ClientFlags&
   if (!address) {
     return std::move(address).error();
   }
+  if (address->find('%') != std::string::npos) {
+    return usage_failure("host \"" + server.host +
+                         "\" is a link-local address with a scope, which is not supported");
+  }
   const bool is_ipv6 = server.host.find(':') != std::string::npos;
   return Destination{
       .address = *std::move(address),
       .port = server.port,
       .server_name = flags.server_name.empty() ? server.host : flags.server_name,
       .shown = (is_ipv6 ? "[" + server.host + "]" : server.host) + ":" + std::to_string(server.port)};
+}
+
+Failure start_failure(const krepis::Error& error) {
+  if (error.message.starts_with("ca_path")) {
+    return usage_failure("--ca: " + error.message);
+  }
+  return error.code == krepis::ErrorCode::kInvalidRequest ? usage_failure(error.message)
+                                                          : run_failure(error.message);
+}
+
+Failure connect_failure(const krepis::Error& error, const Destination& destination) {
+  const std::string message = destination.shown + ": " + error.message;
+  return error.code == krepis::ErrorCode::kInvalidRequest ? usage_failure(message) : run_failure(message);
 }
 
 std::string describe_close(const krepis::CloseReason& reason, const Destination& destination) {

@@ -40,6 +40,11 @@ Outcome<Destination> find_destination(const HostPort& server, const ClientFlags&
 
 [[nodiscard]] krepis::ClientOptions client_options(const ClientFlags& flags, const Destination& destination);
 
+// Of a client that did not start: kUsage when what the flags name is the reason.
+[[nodiscard]] Failure start_failure(const krepis::Error& error);
+// Of a connect() that was refused at once.
+[[nodiscard]] Failure connect_failure(const krepis::Error& error, const Destination& destination);
+
 // Why a connection ended, with what to do about it where that is known.
 [[nodiscard]] std::string describe_close(const krepis::CloseReason& reason, const Destination& destination);
 

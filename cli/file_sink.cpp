@@ -67,6 +67,7 @@ std::string FileSink::write(std::span<const std::uint8_t> bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
     if (written < 0 && errno != EINTR) {
+      is_reader_gone_ = errno == EPIPE;
       return std::strerror(errno);
     }
     bytes = bytes.subspan(written < 0 ? 0 : static_cast<std::size_t>(written));

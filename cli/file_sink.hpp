@@ -22,6 +22,9 @@ class FileSink {
   // Removes what is not complete.
   ~FileSink();
 
+  // Standard output is a pipe that nobody reads any more.
+  [[nodiscard]] bool is_reader_gone() const { return is_reader_gone_; }
+
   // An error text; empty when it worked.
   [[nodiscard]] std::string write(std::span<const std::uint8_t> bytes);
   [[nodiscard]] std::string complete();
@@ -29,6 +32,7 @@ class FileSink {
  private:
   FileSink(int descriptor, std::string temporary, std::string final_name);
 
+  bool is_reader_gone_ = false;
   int descriptor_;
   std::string temporary_;  // empty: standard output
   std::string final_;

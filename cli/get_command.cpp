@@ -1,15 +1,19 @@
 #include <CLI/CLI.hpp>
 
+#include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "cli/client_flags.hpp"
 #include "cli/commands.hpp"
 #include "cli/hq_download.hpp"
+#include "cli/number.hpp"
 #include "cli/quantity.hpp"
 
 namespace knul::cli {
@@ -72,7 +76,29 @@ void print_result(const FileResult& file, const GetFlags& flags) {
   std::fflush(stream);
 }
 
+// The client's thread blocks SIGPIPE. A command in a pipe ends by it, without a word, as `head` expects.
+ExitCode end_by_sigpipe() {
+  std::signal(SIGPIPE, SIG_DFL);
+  std::raise(SIGPIPE);
+  return ExitCode::kFailure;
+}
+
+// Errors of the folder are wrong usage, before anything is asked for.
+Outcome<void> check_folder(const GetFlags& flags) {
+  std::error_code error;
+  if (!flags.folder.empty()) {
+    std::filesystem::create_directories(flags.folder, error);
+  }
+  if (error) {
+    return usage_failure("--out: \"" + flags.folder + "\": " + error.message());
+  }
+  return {};
+}
+
 CommandResult get(const GetFlags& flags) {
+  if (auto checked = check_folder(flags); !checked) {
+    return std::move(checked).error();
+  }
   auto target = target_of(flags);
   if (!target) {
     return std::move(target).error();
@@ -92,10 +118,10 @@ CommandResult get(const GetFlags& flags) {
   auto client = krepis::QuicClient::start(client_options(flags.client, *to),
                                           std::make_unique<HqDownload>(std::move(plan), *to, results));
   if (!client) {
-    return run_failure(client.error().message);
+    return start_failure(client.error());
   }
   if (auto connecting = (*client)->connect(to->address, to->port, to->server_name, 0); !connecting) {
-    return run_failure(to->shown + ": " + connecting.error().message);
+    return connect_failure(connecting.error(), *to);
   }
   ExitCode code = ExitCode::kSuccess;
   for (auto fresh = results->wait(); !fresh.empty(); fresh = results->wait()) {
@@ -103,6 +129,10 @@ CommandResult get(const GetFlags& flags) {
       print_result(file, flags);
       code = file.error.empty() ? code : ExitCode::kFailure;
     }
+  }
+  if (results->is_abandoned()) {
+    client->reset();
+    return end_by_sigpipe();
   }
   return code;
 }
@@ -117,10 +147,11 @@ void add_get_command(CLI::App& app, CommandResult& result) {
       ->required();
   command->add_option("PATH", flags->paths, "Files to ask for");
   command->add_option("-o,--out", flags->folder, "Store the files below this folder; else standard output")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->check(not_empty());
   command->add_option("--parallel", flags->parallel, "Files at a time, with --out")
       ->type_name("N")
-      ->check(CLI::Range(1, 1'000))
+      ->transform(whole_number(1, 1'000))
       ->capture_default_str();
   add_client_flags(*command, flags->client);
   command->footer("Exit codes: 0 all files were received, 1 a file was not, 2 wrong usage.");

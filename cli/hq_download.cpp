@@ -7,6 +7,9 @@ namespace knul::cli {
 
 void DownloadResults::add(FileResult result) {
   const std::lock_guard lock(mutex_);
+  if (is_abandoned_) {
+    return;
+  }
   fresh_.push_back(std::move(result));
   changed_.notify_all();
 }
@@ -17,10 +20,21 @@ void DownloadResults::finish() {
   changed_.notify_all();
 }
 
+void DownloadResults::abandon() {
+  const std::lock_guard lock(mutex_);
+  is_finished_ = is_abandoned_ = true;
+  changed_.notify_all();
+}
+
 std::vector<FileResult> DownloadResults::wait() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return is_finished_ || !fresh_.empty(); });
   return std::exchange(fresh_, {});
+}
+
+bool DownloadResults::is_abandoned() {
+  const std::lock_guard lock(mutex_);
+  return is_abandoned_;
 }
 
 HqDownload::HqDownload(DownloadPlan plan, Destination destination, std::shared_ptr<DownloadResults> results)
@@ -76,7 +90,10 @@ void HqDownload::on_stream_data(krepis::Connection& connection, krepis::StreamId
   File& file = found->second;
   file.result.bytes += bytes.size();
   std::string error = file.sink.write(bytes);
-  if (!error.empty()) {
+  if (file.sink.is_reader_gone()) {
+    results_->abandon();
+    connection.close(0, {});
+  } else if (!error.empty()) {
     connection.stop_sending(id, 0);
     end_file(connection, id, "not stored: " + error);
   } else if (fin == krepis::Fin::kYes) {

@@ -31,14 +31,18 @@ class DownloadResults {
   // Thread: the client's.
   void add(FileResult result);
   void finish();
+  // Standard output has no reader: nothing more is wanted, and nobody is to be told.
+  void abandon();
   // Thread: any other. The results that are new, in order of completion; empty when there will be no more.
   std::vector<FileResult> wait();
+  [[nodiscard]] bool is_abandoned();
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<FileResult> fresh_;
   bool is_finished_ = false;
+  bool is_abandoned_ = false;
 };
 
 struct DownloadPlan {

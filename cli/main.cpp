@@ -1,4 +1,7 @@
 // The `knul` command: serve, cert, perf, get.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
 #include <krepis/krepis.hpp>
@@ -67,7 +70,19 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
+// A descriptor that this process opens must not become its standard input, output or error.
+void open_standard_descriptors() {
+  int opened = 0;
+  while (opened >= 0 && opened <= STDERR_FILENO) {
+    opened = ::open("/dev/null", O_RDWR | (opened < STDERR_FILENO ? 0 : O_CLOEXEC));
+  }
+  if (opened > STDERR_FILENO) {
+    ::close(opened);
+  }
+}
+
 int main(int argc, char** argv) {
+  open_standard_descriptors();
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {

@@ -5,14 +5,17 @@
 
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "cli/client_flags.hpp"
 #include "cli/commands.hpp"
+#include "cli/number.hpp"
 #include "cli/perf_handshakes.hpp"
 #include "cli/perf_report.hpp"
 #include "cli/perf_requests.hpp"
@@ -24,6 +27,7 @@ namespace knul::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kProgressInterval{200};
+constexpr std::chrono::milliseconds kAnswerPoll{5};
 constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 62;
 constexpr std::size_t kMostRequestBytes = 64 << 10;
 
@@ -59,6 +63,9 @@ struct Measurement {
 // 0 means no end of its own, which needs a duration.
 std::uint64_t limit_of(std::uint64_t units) { return units == 0 ? kNoLimit : units; }
 
+// Of a text that the flag's check has accepted.
+std::uint64_t bytes_of(const std::string& text) { return parse_bytes(text).value_or(0); }
+
 std::optional<std::uint64_t> goal_of(std::uint64_t units) {
   return units == 0 ? std::nullopt : std::optional(units);
 }
@@ -80,25 +87,18 @@ Measurement transfer(const PerfFlags& flags, const Destination& to, TransferDire
 
 std::uint64_t active_of(const PerfFlags& flags) { return flags.active.value_or(flags.connections); }
 
-Outcome<Measurement> requests(const PerfFlags& flags, const Destination& to) {
-  const auto request_bytes = parse_bytes(flags.request_bytes);
-  const auto response_bytes = parse_bytes(flags.response_bytes);
-  if (!request_bytes || *request_bytes < kPerfHeaderBytes || *request_bytes > kMostRequestBytes) {
-    return usage_failure("--request-bytes: \"" + flags.request_bytes + "\": 8 to 64K is expected");
-  }
-  if (!response_bytes) {
-    return usage_failure("--response-bytes: \"" + flags.response_bytes + "\" is not a number of bytes");
-  }
+Measurement requests(const PerfFlags& flags, const Destination& to) {
   Measurement made(flags);
   made.summary = {.mode = PerfMode::kRequests, .connections = flags.connections, .parallel = flags.depth};
   made.goal.units = goal_of(*flags.requests);
-  made.application = std::make_unique<RequestApplication>(made.run, to,
-                                                          RequestPlan{.connections = flags.connections,
-                                                                      .active = active_of(flags),
-                                                                      .depth = flags.depth,
-                                                                      .requests = limit_of(*flags.requests),
-                                                                      .request_bytes = *request_bytes,
-                                                                      .response_bytes = *response_bytes});
+  made.application =
+      std::make_unique<RequestApplication>(made.run, to,
+                                           RequestPlan{.connections = flags.connections,
+                                                       .active = active_of(flags),
+                                                       .depth = flags.depth,
+                                                       .requests = limit_of(*flags.requests),
+                                                       .request_bytes = bytes_of(flags.request_bytes),
+                                                       .response_bytes = bytes_of(flags.response_bytes)});
   return made;
 }
 
@@ -122,7 +122,7 @@ void watch(const Measurement& measurement, krepis::QuicClient& client) {
     const auto elapsed = measurement.run->elapsed();
     if (!is_ending && goal.duration && elapsed && *elapsed >= *goal.duration) {
       // On the client's thread, so that nothing is recorded after the end.
-      is_ending = client.post([run = measurement.run] { run->finish(); });
+      is_ending = client.post([run = measurement.run] { run->finish_early(); });
     }
     if (shows_progress) {
       std::fprintf(stderr, "\r%s\x1b[K",
@@ -134,6 +134,18 @@ void watch(const Measurement& measurement, krepis::QuicClient& client) {
   }
 }
 
+// False when nothing of the unfinished work goes on: a server that died would otherwise only look slow.
+bool answers(const PerfRun& run, std::chrono::milliseconds patience) {
+  const auto end = PerfRun::Clock::now() + patience;
+  while (!run.is_server_alive()) {
+    if (PerfRun::Clock::now() >= end) {
+      return false;
+    }
+    std::this_thread::sleep_for(kAnswerPoll);
+  }
+  return true;
+}
+
 // Lifetime: the client's thread, and with it the application, ends before this returns.
 CommandResult measure(Measurement measurement, const PerfFlags& flags, const Destination& to) {
   PerfApplication* const application = measurement.application.get();
@@ -141,7 +153,7 @@ CommandResult measure(Measurement measurement, const PerfFlags& flags, const Des
   options.resume_sessions = flags.resumes;
   auto started = krepis::QuicClient::start(options, std::move(measurement.application));
   if (!started) {
-    return run_failure(started.error().message);
+    return start_failure(started.error());
   }
   const std::unique_ptr<krepis::QuicClient> client = *std::move(started);
   const auto connect = [&client = *client, &to](std::uint64_t context) {
@@ -153,6 +165,9 @@ CommandResult measure(Measurement measurement, const PerfFlags& flags, const Des
   watch(measurement, *client);
   if (!measurement.run->failure().empty()) {
     return run_failure(measurement.run->failure());
+  }
+  if (!answers(*measurement.run, std::chrono::milliseconds(flags.client.connect_timeout_ms))) {
+    return run_failure(to.shown + ": the server has stopped answering");
   }
   if (const auto* const made = dynamic_cast<HandshakeApplication*>(application); made != nullptr) {
     measurement.summary.failed = made->failed();
@@ -171,11 +186,6 @@ Outcome<void> check(const PerfFlags& flags) {
   if (!has_mode) {
     return usage_failure("what to measure? --download, --upload, --requests or --handshakes is expected");
   }
-  for (const std::string& text : {flags.download, flags.upload}) {
-    if (!text.empty() && !parse_bytes(text)) {
-      return usage_failure("\"" + text + "\" is not a number of bytes, such as 1500, 64K or 10G");
-    }
-  }
   const bool is_endless = parse_bytes(flags.download) == 0U || parse_bytes(flags.upload) == 0U ||
                           flags.requests == 0U || flags.handshakes == 0U;
   if (active_of(flags) > flags.connections) {
@@ -189,7 +199,7 @@ Outcome<void> check(const PerfFlags& flags) {
 }
 
 // In the order in which they run.
-Outcome<std::vector<Measurement>> plan(const PerfFlags& flags, const Destination& to) {
+std::vector<Measurement> plan(const PerfFlags& flags, const Destination& to) {
   std::vector<Measurement> measurements;
   if (const auto bytes = parse_bytes(flags.download)) {
     measurements.push_back(transfer(flags, to, TransferDirection::kDownload, *bytes));
@@ -198,11 +208,7 @@ Outcome<std::vector<Measurement>> plan(const PerfFlags& flags, const Destination
     measurements.push_back(transfer(flags, to, TransferDirection::kUpload, *bytes));
   }
   if (flags.requests) {
-    auto made = requests(flags, to);
-    if (!made) {
-      return std::move(made).error();
-    }
-    measurements.push_back(*std::move(made));
+    measurements.push_back(requests(flags, to));
   }
   if (flags.handshakes) {
     measurements.push_back(handshakes(flags, to));
@@ -235,11 +241,8 @@ CommandResult perf(PerfFlags& flags) {
     return to.error();
   }
   auto measurements = plan(flags, *to);
-  if (!measurements) {
-    return std::move(measurements).error();
-  }
   CommandResult result = ExitCode::kSuccess;
-  for (Measurement& measurement : *measurements) {
+  for (Measurement& measurement : measurements) {
     if (flags.duration_seconds) {
       measurement.goal.duration = std::chrono::duration<double>(*flags.duration_seconds);
     }
@@ -254,31 +257,36 @@ CommandResult perf(PerfFlags& flags) {
 void add_work_flags(CLI::App& command, PerfFlags& flags) {
   command
       .add_option("--download", flags.download, "Receive so many bytes over each connection; 1500, 64K, 10G")
-      ->type_name("BYTES");
-  command.add_option("--upload", flags.upload, "Send so many bytes over each connection")->type_name("BYTES");
+      ->type_name("BYTES")
+      ->check(bytes(0, kNoLimit));
+  command.add_option("--upload", flags.upload, "Send so many bytes over each connection")
+      ->type_name("BYTES")
+      ->check(bytes(0, kNoLimit));
   command.add_option("--requests", flags.requests, "Make so many requests in all, a stream each")
-      ->type_name("N");
+      ->type_name("N")
+      ->transform(whole_number(0, kNoLimit));
   CLI::Option* const handshakes =
       command.add_option("--handshakes", flags.handshakes, "Open and close so many connections")
-          ->type_name("N");
+          ->type_name("N")
+          ->transform(whole_number(0, kNoLimit));
   command.add_flag("--resume", flags.resumes, "Resume a session in each of the --handshakes")
       ->needs(handshakes);
   command
       .add_option("--duration", flags.duration_seconds, "End each measurement after so long, finished or not")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.1, 86'400.0));
+      ->check(decimal(0.1, 86'400));
   command
       .add_option("--server-pid", flags.server_pid,
                   "The server's process, when it is on this machine: its CPU time is reported too")
       ->type_name("PID")
-      ->check(CLI::PositiveNumber);
+      ->transform(whole_number(1, std::numeric_limits<pid_t>::max()));
 }
 
 void add_shape_flags(CLI::App& command, PerfFlags& flags) {
   const auto count = [&command](const char* name, std::uint64_t& value, const char* doc, std::uint64_t most) {
     command.add_option(name, value, doc)
         ->type_name("N")
-        ->check(CLI::Range(std::uint64_t{1}, most))
+        ->transform(whole_number(1, most))
         ->capture_default_str();
   };
   count("--connections", flags.connections, "Connections of a download, an upload, and of the requests",
@@ -289,13 +297,15 @@ void add_shape_flags(CLI::App& command, PerfFlags& flags) {
       .add_option("--active", flags.active,
                   "Connections that make requests at a time, --depth at once, then the next; else all")
       ->type_name("N")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000}));
+      ->transform(whole_number(1, 100'000));
   count("--parallel", flags.parallel, "Handshakes at a time", 100'000);
   command.add_option("--request-bytes", flags.request_bytes, "Bytes of a request")
       ->type_name("BYTES")
+      ->check(bytes(kPerfHeaderBytes, kMostRequestBytes))
       ->capture_default_str();
   command.add_option("--response-bytes", flags.response_bytes, "Bytes of an answer")
       ->type_name("BYTES")
+      ->check(bytes(0, kNoLimit))
       ->capture_default_str();
 }
 

@@ -37,6 +37,7 @@ void HandshakeApplication::connect(std::uint64_t context) {
 }
 
 void HandshakeApplication::on_connection(krepis::Connection& connection) {
+  run().notice_server();
   const auto begun = pending_.find(connection.context());
   if (begun != pending_.end() && !run().is_over()) {
     count(connection, begun->second);
@@ -54,6 +55,7 @@ void HandshakeApplication::count(const krepis::Connection& connection, std::chro
   run().latencies().record(now() - begun);
   run().count(1);
   ++completed_;
+  failed_in_a_row_ = 0;
 }
 
 // A close at once would reach the server before it has the client's Finished: for the server that is a
@@ -69,6 +71,7 @@ void HandshakeApplication::ask_for_nothing(krepis::Connection& connection) {
 }
 
 void HandshakeApplication::on_stream_closed(krepis::Connection& connection, krepis::StreamId /*id*/) {
+  run().notice_server();
   connection.close(0, {});
 }
 
@@ -87,7 +90,9 @@ void HandshakeApplication::on_connection_closed(krepis::Connection& connection,
   }
   if (pending_.erase(connection.context()) > 0) {  // on_connection never came
     ++failed_;
-    if (completed_ == 0) {
+    ++failed_in_a_row_;
+    // Before the first one, or when none of those under way came through: there is no server any more.
+    if (completed_ == 0 || failed_in_a_row_ > plan_.parallel) {
       run().fail(describe_close(reason, destination()));
       return;
     }

@@ -49,6 +49,7 @@ class HandshakeApplication final : public PerfApplication {
   std::uint64_t begun_ = 0;
   std::uint64_t completed_ = 0;
   std::uint64_t failed_ = 0;
+  std::uint64_t failed_in_a_row_ = 0;
   std::uint64_t resumed_ = 0;
   std::unordered_map<std::uint64_t, std::chrono::nanoseconds> pending_;  // by context: when begun
 };

@@ -63,6 +63,7 @@ RequestApplication::Request& RequestApplication::request_of(Lane& lane, krepis::
 
 void RequestApplication::on_stream_data(krepis::Connection& connection, krepis::StreamId id,
                                         std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+  run().notice_server();
   if (!bytes.empty()) {
     connection.consume(id, bytes.size());
   }

@@ -34,14 +34,27 @@ void PerfRun::begin() {
   started_at_ = Clock::now();
 }
 
-void PerfRun::finish() { end({}); }
+void PerfRun::finish() { (void)end({}); }
 
-void PerfRun::fail(std::string message) { end(std::move(message)); }
+void PerfRun::finish_early() {
+  const std::uint64_t notices = notices_.load(std::memory_order_relaxed);
+  notices_needed_.store(notices + 1, std::memory_order_relaxed);
+  if (!end({})) {
+    notices_needed_.store(0, std::memory_order_relaxed);
+  }
+}
 
-void PerfRun::end(std::string failure) {
+void PerfRun::fail(std::string message) { (void)end(std::move(message)); }
+
+bool PerfRun::is_server_alive() const {
+  return notices_.load(std::memory_order_relaxed) >= notices_needed_.load(std::memory_order_relaxed);
+}
+
+// False when it had ended before.
+bool PerfRun::end(std::string failure) {
   const std::lock_guard lock(mutex_);
   if (ended_at_) {
-    return;
+    return false;
   }
   ended_at_ = Clock::now();
   cpu_seconds_ += process_cpu_seconds();
@@ -51,6 +64,7 @@ void PerfRun::end(std::string failure) {
   failure_ = std::move(failure);
   is_over_.store(true, std::memory_order_relaxed);
   ended_.notify_all();
+  return true;
 }
 
 bool PerfRun::wait_for(std::chrono::milliseconds timeout) {

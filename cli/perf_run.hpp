@@ -33,8 +33,12 @@ class PerfRun {
   // The measured time starts: connections are there.
   void begin();
   void count(std::uint64_t units) { units_.fetch_add(units, std::memory_order_relaxed); }
-  // The first of these two ends the run, later ones change nothing.
+  // Something came from the server, also after the end.
+  void notice_server() { notices_.fetch_add(1, std::memory_order_relaxed); }
+  // The first of these three ends the run, later ones change nothing.
   void finish();
+  // With work unfinished: a server that lives answers it, see is_server_alive.
+  void finish_early();
   void fail(std::string message);
   [[nodiscard]] bool is_over() const { return is_over_.load(std::memory_order_relaxed); }
 
@@ -43,6 +47,9 @@ class PerfRun {
   // Since begin; nothing before. Frozen when the run ends.
   [[nodiscard]] std::optional<std::chrono::duration<double>> elapsed() const;
   [[nodiscard]] std::uint64_t units() const { return units_.load(std::memory_order_relaxed); }
+
+  // After the end: false while nothing has come from the server since a call of finish_early ended the run.
+  [[nodiscard]] bool is_server_alive() const;
 
   // After the end.
   [[nodiscard]] const std::string& failure() const { return failure_; }  // empty: finished
@@ -55,10 +62,12 @@ class PerfRun {
   LatencyHistogram& latencies() { return latencies_; }
 
  private:
-  void end(std::string failure);
+  bool end(std::string failure);
 
   const std::optional<clockid_t> server_clock_;
   std::atomic<std::uint64_t> units_ = 0;
+  std::atomic<std::uint64_t> notices_ = 0;
+  std::atomic<std::uint64_t> notices_needed_ = 0;
   std::atomic<bool> is_over_ = false;
   mutable std::mutex mutex_;
   std::condition_variable ended_;

@@ -80,6 +80,7 @@ TransferApplication::Stream& TransferApplication::stream_of(krepis::Connection& 
 
 void TransferApplication::on_stream_data(krepis::Connection& connection, krepis::StreamId id,
                                          std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+  run().notice_server();
   if (!bytes.empty()) {
     connection.consume(id, bytes.size());
   }
@@ -95,6 +96,7 @@ void TransferApplication::on_stream_data(krepis::Connection& connection, krepis:
 }
 
 void TransferApplication::on_stream_writable(krepis::Connection& connection, krepis::StreamId id) {
+  run().notice_server();
   send(connection, id, stream_of(connection, id));
 }
 

@@ -43,11 +43,16 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   double value = 0;
   const auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (error != std::errc{} || value < 0) {
+  // "-0", "inf" and "nan" are numbers for from_chars.
+  if (error != std::errc{} || text.front() < '.' || text.front() > '9') {
     return std::nullopt;
   }
   std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (!suffix.empty() && suffix != "B") {
+  if (suffix.empty() || suffix == "B") {
+    if (value != std::floor(value)) {
+      return std::nullopt;
+    }
+  } else {
     const std::size_t power = kSuffixes.find(static_cast<char>(suffix.front() & ~0x20));
     if (power == std::string_view::npos) {
       return std::nullopt;

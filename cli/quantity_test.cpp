@@ -16,8 +16,8 @@ TEST(ParseBytes, ReadsPlainNumbersAndSuffixes) {
 }
 
 TEST(ParseBytes, RefusesEverythingElse) {
-  for (const char* const text :
-       {"", "x", "-1", "1KK", "1 K", "1e3", "5000000T", "nan", "inf", "1Ki", "0x10"}) {
+  for (const char* const text : {"", "x", "-1", "1KK", "1 K", "1e3", "5000000T", "nan", "inf", "1Ki", "0x10",
+                                 "1.5", "1.5B", "-0", "+5", " 5"}) {
     EXPECT_FALSE(parse_bytes(text).has_value()) << text;
   }
 }

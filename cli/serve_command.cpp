@@ -4,14 +4,19 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
 #include <thread>
 
 #include "cli/commands.hpp"
+#include "cli/number.hpp"
+#include "cli/output_writer.hpp"
 #include "cli/serve_config.hpp"
 #include "cli/serve_reporter.hpp"
 #include "cli/server_control.hpp"
@@ -25,6 +30,9 @@ using std::chrono::milliseconds;
 
 // The last statistics before the server is gone are at most this old.
 constexpr milliseconds kDrainPoll{10};
+// How long the last lines wait for a standard output that takes none: after a drain, and when it was forced.
+constexpr milliseconds kLastFlush{2'000};
+constexpr milliseconds kForcedFlush{100};
 
 // Lifetime: shared with the callback that CLI11 keeps; CLI11 writes into it by reference.
 struct ServeFlags {
@@ -32,7 +40,7 @@ struct ServeFlags {
   std::map<std::string, std::string> scalars;
   std::map<std::string, std::vector<std::string>> lists;
   std::map<std::string, CLI::Option*> options;
-  std::string config_path;
+  std::optional<std::string> config_path;
   bool json = false;
   double stats_interval_seconds = 0;
 };
@@ -56,7 +64,6 @@ CLI::Option* add_setting(CLI::App& command, ServeFlags& flags, const Setting& se
   }
   if (setting.type == SettingType::kList) {
     return command.add_option(names, flags.lists[setting.name], description(setting))
-        ->delimiter(',')
         ->allow_extra_args(false)
         ->type_name("NAME");
   }
@@ -79,15 +86,28 @@ std::map<std::string, std::string> given_settings(const ServeFlags& flags) {
   return given;
 }
 
-std::unique_ptr<ServeReporter> make_reporter(const ServeFlags& flags, bool is_terminal) {
-  return flags.json ? json_reporter() : text_reporter(LiveLine{is_terminal});
+std::unique_ptr<ServeReporter> make_reporter(const ServeFlags& flags, OutputWriter& output,
+                                             bool is_terminal) {
+  return flags.json ? json_reporter(output) : text_reporter(output, LiveLine{is_terminal});
+}
+
+std::map<std::string, std::string> knul_variables() {
+  std::map<std::string, std::string> variables;
+  for (const char* const* entry = ::environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const std::size_t equals = text.find('=');
+    if (text.starts_with("KNUL_") && equals != std::string_view::npos) {
+      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+  }
+  return variables;
 }
 
 // Runs until a signal, then drains. Invariant: a second signal ends the process.
 class ServeLoop {
  public:
-  ServeLoop(std::uint64_t handle, StopSignals& signals, ServeReporter& reporter)
-      : handle_(handle), signals_(signals), reporter_(reporter) {}
+  ServeLoop(std::uint64_t handle, StopSignals& signals, OutputWriter& output, ServeReporter& reporter)
+      : handle_(handle), signals_(signals), output_(output), reporter_(reporter) {}
 
   // A negative interval prints no statistics.
   void run_until_signal(milliseconds interval) {
@@ -107,9 +127,7 @@ class ServeLoop {
     for (;;) {
       const StopSignals::Wake wake = signals_.wait(kDrainPoll);
       if (wake == StopSignals::Wake::kSignal) {
-        reporter_.forced();
-        // Not std::exit: a worker may still be running, and the drain cannot be cut short otherwise.
-        std::_Exit(static_cast<int>(ExitCode::kForced));
+        force();
       }
       if (wake == StopSignals::Wake::kNotified) {
         break;
@@ -123,37 +141,61 @@ class ServeLoop {
       return run_failure(result.error);
     }
     reporter_.stopped(result.report, last_statistics);
+    flush();
     return result.is_clean ? ExitCode::kSuccess : ExitCode::kCut;
   }
 
  private:
+  [[noreturn]] void force() {
+    reporter_.forced();
+    (void)output_.flush(kForcedFlush);
+    // Not std::exit: a worker may still be running, and the drain cannot be cut short otherwise.
+    std::_Exit(static_cast<int>(ExitCode::kForced));
+  }
+
+  // Standard output that takes nothing for so long is not waited for any longer.
+  void flush() {
+    const auto end = std::chrono::steady_clock::now() + kLastFlush;
+    while (!output_.flush(kDrainPoll) && std::chrono::steady_clock::now() < end) {
+      if (signals_.wait(milliseconds(0)) == StopSignals::Wake::kSignal) {
+        force();
+      }
+    }
+  }
+
   std::uint64_t handle_;
   StopSignals& signals_;
+  OutputWriter& output_;
   ServeReporter& reporter_;
 };
 
 CommandResult serve(const ServeFlags& flags) {
+  const auto variables = knul_variables();
   const auto config = merge_config(
       flags.settings,
-      {.flags = given_settings(flags), .file_path = flags.config_path, .environment = &::getenv});
+      {.flags = given_settings(flags), .file_path = flags.config_path, .environment = variables});
   if (!config) {
     return config.error();
+  }
+  for (const std::string& line : unknown_variables(flags.settings, variables)) {
+    std::fprintf(stderr, "knul: %s\n", line.c_str());
   }
   // A log reader that goes away must not take the server with it.
   std::signal(SIGPIPE, SIG_IGN);
   StopSignals signals;
-  const auto handle = start_server(*config);
+  const auto handle = start_server(config->json);
   if (!handle) {
-    return handle.error();
+    return Failure{handle.error().code, with_source(handle.error().message, *config)};
   }
   const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
-  const auto reporter = make_reporter(flags, is_terminal);
+  OutputWriter output(STDOUT_FILENO);
+  const auto reporter = make_reporter(flags, output, is_terminal);
   const std::string info = server_info(*handle);
   reporter->listening(info);
   const double interval = flags.stats_interval_seconds > 0 ? flags.stats_interval_seconds
                           : is_terminal && !flags.json     ? 1
                                                            : -1e-3;
-  ServeLoop loop(*handle, signals, *reporter);
+  ServeLoop loop(*handle, signals, output, *reporter);
   loop.run_until_signal(milliseconds(static_cast<std::int64_t>(interval * 1e3)));
   const auto settings = nlohmann::json::parse(info).at("settings");
   return loop.drain(milliseconds(settings.at("drain_timeout_ms").get<std::int64_t>()));
@@ -177,7 +219,7 @@ Outcome<void> add_serve_command(CLI::App& app, CommandResult& result) {
       ->add_option("--stats-interval", flags->stats_interval_seconds,
                    "Print statistics every so many seconds")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.001, 86'400.0));
+      ->check(decimal(0.001, 86'400));
   for (const Setting& setting : flags->settings) {
     CLI::Option* const option = add_setting(*command, *flags, setting);
     option->group("Settings");

@@ -2,33 +2,64 @@
 
 #include <toml++/toml.h>
 #include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <string_view>
+#include <utility>
 
 namespace knul::cli {
 namespace {
 
 using nlohmann::json;
 
-Outcome<void> add_text(json& config, const Setting& setting, const std::string& text,
-                       const std::string& source) {
-  auto value = json_value(setting, text);
-  if (!value) {
-    return usage_failure(source + ": " + value.error().message);
-  }
-  config[setting.name] = json::parse(*value);
-  return {};
-}
+// The parts of the configuration, put together from the strongest source to the weakest.
+class Merger {
+ public:
+  [[nodiscard]] bool has(const Setting& setting) const { return json_.contains(setting.name); }
 
-Outcome<void> add_environment(json& config, const std::vector<Setting>& settings,
-                              const ConfigSources& sources) {
+  void add(const Setting& setting, json value, std::string source) {
+    json_[setting.name] = std::move(value);
+    config_.sources[setting.name] = std::move(source);
+  }
+
+  Outcome<void> add_text(const Setting& setting, const std::string& text, const std::string& source) {
+    auto value = json_value(setting, text);
+    if (!value) {
+      return usage_failure(source + ": " + value.error().message);
+    }
+    add(setting, json::parse(*value), source);
+    return {};
+  }
+
+  MergedConfig take() {
+    config_.json = json_.dump();
+    return std::move(config_);
+  }
+
+ private:
+  json json_ = json::object();
+  MergedConfig config_;
+};
+
+Outcome<void> add_environment(Merger& merger, const std::vector<Setting>& settings,
+                              const std::map<std::string, std::string>& environment) {
   for (const Setting& setting : settings) {
-    const std::string variable = environment_variable_of(setting);
-    const char* const text = sources.environment ? sources.environment(variable.c_str()) : nullptr;
-    if (text == nullptr || *text == '\0') {
+    const auto variable = environment.find(environment_variable_of(setting));
+    if (variable == environment.end() || variable->second.empty() || merger.has(setting)) {
       continue;
     }
-    if (auto added = add_text(config, setting, text, variable); !added) {
-      return added;
+    if (auto added = merger.add_text(setting, variable->second, variable->first); !added) {
+      const bool is_link = variable->second.starts_with("tcp://") || variable->second.starts_with("udp://");
+      return is_link
+                 ? usage_failure(added.error().message +
+                                 "; Kubernetes sets it for a Service of this name, see enableServiceLinks")
+                 : std::move(added).error();
     }
   }
   return {};
@@ -81,22 +112,57 @@ json toml_value(const Setting& setting, const toml::node& node) {
   return list;
 }
 
-Outcome<void> add_file(json& config, const std::vector<Setting>& settings, const std::string& path) {
+Outcome<std::string> read_config(const std::string& path) {
+  std::error_code error;
+  if (path.empty()) {
+    return usage_failure("--config: the path is empty, a TOML file is expected");
+  }
+  if (std::filesystem::is_directory(path, error)) {
+    return usage_failure("--config: " + path + ": is a folder, a TOML file is expected");
+  }
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::string text;
+  if (file) {
+    text.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  if (!file || errno != 0) {
+    return usage_failure("--config: " + path + ": " + std::strerror(errno != 0 ? errno : EIO));
+  }
+  return text;
+}
+
+Outcome<void> add_node(Merger& merger, const std::vector<Setting>& settings, const std::string& name,
+                       const toml::node& node, const std::string& source) {
+  const auto setting = std::find_if(settings.begin(), settings.end(),
+                                    [&](const Setting& known) { return known.name == name; });
+  if (setting == settings.end()) {
+    return usage_failure(source + ": unknown setting \"" + name +
+                         "\"; `knul serve --help` lists them, here with _ for -");
+  }
+  if (merger.has(*setting)) {
+    return {};  // a flag overrides it
+  }
+  json value = toml_value(*setting, node);
+  if (value.is_null()) {
+    return usage_failure(source + ": " + name + ": " + expectation(setting->type));
+  }
+  merger.add(*setting, std::move(value), source);
+  return {};
+}
+
+Outcome<void> add_file(Merger& merger, const std::vector<Setting>& settings, const std::string& path) {
+  const auto text = read_config(path);
+  if (!text) {
+    return text.error();
+  }
   try {
-    const toml::table table = toml::parse_file(path);
+    const toml::table table = toml::parse(*text);
     for (const auto& [key, node] : table) {
-      const std::string name(key.str());
-      const auto setting = std::find_if(settings.begin(), settings.end(),
-                                        [&](const Setting& known) { return known.name == name; });
-      if (setting == settings.end()) {
-        return usage_failure(place(path, node.source()) + ": unknown setting \"" + name +
-                             "\"; `knul serve --help` lists them, here with _ for -");
+      auto added = add_node(merger, settings, std::string(key.str()), node, place(path, node.source()));
+      if (!added) {
+        return added;
       }
-      json value = toml_value(*setting, node);
-      if (value.is_null()) {
-        return usage_failure(place(path, node.source()) + ": " + name + ": " + expectation(setting->type));
-      }
-      config[name] = std::move(value);
     }
   } catch (const toml::parse_error& error) {
     return usage_failure(place(path, error.source()) + ": " + std::string(error.description()));
@@ -104,35 +170,96 @@ Outcome<void> add_file(json& config, const std::vector<Setting>& settings, const
   return {};
 }
 
-Outcome<void> add_flags(json& config, const std::vector<Setting>& settings, const ConfigSources& sources) {
+Outcome<void> add_flags(Merger& merger, const std::vector<Setting>& settings, const ConfigSources& sources) {
   for (const Setting& setting : settings) {
     const auto flag = sources.flags.find(setting.name);
     if (flag == sources.flags.end()) {
       continue;
     }
-    if (auto added = add_text(config, setting, flag->second, flag_of(setting)); !added) {
+    if (auto added = merger.add_text(setting, flag->second, flag_of(setting)); !added) {
       return added;
     }
   }
   return {};
 }
 
+// KNUL_SERVICE_HOST, KNUL_SERVICE_PORT, KNUL_SERVICE_PORT_QUIC, KNUL_PORT_4433_UDP and what begins so.
+bool is_service_link(const std::string& variable) {
+  constexpr std::string_view kPort = "KNUL_PORT_";
+  return variable == "KNUL_SERVICE_HOST" || variable.starts_with("KNUL_SERVICE_PORT") ||
+         (variable.starts_with(kPort) && variable.size() > kPort.size() &&
+          std::isdigit(static_cast<unsigned char>(variable[kPort.size()])) != 0);
+}
+
+// Insertions, deletions and replacements from one text to the other.
+std::size_t edit_distance(std::string_view from, std::string_view to) {
+  std::vector<std::size_t> row(to.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= from.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= to.size(); ++j) {
+      const std::size_t replaced = diagonal + (from[i - 1] == to[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({replaced, row[j] + 1, row[j - 1] + 1}));
+    }
+  }
+  return row.back();
+}
+
+// The name that was probably meant: one with a letter more, less or other, one that goes on where this one
+// ends (KNUL_CERT), or one with two other letters.
+std::string nearest(const std::string& variable, const std::vector<std::string>& known) {
+  constexpr std::size_t kMostEdits = 2;
+  const auto distance = [&](const std::string& name) { return edit_distance(variable, name); };
+  const auto best = std::ranges::min_element(known, {}, distance);
+  if (distance(*best) == 1) {
+    return *best;
+  }
+  const auto longer =
+      std::ranges::find_if(known, [&](const auto& name) { return name.starts_with(variable + "_"); });
+  if (longer != known.end()) {
+    return *longer;
+  }
+  return distance(*best) <= kMostEdits ? *best : std::string();
+}
+
 }  // namespace
 
-Outcome<std::string> merge_config(const std::vector<Setting>& settings, const ConfigSources& sources) {
-  json config = json::object();
-  // From the weakest source to the strongest: each replaces what the ones before it set.
-  auto merged = add_environment(config, settings, sources);
-  if (merged && !sources.file_path.empty()) {
-    merged = add_file(config, settings, sources.file_path);
+Outcome<MergedConfig> merge_config(const std::vector<Setting>& settings, const ConfigSources& sources) {
+  Merger merger;
+  auto merged = add_flags(merger, settings, sources);
+  if (merged && sources.file_path) {
+    merged = add_file(merger, settings, *sources.file_path);
   }
   if (merged) {
-    merged = add_flags(config, settings, sources);
+    merged = add_environment(merger, settings, sources.environment);
   }
   if (!merged) {
     return std::move(merged).error();
   }
-  return config.dump();
+  return merger.take();
+}
+
+std::string with_source(const std::string& message, const MergedConfig& config) {
+  const std::string name = message.substr(0, message.find(' '));
+  const auto source = config.sources.find(name);
+  return source == config.sources.end() ? message : source->second + ": " + message;
+}
+
+std::vector<std::string> unknown_variables(const std::vector<Setting>& settings,
+                                           const std::map<std::string, std::string>& environment) {
+  std::vector<std::string> known = {"KNUL_LOG"};
+  std::ranges::transform(settings, std::back_inserter(known), environment_variable_of);
+  std::vector<std::string> lines;
+  for (const auto& [variable, text] : environment) {
+    if (std::ranges::find(known, variable) != known.end() || is_service_link(variable)) {
+      continue;
+    }
+    const std::string meant = nearest(variable, known);
+    lines.push_back(variable + " is not a setting and has no effect" +
+                    (meant.empty() ? "" : "; did you mean " + meant + "?"));
+  }
+  return lines;
 }
 
 }  // namespace knul::cli

@@ -2,8 +2,8 @@
 // the environment, the environment over the library's defaults.
 #pragma once
 
-#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,12 +13,27 @@
 namespace knul::cli {
 
 struct ConfigSources {
-  std::map<std::string, std::string> flags;                           // setting name -> text
-  std::string file_path;                                              // TOML; empty: no file
-  std::function<const char*(const char* variable)> environment = {};  // null: nothing set
+  std::map<std::string, std::string> flags;        // setting name -> text
+  std::optional<std::string> file_path;            // TOML
+  std::map<std::string, std::string> environment;  // the variables that begin with KNUL_
 };
 
-// The JSON object for krepis_quic_start_json: only what some source sets.
-Outcome<std::string> merge_config(const std::vector<Setting>& settings, const ConfigSources& sources);
+struct MergedConfig {
+  std::string json;  // for krepis_quic_start_json: only what some source sets
+  // Where the value of a setting comes from: "--port", "knul.toml:3" or "KNUL_PORT".
+  std::map<std::string, std::string> sources;
+};
+
+// Only the value that counts is judged: a variable that the file or a flag overrides may hold anything.
+Outcome<MergedConfig> merge_config(const std::vector<Setting>& settings, const ConfigSources& sources);
+
+// The library's messages begin with the name of the setting: `message` with the place that it was set at, in
+// front.
+[[nodiscard]] std::string with_source(const std::string& message, const MergedConfig& config);
+
+// A line for each variable that begins with KNUL_ and is none that `knul serve` reads. What Kubernetes sets
+// for a Service called "knul" is not meant for us.
+[[nodiscard]] std::vector<std::string> unknown_variables(
+    const std::vector<Setting>& settings, const std::map<std::string, std::string>& environment);
 
 }  // namespace knul::cli

@@ -20,18 +20,14 @@ class MergeConfig : public testing::Test {
 
   void file(const std::string& text) {
     sources.file_path = (folder_ / "knul.toml").string();
-    std::ofstream(sources.file_path) << text;
+    std::ofstream(*sources.file_path) << text;
   }
   void environment(const std::string& variable, const std::string& value) {
-    variables_[variable] = value;
-    sources.environment = [this](const char* asked) {
-      const auto found = variables_.find(asked);
-      return found == variables_.end() ? nullptr : found->second.c_str();
-    };
+    sources.environment[variable] = value;
   }
   std::string merged() {
     auto result = merge_config(settings, sources);
-    return result ? *result : "failed: " + result.error().message;
+    return result ? result->json : "failed: " + result.error().message;
   }
 
   std::vector<Setting> settings = {{.name = "port", .type = SettingType::kInteger},
@@ -39,10 +35,7 @@ class MergeConfig : public testing::Test {
                                    {.name = "gso", .type = SettingType::kBoolean},
                                    {.name = "alpn", .type = SettingType::kList}};
   ConfigSources sources;
-
- private:
   std::filesystem::path folder_;
-  std::map<std::string, std::string> variables_;
 };
 
 TEST_F(MergeConfig, IsEmptyWhenNoSourceSetsAnything) { EXPECT_EQ(merged(), "{}"); }
@@ -95,15 +88,69 @@ TEST_F(MergeConfig, NamesTheLineThatIsNotToml) {
 
 TEST_F(MergeConfig, NamesTheFileThatIsMissing) {
   sources.file_path = "/nothing/knul.toml";
-  EXPECT_NE(merged().find("failed: /nothing/knul.toml"), std::string::npos) << merged();
+  EXPECT_NE(merged().find("failed: --config: /nothing/knul.toml: No such file"), std::string::npos)
+      << merged();
 }
 
 TEST_F(MergeConfig, NamesTheSourceOfAValueThatIsNoNumber) {
   environment("KNUL_PORT", "many");
   EXPECT_EQ(merged(), "failed: KNUL_PORT: \"many\" is not a whole number");
-  sources.environment = nullptr;
+  sources.environment.clear();
   sources.flags = {{"port", "-1"}};
   EXPECT_EQ(merged(), "failed: --port: \"-1\" is not a whole number");
+}
+
+TEST_F(MergeConfig, DoesNotJudgeAVariableThatIsOverridden) {
+  environment("KNUL_PORT", "tcp://10.0.0.1:4433");
+  EXPECT_NE(merged().find("KNUL_PORT: \"tcp://10.0.0.1:4433\" is not a whole number; Kubernetes sets it"),
+            std::string::npos)
+      << merged();
+  file("port = 2\n");
+  EXPECT_EQ(merged(), R"({"port":2})");
+  sources.file_path = std::nullopt;
+  sources.flags = {{"port", "3"}};
+  EXPECT_EQ(merged(), R"({"port":3})");
+}
+
+TEST_F(MergeConfig, DoesNotJudgeAValueOfTheFileThatAFlagOverrides) {
+  file("port = \"many\"\n");
+  sources.flags = {{"port", "3"}};
+  EXPECT_EQ(merged(), R"({"port":3})");
+}
+
+TEST_F(MergeConfig, RefusesAFolderAndAnEmptyPathAsTheFile) {
+  sources.file_path = folder_.string();
+  EXPECT_NE(merged().find("is a folder, a TOML file is expected"), std::string::npos) << merged();
+  sources.file_path = "";
+  EXPECT_NE(merged().find("the path is empty"), std::string::npos) << merged();
+}
+
+TEST_F(MergeConfig, NamesTheSourceOfEverySetting) {
+  environment("KNUL_GSO", "no");
+  file("\nhost = \"::1\"\n");
+  sources.flags = {{"port", "3"}};
+  const MergedConfig config = merge_config(settings, sources).value();
+  EXPECT_EQ(with_source("port is 3, expected less", config), "--port: port is 3, expected less");
+  EXPECT_EQ(with_source("host is wrong", config), *sources.file_path + ":2: host is wrong");
+  EXPECT_EQ(with_source("gso is wrong", config), "KNUL_GSO: gso is wrong");
+  EXPECT_EQ(with_source("alpn is wrong", config), "alpn is wrong");
+}
+
+TEST_F(MergeConfig, NamesTheVariablesThatAreNoSettings) {
+  const std::map<std::string, std::string> variables = {
+      {"KNUL_PROT", "1"}, {"KNUL_PORT", "1"}, {"KNUL_LOG", "x"}, {"KNUL_SOMETHING_ELSE", "1"}};
+  const auto lines = unknown_variables(settings, variables);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0], "KNUL_PROT is not a setting and has no effect; did you mean KNUL_PORT?");
+  EXPECT_EQ(lines[1], "KNUL_SOMETHING_ELSE is not a setting and has no effect");
+}
+
+TEST_F(MergeConfig, TakesNoNoticeOfWhatKubernetesSetsForAService) {
+  EXPECT_TRUE(unknown_variables(settings, {{"KNUL_SERVICE_HOST", "10.0.0.1"},
+                                           {"KNUL_SERVICE_PORT", "4433"},
+                                           {"KNUL_SERVICE_PORT_QUIC", "4433"},
+                                           {"KNUL_PORT_4433_UDP_ADDR", "10.0.0.1"}})
+                  .empty());
 }
 
 }  // namespace

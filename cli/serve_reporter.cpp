@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "cli/quantity.hpp"
@@ -11,11 +10,6 @@ namespace knul::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
 
 ordered_json parsed(const std::string& text) {
   return text.empty() ? ordered_json::object() : ordered_json::parse(text);
@@ -37,6 +31,8 @@ std::string joined(const ordered_json& names) {
 
 class JsonReporter final : public ServeReporter {
  public:
+  explicit JsonReporter(OutputWriter& output) : output_(output) {}
+
   void listening(const std::string& info) override {
     const ordered_json described = parsed(info);
     const ordered_json& settings = described.at("settings");
@@ -49,7 +45,7 @@ class JsonReporter final : public ServeReporter {
           {"pid", ::getpid()}});
   }
   void statistics(const std::string& statistics) override {
-    emit({{"event", "stats"}, {"stats", parsed(statistics)}});
+    emit({{"event", "stats"}, {"stats", parsed(statistics)}}, OutputWriter::Loss::kWhenFull);
   }
   void draining(std::uint64_t deadline_ms) override {
     emit({{"event", "draining"}, {"deadline_ms", deadline_ms}});
@@ -63,12 +59,16 @@ class JsonReporter final : public ServeReporter {
   void forced() override { emit({{"event", "forced"}}); }
 
  private:
-  static void emit(const ordered_json& event) { print(event.dump() + "\n"); }
+  void emit(const ordered_json& event, OutputWriter::Loss loss = OutputWriter::Loss::kNever) {
+    output_.write(event.dump() + "\n", loss);
+  }
+
+  OutputWriter& output_;
 };
 
 class TextReporter final : public ServeReporter {
  public:
-  explicit TextReporter(LiveLine live) : live_(live) {}
+  TextReporter(OutputWriter& output, LiveLine live) : output_(output), live_(live) {}
 
   void listening(const std::string& info) override {
     const ordered_json described = parsed(info);
@@ -88,11 +88,12 @@ class TextReporter final : public ServeReporter {
   void forced() override { line("forced: open streams were cut"); }
 
  private:
-  void line(const std::string& text) {
-    print((has_live_line_ ? "\r\x1b[K" : "") + text + "\n");
+  void line(const std::string& text, OutputWriter::Loss loss = OutputWriter::Loss::kNever) {
+    output_.write((has_live_line_ ? "\r\x1b[K" : "") + text + "\n", loss);
     has_live_line_ = false;
   }
 
+  OutputWriter& output_;
   LiveLine live_;
   bool has_live_line_ = false;
   ordered_json previous_ = ordered_json::object();
@@ -115,10 +116,10 @@ void TextReporter::statistics(const std::string& statistics) {
                            "  errors " + format_count(now.value("error_count", 0.0));
   previous_ = now;
   if (live_ == LiveLine::kYes) {
-    print("\r" + text + "\x1b[K");
+    output_.write("\r" + text + "\x1b[K", OutputWriter::Loss::kWhenFull);
     has_live_line_ = true;
   } else {
-    line(text);
+    line(text, OutputWriter::Loss::kWhenFull);
   }
 }
 
@@ -141,8 +142,12 @@ void TextReporter::stopped(const std::string& report, const std::string& last_st
 
 }  // namespace
 
-std::unique_ptr<ServeReporter> json_reporter() { return std::make_unique<JsonReporter>(); }
+std::unique_ptr<ServeReporter> json_reporter(OutputWriter& output) {
+  return std::make_unique<JsonReporter>(output);
+}
 
-std::unique_ptr<ServeReporter> text_reporter(LiveLine live) { return std::make_unique<TextReporter>(live); }
+std::unique_ptr<ServeReporter> text_reporter(OutputWriter& output, LiveLine live) {
+  return std::make_unique<TextReporter>(output, live);
+}
 
 }  // namespace knul::cli

@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "cli/output_writer.hpp"
+
 namespace knul::cli {
 
 // All texts are JSON objects of the C interface. Thread: one.
@@ -18,9 +20,10 @@ class ServeReporter {
   virtual void forced() = 0;
 };
 
-[[nodiscard]] std::unique_ptr<ServeReporter> json_reporter();
+// Lifetime: `output` outlives the reporter.
+[[nodiscard]] std::unique_ptr<ServeReporter> json_reporter(OutputWriter& output);
 // On a terminal each statistics line overwrites the one before.
 enum class LiveLine : bool { kNo = false, kYes = true };
-[[nodiscard]] std::unique_ptr<ServeReporter> text_reporter(LiveLine live);
+[[nodiscard]] std::unique_ptr<ServeReporter> text_reporter(OutputWriter& output, LiveLine live);
 
 }  // namespace knul::cli

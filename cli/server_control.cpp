@@ -15,14 +15,11 @@ std::string text_if_success(const FfiResponse& response) {
   return response.error_code == KREPIS_SUCCESS ? text_of(response) : std::string();
 }
 
-// What the user can do about it, where the text of the library does not say.
-std::string hint_for(std::uint32_t code, const std::string& message) {
-  const bool is_certificate =
+// Of the certificate or its key: missing in the configuration, not readable, not fitting.
+bool is_about_credentials(std::uint32_t code, const std::string& message) {
+  const bool is_named =
       message.find("cert_path") != std::string::npos || message.find("key_path") != std::string::npos;
-  if (is_certificate && (code == KREPIS_INVALID_REQUEST || code == KREPIS_INTERNAL)) {
-    return "\nfor development: `knul cert --out DIR`, then --cert DIR/cert.pem --key DIR/key.pem";
-  }
-  return {};
+  return is_named && (code == KREPIS_INVALID_REQUEST || code == KREPIS_INTERNAL);
 }
 
 }  // namespace
@@ -31,7 +28,10 @@ Outcome<std::uint64_t> start_server(const std::string& json) {
   const FfiResponse response = krepis_quic_start_json(json.data(), json.size());
   if (response.error_code != KREPIS_SUCCESS) {
     std::string message = krepis_last_error();
-    message += hint_for(response.error_code, message);
+    if (is_about_credentials(response.error_code, message)) {
+      return usage_failure(
+          message + "\nfor development: `knul cert --out DIR`, then --cert DIR/cert.pem --key DIR/key.pem");
+    }
     return response.error_code == KREPIS_INVALID_REQUEST ? usage_failure(message) : run_failure(message);
   }
   std::uint64_t handle = 0;

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <nlohmann/json.hpp>
+
+#include "cli/number.hpp"
 
 namespace knul::cli {
 namespace {
@@ -62,18 +63,27 @@ json split_list(std::string_view text) {
   while (!text.empty()) {
     const std::size_t comma = text.find(',');
     items.push_back(std::string(text.substr(0, comma)));
-    text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+    if (comma == std::string_view::npos) {
+      break;
+    }
+    text.remove_prefix(comma + 1);
+    if (text.empty()) {
+      items.push_back("");  // the library refuses the empty name behind a last comma
+    }
   }
   return items;
 }
 
-Outcome<std::string> integer_value(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    return usage_failure("\"" + std::string(text) + "\" is not a whole number");
+Outcome<std::string> integer_value(const Setting& setting, std::string_view text) {
+  const auto value = parse_whole_number(text);
+  if (!value) {
+    const std::size_t dots = setting.limits.find("..");
+    const std::string range = dots == std::string::npos ? ""
+                                                        : " from " + setting.limits.substr(0, dots) + " to " +
+                                                              setting.limits.substr(dots + 2);
+    return usage_failure("\"" + std::string(text) + "\" is not a whole number" + range);
   }
-  return std::to_string(value);
+  return std::to_string(*value);
 }
 
 Outcome<std::string> boolean_value(std::string_view text) {
@@ -116,7 +126,7 @@ std::string environment_variable_of(const Setting& setting) {
 Outcome<std::string> json_value(const Setting& setting, std::string_view text) {
   switch (setting.type) {
     case SettingType::kInteger:
-      return integer_value(text);
+      return integer_value(setting, text);
     case SettingType::kBoolean:
       return boolean_value(text);
     case SettingType::kList:

@@ -17,7 +17,7 @@ StopSignals::StopSignals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  pthread_sigmask(SIG_BLOCK, &set, &before_);
   signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   notification_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
@@ -25,6 +25,11 @@ StopSignals::StopSignals() {
 StopSignals::~StopSignals() {
   ::close(signals_);
   ::close(notification_);
+  if (!has_come_) {
+    // A server that did not start: writing its error to a standard error that nobody reads can be
+    // interrupted.
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
 }
 
 StopSignals::Wake StopSignals::wait(std::chrono::milliseconds timeout) {
@@ -34,6 +39,7 @@ StopSignals::Wake StopSignals::wait(std::chrono::milliseconds timeout) {
   }
   signalfd_siginfo signal{};
   if (::read(signals_, &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal)) {
+    has_come_ = true;
     return Wake::kSignal;
   }
   std::uint64_t count = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 
 namespace knul::cli {
@@ -22,6 +23,8 @@ class StopSignals {
   void notify();
 
  private:
+  sigset_t before_{};
+  bool has_come_ = false;
   int signals_;
   int notification_;
 };

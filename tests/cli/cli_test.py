@@ -8,9 +8,7 @@ import random
 import signal
 import socket
 import stat
-import sys
 import tempfile
-import unittest
 
 import knul_process
 from knul_process import KnulTest, Process, Server, run
@@ -58,7 +56,7 @@ class Usage(KnulTest):
 
     def test_names_a_certificate_that_is_missing(self):
         result = run("serve", "--port", "0", "--cert", "/nothing.pem", "--key", f"{self.folder}/key.pem")
-        self.assert_fails(result, 1, "cert_path", "/nothing.pem")
+        self.assert_fails(result, 2, "cert_path", "/nothing.pem")
 
     def test_names_the_setting_that_is_out_of_range(self):
         self.assert_fails(self.serve("--workers", "65"), 2, "workers", "65")
@@ -162,6 +160,8 @@ class Serve(KnulTest):
                 stopped = server.event("stopped")
                 self.assertTrue(stopped["clean"])
                 self.assertIn("total_requests", stopped["stats"])
+                for library in ("ngtcp2", "GnuTLS", "Nettle", "Zstandard", "abseil", "nlohmann-json", "glibc"):
+                    self.assertRegex(stopped["stats"]["libraries"], rf"{library} \d+")
                 self.assertEqual(server.wait(), 0)
 
     def test_prints_statistics_at_the_interval(self):
@@ -378,10 +378,7 @@ class Get(KnulTest):
 
 
 def main():
-    if len(sys.argv) < 3 or sys.argv[1] != "--knul":
-        sys.exit(__doc__)
-    knul_process.knul_path = sys.argv[2]
-    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[3:]])
+    knul_process.main(__doc__)
 
 
 if __name__ == "__main__":

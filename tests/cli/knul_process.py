@@ -5,6 +5,7 @@ import queue
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -27,13 +28,22 @@ def run(*arguments, environment=None):
         text=True, timeout=LIMIT_SECONDS)
 
 
-class Process:
-    """A knul command that goes on in the background."""
+def main(usage):
+    """Of a test program: --knul PATH, then what unittest takes."""
+    global knul_path
+    if len(sys.argv) < 3 or sys.argv[1] != "--knul":
+        sys.exit(usage)
+    knul_path = sys.argv[2]
+    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[3:]])
 
-    def __init__(self, *arguments, environment=None):
+
+class Process:
+    """A knul command that goes on in the background. Its standard error is read, unless `stderr` is another."""
+
+    def __init__(self, *arguments, environment=None, stderr=subprocess.PIPE):
         self.child = subprocess.Popen(
             [knul_path, *arguments], env=clean_environment(environment), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=stderr, text=True)
         self.lines = queue.Queue()
         self.errors = []
         self.readers = [threading.Thread(target=self._read_output), threading.Thread(target=self._read_errors)]
@@ -54,7 +64,8 @@ class Process:
         self.lines.put(None)
 
     def _read_errors(self):
-        self.errors.extend(self.child.stderr)
+        if self.child.stderr is not None:
+            self.errors.extend(self.child.stderr)
 
     def error_text(self):
         return "".join(self.errors)
@@ -71,16 +82,17 @@ class Process:
         for reader in self.readers:
             reader.join(LIMIT_SECONDS)
         self.child.stdout.close()
-        self.child.stderr.close()
+        if self.child.stderr is not None:
+            self.child.stderr.close()
         return code
 
 
 class Server(Process):
     """`knul serve --json` on a free port."""
 
-    def __init__(self, folder, *arguments, environment=None):
+    def __init__(self, folder, *arguments, environment=None, stderr=subprocess.PIPE):
         super().__init__("serve", "--json", "--port", "0", "--cert", f"{folder}/cert.pem", "--key", f"{folder}/key.pem",
-                         *arguments, environment=environment)
+                         *arguments, environment=environment, stderr=stderr)
         self.listening = self.event("listening")
         self.port = self.listening["port"]
 

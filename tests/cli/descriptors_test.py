@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""The knul command and descriptors that are full, closed or without a reader.
+descriptors_test.py --knul PATH [unittest arguments]"""
+import fcntl
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+import knul_process
+from knul_process import LIMIT_SECONDS, KnulTest, Server, clean_environment, run
+
+
+def full_pipe():
+    """(reader, writer) of a pipe that takes nothing more."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"." * 4096)
+    except BlockingIOError:
+        pass
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Log(KnulTest):
+    """Standard error of a server."""
+
+    def refused_handshakes(self, port, wanted, statistics):
+        """Clients with a foreign protocol, until the server has refused so many."""
+        end = time.monotonic() + LIMIT_SECONDS
+        while statistics()["handshakes_failed_alpn"] < wanted:
+            self.assertLess(time.monotonic(), end)
+            run("perf", f"127.0.0.1:{port}", "--insecure", "--alpn", "foreign", "--handshakes", "400",
+                "--parallel", "400")
+
+    def test_a_standard_error_that_nobody_reads_stops_nothing(self):
+        reader, writer = full_pipe()
+        with Server(self.folder, "--workers", "2", "--stats-interval", "0.05", stderr=writer) as server:
+            os.close(writer)
+            self.refused_handshakes(server.port, 400, lambda: server.event("stats")["stats"])
+            code, stopped = server.drain()
+            self.assertEqual((code, stopped["clean"]), (0, True))
+            self.assertGreater(stopped["stats"]["log_messages_limited"], 100)
+        os.close(reader)
+
+    def test_a_flood_of_refusals_writes_few_lines_that_tell_the_number(self):
+        with Server(self.folder, "--stats-interval", "0.05") as server:
+            self.refused_handshakes(server.port, 300, lambda: server.event("stats")["stats"])
+            server.drain()
+            lines = [line for line in server.error_text().splitlines() if "foreign" in line]
+            self.assertGreaterEqual(len(lines), 10)
+            self.assertLess(len(lines), 100)
+
+    def level(self, value):
+        """What a server with an unknown level, and a client that it refuses, write."""
+        with Server(self.folder, environment={"KNUL_LOG": value}) as server:
+            run("perf", f"127.0.0.1:{server.port}", "--insecure", "--alpn", "foreign", "--handshakes", "1")
+            server.drain()
+            return server.error_text()
+
+    def test_a_level_that_is_unknown_or_empty_or_of_another_case_never_silences(self):
+        for value in ("", "nonsense", "WARNING", "Info", "warn", "2"):
+            self.assertIn("foreign", self.level(value), value)
+        self.assertIn('KNUL_LOG is "nonsense", expected trace, debug', self.level("nonsense"))
+        for value in ("off", "OFF", "error"):
+            self.assertNotIn("foreign", self.level(value), value)
+
+
+class Output(KnulTest):
+    """Standard output of a server."""
+
+    def serve(self, port, stdout, *arguments, preexec=None):
+        return subprocess.Popen(
+            [knul_process.knul_path, "serve", "--service", "perf", "--port", str(port), "--cert", self.ca, "--key",
+             f"{self.folder}/key.pem", "--stats-interval", "0.01", *arguments],
+            env=clean_environment(), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
+            preexec_fn=preexec)
+
+    def wait_until_it_answers(self, port):
+        end = time.monotonic() + LIMIT_SECONDS
+        while run("perf", f"127.0.0.1:{port}", "--ca", self.ca, "--requests", "1", "--connect-timeout", "500").returncode:
+            self.assertLess(time.monotonic(), end)
+
+    def test_drains_on_the_first_signal_although_nobody_reads_its_output(self):
+        for arguments in ((), ("--json",)):
+            reader, writer = full_pipe()
+            port = free_port()
+            with self.serve(port, writer, *arguments) as server:
+                os.close(writer)
+                self.wait_until_it_answers(port)
+                server.send_signal(signal.SIGTERM)
+                self.assertEqual(server.wait(LIMIT_SECONDS), 0)
+            os.close(reader)
+
+    def test_ends_on_the_second_signal_although_nobody_reads_its_output(self):
+        reader, writer = full_pipe()
+        port = free_port()
+        with self.serve(port, writer, "--drain-timeout-ms", "3600000") as server:
+            os.close(writer)
+            self.wait_until_it_answers(port)
+            client = subprocess.Popen(
+                [knul_process.knul_path, "perf", f"127.0.0.1:{port}", "--ca", self.ca, "--download", "0", "--duration",
+                 "100"], env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(0.3)  # not needed for the claim: with or without a client the second signal ends it
+            server.send_signal(signal.SIGTERM)
+            end = time.monotonic() + LIMIT_SECONDS
+            while server.poll() is None and time.monotonic() < end:
+                server.send_signal(signal.SIGTERM)
+                time.sleep(0.05)
+            self.assertIn(server.wait(LIMIT_SECONDS), (0, 4))
+            client.kill()
+            client.wait()
+        os.close(reader)
+
+    def test_lives_on_when_the_reader_of_its_output_is_gone(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        port = free_port()
+        with self.serve(port, writer, "--json") as server:
+            os.close(writer)
+            self.wait_until_it_answers(port)
+            server.send_signal(signal.SIGTERM)
+            self.assertEqual(server.wait(LIMIT_SECONDS), 0)
+
+    def test_serves_with_all_standard_descriptors_closed(self):
+        def close_all():
+            for fd in range(3):
+                os.close(fd)
+
+        port = free_port()
+        server = self.serve(port, subprocess.DEVNULL, preexec=close_all)
+        with server:
+            self.wait_until_it_answers(port)
+            for fd in range(3):
+                self.assertEqual(os.readlink(f"/proc/{server.pid}/fd/{fd}"), "/dev/null")
+            server.send_signal(signal.SIGTERM)
+            self.assertEqual(server.wait(LIMIT_SECONDS), 0)
+
+    def test_a_start_that_fails_can_be_ended_although_nobody_reads_its_error(self):
+        reader, writer = full_pipe()
+        child = subprocess.Popen(
+            [knul_process.knul_path, "serve", "--cert", "/nothing.pem", "--key", "/nothing.pem"],
+            env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writer)
+        os.close(writer)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            child.wait(1)  # it waits to tell its error
+        child.send_signal(signal.SIGTERM)
+        self.assertEqual(child.wait(LIMIT_SECONDS), -signal.SIGTERM)
+        os.close(reader)
+
+
+class Pipes(KnulTest):
+    def test_get_into_a_pipe_that_is_closed_early_ends_quietly(self):
+        root = pathlib.Path(self.folder, "root")
+        root.mkdir()
+        root.joinpath("large").write_bytes(b"x" * 8_000_000)
+        with Server(self.folder, "--service", "hq", "--root", str(root)) as server:
+            child = subprocess.Popen(
+                [knul_process.knul_path, "get", f"localhost:{server.port}", "/large", "/large", "--ca", self.ca],
+                env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.assertEqual(child.stdout.read(10), b"x" * 10)
+            child.stdout.close()
+            self.assertEqual(child.stderr.read(), b"")
+            child.stderr.close()
+            self.assertEqual(child.wait(LIMIT_SECONDS), -signal.SIGPIPE)
+            self.assertEqual(server.drain()[0], 0)
+
+
+class DeadServer(KnulTest):
+    """A server that dies in the middle of a measurement."""
+
+    def measure(self, *arguments):
+        with Server(self.folder, "--service", "perf", "--stats-interval", "0.02") as server:
+            client = subprocess.Popen(
+                [knul_process.knul_path, "perf", f"127.0.0.1:{server.port}", "--ca", self.ca, "--duration", "1.5",
+                 "--connect-timeout", "1000", *arguments],
+                env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                text=True)
+            while server.event("stats")["stats"]["total_requests"] == 0:
+                pass
+            server.child.kill()
+            output, errors = client.communicate(timeout=LIMIT_SECONDS)
+            return client.returncode, output, errors
+
+    def test_perf_fails_whatever_it_measures(self):
+        for arguments in (("--download", "0"), ("--upload", "0"), ("--requests", "0", "--depth", "4"),
+                          ("--handshakes", "0", "--parallel", "4")):
+            code, output, errors = self.measure(*arguments)
+            self.assertEqual((code, output), (1, ""), f"{arguments}: {errors}")
+            self.assertIn("127.0.0.1", errors)
+
+
+def main():
+    knul_process.main(__doc__)
+
+
+if __name__ == "__main__":
+    main()
