@@ -19,6 +19,7 @@ if(folders)
   add_library(knul_static STATIC ${objects})
   set_target_properties(knul_static PROPERTIES OUTPUT_NAME knul EXPORT_NAME cpp LINKER_LANGUAGE CXX)
   target_link_libraries(knul_static PRIVATE ${link_targets})
+  add_library(knul::cpp ALIAS knul_static)
   target_compile_features(knul_static INTERFACE cxx_std_20)
   target_include_directories(knul_static INTERFACE $<BUILD_INTERFACE:${KNUL_PUBLIC_INCLUDE}>
                                                    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

@@ -7,8 +7,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/bootstrap.sh
-cmake --preset release
-cmake --build --preset release --parallel "$(nproc)"
+cmake --preset bench
+cmake --build --preset bench --parallel "$(nproc)"
 
 folder="$PWD/build/peers"
 

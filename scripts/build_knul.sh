@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 {
   scripts/bootstrap.sh
   mkdir -p build
-  cmake --preset release -B build/knul -DKNUL_LTO=OFF -DKNUL_BUILD_BENCHMARKS=OFF >build/knul.configure.log ||
+  cmake --preset release -B build/knul -DKNUL_LTO=OFF >build/knul.configure.log ||
     {
       cat build/knul.configure.log
       exit 1

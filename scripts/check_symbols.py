@@ -2,11 +2,14 @@
 """Checks symbol tables with nm and readelf.
 
   sans-io ARCHIVE...   no undefined symbol is a socket, clock, thread, file or randomness function
-  exports LIBRARY      the dynamic symbols are krepis_* and nothing else, none is asked of OpenSSL, zlib or Zstandard; NODELETE,
-                       NOW and the soname are set
+  exports LIBRARY      the dynamic symbols are krepis_* and nothing else, none is asked of OpenSSL, zlib or Zstandard; NODELETE
+                       and the soname are set
+  hardened FILE...     bound at start, read-only after relocation, position-independent, no executable stack
+  checked SAMPLE       tests/hardening/sample.cpp was compiled with the run-time checks of a release
 """
 import argparse
 import pathlib
+import platform
 import re
 import subprocess
 import sys
@@ -83,13 +86,45 @@ def check_exports(library):
     for what, pattern in {
         "soname libknul.so.1": r"\(SONAME\).*\[libknul\.so\.1\]",
         "NODELETE": r"\(FLAGS_1\).*\bNODELETE\b",
-        "NOW": r"\(FLAGS_1\).*\bNOW\b",
     }.items():
         if not re.search(pattern, dynamic):
             errors.append(f"dynamic section lacks {what}")
-    if "GNU_RELRO" not in run("readelf", "-lW", library):
-        errors.append("has no RELRO segment")
     return [f"{library}: {error}" for error in errors]
+
+
+def check_hardened(files):
+    errors = []
+    for file in files:
+        dynamic = run("readelf", "-dW", file)
+        segments = run("readelf", "-lW", file)
+        stack = re.search(r"GNU_STACK.*", segments)
+        broken = {
+            "does not bind its symbols at start (-z now)": not re.search(r"\(FLAGS_1\).*\bNOW\b", dynamic),
+            "has no RELRO segment": "GNU_RELRO" not in segments,
+            "is not position-independent": "DYN" not in run("readelf", "-hW", file),
+            "has relocations in its code": "TEXTREL" in dynamic,
+            "has an executable stack": stack is None or "RWE" in stack[0],
+            "has a segment that is writable and executable": re.search(r"LOAD.* RWE ", segments),
+        }
+        errors += [f"{file}: {what}" for what, is_broken in broken.items() if is_broken]
+    return errors
+
+
+def check_checked(files):
+    """The functions of tests/hardening/sample.cpp show one check each."""
+    errors = []
+    for file in files:
+        asked = run("nm", "-D", "--undefined-only", file)
+        code = run("objdump", "-d", "--no-show-raw-insn", file)
+        large = re.search(r"<knul_large_frame>:\n(.*?)\n\n", code, re.DOTALL)
+        errors += [f"{file}: does not call {name}" for name in
+                   ("__memcpy_chk", "__stack_chk_fail", "__glibcxx_assert_fail") if name not in asked]
+        if platform.machine() == "x86_64":
+            if large is None or not re.search(r"or[lq] +\$0x0,\(%rsp\)", large[1]):
+                errors.append(f"{file}: a large stack frame is not probed page by page")
+            if not re.search(r"<knul_large_frame>:\n[^\n]*endbr64", code):
+                errors.append(f"{file}: functions do not begin with endbr64")
+    return errors
 
 
 class SelfTest(unittest.TestCase):
@@ -151,6 +186,21 @@ class SelfTest(unittest.TestCase):
         source = 'extern "C" int EVP_PKEY_sign(); extern "C" int krepis_version() { return EVP_PKEY_sign(); }'
         self.assertIn("asks the host for EVP_PKEY_sign", " ".join(check_exports(self.compile(source, "x.so", "-shared"))))
 
+    def test_refuses_a_file_that_is_not_hardened(self):
+        weak = ("-shared", "-Wl,-z,lazy", "-Wl,-z,norelro", "-Wl,-z,execstack")
+        text = " ".join(check_hardened([self.compile("void f();\nvoid g() { f(); }", "x.so", *weak)]))
+        for words in ("at start", "RELRO", "executable stack"):
+            self.assertIn(words, text)
+        program = self.compile("int main() {}", "x", "-no-pie", "-fno-pie", "-Wl,-z,now")
+        self.assertIn("position-independent", " ".join(check_hardened([program])))
+
+    def test_refuses_a_sample_without_run_time_checks(self):
+        sample = pathlib.Path(__file__).parent.parent / "tests/hardening/sample.cpp"
+        plain = ("-shared", "-O2", "-fno-stack-protector", "-fno-stack-clash-protection", "-fcf-protection=none")
+        text = " ".join(check_checked([self.compile(sample.read_text(encoding="utf-8"), "x.so", *plain)]))
+        for words in ("__memcpy_chk", "__stack_chk_fail", "__glibcxx_assert_fail"):
+            self.assertIn(words, text)
+
     def test_accepts_a_library_that_keeps_the_rules(self):
         flags = ("-shared", "-Wl,-soname,libknul.so.1", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-z,relro", "-fvisibility=hidden")
         source = 'extern "C" __attribute__((visibility("default"))) int krepis_version() { return 1; }'
@@ -161,13 +211,16 @@ def main():
     if sys.argv[1:] == ["--self-test"]:
         unittest.main(argv=[sys.argv[0]])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("check", choices=["sans-io", "exports"])
+    checks = {
+        "sans-io": check_sans_io,
+        "exports": lambda files: [error for library in files for error in check_exports(library)],
+        "hardened": check_hardened,
+        "checked": check_checked,
+    }
+    parser.add_argument("check", choices=checks)
     parser.add_argument("files", nargs="+")
     arguments = parser.parse_args()
-    if arguments.check == "sans-io":
-        errors = check_sans_io(arguments.files)
-    else:
-        errors = [error for library in arguments.files for error in check_exports(library)]
+    errors = checks[arguments.check](arguments.files)
     for error in errors:
         print(error)
     print(f"{len(arguments.files)} files, {len(errors)} errors")
