@@ -27,6 +27,11 @@ class TokenBucket {
     return true;
   }
 
+  // Whether half of the burst would be left after a token was taken.
+  [[nodiscard]] bool is_half_full(Instant now) const {
+    return std::max(next_, now) - now + interval_ <= depth_ / 2;
+  }
+
  private:
   Duration interval_;
   Duration depth_;

@@ -38,5 +38,15 @@ TEST(TokenBucket, HoldsNoMoreThanItsBurstAfterALongPause) {
   EXPECT_EQ(taken(bucket, Instant(std::chrono::hours(10)), 1'000), 20);
 }
 
+TEST(TokenBucket, IsHalfFullUntilHalfOfItsBurstIsTaken) {
+  TokenBucket bucket(100, 20);
+  const Instant now(std::chrono::seconds(1));
+  taken(bucket, now, 9);
+  EXPECT_TRUE(bucket.is_half_full(now));
+  taken(bucket, now, 1);
+  EXPECT_FALSE(bucket.is_half_full(now));
+  EXPECT_TRUE(bucket.is_half_full(now + std::chrono::milliseconds(10)));
+}
+
 }  // namespace
 }  // namespace knul::base

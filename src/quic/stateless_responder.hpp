@@ -52,7 +52,8 @@ class StatelessResponder {
     std::vector<std::uint8_t> packet;
     std::uint16_t slot = 0;
   };
-  // What all may have of a kind, and a source address.
+  // Answers of one kind: to all, and to a source address whatever the others ask for. An address gets more
+  // while half of the burst of `all` is left for others.
   struct Limit {
     Limit(std::uint32_t rate, std::uint32_t burst)
         : all(rate, burst), by_source(std::max(1U, rate / 4), std::max(1U, burst / 2)) {}
