@@ -45,7 +45,7 @@ void ChannelWorker::add_identity(ConnectionState& state, FfiEvent& event, std::s
     return;
   }
   state.identity_offset = event.offset;
-  state.unreleased_bytes += event.length;
+  note_range(state, event.length);
   identity_bytes_ += event.length;
 }
 
@@ -55,8 +55,8 @@ void ChannelWorker::close_connection(ConnectionState& state, const krepis::Close
   event.flags = static_cast<std::uint32_t>(reason.source);
   event.code = reason.code;
   const std::string_view text = reason.reason;
-  state.unreleased_bytes +=
-      put_bytes(event, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}) ? event.length : 0;
+  put_bytes(event, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  note_range(state, event.length);
   ring_.push(event);
   // Each is off its list first: without memory this may end in the middle and be done again.
   while (!state.waiting.empty()) {
@@ -97,14 +97,34 @@ bool ChannelWorker::put_bytes(FfiEvent& event, std::span<const std::uint8_t> byt
 
 void ChannelWorker::receive_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes) {
   FfiEvent event = make_event(KREPIS_EVENT_DATAGRAM, state.handle);
-  if (is_overloaded() || !may_hold_more(state) || (!bytes.empty() && !put_bytes(event, bytes))) {
+  // Nothing counts an empty one while it waits, so it has to fit into the ring, as far as that is known.
+  const bool has_room =
+      bytes.empty() ? ring_.backlog() < core_.layout.ring_records : may_hold_datagram(state);
+  if (!has_room || !may_hold_more(state) || (!bytes.empty() && !put_bytes(event, bytes))) {
     core_.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
     state.connection->drop_datagram();
     return;
   }
-  state.unreleased_bytes += event.length;
+  note_range(state, event.length);
   ring_.push(event);
   refresh_facts(state);
+}
+
+// DATAGRAMs have half of the events that may wait, and a connection has half of what the others leave of
+// that, and of the arena, where each takes a granule at least. So a peer that floods costs others neither
+// DATAGRAMs nor connections.
+bool ChannelWorker::may_hold_datagram(const ConnectionState& state) {
+  const std::uint32_t free = kMostBacklogEvents / 2 - std::min(kMostBacklogEvents / 2, connection_ranges_);
+  const std::size_t granules = (arena_.free_bytes() + arena_.room(shared_fill_)) / kGranuleBytes;
+  return state.unreleased_ranges <= std::min<std::size_t>(free, granules) / 2;
+}
+
+void ChannelWorker::note_range(ConnectionState& state, std::uint32_t bytes) {
+  if (bytes > 0) {
+    state.unreleased_bytes += bytes;
+    ++state.unreleased_ranges;
+    ++connection_ranges_;
+  }
 }
 
 void ChannelWorker::send_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes,

@@ -211,6 +211,8 @@ void ChannelWorker::release(std::uint32_t offset) {
       identity_bytes_ -= owner.length;
     }
     state->unreleased_bytes -= owner.length;
+    --state->unreleased_ranges;
+    --connection_ranges_;
     free_if_released(*state);
   }
 }

@@ -147,6 +147,9 @@ class ChannelWorker {
   void free_if_released(StreamState& stream);
   void free_if_released(ConnectionState& state);
   void note_range(StreamState& stream, std::uint32_t bytes);
+  // Of an event of the connection itself; nothing where `bytes` is 0.
+  void note_range(ConnectionState& state, std::uint32_t bytes);
+  [[nodiscard]] bool may_hold_datagram(const ConnectionState& state);
 
   ChannelCore& core_;
   const unsigned index_;
@@ -164,8 +167,9 @@ class ChannelWorker {
   Fifo<std::uint32_t> parking_;     // streams with parked bytes, in turn, and some that ended
   std::size_t parked_streams_ = 0;  // of those
   std::uint64_t parked_bytes_ = 0;
-  std::size_t identity_bytes_ = 0;  // of CONNECTION_OPENED events, in the arena
-  bool has_freed_ = false;          // arena, since the last unpark_all
+  std::uint32_t connection_ranges_ = 0;  // ConnectionState::unreleased_ranges of all
+  std::size_t identity_bytes_ = 0;       // of CONNECTION_OPENED events, in the arena
+  bool has_freed_ = false;               // arena, since the last unpark_all
   bool has_closed_all_ = false;
   std::uint64_t seen_signs_ = 0;      // of life
   std::uint32_t silent_periods_ = 0;  // since they changed

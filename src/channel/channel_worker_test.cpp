@@ -246,6 +246,34 @@ TEST(ChannelWorker, CountsADatagramThatFindsNoRoomAsDropped) {
             static_cast<std::uint64_t>(one.connection.datagrams_dropped));
 }
 
+TEST(ChannelWorker, LeavesRoomToOthersBesideAFloodOfDatagramsOfAByte) {
+  OneConnection one;
+  const std::vector<std::uint8_t> byte(1);
+  for (int i = 0; i < 100'000; ++i) {
+    one.worker.receive_datagram(*one.state, byte);
+  }
+  NotingConnection other;
+  ConnectionState* const state = one.worker.add_connection(other);
+  ASSERT_NE(state, nullptr);
+  for (int i = 0; i < 1'000; ++i) {
+    one.worker.receive_datagram(*state, byte);
+  }
+  EXPECT_EQ(other.datagrams_dropped, 0);
+}
+
+TEST(ChannelWorker, TakesNewConnectionsBesideAFloodOfEmptyDatagrams) {
+  OneConnection one;
+  for (int i = 0; i < 100'000; ++i) {
+    one.worker.receive_datagram(*one.state, {});
+    if (i % 1'000 == 0) {
+      one.worker.end_turn();
+    }
+  }
+  NotingConnection other;
+  EXPECT_NE(one.worker.add_connection(other), nullptr);
+  EXPECT_GT(one.connection.datagrams_dropped, 0);
+}
+
 // A stream that was silent for 2^32 events remembers the number of an event that is another's by now.
 TEST(ChannelWorker, AddsNothingToTheEventOfAnotherStreamWithTheSameNumber) {
   OneConnection one;

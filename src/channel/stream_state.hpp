@@ -60,8 +60,9 @@ struct ConnectionState final : WorkerObject {
   krepis::Connection* connection = nullptr;  // null once it is closed
   std::chrono::nanoseconds facts_at{};
   absl::flat_hash_map<krepis::StreamId, StreamState*> streams;
-  std::vector<StreamState*> waiting;  // for the peer's stream limit, oldest first
-  std::uint64_t unreleased_bytes = 0;
+  std::vector<StreamState*> waiting;             // for the peer's stream limit, oldest first
+  std::uint64_t unreleased_bytes = 0;            // of the connection and its streams
+  std::uint32_t unreleased_ranges = 0;           // of its own events: DATAGRAMs, and its beginning and end
   std::optional<std::uint32_t> identity_offset;  // of the bytes of CONNECTION_OPENED, until they are released
   std::uint64_t parked_bytes = 0;                // of its streams
   struct BlockedDatagram {
