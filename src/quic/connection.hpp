@@ -105,7 +105,9 @@ struct ConnectTarget {
 };
 
 // Of a server's connection, see Endpoint.
-struct HalfOpenPlace : SharedPlaces::Place {};
+struct HalfOpenPlace : SharedPlaces::Place {
+  base::Instant taken_at{};
+};
 struct AdmittedPlace : SharedPlaces::Place {};
 
 // Thread: its endpoint's. Lifetime: owned by the endpoint, until on_closed has returned.

@@ -119,7 +119,8 @@ class Endpoint final : private ConnectionHost {
   // False: the attempt was answered or dropped.
   bool validate_token(AcceptedInitial& initial, base::Instant now);
   // Each ends a connection for `newcomer` where that is necessary; false: there is none that may be ended.
-  void make_half_open_place(const SourceHoldings& newcomer, base::Instant now);
+  // False: the newcomer is to be dropped.
+  [[nodiscard]] bool make_half_open_place(const SourceHoldings& newcomer, base::Instant now);
   [[nodiscard]] bool make_place(const SourceHoldings& newcomer, base::Instant now);
   void refuse_at_limit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
                        base::Instant now);

@@ -80,7 +80,10 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
     return;
   }
   SourceRef source = sources_.acquire(datagram.path.remote);
-  make_half_open_place(*source, now);
+  if (!make_half_open_place(*source, now)) {
+    counters_.packets_dropped_half_open_share.add();
+    return;
+  }
   if (admitted_places_.is_full() && (initial.validated_token.empty() || !make_place(*source, now))) {
     refuse_at_limit(datagram, initial.header, now);
     return;
@@ -96,6 +99,7 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
     return;
   }
   Connection& connection = **made;
+  static_cast<HalfOpenPlace&>(connection).taken_at = now;
   half_open_places_.take(static_cast<HalfOpenPlace&>(connection), source->half_open);
   admitted_places_.take(static_cast<AdmittedPlace&>(connection), source->connections);
   connection.set_source(std::move(source));
@@ -136,13 +140,23 @@ void Endpoint::refuse_at_limit(const base::ReceivedDatagram& datagram, const ngt
   responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
 }
 
-// In silence: to answer a flood would only feed it.
-void Endpoint::make_half_open_place(const SourceHoldings& newcomer, base::Instant now) {
-  if (SharedPlaces::Place* const place = half_open_places_.to_evict_for(newcomer.half_open)) {
-    auto& connection = static_cast<Connection&>(static_cast<HalfOpenPlace&>(*place));
-    connection.evict();
-    retire(connection, now);
+// In silence: to answer a flood would only feed it. A young handshake of the newcomer's own address keeps its
+// place, and the newcomer's Initial is dropped: clients of one address that come all at once would else end
+// each other's handshakes just before these are complete. They send their Initials again.
+bool Endpoint::make_half_open_place(const SourceHoldings& newcomer, base::Instant now) {
+  constexpr base::Duration kYoung = std::chrono::seconds(1);
+  SharedPlaces::Place* const place = half_open_places_.to_evict_for(newcomer.half_open);
+  if (place == nullptr) {
+    return true;
   }
+  auto& half_open = static_cast<HalfOpenPlace&>(*place);
+  if (half_open.is_held_by(newcomer.half_open) && now - half_open.taken_at < kYoung) {
+    return false;
+  }
+  auto& connection = static_cast<Connection&>(half_open);
+  connection.evict();
+  retire(connection, now);
+  return true;
 }
 
 // Only for an address that was validated, or forged ones could end connections. Of some of the oldest of the

@@ -21,6 +21,7 @@ class SharedPlaces {
   class Place {
    public:
     [[nodiscard]] bool is_taken() const { return holder_ != nullptr; }
+    [[nodiscard]] bool is_held_by(const Holder& holder) const { return holder_ == &holder; }
 
    private:
     friend class SharedPlaces;

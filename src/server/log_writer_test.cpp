@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/file_descriptor.hpp"
 
@@ -28,8 +29,11 @@ class LogWriterTest : public testing::Test {
     pipe_ = base::FileDescriptor(ends[1]);
   }
 
-  // Never destroyed, see LogWriter; the tests' programs are short.
-  static LogWriter& new_writer(int fd) { return *new LogWriter(fd); }
+  // Never destroyed, see LogWriter; LeakSanitizer finds them in the list.
+  static LogWriter& new_writer(int fd) {
+    static auto* const all = new std::vector<LogWriter*>;
+    return *all->emplace_back(new LogWriter(fd));
+  }
 
   // Makes the pipe full, so that the next write to it waits for a reader.
   void fill_pipe() {

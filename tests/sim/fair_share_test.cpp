@@ -239,6 +239,21 @@ TEST(FairShare, OfHalfOpenHandshakesIsLeftToOthersThanOneAddress) {
   });
 }
 
+// All at once, and more than an address may have under way.
+TEST(FairShare, OfHalfOpenHandshakesLetsClientsOfOneAddressInOneAfterTheOther) {
+  for_each_seed(2, [](std::uint64_t seed) {
+    World world(seed, with_half_open());
+    ClientHost& host = world.add_client();
+    std::vector<const ConnectionRecord*> all;
+    for (std::uint64_t i = 0; i < 2 * kHalfOpen; ++i) {
+      all.push_back(&host.connect({{.answer_bytes = 10}}));
+    }
+    EXPECT_TRUE(world.run_until([&] { return std::ranges::all_of(all, &ConnectionRecord::is_done); }, 8s));
+    EXPECT_EQ(world.server.sum(&stats::WorkerCounters::handshakes_failed_evicted), 0U);
+    EXPECT_GT(world.server.sum(&stats::WorkerCounters::packets_dropped_half_open_share), 0U);
+  });
+}
+
 constexpr std::uint64_t kConnections = 40;
 
 TEST(FairShare, OfConnectionsIsMadeByClosingAnIdleOneOfTheAddressThatHasMost) {
