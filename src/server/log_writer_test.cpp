@@ -134,6 +134,8 @@ TEST_F(LogWriterTest, GivesUpAFlushOfADescriptorThatTakesNothing) {
   LogWriter& log = new_writer(pipe_.value());
   log.put(base::LogLevel::kWarning, "message", 0);
   log.flush(milliseconds(1));  // a hang fails the test by its timeout
+  read_until("message");
+  log.flush(kLongest);  // the thread no longer uses the pipe
 }
 
 }  // namespace
