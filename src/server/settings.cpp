@@ -43,7 +43,7 @@ constexpr auto kSettings = std::to_array<Setting>({
 
     {"max_connections", &ServerOptions::max_connections, "Connections of the server; more are refused, unless an address that has many gives an idle one up.", "connections", 1, kMaxConnections},
     {"max_connections_per_address", &ServerOptions::max_connections_per_address, "Connections of one source, an IPv4 address or an IPv6 /64; 0 means no cap.", "connections", 0, kMaxConnections},
-    {"max_half_open", &ServerOptions::max_half_open, "Handshakes under way; beyond, and for one address from seven eighths on, the oldest of the address that has most gives way.", "connections", 1, kMaxConnections},
+    {"max_half_open", &ServerOptions::max_half_open, "Handshakes under way; beyond, and for one address from seven eighths on, the oldest of the address that has most gives way; for one of the same address only when it is a second old.", "connections", 1, kMaxConnections},
     {"retry", &ServerOptions::retry, "Address validation by Retry (RFC 9000 §8.1.2); \"auto\": from half of max_half_open on, from 256 handshakes under way on a worker, and at max_connections.", {}, 0, 0, kRetry},
 
     {"initial_max_data_bytes", &ServerOptions::initial_max_data_bytes, "Receive window of a connection at first (RFC 9000 §4.1).", "bytes", kKiB, 4 * kGiB},
