@@ -46,8 +46,8 @@ export class RequestState implements Timed, Gathered {
   }
 
   /**
-   * By how much the buffer grows for further bytes: to twice its size where there is room, else by an eighth, because
-   * each growth copies what is there. `most`: the longest payload.
+   * How many bytes the buffer should grow by to take `bytes` more: it doubles where the budget has room (`wanted`), and
+   * grows by an eighth otherwise (`least`). Each growth copies the buffer. `most`: the longest payload.
    */
   growth(bytes: number, most: number): { wanted: number; least: number } {
     const { length } = this.#buffer;

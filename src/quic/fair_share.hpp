@@ -9,9 +9,9 @@
 
 namespace knul::quic::fair_share {
 
-// A connection may hold as much as one of so many parts of what is free. Where a few connections at their own
-// limits could have all, it is one part, and many parts where it takes many: then also those that give
-// nothing back leave enough, however they come one after the other.
+// A connection may hold at most 1 / parts_of() of what is free. The divisor is the number of connections at
+// their own limit that fill the memory, at least 1 and at most 32. The more it takes, the less each may hold,
+// so that connections that release nothing still leave memory for later ones.
 [[nodiscard]] constexpr std::uint64_t parts_of(std::uint64_t limit, std::uint64_t limit_of_connection) {
   return std::clamp<std::uint64_t>(limit / std::max<std::uint64_t>(limit_of_connection, 1), 1, 32);
 }

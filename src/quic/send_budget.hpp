@@ -41,7 +41,7 @@ class SendBudget {
   // read yet. Nobody has stalled then for another kLeastPatience.
   static constexpr base::Duration kLongestTurn = std::chrono::milliseconds(500);
 
-  // A connection. It leaves its places when it is destroyed; what it holds is to be released before.
+  // A connection. Its destructor takes it off all lists. The caller must release what it holds before.
   class Member {
    public:
     // Once, while it holds nothing. Lifetime: `source` longer.
