@@ -311,7 +311,12 @@ class Connection final
     wake();
     return conn_.get();
   }
-  void wake() const;
+  void wake() const {
+    if (is_asleep()) [[unlikely]] {
+      wake_up();
+    }
+  }
+  void wake_up() const;
   [[nodiscard]] bool may_sleep() const;
   void note_activity();
   void free_spare_memory();

@@ -11,11 +11,9 @@ constexpr base::Duration kUnusedFor = std::chrono::milliseconds(100);
 
 }  // namespace
 
-void Connection::wake() const {
-  if (is_asleep()) [[unlikely]] {
-    arena_->wake();
-    environment_.counters.connections_hibernating.sub();
-  }
+void Connection::wake_up() const {
+  arena_->wake();
+  environment_.counters.connections_hibernating.sub();
 }
 
 // Nothing under way that a packet or a call is bound to follow soon.

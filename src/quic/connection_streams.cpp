@@ -125,11 +125,13 @@ std::uint64_t Connection::own_room(const Stream& stream, std::size_t wanted_byte
 }
 
 std::size_t Connection::writable_bytes(const Stream& stream, std::size_t wanted_bytes) const {
-  return std::min(own_room(stream, wanted_bytes), environment_.send_budget.room_of(*this));
+  const std::size_t room = std::min<std::size_t>(own_room(stream, wanted_bytes), wanted_bytes);
+  const SendBudget& budget = environment_.send_budget;
+  return budget.has_plenty_for(*this, room) ? room : std::min<std::size_t>(room, budget.room_of(*this));
 }
 
 std::size_t Connection::write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
-  const std::size_t taken = std::min(bytes.size(), writable_bytes(stream, bytes.size()));
+  const std::size_t taken = writable_bytes(stream, bytes.size());
   const std::size_t before = stream.send.size();
   try {
     stream.send.append_copy(bytes.first(taken));
@@ -144,7 +146,7 @@ std::size_t Connection::write_copy(Stream& stream, std::span<const std::uint8_t>
 
 std::size_t Connection::write_shared(Stream& stream, std::shared_ptr<const void> owner,
                                      std::span<const std::uint8_t> bytes, bool is_fin) {
-  const std::size_t taken = std::min(bytes.size(), writable_bytes(stream, bytes.size()));
+  const std::size_t taken = writable_bytes(stream, bytes.size());
   stream.send.append_shared(std::move(owner), bytes.first(taken));
   note_buffered(stream, taken);
   accept_fin(stream, is_fin, taken == bytes.size());
@@ -355,7 +357,9 @@ void Connection::handle_stop_sending(const StopSending& frame) {
 void Connection::handle_closed_below(Stream& stream) {
   stream.is_closed_below = true;
   end_sending(stream);
-  release_buffered(stream.send.size());
+  if (const std::uint64_t unsent = stream.send.size(); unsent > 0) {
+    release_buffered(unsent);
+  }
   stream.send.clear();
   environment_.counters.packets_lost.add(ngtcp2_conn_get_stream_loss_count(conn(), stream.id));
   if (stream.is_finished()) {

@@ -16,7 +16,7 @@ class Reader {
   [[nodiscard]] bool has_failed() const { return has_failed_; }
 
   // RFC 9000 §16. Most are of one byte.
-  std::uint64_t varint() {
+  [[gnu::always_inline]] std::uint64_t varint() {
     if (!rest_.empty() && rest_[0] < 0x40) {
       const std::uint64_t value = rest_[0];
       rest_ = rest_.subspan(1);
@@ -51,7 +51,7 @@ class Reader {
 
   void skip_varint() { rest_ = rest_.subspan(varint_length()); }
 
-  std::uint64_t long_varint() {
+  [[gnu::noinline]] std::uint64_t long_varint() {
     const std::size_t length = varint_length();
     if (length == 0) {
       return 0;

@@ -6,6 +6,8 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <random>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -391,6 +393,49 @@ TEST(SendBudget, FindsNobodyRightAfterATurnOfTheLoopThatWasLong) {
     ASSERT_TRUE(all.budget.watch(all.now));
   }
   EXPECT_EQ(all.find_stalled(), &all.member(0));
+}
+
+TEST(SendBudget, HasPlentyOnlyWhereItsRulesGiveAsMuch) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  const auto below = [&random](std::uint64_t end) { return random() % end; };
+  Shares all;
+  unsigned plenty = 0;
+  for (int step = 0; step < 100'000; ++step) {
+    SendBudget::Member& member = all.member(below(8), below(40));
+    if (below(100) == 0) {  // now and then all of it is used
+      all.take_all(member);
+    } else if (below(2) == 0) {
+      all.take(member, below(50));
+    } else {
+      all.budget.release(member, below(member.held_bytes() + 1));
+    }
+    if (below(10) == 0) {
+      all.now += SendBudget::kTick;
+      std::ignore = all.budget.watch(all.now);
+      std::ignore = all.budget.begin_turn(all.now);
+    }
+    const std::uint64_t bytes = below(300);
+    const SendBudget::Member& other = all.member(below(8), below(40));
+    if (all.budget.has_plenty_for(other, bytes)) {
+      ++plenty;
+      ASSERT_GE(all.budget.room_of(other), bytes) << "step " << step;
+    }
+    if (below(200) == 0) {  // everybody has acknowledged
+      for (auto& [source, members] : all.members) {
+        for (SendBudget::Member& holder : members) {
+          all.budget.release(holder, holder.held_bytes());
+        }
+      }
+      for (std::uint64_t turns = below(400); turns > 0; --turns) {
+        all.now += below(20) == 0 ? SendBudget::kTick : base::Duration();
+        std::ignore = all.budget.watch(all.now);
+        std::ignore = all.budget.begin_turn(all.now);
+      }
+    }
+  }
+  EXPECT_GT(plenty, 100U);
 }
 
 }  // namespace
