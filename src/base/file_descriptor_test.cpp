@@ -1,24 +1,13 @@
 #include "base/file_descriptor.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <array>
-#include <functional>
+
+#include "base/child_process_test_support.hpp"
 
 namespace knul::base {
 namespace {
-
-// In a child, which may close its standard descriptors.
-bool is_true_in_child(const std::function<bool()>& claim) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::_exit(claim() ? 1 : 0);
-  }
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 1;
-}
 
 TEST(FileDescriptor, NeverKeepsTheNumberOfAStandardDescriptor) {
   EXPECT_TRUE(is_true_in_child([] {

@@ -208,6 +208,14 @@ struct Shares {
     }
     return member.held_bytes();
   }
+  // The first `count` connections of a source take as much as their source may have.
+  void use_share_of_source(std::size_t source, std::size_t count) {
+    for (int round = 0; round < 20; ++round) {
+      for (std::size_t i = 0; i < count; ++i) {
+        take(member(source, i), 40);
+      }
+    }
+  }
   // So that it is short.
   void use_most() { budget.take(client, 800, now); }
   SendBudget::Member* find_stalled() {
@@ -248,11 +256,7 @@ TEST(SendBudget, LeavesEnoughWhereItTakesManyConnectionsToHaveAll) {
 
 TEST(SendBudget, LeavesAnEighthFreeForOtherAddressesThanOne) {
   Shares all;
-  for (int round = 0; round < 20; ++round) {
-    for (std::size_t i = 0; i < 40; ++i) {
-      all.take(all.member(0, i), 40);
-    }
-  }
+  all.use_share_of_source(0, 40);
   std::uint64_t held = 0;
   for (const SendBudget::Member& member : all.members[&all.sources[0]]) {
     held += member.held_bytes();
@@ -265,11 +269,7 @@ TEST(SendBudget, LeavesAnEighthFreeForOtherAddressesThanOne) {
 
 TEST(SendBudget, GivesALittleToWhoComesFromAnAddressAtItsShare) {
   Shares all;
-  for (int round = 0; round < 20; ++round) {
-    for (std::size_t i = 0; i < 39; ++i) {
-      all.take(all.member(0, i), 40);
-    }
-  }
+  all.use_share_of_source(0, 39);
   EXPECT_EQ(all.budget.room_of(all.member(0, 39)), 2U) << "of a turn of 10";
   EXPECT_EQ(all.take(all.member(0, 39), 40), 2U);
   EXPECT_EQ(all.take(all.member(0, 39), 40), 0U);
@@ -277,11 +277,7 @@ TEST(SendBudget, GivesALittleToWhoComesFromAnAddressAtItsShare) {
 
 TEST(SendBudget, GivesAnAddressAtItsShareATurnWhenSomeOfItsOwnIsReleased) {
   Shares all;
-  for (int round = 0; round < 20; ++round) {
-    for (std::size_t i = 0; i < 40; ++i) {
-      all.take(all.member(0, i), 40);
-    }
-  }
+  all.use_share_of_source(0, 40);
   std::size_t released = 0;
   while (all.budget.begin_turn(all.now) == nullptr && released < 40) {
     SendBudget::Member& member = all.member(0, released++);

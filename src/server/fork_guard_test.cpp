@@ -2,25 +2,17 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
-#include <functional>
 #include <memory>
+
+#include "base/child_process_test_support.hpp"
 
 namespace knul::server {
 namespace {
 
-bool is_true_in_child(const std::function<bool()>& claim) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::_exit(claim() ? 1 : 0);
-  }
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 1;
-}
+using base::is_true_in_child;
 
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+
+namespace knul::base {
+
+// Evaluates `claim` in a child process, so that what it does to the process ends with the child.
+inline bool is_true_in_child(const std::function<bool()>& claim) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(claim() ? 1 : 0);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
+}  // namespace knul::base
