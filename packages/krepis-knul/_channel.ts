@@ -40,6 +40,7 @@ export class Channel {
   #writes = 0;
   #writtenBytes = 0;
   #isInBatch = false;
+  #batchMs = -1; // when somebody first asked in this batch; -1: nobody has
   #isFlushScheduled = false;
   #isOpen = true;
   readonly #onLost: () => void;
@@ -75,6 +76,7 @@ export class Channel {
   poll(sink: EventSink): number {
     let records = 0;
     this.#isInBatch = true;
+    this.#batchMs = -1;
     try {
       for (let ring = 0; ring < this.#ringWords.length && this.#isOpen && !this.isLost; ring++) {
         records += this.#pollRing(ring, sink);
@@ -105,6 +107,13 @@ export class Channel {
       if (this.#isOpen && !this.isLost) Atomics.store(this.#i32, words + HEAD_WORDS, head);
     }
     return (head - first) >>> 0;
+  }
+
+  /** `performance.now()`, once for all events of a batch: it costs more than serving a request. */
+  nowMs(): number {
+    if (!this.#isInBatch) return performance.now();
+    if (this.#batchMs < 0) this.#batchMs = performance.now();
+    return this.#batchMs;
   }
 
   /** @returns true when it may sleep: the next event writes to the wake descriptor */

@@ -1,4 +1,4 @@
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { EventFlag, EventType } from "@krepis/core";
 import { bytesOf, FakeLibrary, settle } from "./_fake_library_for_tests.ts";
 
@@ -20,6 +20,24 @@ Deno.test("writes outside a batch are one notice at the end of the turn", async 
   deepStrictEqual(fake.log, []);
   await settle();
   deepStrictEqual(fake.log, ["flush"]);
+});
+
+Deno.test("the events of a batch have one time, and later ones another", () => {
+  const times: number[] = [];
+  const note = () => {
+    times.push(fake.session.channel.nowMs());
+    const began = performance.now();
+    while (performance.now() === began);
+  };
+  const fake = FakeLibrary.open({ request: note });
+  fake.connect();
+  const flags = EventFlag.Opened | EventFlag.Fin;
+  fake.deliver(fake.data(5, bytesOf("x"), flags), fake.data(6, bytesOf("x"), flags, 4));
+  fake.request(7, bytesOf("x"));
+  note();
+  note();
+  strictEqual(times[0], times[1]);
+  for (let i = 2; i < 5; i++) ok(times[i] > times[i - 1]);
 });
 
 Deno.test("records are read past the end of the ring", () => {

@@ -6,9 +6,10 @@ import { AsyncQueue } from "./_async_queue.ts";
 import { camelCaseKeys } from "./_camel_case.ts";
 import type { Channel } from "./_channel.ts";
 import type { Holder } from "./_fair_shares.ts";
-import { type FateHandler, fateName, Fates } from "./_fates.ts";
+import { type FateHandler, Fates } from "./_fates.ts";
 import type { Share } from "./_gather_budget.ts";
 import { observedResolvers } from "./_observed.ts";
+import { FateCall } from "./_program_calls.ts";
 import { AdapterCode } from "./adapter_codes.ts";
 import type { Session } from "./_session.ts";
 import type { StreamState } from "./_stream_state.ts";
@@ -131,10 +132,7 @@ export class ConnectionState {
   }
 
   #tellFate(handler: FateHandler, fate: number): void {
-    this.session.firewall.call(
-      { part: "fate", connection: this.facade },
-      () => handler(fateName(fate)),
-    );
+    this.session.firewall.call(new FateCall(handler, this, fate));
   }
 
   datagramWritable(): Promise<void> {
@@ -169,20 +167,26 @@ export class ConnectionState {
     const text = end.reason
       ? `the connection ended (${end.source}): ${end.reason}`
       : `the connection ended (${end.source})`;
-    const error = new StreamError("connection", exactCode, text);
+    if (this.#firstStream !== null) this.#endStreams(new StreamError("connection", exactCode, text));
+    this.#incoming?.close();
+    if (this.#writable !== null) {
+      const why = `${text} (code ${printedCode(exactCode)})`;
+      this.#writable.reject(new AdapterError(KrepisCode.ConnectionFailed, why));
+    }
+    this.#closed?.resolve(end);
+    for (const handler of this.#fates?.takeAll() ?? []) this.#tellFate(handler, DatagramFate.Lost);
+  }
+
+  #endStreams(error: StreamError): void {
+    const { session } = this;
     for (let stream = this.#firstStream; stream !== null; stream = this.#firstStream) {
       this.removeStream(stream);
-      this.session.forgetStream(stream);
-      this.session.firewall.protect(() => {
-        if (stream.request !== null) this.session.requests?.handleEnd(stream.request, error);
+      session.forgetStream(stream);
+      session.firewall.protect(() => {
+        if (stream.request !== null) session.requests?.handleEnd(stream.request, error);
         stream.handleClosed(false, error);
       });
     }
-    this.#incoming?.close();
-    const ended = new AdapterError(KrepisCode.ConnectionFailed, `${text} (code ${printedCode(exactCode)})`);
-    this.#writable?.reject(ended);
-    this.#closed?.resolve(end);
-    for (const handler of this.#fates?.takeAll() ?? []) this.#tellFate(handler, DatagramFate.Lost);
   }
 
   get closed(): Promise<ConnectionEnd> {

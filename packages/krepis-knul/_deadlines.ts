@@ -22,9 +22,10 @@ export class Deadlines<T extends Timed> {
     this.#expire = expire;
   }
 
-  add(item: T): void {
+  /** @param nowMs on the clock of performance.now(); not before that of an earlier item */
+  add(item: T, nowMs: number): void {
     if (this.#limitMs === 0 || item.deadlineMs !== 0) return;
-    item.deadlineMs = performance.now() + this.#limitMs;
+    item.deadlineMs = nowMs + this.#limitMs;
     item.earlier = this.#last;
     if (this.#last === null) this.#first = item;
     else this.#last.later = item;

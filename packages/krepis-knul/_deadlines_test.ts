@@ -21,7 +21,7 @@ Deno.test("items expire in the order in which they were added, except those remo
     if (name === "last") done.resolve();
   });
   const items = ["first", "second", "third", "last"].map(item);
-  for (const each of items) deadlines.add(each);
+  for (const each of items) deadlines.add(each, performance.now());
   deadlines.remove(items[1]);
   await alive(done.promise);
   deepStrictEqual(expired, ["first", "third", "last"]);
@@ -32,10 +32,10 @@ Deno.test("an item added while another is about to expire has its whole time", a
   const done = Promise.withResolvers<number>();
   const deadlines = new Deadlines<Item>(30, ({ name }) => {
     if (name === "second") done.resolve(performance.now());
-    else deadlines.add(second);
+    else deadlines.add(second, performance.now());
   });
   const second = item("second");
-  deadlines.add(item("first"));
+  deadlines.add(item("first"), performance.now());
   const began = performance.now();
   strictEqual(await alive(done.promise) - began >= 59, true);
 });
@@ -45,14 +45,14 @@ Deno.test("an item added before the timer of an earlier one ends expires, too", 
   const deadlines = new Deadlines<Item>(30, ({ name }) => {
     if (name === "second") done.resolve();
   });
-  deadlines.add(item("first"));
-  setTimeout(() => deadlines.add(item("second")), 5);
+  deadlines.add(item("first"), performance.now());
+  setTimeout(() => deadlines.add(item("second"), performance.now()), 5);
   await alive(Promise.race([done.promise, new Promise((_, reject) => setTimeout(reject, 5000))]));
 });
 
 Deno.test("without a limit nothing is kept", () => {
   const deadlines = new Deadlines<Item>(0, () => {});
   const one = item("one");
-  deadlines.add(one);
+  deadlines.add(one, performance.now());
   strictEqual(one.deadlineMs, 0);
 });

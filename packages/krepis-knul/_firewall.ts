@@ -3,12 +3,16 @@
 import { StreamError } from "./adapter_error.ts";
 import { type ErrorReporter, type Failure, isThenable } from "./_error_reporter.ts";
 
-/** What becomes of a call. None of these throws. */
-export interface Consequences {
-  /** The handler threw, or its promise rejected. */
-  failed?: (error: unknown) => void;
+/** A call of a handler, and what becomes of it. */
+export interface ProgramCall {
+  /** Calls it. What is thrown here, and a returned promise that rejects, is a failure. */
+  run(): unknown;
+  /** What is told of a failure. */
+  failure(): Failure;
+  /** Consequences of a failure. */
+  failed(error: unknown): void;
   /** It has returned, or its promise is settled; after `failed`. */
-  settled?: () => void;
+  settled(): void;
 }
 
 export class Firewall {
@@ -18,20 +22,39 @@ export class Firewall {
     this.errors = errors;
   }
 
-  /** Calls a handler. A StreamError is the peer's doing, passed on by the handler, and not reported. */
-  call(failure: Failure, run: () => unknown, { failed, settled }: Consequences = {}): void {
-    const fail = (error: unknown) => {
-      if (!(error instanceof StreamError)) this.errors.report(error, failure);
-      if (failed) this.protect(() => failed(error));
-      if (settled) this.protect(settled);
-    };
+  /**
+   * Calls a handler. A StreamError is the peer's doing, passed on by the handler, and not reported.
+   * @returns whether it has not settled
+   */
+  call(call: ProgramCall): boolean {
     try {
-      const result = run();
-      if (!isThenable(result)) return settled?.();
-      // Both ends of this promise are kept from throwing, so it never rejects.
-      Promise.resolve(result).then(settled && (() => void this.protect(settled)), fail);
+      const result = call.run();
+      if (isThenable(result)) {
+        // Both ends of this promise are kept from throwing, so it never rejects.
+        Promise.resolve(result).then(() => this.#settle(call), (error) => this.#fail(call, error));
+        return true;
+      }
     } catch (error) {
-      fail(error);
+      this.#fail(call, error);
+      return false;
+    }
+    this.#settle(call);
+    return false;
+  }
+
+  #fail(call: ProgramCall, error: unknown): void {
+    this.protect(() => {
+      if (!(error instanceof StreamError)) this.errors.report(error, call.failure());
+    });
+    this.protect(() => call.failed(error));
+    this.#settle(call);
+  }
+
+  #settle(call: ProgramCall): void {
+    try {
+      call.settled();
+    } catch (error) {
+      this.errors.report(error, { part: "adapter" });
     }
   }
 
@@ -50,8 +73,8 @@ export class Firewall {
    * Aborts a signal of which the program may have listeners, directly or by `AbortSignal.any`. What they throw does not
    * come back from `abort`: the runtime dispatches it as an error of the whole program, which is where it is caught.
    */
-  abort(controller: AbortController | null, reason: unknown): void {
-    if (controller === null || controller.signal.aborted) return;
+  abort(controller: AbortController | null | undefined, reason: unknown): void {
+    if (!controller || controller.signal.aborted) return;
     const note = (event: ErrorEvent) => {
       event.preventDefault();
       event.stopImmediatePropagation();

@@ -7,9 +7,10 @@
 // The weak case are thousands of connections that each hold as little as the others need.
 
 import { FairShares, type Holder } from "./_fair_shares.ts";
+import { type Placed, PlacedSet } from "./_placed_set.ts";
 
-/** A request whose payload is gathered. */
-export interface Gathered {
+/** A request whose payload is gathered; it is placed while it is incomplete and holds bytes. */
+export interface Gathered extends Placed {
   /** Charged bytes: the size of its buffer. */
   heldBytes: number;
   /** Its bytes in the arena that wait for room. */
@@ -17,13 +18,14 @@ export interface Gathered {
   readonly share: Share;
 }
 
-/** What one connection has of the budget. */
-export class Share {
+/** What one connection has of the budget; it is placed while `incompleteBytes` is not 0. */
+export class Share implements Placed {
+  place = -1;
   /** Of all its requests. */
   readonly held: Holder = { used: 0 };
   readonly waiting: Holder = { used: 0 };
   /** Those that can give way: they are not complete. */
-  readonly incomplete = new Set<Gathered>();
+  readonly incomplete = new PlacedSet<Gathered>();
   incompleteBytes = 0;
   bucket = 0;
 }
@@ -48,7 +50,7 @@ export class GatherBudget {
   /** Bytes that wait in the arena. */
   readonly waiting: FairShares;
   readonly #handlers: BudgetHandlers;
-  readonly #buckets: Set<Share>[] = Array.from({ length: BUCKETS }, () => new Set()); // by log2 of incompleteBytes
+  readonly #buckets = Array.from({ length: BUCKETS }, () => new PlacedSet<Share>()); // by log2 of incompleteBytes
   readonly #queue = new Set<Gathered>(); // oldest first
   #toResume = 0;
   #isResuming = false;
@@ -67,7 +69,7 @@ export class GatherBudget {
   take(request: Gathered, bytes: number, mayEvict: boolean): boolean {
     const { share } = request;
     if (!this.held.take(share.held, bytes) && !(mayEvict && this.#takeFromOthers(share, bytes))) return false;
-    share.incomplete.add(request);
+    if (request.place < 0) share.incomplete.add(request);
     request.heldBytes += bytes;
     this.#count(share, bytes);
     return true;
@@ -75,13 +77,15 @@ export class GatherBudget {
 
   /** The request is complete: it keeps what it has, and gives way to nobody. */
   complete(request: Gathered): void {
-    if (request.share.incomplete.delete(request)) this.#count(request.share, -request.heldBytes);
+    if (request.place < 0) return;
+    request.share.incomplete.remove(request);
+    this.#count(request.share, -request.heldBytes);
   }
 
   /** Returns all that a request has. */
   returnBytes(request: Gathered): void {
     this.complete(request);
-    this.stopWaiting(request, request.waitingBytes);
+    if (request.waitingBytes > 0) this.stopWaiting(request, request.waitingBytes);
     const { heldBytes } = request;
     if (heldBytes === 0) return;
     request.heldBytes = 0;
@@ -118,16 +122,17 @@ export class GatherBudget {
   /** One that holds at least half of what the one that holds most does. */
   #largest(): Share | null {
     for (let bucket = this.#buckets.length - 1; bucket > 0; bucket--) {
-      for (const share of this.#buckets[bucket]) return share;
+      const { items } = this.#buckets[bucket];
+      if (items.length > 0) return items[0];
     }
     return null;
   }
 
   #count(share: Share, bytes: number): void {
     share.incompleteBytes += bytes;
-    const bucket = share.incompleteBytes === 0 ? 0 : 1 + Math.floor(Math.log2(share.incompleteBytes));
+    const bucket = bitLength(share.incompleteBytes);
     if (bucket === share.bucket) return;
-    this.#buckets[share.bucket].delete(share);
+    if (share.bucket > 0) this.#buckets[share.bucket].remove(share);
     share.bucket = bucket;
     if (bucket > 0) this.#buckets[bucket].add(share);
   }
@@ -156,8 +161,14 @@ export class GatherBudget {
 
 function mostOf(share: Share): Gathered {
   let most: Gathered | undefined;
-  for (const request of share.incomplete) {
+  for (const request of share.incomplete.items) {
     if (most === undefined || request.heldBytes > most.heldBytes) most = request;
   }
   return most!;
+}
+
+/** How many bits a whole number has: 0 has none, 4096 has 13. */
+function bitLength(value: number): number {
+  const high = Math.floor(value / 2 ** 32);
+  return high > 0 ? 64 - Math.clz32(high) : 32 - Math.clz32(value);
 }

@@ -7,11 +7,17 @@ export function observed<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** As `Promise.withResolvers`, with an observed promise. */
+/** As `Promise.withResolvers`. `reject` attaches the observer, so a promise that resolves does not pay for one. */
 export function observedResolvers<T>(): PromiseWithResolvers<T> {
-  const resolvers = Promise.withResolvers<T>();
-  resolvers.promise.catch(ignore);
-  return resolvers;
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  return {
+    promise,
+    resolve,
+    reject: (error) => {
+      promise.catch(ignore);
+      reject(error);
+    },
+  };
 }
 
 /** As `Promise.reject`, observed. */

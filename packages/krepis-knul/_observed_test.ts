@@ -51,7 +51,7 @@ for (const [use, call] of Object.entries(uses)) {
           let stream: QuicStream | undefined;
           const fake = FakeLibrary.open({ stream: (opened) => void (stream = opened) });
           fake.connect();
-          fake.deliver({ type: EventType.StreamData, connection: 1, stream: 5, flags: EventFlag.Opened });
+          fake.deliver(fake.data(5, new Uint8Array(0), EventFlag.Opened));
           fake.room = 0;
           if (isLate) happen(fake);
           call(stream!);

@@ -77,14 +77,14 @@ export class RequestServer {
     if (length > 0) this.#gather(request, offset, length);
     if (request.isOver) return;
     if (isLast && request.waitingBytes === 0) this.#runGathered(request);
-    else this.#deadlines.add(request);
+    else this.#deadlines.add(request, request.stream.channel.nowMs());
   }
 
   /** Bytes without room in the budget stay in the arena: the peer gets no credit for them (RFC 9000 §4.1). */
   #gather(request: RequestState, offset: number, length: number): void {
     if (request.waitingBytes === 0 && this.#copy(request, offset, length)) return;
     if (this.budget.wait(request, length)) {
-      request.waiting.push(offset, length);
+      (request.waiting ??= []).push(offset, length);
     } else {
       request.stream.channel.release(offset);
       this.#refuse(request, AdapterCode.Overloaded);
@@ -93,10 +93,9 @@ export class RequestServer {
 
   /** @returns false: there is no room */
   #copy(request: RequestState, offset: number, length: number): boolean {
-    const { wanted, least } = request.growth(length, this.#maxPayloadBytes);
-    let growth = wanted;
+    let growth = request.wantedGrowth(length, this.#maxPayloadBytes);
     if (growth > 0 && !this.budget.take(request, growth, false)) {
-      growth = least;
+      growth = request.leastGrowth(length, this.#maxPayloadBytes);
       if (!this.budget.take(request, growth, true)) return false;
     }
     const { channel } = request.stream;
@@ -108,7 +107,7 @@ export class RequestServer {
   /** @returns whether nothing waits any more */
   #resume(request: RequestState): boolean {
     const { waiting } = request;
-    while (waiting.length > 0 && !request.isOver) {
+    while (waiting !== null && waiting.length > 0 && !request.isOver) {
       const [offset, length] = waiting;
       if (!this.#copy(request, offset, length)) return false;
       this.budget.stopWaiting(request, length);
@@ -145,7 +144,7 @@ export class RequestServer {
     stream.handleStopSending(code);
     const request = stream.request ??= new RequestState(stream);
     request.abort(stream.writeError!);
-    if (!request.isOver) this.#deadlines.add(request);
+    if (!request.isOver) this.#deadlines.add(request, request.stream.channel.nowMs());
   }
 
   #mayLend(stream: StreamState, length: number): boolean {
@@ -173,7 +172,7 @@ export class RequestServer {
   }
 
   #wait(request: RequestState, answer: PromiseLike<QuicResponse>): void {
-    this.#deadlines.add(request);
+    this.#deadlines.add(request, request.stream.channel.nowMs());
     Promise.resolve(answer).then(
       (value) => this.#settle(request, value),
       (error) => this.#fail(request, error),
@@ -197,7 +196,7 @@ export class RequestServer {
     const { stream } = request;
     if (answer === undefined) {
       stream.finishIfOpen();
-    } else if (answer instanceof ReadableStream) {
+    } else if (isBody(answer)) {
       if (answer.locked) throw invalidOption("answer", "a locked ReadableStream", "one that nobody reads");
       pipe(answer, stream).catch((error) => this.#failAnswer(stream, error));
     } else {
@@ -257,8 +256,8 @@ export class RequestServer {
       this.#lent.give(request.stream.connection.lent, 1);
     }
     if (request.heldBytes === 0 && request.waitingBytes === 0) return;
-    for (let i = 0; i < request.waiting.length; i += 2) channel.release(request.waiting[i]);
-    request.waiting = [];
+    for (let i = 0; i < (request.waiting?.length ?? 0); i += 2) channel.release(request.waiting![i]);
+    request.waiting = null;
     request.dropPayload();
     this.budget.returnBytes(request);
   }
@@ -268,9 +267,14 @@ function release(stream: StreamState, offset: number, length: number): void {
   if (length > 0) stream.channel.release(offset);
 }
 
+/** The runtime makes its global on each access, so the usual answers are told apart without it. */
+function isBody(answer: QuicResponse): answer is ReadableStream<Uint8Array<ArrayBuffer>> {
+  return typeof answer === "object" && !ArrayBuffer.isView(answer) && answer instanceof ReadableStream;
+}
+
 /** A stream that nobody reads holds what it was made from. */
 function discard(answer: QuicResponse, reason: unknown): void {
-  if (answer instanceof ReadableStream) answer.cancel(reason).catch(() => {});
+  if (isBody(answer)) answer.cancel(reason).catch(() => {});
 }
 
 /** Sends a stream of bytes, as fast as the peer takes them; cancels it when the peer gives up. */

@@ -23,10 +23,11 @@ export class RequestState implements Timed, Gathered {
   isRunning = false;
   /** The FIN has come. */
   isWhole = false;
+  place = -1;
   heldBytes = 0;
   waitingBytes = 0;
   /** Bytes in the arena that wait for room in the budget: offset, length, offset, length, … */
-  waiting: number[] = [];
+  waiting: number[] | null = null;
   #buffer: Uint8Array<ArrayBuffer> = EMPTY;
   #length = 0;
   #error: StreamError | null = null;
@@ -46,16 +47,21 @@ export class RequestState implements Timed, Gathered {
   }
 
   /**
-   * How many bytes the buffer should grow by to take `bytes` more: it doubles where the budget has room (`wanted`), and
-   * grows by an eighth otherwise (`least`). Each growth copies the buffer. `most`: the longest payload.
+   * How many bytes the buffer should grow by to take `bytes` more, where the budget has room: it doubles. Each growth
+   * copies the buffer. `most`: the longest payload.
    */
-  growth(bytes: number, most: number): { wanted: number; least: number } {
+  wantedGrowth(bytes: number, most: number): number {
     const { length } = this.#buffer;
     const needed = this.#length + bytes - length;
-    if (needed <= 0) return { wanted: 0, least: 0 };
-    if (this.isWhole && length === 0) return { wanted: needed, least: needed };
-    const bounded = (growth: number) => Math.max(needed, Math.min(growth, most - length));
-    return { wanted: bounded(Math.max(length, FIRST_BUFFER_BYTES)), least: bounded(length >> 3) };
+    if (needed <= 0) return 0;
+    if (this.isWhole && length === 0) return needed;
+    return Math.max(needed, Math.min(Math.max(length, FIRST_BUFFER_BYTES), most - length));
+  }
+
+  /** The same where the budget is short: it grows by an eighth. */
+  leastGrowth(bytes: number, most: number): number {
+    const { length } = this.#buffer;
+    return Math.max(this.#length + bytes - length, Math.min(length >> 3, most - length));
   }
 
   get payload(): Uint8Array<ArrayBuffer> {

@@ -4,12 +4,12 @@ import { AdapterCode } from "./adapter_codes.ts";
 import { AdapterError } from "./adapter_error.ts";
 import type { ResolvedServingOptions } from "./adapter_options.ts";
 import { AsyncQueue } from "./_async_queue.ts";
-import { codeOfFailure } from "./_conversions.ts";
 import { Channel, type EventSink } from "./_channel.ts";
 import { ConnectionState, type DatagramHandler, hasEnded } from "./_connection_state.ts";
-import { type ErrorHandler, type ErrorReporter, isThenable } from "./_error_reporter.ts";
+import type { ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
 import { FairShares } from "./_fair_shares.ts";
 import { Firewall } from "./_firewall.ts";
+import { ConnectionCall, DatagramCall, StreamCall } from "./_program_calls.ts";
 import type { MappedRegion } from "./_region.ts";
 import { RequestCounters, RequestServer } from "./_request_server.ts";
 import { StreamState } from "./_stream_state.ts";
@@ -256,26 +256,23 @@ export class Session implements EventSink {
       if (length > 0) this.channel.release(offset);
       return;
     }
-    const { facade } = connection;
-    const failure = { part: "datagram", connection: facade } as const;
     if (length > 0 && this.lent.take(connection.lent, 1)) {
-      const settled = () => {
-        this.lent.give(connection.lent, 1);
-        this.channel.release(offset);
-      };
-      const call = () => handler(this.channel.view(offset, length), facade);
-      return this.firewall.call(failure, call, { settled });
-    }
-    const cost = length + CALL_BYTES;
-    if (!this.copied.take(connection.copied, cost)) {
-      this.datagramsRefused++;
-      if (length > 0) this.channel.release(offset);
+      const bytes = this.channel.view(offset, length);
+      this.firewall.call(new DatagramCall(handler, connection, bytes, offset));
       return;
     }
-    const copy = length > 0 ? this.channel.view(offset, length).slice() : EMPTY; // RFC 9221: a datagram may be empty
+    const hasRoom = this.copied.take(connection.copied, length + CALL_BYTES);
+    const copy = length > 0 && hasRoom ? this.channel.view(offset, length).slice() : EMPTY; // RFC 9221: it may be empty
     if (length > 0) this.channel.release(offset);
-    const settled = () => this.copied.give(connection.copied, cost);
-    this.firewall.call(failure, () => handler(copy, facade), { settled });
+    if (hasRoom) this.firewall.call(new DatagramCall(handler, connection, copy, -1));
+    else this.datagramsRefused++;
+  }
+
+  /** A datagram's handler has settled. @param offset of the bytes where they were lent, -1 for a copy */
+  returnDatagram(connection: ConnectionState, length: number, offset: number): void {
+    if (offset < 0) return this.copied.give(connection.copied, length + CALL_BYTES);
+    this.lent.give(connection.lent, 1);
+    this.channel.release(offset);
   }
 
   #handleConnection(handle: number, identity: string): void {
@@ -283,10 +280,7 @@ export class Session implements EventSink {
     place(this.#connections, handle & SLOT_MASK, connection);
     this.#incoming?.push(connection.facade);
     const { connection: handler } = this.#handlers;
-    if (handler === undefined) return;
-    const { facade } = connection;
-    const failed = (error: unknown) => connection.close(codeOfFailure(error), EMPTY);
-    this.firewall.call({ part: "connection", connection: facade }, () => handler(facade), { failed });
+    if (handler !== undefined) this.firewall.call(new ConnectionCall(handler, connection));
   }
 
   /** Nobody iterates any more, so a connection is only served where another handler is there. */
@@ -317,7 +311,7 @@ export class Session implements EventSink {
     const connection = this.#connection(u32[word + WORD.connection]);
     if (connection === null) return null;
     const id = this.channel.f64[double + STREAM_ID_DOUBLE];
-    const stream = new StreamState(connection, handle, id, id % 4 >= 2, false); // RFC 9000 §2.1
+    const stream = new StreamState(connection, handle, id, (id & 2) !== 0, false); // RFC 9000 §2.1
     if (!this.#hasTaker(stream)) {
       stream.abandon(AdapterCode.NoConsumer);
       return null;
@@ -336,18 +330,7 @@ export class Session implements EventSink {
   #offer(stream: StreamState): void {
     const { stream: handler } = this.#handlers;
     if (handler === undefined) return stream.connection.incoming.push(stream.facade);
-    const { facade } = stream;
-    const failure = { part: "stream", connection: stream.connection.facade, stream: facade } as const;
-    const call = () => {
-      const result = handler(facade);
-      if (isThenable(result)) stream.handlerWorks();
-      return result;
-    };
-    const failed = (error: unknown) => {
-      stream.abandon(codeOfFailure(error));
-      stream.returnLent(); // it reads no further
-    };
-    this.firewall.call(failure, call, { failed, settled: () => stream.handlerDone() });
+    if (this.firewall.call(new StreamCall(handler, stream))) stream.handlerWorks();
   }
 
   openStream(connection: ConnectionState, isUnidirectional: boolean): StreamState {

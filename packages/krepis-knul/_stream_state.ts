@@ -18,11 +18,20 @@ export interface StreamEnd {
   error?: StreamError;
 }
 
+/** A read that waits for bytes. */
+interface Reader {
+  resolve(bytes: Uint8Array<ArrayBuffer> | null): void;
+  reject(error: unknown): void;
+}
+
 interface PendingWrite {
   bytes: Uint8Array<ArrayBuffer>;
   isLast: boolean;
   done: PromiseWithResolvers<void>;
 }
+
+/** Those that somebody has asked for. */
+type StreamSignals = Partial<Record<"reads" | "writes" | "either", AbortController>>;
 
 /** One write call takes at most this; the ABI's limit is 2^30. */
 const MAX_WRITE_BYTES = 1 << 28;
@@ -32,6 +41,8 @@ const orphans = new FinalizationRegistry<{ channel: Channel; offset: number }>((
   channel.release(offset)
 );
 const EMPTY = new Uint8Array(0);
+/** The queue of streams that never had one. */
+const NONE: number[] = [];
 
 export class StreamState {
   readonly channel: Channel;
@@ -46,16 +57,15 @@ export class StreamState {
   previous: StreamState | null = null;
   next: StreamState | null = null;
 
-  #queued: number[] = []; // offset, length, offset, length, …
+  #queued: number[] = NONE; // offset, length, offset, length, …
   #queueHead = 0;
-  #kept: Uint8Array<ArrayBuffer>[] = []; // copies of what was unread when the connection ended
+  #kept: Uint8Array<ArrayBuffer>[] | null = null; // copies of what was unread when the stream ended
   #lentOffset = -1;
   #lent: Uint8Array<ArrayBuffer> | null = null; // the view that lies there
   #handler: "none" | "works" | "done" = "none"; // of those that return a promise
   #isAtEnd = false;
   #readError: StreamError | null = null;
-  #isDiscarding = false;
-  #reader: PromiseWithResolvers<Uint8Array<ArrayBuffer> | null> | null = null;
+  #reader: Reader | null = null;
 
   #writes: PendingWrite[] | null = null;
   #isFinished = false;
@@ -63,9 +73,7 @@ export class StreamState {
 
   #end: StreamEnd | null = null;
   #closed: PromiseWithResolvers<StreamEnd> | null = null;
-  #abort: AbortController | null = null;
-  #readAbort: AbortController | null = null;
-  #writeAbort: AbortController | null = null;
+  #signals: StreamSignals | null = null;
   #facade: QuicStream | null = null;
 
   constructor(
@@ -106,10 +114,20 @@ export class StreamState {
   handleData(offset: number, length: number, isLast: boolean): void {
     if (isLast) this.#isAtEnd = true;
     if (length > 0) {
-      if (this.#isDiscarding) this.channel.release(offset);
-      else this.#queued.push(offset, length);
+      if (this.#readError !== null) this.channel.release(offset);
+      else this.#enqueue(offset, length);
     }
     this.#wakeReader();
+  }
+
+  #emptyQueue(): void {
+    if (this.#queued !== NONE) this.#queued.length = 0;
+    this.#queueHead = 0;
+  }
+
+  #enqueue(offset: number, length: number): void {
+    if (this.#queued === NONE) this.#queued = [offset, length];
+    else this.#queued.push(offset, length);
   }
 
   /** @returns false when all had arrived before; then the reset says nothing new (RFC 9000 §3.2) */
@@ -125,15 +143,12 @@ export class StreamState {
     if (this.#queueHead < this.#queued.length) {
       const offset = this.#queued[this.#queueHead++];
       const length = this.#queued[this.#queueHead++];
-      if (this.#queueHead === this.#queued.length) {
-        this.#queued.length = 0;
-        this.#queueHead = 0;
-      }
+      if (this.#queueHead === this.#queued.length) this.#emptyQueue();
       this.#lentOffset = offset;
       this.#lent = this.channel.view(offset, length);
       return this.#lent;
     }
-    if (this.#kept.length > 0) return this.#kept.shift();
+    if (this.#kept !== null && this.#kept.length > 0) return this.#kept.shift();
     if (this.#readError !== null) throw this.#readError;
     if (this.#isAtEnd) return null;
     if (!this.canRead) throw new AdapterError(KrepisCode.InvalidContext, "this stream only sends");
@@ -141,6 +156,11 @@ export class StreamState {
   }
 
   read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    return this.readAs(asTheyAre);
+  }
+
+  /** @param give makes the result of the bytes that were read, or of null at the end; must not throw */
+  readAs<T>(give: (bytes: Uint8Array<ArrayBuffer> | null) => T): Promise<T> {
     if (this.#reader !== null) {
       return rejected(
         new AdapterError(KrepisCode.InvalidContext, "another read of this stream is pending"),
@@ -148,12 +168,13 @@ export class StreamState {
     }
     try {
       const now = this.tryRead();
-      if (now !== undefined) return Promise.resolve(now);
+      if (now !== undefined) return Promise.resolve(give(now));
     } catch (error) {
       return rejected(error);
     }
-    this.#reader = observedResolvers();
-    return this.#reader.promise;
+    const { promise, resolve, reject } = observedResolvers<T>();
+    this.#reader = { resolve: (bytes) => resolve(give(bytes)), reject };
+    return promise;
   }
 
   /** Ends the life of the view that the latest read gave. */
@@ -197,20 +218,16 @@ export class StreamState {
   /** Ends the receiving side and drops what was not read. */
   failReading(error: StreamError): void {
     if (this.#readError !== null) return;
-    this.#isDiscarding = true;
     this.#readError = error;
     for (let i = this.#queueHead; i < this.#queued.length; i += 2) this.channel.release(this.#queued[i]);
-    this.#queued.length = 0;
-    this.#queueHead = 0;
-    this.#tellSignals(this.#readAbort, error);
+    this.#emptyQueue();
+    this.#abort("reads", error);
     this.#wakeReader();
   }
 
   /** Aborts when reads begin to fail. */
   get readSignal(): AbortSignal {
-    this.#readAbort ??= new AbortController();
-    if (this.#readError !== null) this.#readAbort.abort(this.#readError);
-    return this.#readAbort.signal;
+    return this.#signal("reads", this.#readError);
   }
 
   #wakeReader(): void {
@@ -302,14 +319,12 @@ export class StreamState {
     const writes = this.#writes;
     this.#writes = null;
     if (writes !== null) { for (const { done } of writes) done.reject(error); }
-    this.#tellSignals(this.#writeAbort, error);
+    this.#abort("writes", error);
   }
 
   /** Aborts when writes begin to fail. */
   get writeSignal(): AbortSignal {
-    this.#writeAbort ??= new AbortController();
-    if (this.#writeError !== null) this.#writeAbort.abort(this.#writeError);
-    return this.#writeAbort.signal;
+    return this.#signal("writes", this.#writeError);
   }
 
   #give(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): number {
@@ -373,11 +388,10 @@ export class StreamState {
   // room from everybody else.
   #keepUnread(): void {
     for (let i = this.#queueHead; i < this.#queued.length; i += 2) {
-      this.#kept.push(this.channel.view(this.#queued[i], this.#queued[i + 1]).slice());
+      (this.#kept ??= []).push(this.channel.view(this.#queued[i], this.#queued[i + 1]).slice());
       this.channel.release(this.#queued[i]);
     }
-    this.#queued.length = 0;
-    this.#queueHead = 0;
+    this.#emptyQueue();
   }
 
   get closed(): Promise<StreamEnd> {
@@ -386,18 +400,23 @@ export class StreamState {
     return this.#closed.promise;
   }
 
-  #tellSignals(direction: AbortController | null, error: StreamError): void {
-    const { firewall } = this.connection.session;
-    firewall.abort(direction, error);
-    firewall.abort(this.#abort, error);
-  }
-
   /** Aborts when either direction ends before its time. */
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
-    const error = this.#readError ?? this.#writeError;
-    if (error !== null) this.#abort.abort(error);
-    return this.#abort.signal;
+    return this.#signal("either", this.#readError ?? this.#writeError);
+  }
+
+  #signal(of: keyof StreamSignals, error: StreamError | null): AbortSignal {
+    this.#signals ??= {};
+    const controller = this.#signals[of] ??= new AbortController();
+    if (error !== null) controller.abort(error);
+    return controller.signal;
+  }
+
+  #abort(of: "reads" | "writes", error: StreamError): void {
+    if (this.#signals === null) return;
+    const { firewall } = this.connection.session;
+    firewall.abort(this.#signals[of], error);
+    firewall.abort(this.#signals.either, error);
   }
 }
 
@@ -407,6 +426,10 @@ export class StreamState {
  */
 function isRefused(taken: number): boolean {
   return taken < 0 && taken !== -KrepisCode.InvalidContext && taken !== -KrepisCode.InvalidPointer;
+}
+
+function asTheyAre(bytes: Uint8Array<ArrayBuffer> | null): Uint8Array<ArrayBuffer> | null {
+  return bytes;
 }
 
 /** Made only where somebody gets to see it: capturing a stack costs more than serving a request. */

@@ -186,11 +186,8 @@ export class QuicConnection {
   sendDatagram(bytes: QuicBytes, options?: DatagramOptions): boolean {
     const exact = bytesOf("bytes", bytes);
     if (exact.length === 0) throw invalidOption("bytes", "no bytes", "a datagram of at least one byte");
-    const { policy = "dropNewest", expiresMs = 0, fate } = checkOptions("options", options, DATAGRAM_OPTIONS);
-    const number = checkChoice("policy", policy, POLICIES);
-    checkInteger("expiresMs", expiresMs, 0, 2 ** 32 - 1);
-    if (fate !== undefined) checkFunction("fate", fate);
-    return this.#state.sendDatagram(exact, number, expiresMs, fate);
+    const { policy, expiresMs, fate } = options === undefined ? DEFAULT_SENDING : checkSending(options);
+    return this.#state.sendDatagram(exact, policy, expiresMs, fate);
   }
 
   /** Resolves when a datagram that would have blocked can be sent. @throws {AdapterError} 5001, 1001: the end */
@@ -214,4 +211,23 @@ export class QuicConnection {
   get closed(): Promise<ConnectionEnd> {
     return this.#state.closed;
   }
+}
+
+/** `DatagramOptions` as the library takes them. */
+interface Sending {
+  policy: number;
+  expiresMs: number;
+  fate: DatagramOptions["fate"];
+}
+
+const DEFAULT_SENDING: Sending = { policy: PolicyNumber.DropNewest, expiresMs: 0, fate: undefined };
+
+function checkSending(options: DatagramOptions): Sending {
+  const { policy = "dropNewest", expiresMs = 0, fate } = checkOptions("options", options, DATAGRAM_OPTIONS);
+  if (fate !== undefined) checkFunction("fate", fate);
+  return {
+    policy: checkChoice("policy", policy, POLICIES),
+    expiresMs: checkInteger("expiresMs", expiresMs, 0, 2 ** 32 - 1),
+    fate,
+  };
 }

@@ -8,7 +8,7 @@ import {
   type QuicBytes,
 } from "./_conversions.ts";
 import type { StreamEnd, StreamState } from "./_stream_state.ts";
-import { observed, rejected } from "./_observed.ts";
+import { rejected } from "./_observed.ts";
 import { makeReadable, makeWritable } from "./_web_streams.ts";
 import type { QuicConnection } from "./quic_connection.ts";
 import { KrepisCode } from "@krepis/core";
@@ -98,25 +98,26 @@ export class QuicStream implements Disposable {
 
   /** Reads until the end; each piece is lent until the next. Leaving early stops the peer with code 0. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>, void, void> {
-    const pieces = this.#pieces();
-    return {
-      next: () => observed(pieces.next()),
-      return: () => observed(pieces.return()),
+    const state = this.#state;
+    let isOver = false;
+    const over: IteratorReturnResult<void> = { value: undefined, done: true };
+    const give = (bytes: Uint8Array<ArrayBuffer> | null): IteratorResult<Uint8Array<ArrayBuffer>, void> => {
+      if (bytes !== null) return { value: bytes, done: false };
+      isOver = true;
+      return over;
+    };
+    return { // an async generator would make two more promises for each piece
+      next: () => isOver ? Promise.resolve(over) : state.readAs(give),
+      return() {
+        isOver = true;
+        state.returnLent();
+        state.stopSending(0n);
+        return Promise.resolve(over);
+      },
       [Symbol.asyncIterator]() {
         return this;
       },
     };
-  }
-
-  async *#pieces(): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-    let isAtEnd = false;
-    try {
-      for (let bytes = await this.read(); bytes !== null; bytes = await this.read()) yield bytes;
-      isAtEnd = true;
-    } finally {
-      this.#state.returnLent();
-      if (!isAtEnd) this.#state.stopSending(0n);
-    }
   }
 
   /**

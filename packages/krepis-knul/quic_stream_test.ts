@@ -55,6 +55,34 @@ Deno.test("iteration ends with the stream, and leaving it early stops the peer",
   strictEqual(left.fake.held.size, 0);
 });
 
+Deno.test("an iteration that was left says so, and what waits for it is rejected", async () => {
+  const { fake, stream } = open("first");
+  const pieces = stream[Symbol.asyncIterator]();
+  strictEqual(text((await pieces.next()).value as Uint8Array), "first");
+  const waiting = pieces.next();
+  await rejects(pieces.next(), { code: KrepisCode.InvalidContext }); // as for `read`
+  deepStrictEqual(await pieces.return!(), { value: undefined, done: true });
+  await rejects(waiting, { reason: "local" });
+  deepStrictEqual(await pieces.next(), { value: undefined, done: true });
+  strictEqual(fake.of(5).stopCode, 0n);
+});
+
+Deno.test("an iteration has every piece and one end, whether bytes are there or come later", async () => {
+  const { fake, stream } = open("one");
+  const seen: unknown[] = [];
+  const reading = (async () => {
+    for await (const bytes of stream) seen.push(text(bytes));
+    seen.push("end");
+  })();
+  await settle();
+  fake.deliver(fake.data(5, bytesOf("two"), 0), fake.data(5, bytesOf("three"), 0));
+  await settle();
+  fake.deliver(fake.data(5, new Uint8Array(0), EventFlag.Fin));
+  await reading;
+  deepStrictEqual(seen, ["one", "two", "three", "end"]);
+  strictEqual(fake.of(5).stopCode, undefined);
+});
+
 Deno.test("a write resolves at once while there is room, and later in order when there is none", async () => {
   const { fake, stream } = open();
   await stream.write(bytesOf("ab"));

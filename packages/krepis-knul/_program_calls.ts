@@ -1,0 +1,132 @@
+// Calls of the program's handlers, as the firewall makes them. An object each, because closures for everything that
+// may become of a call cost more than the call.
+import type { ConnectionState, DatagramHandler } from "./_connection_state.ts";
+import { codeOfFailure } from "./_conversions.ts";
+import type { Failure } from "./_error_reporter.ts";
+import { type FateHandler, fateName } from "./_fates.ts";
+import type { ProgramCall } from "./_firewall.ts";
+import type { StreamState } from "./_stream_state.ts";
+import type { QuicConnection } from "./quic_connection.ts";
+import type { QuicStream } from "./quic_stream.ts";
+
+const EMPTY = new Uint8Array(0);
+
+/** A handler that fails costs its connection. */
+export class ConnectionCall implements ProgramCall {
+  readonly #handler: (connection: QuicConnection) => unknown;
+  readonly #connection: ConnectionState;
+
+  constructor(handler: (connection: QuicConnection) => unknown, connection: ConnectionState) {
+    this.#handler = handler;
+    this.#connection = connection;
+  }
+
+  run(): unknown {
+    const handler = this.#handler;
+    return handler(this.#connection.facade);
+  }
+
+  failure(): Failure {
+    return { part: "connection", connection: this.#connection.facade };
+  }
+
+  failed(error: unknown): void {
+    this.#connection.close(codeOfFailure(error), EMPTY);
+  }
+
+  settled(): void {}
+}
+
+/** A handler that fails costs its stream. */
+export class StreamCall implements ProgramCall {
+  readonly #handler: (stream: QuicStream) => unknown;
+  readonly #stream: StreamState;
+
+  constructor(handler: (stream: QuicStream) => unknown, stream: StreamState) {
+    this.#handler = handler;
+    this.#stream = stream;
+  }
+
+  run(): unknown {
+    const handler = this.#handler;
+    return handler(this.#stream.facade);
+  }
+
+  failure(): Failure {
+    const { connection, facade } = this.#stream;
+    return { part: "stream", connection: connection.facade, stream: facade };
+  }
+
+  failed(error: unknown): void {
+    this.#stream.abandon(codeOfFailure(error));
+    this.#stream.returnLent(); // it reads no further
+  }
+
+  settled(): void {
+    this.#stream.handlerDone();
+  }
+}
+
+/** The bytes of a datagram go back when its handler has settled. */
+export class DatagramCall implements ProgramCall {
+  readonly #handler: DatagramHandler;
+  readonly #connection: ConnectionState;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #length: number; // the handler may transfer the bytes of a copy
+  readonly #offset: number;
+
+  /** @param offset of the bytes where they are lent, -1 for a copy */
+  constructor(
+    handler: DatagramHandler,
+    connection: ConnectionState,
+    bytes: Uint8Array<ArrayBuffer>,
+    offset: number,
+  ) {
+    this.#handler = handler;
+    this.#connection = connection;
+    this.#bytes = bytes;
+    this.#length = bytes.length;
+    this.#offset = offset;
+  }
+
+  run(): unknown {
+    const handler = this.#handler;
+    return handler(this.#bytes, this.#connection.facade);
+  }
+
+  failure(): Failure {
+    return { part: "datagram", connection: this.#connection.facade };
+  }
+
+  failed(): void {}
+
+  settled(): void {
+    this.#connection.session.returnDatagram(this.#connection, this.#length, this.#offset);
+  }
+}
+
+export class FateCall implements ProgramCall {
+  readonly #handler: FateHandler;
+  readonly #connection: ConnectionState;
+  readonly #fate: number;
+
+  /** @param fate a KrepisDatagramFate */
+  constructor(handler: FateHandler, connection: ConnectionState, fate: number) {
+    this.#handler = handler;
+    this.#connection = connection;
+    this.#fate = fate;
+  }
+
+  run(): unknown {
+    const handler = this.#handler;
+    return handler(fateName(this.#fate));
+  }
+
+  failure(): Failure {
+    return { part: "fate", connection: this.#connection.facade };
+  }
+
+  failed(): void {}
+
+  settled(): void {}
+}
