@@ -76,7 +76,8 @@ typedef struct FfiChannelConfig {
       arena_bytes; /* received bytes not yet released, all workers together; 1 MiB to 2 GiB, default 64 MiB */
   uint32_t ring_records; /* of each worker's event ring; a power of two, 64 to 1,048,576, default 4,096 */
   uint32_t queue_bytes;  /* bytes accepted by krepis_stream_write for one stream and not yet taken over by its
-                            connection's send buffer; 4 KiB to 256 MiB, default 1 MiB */
+                            connection's send buffer; 4 KiB to 256 MiB, default 1 MiB. A write takes less
+                            while the connection holds much for its congestion window: docs/channel.md */
   uint32_t wake;         /* KrepisWake */
   uint32_t consumer_timeout_ms; /* see "A consumer that is gone"; 500 to 3,600,000, default 10,000, or
                                    KREPIS_CONSUMER_TIMEOUT_NEVER */
@@ -238,9 +239,9 @@ KREPIS_API uint32_t krepis_channel_unmap(uint32_t channel) KREPIS_NOEXCEPT;
 /* Sends bytes on a stream; copies what it takes.
  *
  * data: `length` bytes; may be null with length 0. length: 0 to 2^30.
- * Returns: bytes taken, from 0 to length. Less than length: the stream's queue is full, and
- *   KREPIS_EVENT_STREAM_WRITABLE follows when there is room. A FIN alone is taken with length 0.
- *   -KREPIS_INVALID_POINTER: no such channel or stream, or data is null.
+ * Returns: bytes taken, from 0 to length. Less than length: the queue of the stream or of its
+ *   connection is full, and KREPIS_EVENT_STREAM_WRITABLE follows when there is room. A FIN alone is taken
+ * with length 0. -KREPIS_INVALID_POINTER: no such channel or stream, or data is null.
  *   -KREPIS_INVALID_REQUEST: unknown flags, length above 2^30, or a receive-only stream.
  *   -KREPIS_INVALID_CONTEXT: the sending side is over: a FIN was taken, or it was reset by either side.
  *   -KREPIS_OUT_OF_MEMORY.

@@ -325,7 +325,7 @@ struct ServerOptions : ConnectionOptions {
   std::uint64_t max_half_open = 4'096;               // handshakes under way, per server
   std::uint64_t server_send_buffer_bytes = 1 << 30;  // per server, split evenly over its workers
   // What programs wrote through channels and Connection::write has not taken yet, of all connections
-  // together.
+  // together. One may hold half of what is free, and at most 128 KiB or eight congestion windows.
   std::uint64_t server_write_queue_bytes = 256 << 20;  // per server
   // How far receive windows of all connections may grow beyond the initial ones; per server, split evenly.
   std::uint64_t server_receive_window_bytes = 1 << 30;

@@ -105,15 +105,13 @@ Entry* Channel::connection_of(const Entry& stream) const {
 }
 
 std::uint64_t Channel::room_of(const Entry& stream) const {
+  const Entry* const connection = connection_of(stream);
   const std::uint64_t queued = stream.queued.load(std::memory_order_relaxed);
   const std::uint64_t limit = core_->settings.queue_bytes;
-  const Entry* const connection = connection_of(stream);
-  const std::uint64_t of_connection =
-      connection == nullptr
-          ? limit
-          : core_->server->writes.room_of(connection->held_bytes.load(std::memory_order_relaxed));
-  const std::uint64_t floor = WriteBudget::kStreamFloorBytes;
-  return std::min(limit - std::min(limit, queued), std::max(of_connection, floor - std::min(floor, queued)));
+  const std::uint64_t of_stream = limit - std::min(limit, queued);
+  return connection == nullptr
+             ? of_stream
+             : std::min(of_stream, core_->server->writes.room_of(waiting_of(stream, *connection)));
 }
 
 // Thread: with the lock of the stream's mailbox. A connection whose end was told counts for nothing any more:
@@ -123,9 +121,7 @@ std::uint64_t Channel::take_room(Entry& stream, std::uint64_t wanted) {
   const std::uint64_t limit = core_->settings.queue_bytes;
   std::uint64_t taken = std::min(wanted, limit - std::min(limit, queued));
   if (Entry* const connection = connection_of(stream)) {
-    const std::uint64_t floor = WriteBudget::kStreamFloorBytes;
-    taken = core_->server->writes.take(connection->held_bytes.load(std::memory_order_relaxed), taken,
-                                       floor - std::min(floor, queued));
+    taken = core_->server->writes.take(waiting_of(stream, *connection), taken);
     connection->held_bytes.fetch_add(taken, std::memory_order_relaxed);
   }
   stream.queued.fetch_add(static_cast<std::uint32_t>(taken), std::memory_order_relaxed);

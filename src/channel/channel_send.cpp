@@ -100,22 +100,25 @@ void ChannelWorker::give_back(ConnectionState& state, std::uint64_t bytes) {
 }
 
 void ChannelWorker::tell_writable(StreamState& stream) {
-  const std::uint32_t limit = core_.settings.queue_bytes;
-  const std::uint32_t queued = stream.entry->queued.load(std::memory_order_relaxed);
-  if (!stream.wants_writable || stream.is_send_over || queued > limit / 2) {
+  if (!stream.wants_writable || stream.is_send_over) {
     return;
   }
+  Entry& connection = *stream.connection->entry;
+  const std::uint64_t window = stream.connection->connection->info().congestion_window_bytes;
+  connection.allowance.store(WriteBudget::allowance_of(window), std::memory_order_relaxed);
+  const WriteBudget::Waiting waiting = waiting_of(*stream.entry, connection);
+  const std::uint64_t limit = std::min<std::uint64_t>(core_.settings.queue_bytes, waiting.allowance);
+  const std::uint64_t room = core_.server->writes.room_of(waiting);
   // When memory is short the stream is told once its own bytes are gone: then it has its floor again.
-  constexpr std::uint64_t kFloor = WriteBudget::kStreamFloorBytes;
-  const std::uint64_t room =
-      core_.server->writes.room_of(stream.connection->entry->held_bytes.load(std::memory_order_relaxed));
-  if (queued > 0 && room < kFloor) {
+  const bool is_worth_telling = room >= std::min(limit / 2, WriteBudget::kStreamAllowanceBytes / 2);
+  if (waiting.of_stream > limit / 2 || (waiting.of_stream > 0 && !is_worth_telling)) {
     return;
   }
   stream.wants_writable = false;
   stream.entry->remove(Entry::kAwaitsWritable);
   FfiEvent event = make_event(KREPIS_EVENT_STREAM_WRITABLE, stream);
-  event.value = static_cast<std::uint32_t>(std::min<std::uint64_t>(limit - queued, std::max(room, kFloor)));
+  event.value = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(core_.settings.queue_bytes - waiting.of_stream, room));
   push(stream, event);
 }
 

@@ -52,7 +52,11 @@ class NotingConnection final : public krepis::Connection {
   [[nodiscard]] std::string_view alpn() const override { return "knul"; }
   [[nodiscard]] std::string_view server_name() const override { return ""; }
   [[nodiscard]] std::string peer_address() const override { return "127.0.0.1:1"; }
-  [[nodiscard]] krepis::ConnectionInfo info() const override { return {}; }
+  [[nodiscard]] krepis::ConnectionInfo info() const override {
+    krepis::ConnectionInfo info;
+    info.congestion_window_bytes = congestion_window;
+    return info;
+  }
   [[nodiscard]] std::uint64_t context() const override { return 0; }
   [[nodiscard]] bool is_resumed() const override { return false; }
   krepis::Result<krepis::StreamId> open_stream(krepis::StreamDirection /*direction*/) override {
@@ -104,6 +108,7 @@ class NotingConnection final : public krepis::Connection {
   std::vector<krepis::SharedBytes> pieces;
   int fins = 0;
   std::uint64_t close_code = 0;
+  std::uint64_t congestion_window = 0;
   int datagrams_dropped = 0;
 };
 
@@ -339,6 +344,7 @@ TEST(ChannelWorker, ChangesNothingThatAConnectionHasTakenOfALongQueue) {
   OneConnection one;
   one.worker.end_turn();
   const auto stream = static_cast<std::uint32_t>(one.channel.open_stream(one.state->handle, false).number);
+  one.state->entry->allowance = 16 << 20;
   std::string expected;
   for (int step = 0; step < 300; ++step) {
     const std::string text(1 + random() % (random() % 4 == 0 ? 20'000 : 600), static_cast<char>(step));
@@ -356,6 +362,47 @@ TEST(ChannelWorker, ChangesNothingThatAConnectionHasTakenOfALongQueue) {
   one.worker.handle_writable(*one.state->streams.at(5));
   EXPECT_TRUE(one.connection.written() == expected);
   EXPECT_EQ(one.connection.fins, 1);
+}
+
+TEST(ChannelWorker, TellsOfRoomForEightCongestionWindows) {
+  OneConnection one;
+  one.worker.open_stream(*one.state, 0);
+  StreamState& stream = *one.state->streams.at(0);
+  const std::string text(1 << 20, 'x');
+  const auto write = [&] {
+    return static_cast<std::uint64_t>(
+        one.channel.write(stream.handle, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, 0)
+            .number);
+  };
+  EXPECT_EQ(write(), WriteBudget::kAllowanceBytes);
+  one.connection.congestion_window = 50'000;
+  one.connection.room = SIZE_MAX;
+  one.worker.end_turn();
+  EXPECT_FALSE(stream.wants_writable);
+  EXPECT_EQ(write(), 400'000U);
+}
+
+TEST(ChannelWorker, TellsAStreamOfRoomAlthoughAnotherHoldsAllThatTheirConnectionMay) {
+  OneConnection one;
+  one.worker.open_stream(*one.state, 0);
+  one.worker.open_stream(*one.state, 4);
+  StreamState& stuck = *one.state->streams.at(0);
+  StreamState& other = *one.state->streams.at(4);
+  const std::vector<std::uint8_t> bytes(1 << 20);
+  one.connection.room = 0;
+  EXPECT_EQ(one.channel.write(stuck.handle, bytes, 0).number,
+            static_cast<std::int32_t>(WriteBudget::kAllowanceBytes));
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(one.channel.write(other.handle, bytes, 0).number,
+              static_cast<std::int32_t>(WriteBudget::kStreamAllowanceBytes));
+    one.worker.end_turn();
+    EXPECT_TRUE(other.wants_writable);
+    one.connection.room = WriteBudget::kStreamAllowanceBytes;
+    one.worker.handle_writable(other);
+    EXPECT_FALSE(other.wants_writable);
+    one.connection.room = 0;
+  }
+  EXPECT_TRUE(stuck.wants_writable);
 }
 
 // The memory of a stream that was read to its end serves the next one.

@@ -34,6 +34,7 @@ void HandleTable::release(Entry& entry) {
   entry.flags.store(0, std::memory_order_relaxed);
   entry.queued.store(0, std::memory_order_relaxed);
   entry.held_bytes.store(0, std::memory_order_relaxed);
+  entry.allowance.store(WriteBudget::kAllowanceBytes, std::memory_order_relaxed);
   entry.waiting_opens.store(0, std::memory_order_relaxed);
   entry.max_datagram_bytes.store(0, std::memory_order_relaxed);
   entry.stream_id.store(Entry::kNoStreamId, std::memory_order_relaxed);

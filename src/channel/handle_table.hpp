@@ -13,6 +13,8 @@
 #include <mutex>
 #include <vector>
 
+#include "channel/write_budget.hpp"
+
 namespace knul::channel {
 
 // What a worker keeps for an entry.
@@ -61,9 +63,18 @@ struct alignas(64) Entry {
   // Of a connection: bytes of its streams and datagrams that it has not taken, as counted in the WriteBudget.
   // Thread: added to under the lock of its worker's mailbox, and only while the entry is not void.
   std::atomic<std::uint64_t> held_bytes{0};
+  // Of a connection: how many held_bytes its congestion window allows. Thread: the worker writes it.
+  std::atomic<std::uint64_t> allowance{WriteBudget::kAllowanceBytes};
   std::unique_ptr<ConnectionFacts> facts;  // Thread: under the lock of the worker's mailbox
   std::unique_ptr<WorkerObject> object;    // Thread: the worker's
 };
+
+// Of a stream and its connection.
+inline WriteBudget::Waiting waiting_of(const Entry& stream, const Entry& connection) {
+  return {connection.held_bytes.load(std::memory_order_relaxed),
+          stream.queued.load(std::memory_order_relaxed),
+          connection.allowance.load(std::memory_order_relaxed)};
+}
 
 class HandleTable {
  public:

@@ -4,6 +4,11 @@
 // they may, something is left for the next one, and who holds much gets less as others come. Below a floor
 // nobody is refused, so that a newcomer can always write: the floors come on top of the limit.
 //
+// A connection may not hold more than its peer has shown to take either, as a TCP socket's send buffer grows
+// with the congestion window. A program with one thread copies what is written before it reads the next
+// event: without this rule peers that acknowledge nothing make it copy the whole budget at once, and
+// everybody else waits meanwhile. Weak case: a peer that acknowledged much and then stops.
+//
 // Why nobody is told when others give bytes back: a stream that was refused has bytes queued, because its
 // floor is above 0. It is looked at again when the connection takes those.
 #pragma once
@@ -20,6 +25,23 @@ class WriteBudget {
   static constexpr std::uint64_t kDefaultBytes = 256 << 20;
   static constexpr std::uint64_t kConnectionFloorBytes = 16 << 10;
   static constexpr std::uint64_t kStreamFloorBytes = 2 << 10;
+  // A connection may hold so much before its congestion window has grown.
+  static constexpr std::uint64_t kAllowanceBytes = 128 << 10;
+  // A stream may hold so much although other streams of its connection hold all that this may.
+  static constexpr std::uint64_t kStreamAllowanceBytes = 16 << 10;
+
+  // What a write looks at: bytes that wait already, and what the connection may hold.
+  struct Waiting {
+    std::uint64_t of_connection = 0;
+    std::uint64_t of_stream = 0;
+    std::uint64_t allowance = kAllowanceBytes;
+  };
+
+  // What a connection may hold whose congestion window is so large: what its path takes in eight round trips,
+  // because a program looks at its rings less often than once in a round trip.
+  static std::uint64_t allowance_of(std::uint64_t congestion_window_bytes) {
+    return std::max(kAllowanceBytes, 8 * congestion_window_bytes);
+  }
 
   explicit WriteBudget(std::uint64_t limit_bytes = kDefaultBytes) : limit_bytes_(limit_bytes) {}
 
@@ -37,14 +59,27 @@ class WriteBudget {
       }
     }
   }
+  // The same two for a stream's bytes. A stream without any always has room for kStreamFloorBytes.
+  [[nodiscard]] std::uint64_t room_of(const Waiting& waiting) const {
+    const std::uint64_t room = std::min(allowed(waiting), room_of(waiting.of_connection));
+    return std::max(room, left(kStreamFloorBytes, waiting.of_stream));
+  }
+  std::uint64_t take(const Waiting& waiting, std::uint64_t wanted) {
+    const std::uint64_t least = left(kStreamFloorBytes, waiting.of_stream);
+    return take(waiting.of_connection, std::min(wanted, std::max(allowed(waiting), least)), least);
+  }
   void release(std::uint64_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
 
  private:
+  static std::uint64_t left(std::uint64_t most, std::uint64_t used) { return most - std::min(most, used); }
+  // Without a look at the others.
+  static std::uint64_t allowed(const Waiting& waiting) {
+    return std::max(left(waiting.allowance, waiting.of_connection),
+                    left(kStreamAllowanceBytes, waiting.of_stream));
+  }
   [[nodiscard]] std::uint64_t room(std::uint64_t held, std::uint64_t used) const {
-    const std::uint64_t free = limit_bytes_ - std::min(limit_bytes_, used);
-    const std::uint64_t allowed = std::max(kConnectionFloorBytes, free / 2);
-    return allowed - std::min(allowed, held);
+    return left(std::max(kConnectionFloorBytes, left(limit_bytes_, used) / 2), held);
   }
 
   const std::uint64_t limit_bytes_;

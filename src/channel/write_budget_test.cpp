@@ -46,5 +46,49 @@ TEST(WriteBudget, RefusesNobodyItsFloor) {
   EXPECT_EQ(budget.take(WriteBudget::kConnectionFloorBytes, 100, 60), 60U);
 }
 
+TEST(WriteBudget, AllowsAConnectionEightCongestionWindows) {
+  WriteBudget budget(kLimit);
+  WriteBudget::Waiting waiting;
+  EXPECT_EQ(budget.room_of(waiting), WriteBudget::kAllowanceBytes);
+  waiting.allowance = WriteBudget::allowance_of(14'720);  // the initial window of RFC 9002
+  EXPECT_EQ(budget.room_of(waiting), WriteBudget::kAllowanceBytes);
+  waiting.allowance = WriteBudget::allowance_of(1 << 20);
+  EXPECT_EQ(budget.room_of(waiting), 8U << 20);
+  waiting.allowance = WriteBudget::allowance_of(kLimit);
+  EXPECT_EQ(budget.room_of(waiting), kLimit / 2);
+}
+
+TEST(WriteBudget, HasRoomForEachStreamWhenOneHoldsAllThatItsConnectionMay) {
+  WriteBudget budget(kLimit);
+  WriteBudget::Waiting waiting{.of_connection = WriteBudget::kAllowanceBytes};
+  EXPECT_EQ(budget.take(waiting, kAll), WriteBudget::kStreamAllowanceBytes);
+  waiting.of_stream = WriteBudget::kStreamAllowanceBytes;
+  waiting.of_connection += WriteBudget::kStreamAllowanceBytes;
+  EXPECT_EQ(budget.take(waiting, kAll), 0U);
+}
+
+TEST(WriteBudget, PeersThatAcknowledgeNothingHoldLittleTogether) {
+  constexpr std::uint64_t kConnections = 70, kStreams = 16;
+  WriteBudget budget(256 << 20);
+  std::uint64_t sum = 0;
+  for (std::uint64_t connection = 0; connection < kConnections; ++connection) {
+    std::uint64_t held = 0;
+    for (std::uint64_t stream = 0; stream < kStreams; ++stream) {
+      const std::uint64_t taken = budget.take({.of_connection = held}, kAll);
+      EXPECT_GE(taken, WriteBudget::kStreamAllowanceBytes);
+      held += taken;
+    }
+    sum += held;
+  }
+  EXPECT_LE(sum, 26U << 20);
+}
+
+TEST(WriteBudget, RefusesNoStreamItsFloor) {
+  WriteBudget budget(1);
+  const WriteBudget::Waiting waiting{.of_connection = 1 << 20, .of_stream = 100};
+  EXPECT_EQ(budget.room_of(waiting), WriteBudget::kStreamFloorBytes - 100);
+  EXPECT_EQ(budget.take(waiting, kAll), WriteBudget::kStreamFloorBytes - 100);
+}
+
 }  // namespace
 }  // namespace knul::channel

@@ -118,7 +118,7 @@ static void megabytes_come_and_go_in_order(void) {
     sent += (uint32_t)taken;
     if (sent < kBytes) {
       const FfiEvent writable = consumer_await(&consumer, KREPIS_EVENT_STREAM_WRITABLE);
-      CHECK(writable.value >= (1 << 19));
+      CHECK(writable.value >= (64 << 10)); /* half of what a connection may hold at first */
       CHECK_EQUAL(writable.stream, stream);
     }
   }

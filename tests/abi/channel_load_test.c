@@ -190,7 +190,12 @@ static void* echo(void* argument) {
 }
 
 static void four_channels_work_on_four_threads(void) {
-  enum { kChannels = 4, kPeers = 8, kStreams = 25, kBytes = 20000 };
+  enum {
+    kChannels = 4,
+    kPeers = 8,
+    kStreams = 25,
+    kBytes = 16000
+  }; /* a stream's queue always takes 16 KiB */
   static Consumer consumers[kChannels];
   pthread_t threads[kChannels];
   Peer* peers[kPeers];

@@ -106,7 +106,7 @@ static void write_queues_share_a_budget_and_lose_nothing(void) {
   const int closed = serve(2, kPeers * kRequests); /* until nobody takes anything any more */
   const double floors = kPeers * (16 << 10) + kPeers * kRequests * (2 << 10);
   const double queued = statistic("channel_queued_bytes");
-  CHECK(queued > kBudget / 2);
+  CHECK(queued > kBudget / 4);
   CHECK(queued <= kBudget + floors);
   Peer* const newcomer = connect_peer();
   ask(newcomer, 1, &id);
@@ -134,8 +134,8 @@ static void peers_that_leave_give_back_what_was_queued_for_them(void) {
     CHECK_EQUAL(peer_hold(peer, 1), 0);
     ask(peer, kRequests, ids);
     serve(0.5, kRequests);
-    CHECK(statistic("channel_queued_bytes") > kMiB);
-    for (int j = 0; j < kRequests / 2; ++j) { /* some streams end before their connection */
+    CHECK(statistic("channel_queued_bytes") > 300 << 10); /* 128 KiB, and 16 KiB of most streams */
+    for (int j = 0; j < kRequests / 2; ++j) {             /* some streams end before their connection */
       CHECK_EQUAL(peer_stop_sending(peer, ids[j], 1), 0);
     }
     peer_close(peer, 0);

@@ -1,7 +1,6 @@
 // Runs attacks and prints one line for each: verdict, attack | bounds | measured.
-// Usage: knul_attack [--full] [--awaited] [--json FILE] [--list] [GROUP or GROUP.NAME]...
+// Usage: knul_attack [--full] [--json FILE] [--list] [GROUP or GROUP.NAME]...
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <iostream>
 #include <thread>
@@ -11,15 +10,10 @@
 namespace knul::attack {
 namespace {
 
-// Rows that show a fault which is known and not mended yet. They run when they are asked for by name
-// or with --awaited.
-constexpr std::array<std::string_view, 1> kAwaited{"memory.never_acknowledge_channel"};
-
 struct Arguments {
   Form form = Form::kShort;
   std::string json_path;
   bool is_list = false;
-  bool is_awaited_too = false;
   std::vector<std::string> wanted;
 };
 
@@ -29,8 +23,6 @@ Arguments parse(int argc, char** argv) {
     const std::string word = argv[i];
     if (word == "--full") {
       arguments.form = Form::kFull;
-    } else if (word == "--awaited") {
-      arguments.is_awaited_too = true;
     } else if (word == "--list") {
       arguments.is_list = true;
     } else if (word == "--json" && i + 1 < argc) {
@@ -62,13 +54,8 @@ std::vector<Row> all_rows() {
 
 bool is_wanted(const Row& row, const Arguments& arguments) {
   const std::vector<std::string>& wanted = arguments.wanted;
-  const std::string name = row.group + "." + row.name;
-  if (std::ranges::find(wanted, name) != wanted.end()) {
-    return true;
-  }
-  const bool is_awaited = std::ranges::find(kAwaited, name) != kAwaited.end();
-  return (!is_awaited || arguments.is_awaited_too) &&
-         (wanted.empty() || std::ranges::find(wanted, row.group) != wanted.end());
+  return wanted.empty() || std::ranges::find(wanted, row.group) != wanted.end() ||
+         std::ranges::find(wanted, row.group + "." + row.name) != wanted.end();
 }
 
 std::string request_for(const std::string& service) {
@@ -111,7 +98,6 @@ class Runner {
   [[nodiscard]] int finish(const std::string& json_path) const {
     if (!json_path.empty()) {
       std::ofstream(json_path) << nlohmann::json{{"seed", seed()},
-                                                 {"awaited", kAwaited},
                                                  {"cpus", std::thread::hardware_concurrency()},
                                                  {"form", form_ == Form::kFull ? "full" : "short"},
                                                  {"rows", results_}}
