@@ -79,9 +79,8 @@ class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place 
 // Thread: its endpoint's.
 class ClosingTable {
  public:
-  static constexpr std::size_t kMost = 65'536;
-
-  explicit ClosingTable(std::size_t most = kMost) : places_(most) {}
+  // `most` entries, shared between the source addresses.
+  explicit ClosingTable(std::size_t most) : places_(most) {}
   ~ClosingTable() {
     for (const auto& entry : entries_)
       places_.leave(*entry);

@@ -65,6 +65,11 @@ TEST(ClosingTable, LeavesAnEighthToOtherAddressesAndForgetsTheOldestOfItsOwn) {
   }
   EXPECT_EQ(all.evicted, 1'300U);
   EXPECT_EQ(all.table.size(), 780U);
+  std::size_t due = 0;
+  while (all.table.take_due(kNow + 1s) != nullptr) {
+    ++due;
+  }
+  EXPECT_EQ(due, 780U) << "who was forgotten has no deadline";
 }
 
 TEST(ClosingTable, ForgetsASourceWithItsLastEntry) {

@@ -88,6 +88,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
                    log,
                    counters},
       responder_(address_tokens_, reset_tokens_, codec_, hash_key_, random, counters),
+      closing_(options_.max_closing),
       routes_(hash_key_),
       sleeps_(kSleepsPerSecond, kSleepsAtOnce) {}
 

@@ -42,6 +42,7 @@ struct EndpointOptions {
   RetryPolicy retry = RetryPolicy::kAuto;
   std::uint64_t max_connections = 200'000;  // this and the following: per endpoint
   std::uint64_t max_half_open = 4'096;
+  std::size_t max_closing = 65'536;               // connections in their closing period
   std::uint64_t max_connections_per_address = 0;  // 0: no limit
   std::uint64_t send_buffer_bytes = 1 << 30;
   base::PageSource* pages = nullptr;  // null: no connection hibernates. Lifetime: longer than the endpoint

@@ -68,6 +68,21 @@ TEST(SharedPlaces, TakesTheOldestOfTheSourceThatHasMostWhereNothingIsFree) {
   EXPECT_NE(all.shared.to_evict_for(all.third), &oldest);
 }
 
+TEST(SharedPlaces, TakesNoneOfASourceThatHasLessThanAboutTwiceAsMany) {
+  Places all(22);
+  for (int i = 0; i < 7; ++i) {
+    all.take(all.other);
+  }
+  SharedPlaces::Place& oldest = all.take(all.one);
+  while (!all.shared.is_full()) {
+    all.take(all.one);
+  }
+  ASSERT_EQ(all.one.count(), 15U);
+  EXPECT_EQ(all.shared.to_evict_of_others(&all.other), &oldest);
+  all.take(all.other);
+  EXPECT_EQ(all.shared.to_evict_of_others(&all.other), nullptr);
+}
+
 TEST(SharedPlaces, NeverExceedsItsLimitAndLeavesSomeToEachSource) {
   constexpr std::uint64_t kSeed = 7;
   SCOPED_TRACE(testing::Message() << "seed " << kSeed);
