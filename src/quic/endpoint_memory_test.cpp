@@ -41,8 +41,12 @@ class Scene {
     }
     resting_ = pair_.client_observer.connections.at(2)->number();
     busy_at_server_ = pair_.server_observer.connections.at(0)->number();
-    pair_.server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
-      connection.write_copy(stream, bytes_of(std::string(20'000, 'a')), is_fin);
+    pair_.server_observer.on_data = [this](Connection& connection, Stream& stream, bool is_fin) {
+      if (is_fin)
+        answer(connection, stream, kAnswerBytes);
+    };
+    pair_.server_observer.on_writable = [this](Connection& connection, Stream& stream) {
+      answer(connection, stream, unwritten_[{connection.number(), stream.id}]);
     };
   }
 
@@ -51,6 +55,7 @@ class Scene {
   bool work(std::size_t successes) {
     Connection& busy = *pair_.client_observer.connections.at(0);
     Connection& ending = *pair_.client_observer.connections.at(1);
+    const std::uint64_t busy_number = busy.number();  // it may have ended later on
     scarce_ = {.successes_left = successes, .failures_left = 1};
     for (const bool is_bidirectional : {true, false}) {
       Stream& stream = **busy.open_stream(is_bidirectional);
@@ -59,21 +64,29 @@ class Scene {
     busy.send_datagram(bytes_of("a datagram"));
     pair_.connect();  // a fourth one
     exchange();
+    const std::vector<std::uint8_t> late_of_ending = last_packet(ending.number());
     ending.close(7, "a reason that is too long to lie inside of a string");
     exchange();
+    const std::vector<std::uint8_t> late_of_busy = last_packet(busy_number);
+    lose_a_packet();
     if (Connection* connection = pair_.server->find_connection(busy_at_server_)) {
       connection->close(8, "a reason that is too long to lie inside of a string");
       exchange();
     }
-    unknown(std::vector<std::uint8_t>(100, 0x40));    // a Stateless Reset
-    unknown(std::vector<std::uint8_t>(1'200, 0xff));  // Version Negotiation
-    pair_.now += 3s;                                  // hibernation
-    guarded([&] { pair_.server->handle_expiry(pair_.now); });
+    arrives(late_of_ending);
+    arrives(late_of_busy);  // its CONNECTION_CLOSE is repeated
     exchange();
     guarded([&] { pair_.server->repeat_closes(); });
     exchange();
+    arrives(std::vector<std::uint8_t>(100, 0x40));    // a Stateless Reset
+    arrives(std::vector<std::uint8_t>(1'200, 0xff));  // Version Negotiation
+    pair_.now += 3s;                                  // hibernation
+    guarded([&] { pair_.server->handle_expiry(pair_.now); });
+    exchange();
     return scarce_.failures_left == 0;
   }
+
+  [[nodiscard]] bool has_counted_an_error() const { return pair_.server_counters.errors.load() > 0; }
 
   // The one that rests and a new one work, and when all have gone nothing is left.
   void check() {
@@ -88,7 +101,7 @@ class Scene {
       pair_.client_observer.received.clear();
       connection->write_copy(stream, bytes_of("still there"), true);
       pair_.advance(1s);
-      EXPECT_EQ(pair_.client_observer.received[id].size(), 20'000U);
+      EXPECT_EQ(pair_.client_observer.received[id].size(), kAnswerBytes);
     }
     pair_.client->for_each_connection([](Connection& connection) { connection.close(0, ""); });
     pair_.advance(10min);
@@ -113,7 +126,39 @@ class Scene {
     scarce_ = scarce_heap;
     scarce_heap = {};
   }
-  void unknown(const std::vector<std::uint8_t>& packet) {
+  // As much as there is room for; the rest when there is more.
+  void answer(Connection& connection, Stream& stream, std::size_t bytes) {
+    const std::size_t taken = connection.write_copy(stream, bytes_of(std::string(bytes, 'a')), true);
+    unwritten_[{connection.number(), stream.id}] = bytes - taken;
+  }
+  // Of a client's connection. It arrives, and can arrive again. Empty: the connection has ended.
+  std::vector<std::uint8_t> last_packet(std::uint64_t number) {
+    std::vector<std::uint8_t> last;
+    Connection* const connection = pair_.client->find_connection(number);
+    if (connection == nullptr) {
+      return last;
+    }
+    connection->send_datagram(bytes_of("the last one"));
+    base::SendBatch sent({});
+    pair_.client->poll_send(sent, pair_.now);
+    for_each_packet(sent, [&](const base::ReceivedDatagram& datagram) {
+      last.assign(datagram.payload.begin(), datagram.payload.end());
+    });
+    arrives(last);
+    return last;
+  }
+  // The server's probe timeout follows.
+  void lose_a_packet() {
+    if (Connection* connection = pair_.server->find_connection(busy_at_server_)) {
+      connection->send_datagram(bytes_of("this one is lost"));
+    }
+    base::SendBatch lost({});
+    guarded([&] { pair_.server->poll_send(lost, pair_.now); });
+    pair_.now += 100ms;
+    guarded([&] { pair_.server->handle_expiry(pair_.now); });
+    exchange();
+  }
+  void arrives(const std::vector<std::uint8_t>& packet) {
     guarded([&] {
       std::ignore = pair_.server->handle_datagram(
           {{EndpointPair::path().remote, EndpointPair::path().local}, base::Ecn::kNotEct, packet}, pair_.now);
@@ -146,7 +191,11 @@ class Scene {
     }
   }
 
-  EndpointPair pair_;
+  static constexpr std::size_t kAnswerBytes = 20'000;
+
+  // Less memory than an answer takes, so that there are turns to write.
+  EndpointPair pair_{[](EndpointOptions& server, EndpointOptions&) { server.send_buffer_bytes = 16'000; }};
+  std::map<std::pair<std::uint64_t, std::int64_t>, std::size_t> unwritten_;
   std::uint64_t resting_ = 0;
   std::uint64_t busy_at_server_ = 0;
   ScarceHeap scarce_;
@@ -155,10 +204,12 @@ class Scene {
 TEST(EndpointMemory, IsMissedByOneConnectionAtMost) {
   constexpr std::size_t kMost = 5'000;
   std::size_t failures = 0;
+  std::size_t counted = 0;
   for (bool has_failed = true; has_failed && failures < kMost; failures += has_failed ? 1 : 0) {
     SCOPED_TRACE("the allocation after " + std::to_string(failures) + " others");
     Scene scene;
     has_failed = scene.work(failures);
+    counted += has_failed && scene.has_counted_an_error() ? 1 : 0;
     scene.check();
     if (HasFailure()) {
       return;
@@ -166,6 +217,8 @@ TEST(EndpointMemory, IsMissedByOneConnectionAtMost) {
   }
   EXPECT_GE(failures, 20U) << "the scene is not at work";
   EXPECT_LT(failures, kMost);
+  // Not those that are made up for, or that the QUIC library reports as the end of their connection.
+  EXPECT_GE(counted, failures / 2);
 }
 
 }  // namespace

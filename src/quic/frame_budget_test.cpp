@@ -28,6 +28,76 @@ std::uint64_t read_in_a_second(SharedFrameBudget& shared, FrameBudget& budget, c
   return shared.frames_read() - before;
 }
 
+TEST(FrameBudget, ChargesFramesBeyondEightAndOneForTwelveBytes) {
+  EXPECT_EQ(FrameBudget::charged(8, 11), 0U);
+  EXPECT_EQ(FrameBudget::charged(9, 11), 1U);
+  EXPECT_EQ(FrameBudget::charged(108, 1'200), 0U);
+  EXPECT_EQ(FrameBudget::charged(109, 1'200), 1U);
+  EXPECT_EQ(FrameBudget::charged(60'000, 60'000), 54'992U);
+}
+
+// Packets of which one frame each is charged, and one by which the debt is noticed.
+constexpr std::uint32_t kFramesOfOne = 9;
+std::uint64_t charged_in(base::Duration span, SharedFrameBudget& shared, FrameBudget& budget) {
+  constexpr base::Duration kStep = 1us;
+  const std::uint64_t before = shared.frames_read();
+  for (base::Duration at{0}; at <= span; at += kStep) {
+    for (int i = 0; i < (at == span ? 100'000 : 4); ++i) {
+      if (budget.takes_packet(shared, base::Instant{1h} + at)) {
+        budget.note(shared, kFramesOfOne, 0, base::Instant{1h} + at);
+      }
+    }
+  }
+  return (shared.frames_read() - before) / kFramesOfOne;
+}
+
+TEST(FrameBudget, LetsAConnectionHaveABurstAndThenARate) {
+  SharedFrameBudget shared;
+  FrameBudget at_once;
+  EXPECT_EQ(charged_in(0s, shared, at_once), 16'384U + 1);
+  SharedFrameBudget other;
+  FrameBudget in_a_second;
+  EXPECT_NEAR(static_cast<double>(charged_in(1s, other, in_a_second)), 500'000 + 16'384, 2);
+}
+
+// Others have used the endpoint's budget up, and go on using what it gets.
+TEST(FrameBudget, LetsAConnectionHaveLittleWhileTheEndpointsIsUsedUp) {
+  for (const base::Duration span : {base::Duration(0s), base::Duration(1s)}) {
+    SharedFrameBudget shared;
+    FrameBudget other, budget;
+    for (int i = 0; i < 100; ++i) {
+      other.note(shared, 60'000, 0, base::Instant{1h});
+    }
+    ASSERT_TRUE(shared.is_short(base::Instant{1h} + span));
+    EXPECT_NEAR(static_cast<double>(charged_in(span, shared, budget)), span == 0s ? 8'193 : 8'192 + 8'192, 2);
+  }
+}
+
+TEST(FrameBudget, OfAnEndpointHasABurstAndARate) {
+  SharedFrameBudget shared;
+  std::uint32_t charged = 0;
+  const auto use_up = [&](base::Instant now) {
+    for (charged = 0; !shared.is_short(now) && charged < 10'000'000; ++charged) {
+      FrameBudget connection;
+      connection.note(shared, kFramesOfOne, 0, now);
+    }
+  };
+  use_up(base::Instant{1h});
+  EXPECT_EQ(charged, 32'768U + 1);
+  use_up(base::Instant{1h} + 10ms);
+  EXPECT_EQ(charged, 10'000U);
+}
+
+TEST(FrameBudget, ForgivesWhatTakesLongerThanFourSeconds) {
+  SharedFrameBudget shared;
+  FrameBudget budget;
+  for (int i = 0; i < 1'000; ++i) {
+    budget.note(shared, 60'000, 0, base::Instant{1h});
+  }
+  EXPECT_FALSE(budget.takes_packet(shared, base::Instant{1h} + 3'999ms));
+  EXPECT_TRUE(budget.takes_packet(shared, base::Instant{1h} + 4s));
+}
+
 TEST(FrameBudget, LetsHonestPacketsThroughAtEverySpeed) {
   for (const Packets honest : {Packets{2, 1'430, 2'000'000},   // an upload of 23 Gbit/s
                                Packets{21, 1'430, 100'000},    // 2,000,000 requests of 64 bytes

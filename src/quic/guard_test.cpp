@@ -171,6 +171,34 @@ TEST(Guard, DropsWhatOneConnectionBringsAboveItsBudgetOfATurn) {
   EXPECT_EQ(pair.server_observer.datagrams.size(), 1U) << "of a packet, the first copy counts";
 }
 
+// A packet of 1,200 bytes holds as many PING frames, of which 1,100 are charged.
+TEST(Guard, DropsThePacketsOfAConnectionThatSendsTooManySmallFrames) {
+  if (ipsec_mb() == nullptr) {
+    GTEST_SKIP() << "the frames are put in place of what ipsec_mb seals";
+  }
+  RawFrames raw;
+  EndpointPair pair([&](EndpointOptions&, EndpointOptions& client) { client.protection = &raw; });
+  pair.shake_hands();
+  const std::vector<std::uint8_t> payload(1'100);
+  raw.frames = {0x01};
+  for (int i = 0; i < 5; ++i) {
+    for (int k = 0; k < 10; ++k) {
+      ASSERT_TRUE(pair.client_connection().send_datagram(payload));
+    }
+    pair.carry(*pair.client, *pair.server);
+    pair.carry(*pair.server, *pair.client);
+  }
+  const std::uint64_t dropped = pair.server_counters.packets_dropped_frame_budget.load();
+  EXPECT_GE(dropped, 20U);
+  EXPECT_LE(dropped, 40U) << "a burst of 16,384 frames is taken";
+  raw.frames.clear();
+  pair.advance(2s);
+  ASSERT_TRUE(pair.client_connection().send_datagram(bytes_of("welcome again")));
+  pair.advance(1s);
+  ASSERT_FALSE(pair.server_observer.datagrams.empty());
+  EXPECT_TRUE(pair.server_observer.datagrams.back() == "welcome again");
+}
+
 TEST(Guard, AnswersNothingToPortsThatReflect) {
   EndpointPair pair;
   base::Path path = EndpointPair::path();

@@ -104,6 +104,13 @@ TEST(ReceiveBudget, LetsAConnectionGrowUntilItHasAsMuchAsIsLeft) {
   EXPECT_EQ((ReceiveBudget{100, 50, 1}.share_of(0, 0).room_bytes), 25U);
 }
 
+TEST(ReceiveBudget, LetsAConnectionGrowToAPartOfWhatIsLeft) {
+  EXPECT_EQ((ReceiveBudget{1'000, 0, 4}.share_of(0, 0).room_bytes), 200U) << "and 800 are left";
+  EXPECT_EQ((ReceiveBudget{1'000, 200, 4}.share_of(200, 200).room_bytes), 0U);
+  EXPECT_FALSE((ReceiveBudget{1'000, 600, 4}.share_of(201, 201).is_exceeded));
+  EXPECT_TRUE((ReceiveBudget{1'000, 600, 4}.share_of(202, 202).is_exceeded));
+}
+
 TEST(ReceiveBudget, LeavesAnEighthToOtherAddresses) {
   EXPECT_GT((ReceiveBudget{800, 696, 1}.share_of(0, 696).room_bytes), 0U);
   EXPECT_EQ((ReceiveBudget{800, 700, 1}.share_of(0, 700).room_bytes), 0U);

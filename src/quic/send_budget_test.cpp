@@ -275,6 +275,67 @@ TEST(SendBudget, GivesALittleToWhoComesFromAnAddressAtItsShare) {
   EXPECT_EQ(all.take(all.member(0, 39), 40), 0U);
 }
 
+TEST(SendBudget, KeepsALittleForOtherAddressesThanOneAtItsShare) {
+  Shares all;
+  all.budget.take(all.member(0, 0), 300, all.now);
+  all.budget.take(all.client, 1'000 - 300 - 1'000 / 32, all.now);
+  EXPECT_EQ(all.budget.room_of(all.member(0, 1)), 0U);
+  EXPECT_EQ(all.budget.room_of(all.member(1)), 2U);
+}
+
+TEST(SendBudget, LetsNobodyWaitForAnAddressAtItsShare) {
+  Shares all;
+  all.budget.take(all.member(0, 0), 880, all.now);
+  all.budget.wait(all.member(0, 1));
+  EXPECT_GT(all.budget.room_of(all.member(1)), 0U);
+  EXPECT_EQ(all.budget.begin_turn(all.now), nullptr);
+}
+
+// It was below it when it began to wait.
+TEST(SendBudget, GivesNoTurnToAnAddressThatHasComeToItsShare) {
+  Shares all;
+  all.budget.take(all.client, 995, all.now);
+  all.budget.wait(all.member(0, 1));
+  all.budget.wait(all.member(1));
+  all.budget.release(all.client, 995);
+  all.budget.take(all.member(0, 0), 880, all.now);
+  EXPECT_EQ(all.budget.begin_turn(all.now), &all.member(1));
+  EXPECT_EQ(all.budget.begin_turn(all.now + SendBudget::kRound), nullptr);
+}
+
+TEST(SendBudget, GivesNoTurnToAConnectionThatHasComeToItsShare) {
+  Shares all;
+  all.budget.take(all.client, 995, all.now);
+  all.budget.wait(all.member(0, 0));
+  all.budget.wait(all.member(0, 1));
+  all.budget.release(all.client, 995);
+  all.budget.take(all.member(0, 0), 600, all.now);
+  EXPECT_EQ(all.budget.begin_turn(all.now), &all.member(0, 1));
+  EXPECT_EQ(all.budget.begin_turn(all.now + SendBudget::kRound), nullptr);
+}
+
+TEST(SendBudget, IsWatchedWhileSomebodyWaitsHoweverMuchIsFree) {
+  Shares all;
+  all.budget.take(all.client, 995, all.now);
+  all.budget.wait(all.member(0));
+  all.budget.release(all.client, 995);
+  EXPECT_TRUE(all.budget.watch(all.now));
+  EXPECT_EQ(all.budget.begin_turn(all.now), &all.member(0));
+  EXPECT_FALSE(all.budget.watch(all.now));
+}
+
+TEST(SendBudget, IsWatchedWhileAnAddressWaitsForItsShareHoweverMuchIsFree) {
+  Shares all;
+  all.budget.take(all.member(0, 0), 500, all.now);
+  all.budget.take(all.client, 480, all.now);
+  all.budget.wait(all.member(0, 1));
+  all.budget.release(all.client, 480);
+  EXPECT_TRUE(all.budget.watch(all.now));
+  EXPECT_EQ(all.budget.begin_turn(all.now), nullptr);
+  EXPECT_TRUE(all.budget.watch(all.now + SendBudget::kTick));
+  EXPECT_EQ(all.budget.begin_turn(all.now + SendBudget::kTick), &all.member(0, 1));
+}
+
 TEST(SendBudget, GivesAnAddressAtItsShareATurnWhenSomeOfItsOwnIsReleased) {
   Shares all;
   all.use_share_of_source(0, 40);
@@ -342,6 +403,48 @@ TEST(SendBudget, FindsTheLargestOfThoseThatMakeNoProgress) {
   EXPECT_EQ(all.find_stalled(), nullptr);
 }
 
+TEST(SendBudget, FindsNobodyForWhomThereIsHope) {
+  Shares all;
+  all.use_most();
+  all.take(all.member(0), 50);
+  all.take(all.member(1), 30);
+  all.now += SendBudget::kLeastPatience;
+  all.budget.note_progress(all.client, all.now);
+  base::Duration told{};
+  const auto find = [&](const SendBudget::Member* hopeless) {
+    return all.budget.find_stalled(all.now, [&](const SendBudget::Member& member, base::Duration since) {
+      told = since;
+      return &member == hopeless;
+    });
+  };
+  EXPECT_EQ(find(&all.member(1)), &all.member(1));
+  EXPECT_EQ(told, SendBudget::kLeastPatience);
+  EXPECT_EQ(find(nullptr), nullptr);
+}
+
+// Each of some thousand is looked at, so not with every packet.
+TEST(SendBudget, LooksForWhoHasStalledOnceATick) {
+  Shares all;
+  all.use_most();
+  all.take(all.member(0), 50);
+  all.now += SendBudget::kLeastPatience;
+  int looks = 0;
+  const auto find = [&] {
+    std::ignore = all.budget.find_stalled(all.now, [&](const SendBudget::Member&, base::Duration) {
+      ++looks;
+      return false;
+    });
+  };
+  find();
+  const int at_once = looks;
+  EXPECT_GT(at_once, 0);
+  find();
+  EXPECT_EQ(looks, at_once);
+  all.now += SendBudget::kTick;
+  find();
+  EXPECT_EQ(looks, 2 * at_once);
+}
+
 TEST(SendBudget, TimesProgressFromWhenAConnectionBeginsToHoldSome) {
   Shares all;
   all.take(all.member(0), 50);
@@ -383,8 +486,8 @@ TEST(SendBudget, FindsNobodyRightAfterATurnOfTheLoopThatWasLong) {
   ASSERT_TRUE(all.budget.watch(all.now));
   all.now += 2 * SendBudget::kLeastPatience;
   ASSERT_TRUE(all.budget.watch(all.now));
-  EXPECT_EQ(all.find_stalled(), nullptr);
   for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(all.find_stalled(), nullptr) << i;
     all.now += SendBudget::kTick;
     ASSERT_TRUE(all.budget.watch(all.now));
   }

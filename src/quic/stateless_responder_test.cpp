@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <functional>
+#include <string>
 #include <tuple>
+#include <vector>
 
 #include "quic/seeded_random_test_support.hpp"
 
@@ -64,6 +68,102 @@ std::size_t repeat(Responder& all, const base::Path& path, int asked, base::Inst
   return static_cast<std::size_t>(asked) - (all.counters.responses_suppressed.load() - before);
 }
 
+// Of each kind, what the server sends at once and in a second.
+struct Kind {
+  const char* name;
+  std::uint64_t at_once;
+  std::uint64_t per_second;
+  std::function<void(StatelessResponder&, const base::Path&, base::Instant)> ask;
+};
+
+std::vector<Kind> kinds() {
+  static const std::vector<std::uint8_t> packet(100);
+  static const std::array<std::uint8_t, 8> id{1, 2, 3, 4, 5, 6, 7, 8};
+  static const ngtcp2_version_cid header{NGTCP2_PROTO_VER_V1, id.data(), id.size(), id.data(), id.size()};
+  static const ngtcp2_pkt_hd initial = [] {
+    ngtcp2_pkt_hd result{};
+    result.version = NGTCP2_PROTO_VER_V1;
+    ngtcp2_cid_init(&result.dcid, id.data(), id.size());
+    ngtcp2_cid_init(&result.scid, id.data(), id.size());
+    return result;
+  }();
+  const auto from = [](const base::Path& path) {
+    return base::ReceivedDatagram{path, base::Ecn::kNotEct, packet};
+  };
+  return {
+      {"Version Negotiation", 1'000, 1'000,
+       [from](auto& it, const auto& path, auto now) { it.negotiate_version(from(path), header, now); }},
+      {"Retry", 5'000, 50'000, [](auto& it, const auto& path, auto now) { it.retry(path, initial, now); }},
+      {"Stateless Reset", 500, 500,
+       [from](auto& it, const auto& path, auto now) { it.reset(from(path), id, now); }},
+      {"refusal", 100, 100,
+       [](auto& it, const auto& path, auto now) {
+         it.refuse(path, initial, NGTCP2_CONNECTION_REFUSED, now);
+       }},
+      {"repeated close", 1'000, 1'000,
+       [](auto& it, const auto& path, auto now) { it.repeat(path, packet, now); }},
+  };
+}
+
+// Counts what is sent, until there is nothing left.
+std::uint64_t take_answers(Responder& all) {
+  std::uint64_t answers = 0;
+  for (base::SendBatch batch({}); !all.responder.is_empty(); batch.clear()) {
+    all.responder.poll_send(batch);
+    for (const base::Train& train : batch.trains()) {
+      answers += train.packet_count();
+    }
+  }
+  return answers;
+}
+
+// Asked for from so many addresses that none is at its share.
+std::uint64_t ask(Responder& all, const Kind& kind, std::uint64_t times, base::Instant now) {
+  std::uint64_t answers = 0;
+  for (std::uint64_t i = 0; i < times; ++i) {
+    base::Path path = path_to(40'000);
+    path.remote =
+        *base::SocketAddress::parse("10.0." + std::to_string(i % 256) + "." + std::to_string(i % 7), 40'000);
+    kind.ask(all.responder, path, now);
+    answers += i % 1'000 == 0 ? take_answers(all) : 0;
+  }
+  return answers + take_answers(all);
+}
+
+TEST(StatelessResponder, SendsOfEachKindABurstAndThenARateWhateverTheOthersHaveUsed) {
+  Responder all;
+  base::Instant now{1h};
+  for (const Kind& kind : kinds()) {
+    SCOPED_TRACE(kind.name);
+    EXPECT_EQ(ask(all, kind, 2 * kind.at_once, now), kind.at_once);
+  }
+  EXPECT_EQ(all.counters.responses_suppressed.load(), 5'000U + 1'000 + 1'000 + 500 + 100);
+  for (const Kind& kind : kinds()) {
+    SCOPED_TRACE(kind.name);
+    std::uint64_t answers = 0;
+    for (int i = 0; i < 100; ++i) {
+      now += 10ms;
+      answers += ask(all, kind, kind.per_second / 20, now);
+    }
+    // The kinds before it have had a second each to fill their buckets, and so had this one.
+    EXPECT_GE(answers, kind.per_second);
+    EXPECT_LE(answers, kind.per_second + kind.at_once);
+  }
+}
+
+TEST(StatelessResponder, SendsAnAddressAtMostHalfOfAKindsBurstAtOnce) {
+  Responder all;
+  for (const Kind& kind : kinds()) {
+    SCOPED_TRACE(kind.name);
+    std::uint64_t answers = 0;
+    for (std::uint64_t i = 0; i < 2 * kind.at_once; ++i) {
+      kind.ask(all.responder, path_to(40'000), base::Instant{1h});
+      answers += take_answers(all);
+    }
+    EXPECT_EQ(answers, kind.at_once / 2);
+  }
+}
+
 // 1,000 repeated closes a second.
 TEST(StatelessResponder, LeavesHalfOfAKindsBurstToOtherAddresses) {
   Responder all;
@@ -104,6 +204,9 @@ TEST(StatelessResponder, LeavesPlacesInItsQueueToOtherAddresses) {
   }
   EXPECT_NEAR(static_cast<double>(queued), 4'096 * 7 / 8, 2);
   EXPECT_EQ(repeat(all, path_to("192.0.2.2"), 100, now), 100U);
+  // What was sent is not in the queue any more.
+  EXPECT_GT(take_answers(all), 0U);
+  EXPECT_EQ(repeat(all, path_to("192.0.2.1"), 500, now + 1s), 500U);
 }
 
 }  // namespace
