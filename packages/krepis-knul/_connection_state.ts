@@ -25,13 +25,14 @@ export class ConnectionState {
   readonly channel: Channel;
   readonly handle: number;
   datagramHandler: DatagramHandler | null = null;
-  /** What its requests have of the adapter's memory. */
+  /** Memory that its requests hold. */
   share: Share | null = null;
-  /** Its payloads that are lent to handlers. */
+  /** Its payloads and datagrams that are lent to handlers. */
   readonly lent: Holder = { used: 0 };
+  /** Bytes of its datagrams that were copied for handlers. */
   readonly copied: Holder = { used: 0 };
   #firstStream: StreamState | null = null;
-  #identity: ConnectionIdentity | string; // JSON until somebody asks; "": the library had no room to tell
+  #identity: ConnectionIdentity | string; // JSON until it is needed; "": the arena had no room for it
   #info: ConnectionInfo | null = null;
   #end: ConnectionEnd | null = null;
   #closed: PromiseWithResolvers<ConnectionEnd> | null = null;
@@ -40,7 +41,7 @@ export class ConnectionState {
   #fates: Fates | null = null;
   #facade: QuicConnection | null = null;
 
-  /** @param identity the bytes of ConnectionOpened */
+  /** @param identity the text of the event ConnectionOpened */
   constructor(session: Session, handle: number, identity: string) {
     this.#identity = identity;
     this.session = session;
@@ -63,7 +64,7 @@ export class ConnectionState {
     return this.#info;
   }
 
-  /** What does not change in a connection's life; known from its beginning, so also after its end. */
+  /** What does not change while the connection lives. It came with the first event, so it is known after the end. */
   identity(): ConnectionIdentity {
     if (this.#identity === "") return this.#info ?? this.info();
     if (typeof this.#identity === "string") {
@@ -72,7 +73,7 @@ export class ConnectionState {
     return this.#identity;
   }
 
-  /** The library answers until the connection's end was read. */
+  /** Asks the library, which answers until this channel has read the event of the connection's end. */
   #look(): void {
     if (!this.channel.isOpen) return;
     try {
@@ -150,7 +151,7 @@ export class ConnectionState {
     if (this.#end !== null || !this.channel.isOpen) return;
     const call = this.channel.calls.krepis_connection_close;
     const answer = call(this.channel.id, this.handle, code, reason, reason.length);
-    if (answer === KrepisCode.InvalidPointer) return; // its end is on the way
+    if (answer === KrepisCode.InvalidPointer) return; // it has ended; the event is not read yet
     if (answer !== KrepisCode.Success) throw new AdapterError(answer, this.session.core.lastError());
   }
 
@@ -162,7 +163,8 @@ export class ConnectionState {
   /** The handles of connection and streams are void from here on. */
   handleClosed(end: ConnectionEnd, exactCode: number | bigint = end.code): void {
     if (this.#end !== null) return;
-    if (this.#facade !== null) this.#look(); // the last chance
+    // The library forgets the connection after this event.
+    if (this.#facade !== null) this.session.firewall.protect(() => this.#look());
     this.#end = end;
     const text = end.reason
       ? `the connection ended (${end.source}): ${end.reason}`
@@ -196,12 +198,12 @@ export class ConnectionState {
   }
 }
 
-/** Also while the end is on the way: the library knows first. */
+/** Also used before the event of the end was read: the library knows first. */
 export function hasEnded(): AdapterError {
   return new AdapterError(KrepisCode.InvalidContext, "the connection has ended");
 }
 
-/** Of all that the adapter has not checked before, only the length can be wrong. */
+/** The adapter has checked everything but the length, so `InvalidRequest` is about the length. */
 function refusedDatagram(code: number, text: string): AdapterError {
   if (code === KrepisCode.InvalidPointer) return hasEnded();
   const options = code === KrepisCode.InvalidRequest ? { option: "bytes" } : {};

@@ -18,7 +18,7 @@ import type { ConnectionEndSource, QuicConnection } from "./quic_connection.ts";
 import type { RequestHandler } from "./quic_request.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
-/** What the program registered. */
+/** The functions that the program registered. */
 export interface Handlers {
   request?: RequestHandler;
   stream?: (stream: QuicStream) => unknown;
@@ -30,7 +30,7 @@ export interface Handlers {
 /** How a session ended: the report of the server's stop as JSON, or why there is none. */
 export type SessionEnd = { report: string } | {
   error: AdapterError;
-  /** The server runs on, and another session can go on with new connections. */
+  /** The server still runs, and a new session can serve new connections. */
   isResumable: boolean;
 };
 
@@ -46,15 +46,15 @@ const WORD = {
 const STREAM_ID_DOUBLE = FfiEvent.stream_id / 8;
 /** The slot of a handle; the bits above are its generation. */
 const SLOT_MASK = 0xfffff;
-/** Of the arena; see channel.h. */
+/** Size of a block of the arena; see channel.h. */
 const BLOCK_BYTES = 32 << 10;
-/** What a call that has not settled costs, beside its bytes. */
+/** Estimated memory of a call that has not settled, beside its bytes. */
 const CALL_BYTES = 256;
 
 const decoder = new TextDecoder();
 const EMPTY = new Uint8Array(0);
 
-/** What CHANNEL_CLOSED says in its code. */
+/** Meaning of the code of the event ChannelClosed. */
 const CHANNEL_ENDS = new Map<number, string>([
   [KrepisCode.InvalidContext, "the program has written into the memory of the rings"],
   [KrepisCode.Timeout, "the isolate was busy and read no events for channel.consumerTimeoutMs"],
@@ -70,11 +70,11 @@ export class Session implements EventSink {
   readonly channel: Channel;
   readonly firewall: Firewall;
   /**
-   * Payloads that are lent to handlers which have not settled. Each keeps a block of the arena from being used again,
-   * however short it is: slow handlers must not take the arena from everybody.
+   * Counts payloads and datagrams that are lent to handlers which have not settled. Each holds a whole block of the
+   * arena, however short it is, so slow handlers could take the arena from all other connections.
    */
   readonly lent: FairShares;
-  /** Bytes of datagrams that could not be lent. */
+  /** Bytes of datagrams that were copied because they could not be lent. */
   readonly copied: FairShares;
   datagramsRefused = 0;
   readonly requests: RequestServer | null = null;
@@ -83,11 +83,11 @@ export class Session implements EventSink {
   readonly #connections: (ConnectionState | null)[] = []; // by slot
   readonly #streams: (StreamState | null)[] = []; // by slot
   readonly #ended = Promise.withResolvers<SessionEnd>();
-  #incoming: AsyncQueue<QuicConnection> | null = null; // null: nobody has iterated
+  #incoming: AsyncQueue<QuicConnection> | null = null; // null: no loop has begun
   #wake: WakeLoop | null = null;
   #isOver = false;
 
-  /** @param previous the session whose channel was lost, which this one goes on for */
+  /** @param previous the session that this one replaces, because its channel was lost */
   constructor(
     core: KrepisCore,
     region: MappedRegion,
@@ -100,7 +100,7 @@ export class Session implements EventSink {
     this.channel = new Channel(core.channel, region, () => this.#lose());
     this.#handlers = handlers;
     this.firewall = new Firewall(errors);
-    const partBytes = region.arenaBytes / region.rings; // what the connections of one worker share
+    const partBytes = region.arenaBytes / region.rings; // of one worker
     this.lent = new FairShares(partBytes / BLOCK_BYTES / 2);
     this.copied = new FairShares(options.maxGatheredBytes / 8);
     if (previous !== null) this.#incoming = previous.#incoming;
@@ -136,7 +136,7 @@ export class Session implements EventSink {
 
   // ---- Events ----
 
-  /** Never throws, whatever the record says and whatever handlers do. */
+  /** Never throws, whatever the record contains and whatever handlers do. */
   handleEvent(word: number, double: number): void {
     try {
       this.#dispatch(word, double);
@@ -179,7 +179,7 @@ export class Session implements EventSink {
         return;
       case EventType.ServerStopped: {
         const report = this.#takeText(word);
-        queueMicrotask(() => void this.firewall.protect(() => this.#finishAfterAll(report))); // not inside the poll that brought this
+        queueMicrotask(() => void this.firewall.protect(() => this.#finishAfterAll(report))); // after this poll
         return;
       }
       case EventType.ChannelClosed:
@@ -187,7 +187,7 @@ export class Session implements EventSink {
     }
   }
 
-  /** The first event of a peer's stream, of whatever type, carries the flag Opened: this is where it is accepted. */
+  /** The first event of a stream of the peer has the flag Opened, whatever its type. The stream is accepted here. */
   #handleStream(word: number, double: number): void {
     const u32 = this.channel.u32;
     const isNew = (u32[word + WORD.flags] & EventFlag.Opened) !== 0;
@@ -198,7 +198,7 @@ export class Session implements EventSink {
     }
     const { requests } = this;
     if (requests !== null && !stream.isLocal && !stream.isUnidirectional) {
-      return this.#tellRequest(requests, stream, word);
+      return this.#tellRequest(requests, stream, word, double);
     }
     this.#tellStream(stream, word, double);
     if (isNew) this.#offer(stream);
@@ -230,7 +230,7 @@ export class Session implements EventSink {
     }
   }
 
-  #tellRequest(requests: RequestServer, stream: StreamState, word: number): void {
+  #tellRequest(requests: RequestServer, stream: StreamState, word: number, double: number): void {
     const u32 = this.channel.u32;
     switch (u32[word]) {
       case EventType.StreamData: {
@@ -242,7 +242,7 @@ export class Session implements EventSink {
       case EventType.StopSending:
         return requests.handleStopSending(stream, this.#code(word));
       default:
-        return this.#tellStream(stream, word, 0);
+        return this.#tellStream(stream, word, double);
     }
   }
 
@@ -283,7 +283,7 @@ export class Session implements EventSink {
     if (handler !== undefined) this.firewall.call(new ConnectionCall(handler, connection));
   }
 
-  /** Nobody iterates any more, so a connection is only served where another handler is there. */
+  /** The last loop over connections was left. A connection is still served if there is another handler. */
   #refuse(connection: QuicConnection): void {
     const { request, stream, datagram, connection: opened } = this.#handlers;
     if (request || stream || datagram || opened) return;
@@ -361,7 +361,7 @@ export class Session implements EventSink {
 
   // ---- The rest ----
 
-  /** A bigint where a number would not be exact. */
+  /** The code of the event; a bigint if a number would not be exact. */
   #code(word: number): number | bigint {
     const low = this.channel.u32[word + WORD.code];
     const high = this.channel.u32[word + WORD.code + 1];
@@ -384,7 +384,7 @@ export class Session implements EventSink {
     this.#finish({ report });
   }
 
-  /** The program has detached the memory that all views lie in: nothing can be read from it any more. */
+  /** The program has detached the memory of all views, so nothing can be read any more. */
   #lose(): void {
     if (this.#isOver) return;
     const text =
@@ -395,7 +395,7 @@ export class Session implements EventSink {
     this.firewall.errors.report(error, { part: "adapter" });
   }
 
-  /** The library closed the channel: what waits in the rings is of connections that it has closed, too. */
+  /** The library has closed the channel and its connections. Events that were not read are dropped. */
   #handleChannelClosed(code: number): void {
     const isResumable = code !== KrepisCode.InvalidContext;
     const why = CHANNEL_ENDS.get(code) ?? "it does not say why";
@@ -404,7 +404,7 @@ export class Session implements EventSink {
     this.firewall.errors.report(error, { part: "adapter" });
   }
 
-  /** Nobody goes on for this session. */
+  /** No other session replaces this one. */
   endIteration(): void {
     this.#incoming?.close();
   }

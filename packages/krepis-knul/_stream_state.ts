@@ -1,9 +1,10 @@
 // The mechanics of one stream: bytes that wait to be read, writes that wait for room, and how it ended.
 // The program sees QuicStream, which is made on first use.
 //
-// RFC 9000 §3: the directions are independent. Only a reset, stopSending or the end of the connection fails
-// reads, only STOP_SENDING, reset or the end of the connection fails writes.
+// RFC 9000 §3: the directions are independent. Reads fail only after a reset of the peer, stopSending, or the end of
+// the connection; writes fail only after STOP_SENDING, reset, or the end of the connection.
 import { KrepisCode } from "@krepis/core";
+import { AdapterCode } from "./adapter_codes.ts";
 import { AdapterError, StreamError } from "./adapter_error.ts";
 import type { Channel } from "./_channel.ts";
 import type { ConnectionState } from "./_connection_state.ts";
@@ -30,18 +31,18 @@ interface PendingWrite {
   done: PromiseWithResolvers<void>;
 }
 
-/** Those that somebody has asked for. */
+/** The signals that were asked for. */
 type StreamSignals = Partial<Record<"reads" | "writes" | "either", AbortController>>;
 
 /** One write call takes at most this; the ABI's limit is 2^30. */
 const MAX_WRITE_BYTES = 1 << 28;
 const DONE = Promise.resolve();
-/** Views whose stream is gone, with what they hold. */
+/** Releases the bytes of a view when it is garbage; for streams that are gone. */
 const orphans = new FinalizationRegistry<{ channel: Channel; offset: number }>(({ channel, offset }) =>
   channel.release(offset)
 );
 const EMPTY = new Uint8Array(0);
-/** The queue of streams that never had one. */
+/** Shared by streams that have queued nothing, so that a request needs no array. */
 const NONE: number[] = [];
 
 export class StreamState {
@@ -61,8 +62,8 @@ export class StreamState {
   #queueHead = 0;
   #kept: Uint8Array<ArrayBuffer>[] | null = null; // copies of what was unread when the stream ended
   #lentOffset = -1;
-  #lent: Uint8Array<ArrayBuffer> | null = null; // the view that lies there
-  #handler: "none" | "works" | "done" = "none"; // of those that return a promise
+  #lent: Uint8Array<ArrayBuffer> | null = null; // the view at #lentOffset
+  #handler: "none" | "works" | "done" = "none"; // only for a handler that returned a promise
   #isAtEnd = false;
   #readError: StreamError | null = null;
   #reader: Reader | null = null;
@@ -103,7 +104,7 @@ export class StreamState {
     return !(this.isUnidirectional && !this.isLocal);
   }
 
-  /** Why the sending side can send no more; null: it can, or it ended with a FIN. */
+  /** Why writes fail; null: they do not, or the sending side ended with a FIN. */
   get writeError(): StreamError | null {
     return this.#writeError;
   }
@@ -130,7 +131,7 @@ export class StreamState {
     else this.#queued.push(offset, length);
   }
 
-  /** @returns false when all had arrived before; then the reset says nothing new (RFC 9000 §3.2) */
+  /** @returns false: all bytes had arrived before, so the reset has no effect (RFC 9000 §3.2) */
   handleReset(code: number | bigint): boolean {
     if (this.#isAtEnd) return false;
     this.failReading(new StreamError("reset", code, "the peer reset the stream"));
@@ -159,7 +160,7 @@ export class StreamState {
     return this.readAs(asTheyAre);
   }
 
-  /** @param give makes the result of the bytes that were read, or of null at the end; must not throw */
+  /** @param give converts the bytes that were read, or null at the end; must not throw */
   readAs<T>(give: (bytes: Uint8Array<ArrayBuffer> | null) => T): Promise<T> {
     if (this.#reader !== null) {
       return rejected(
@@ -185,12 +186,12 @@ export class StreamState {
     this.#lent = null;
   }
 
-  /** A handler that returned a promise has the stream until that is settled. */
+  /** The handler has returned a promise: it uses the stream until the promise is settled. */
   handlerWorks(): void {
     this.#handler = "works";
   }
 
-  /** It is settled, so it reads no further where nothing more can come. */
+  /** The handler's promise is settled. If nothing more can come, the last piece is released: nobody will read again. */
   handlerDone(): void {
     if (this.#handler !== "works") return;
     this.#handler = "done";
@@ -198,8 +199,8 @@ export class StreamState {
     if (isAtEnd || this.#readError !== null) this.returnLent();
   }
 
-  // At the connection's end. The handler may still work on the bytes; without a handler nobody knows who does, so they
-  // come back when their view is gone.
+  // At the end of the connection. A handler may still work on the piece. Without a handler nobody knows who uses it, so
+  // it is released when its view is garbage.
   #endLoan(): void {
     if (this.#lentOffset < 0 || this.#handler === "works") return;
     if (this.#handler === "done") return this.returnLent();
@@ -210,7 +211,7 @@ export class StreamState {
 
   stopSending(code: bigint): void {
     if (this.#end !== null || !this.canRead || this.#readError !== null) return;
-    if (this.#isAtEnd && this.#queueHead === this.#queued.length) return; // all was read, there is nothing to stop
+    if (this.#isAtEnd && this.#queueHead === this.#queued.length) return; // all was read
     this.channel.calls.krepis_stream_stop_sending(this.channel.id, this.handle, code);
     this.failReading(new StreamError("local", code, "reading was stopped"));
   }
@@ -257,7 +258,7 @@ export class StreamState {
     if (this.#writes === null) {
       const taken = this.#give(bytes, isLast);
       if (taken === bytes.length) return DONE;
-      if (isRefused(taken)) return rejected(this.#refused(-taken));
+      if (isRefused(taken)) return rejected(this.#refuse(-taken));
       bytes = bytes.subarray(Math.max(taken, 0));
       this.#writes = [];
     }
@@ -271,6 +272,7 @@ export class StreamState {
     if (this.#writes === null && !this.#isFinished && this.#writeError === null) {
       const taken = this.#give(bytes, true);
       this.#isFinished = true;
+      if (isRefused(taken)) return void this.#refuse(-taken);
       if (taken === bytes.length || taken < 0) return;
       this.#isFinished = false;
       bytes = bytes.subarray(taken);
@@ -290,7 +292,7 @@ export class StreamState {
     while (done < writes.length) {
       const write = writes[done];
       const taken = this.#give(write.bytes, write.isLast);
-      if (isRefused(taken)) return this.failWriting(this.#refused(-taken));
+      if (isRefused(taken)) return void this.#refuse(-taken);
       if (taken < write.bytes.length || taken < 0) {
         write.bytes = write.bytes.subarray(Math.max(taken, 0));
         break;
@@ -340,9 +342,12 @@ export class StreamState {
     return taken;
   }
 
-  #refused(code: number): StreamError {
-    this.#writeError ??= new StreamError("connection", 0, `the write was refused with ${code}`);
-    return this.#writeError;
+  /** The library had no memory for a write. Later bytes cannot replace it, so the stream is reset. */
+  #refuse(code: number): StreamError {
+    const error = new StreamError("local", AdapterCode.Overloaded, `a write was refused with ${code}`);
+    this.channel.calls.krepis_stream_reset(this.channel.id, this.handle, error.exactCode);
+    this.failWriting(error);
+    return error;
   }
 
   /** @returns a KrepisCode */
@@ -358,14 +363,14 @@ export class StreamState {
 
   // ---- The end ----
 
-  /** Gives both directions up with one code, as far as they are not over. */
+  /** Resets and stops the directions that are not over, with one code. */
   abandon(code: number | bigint): void {
     const exact = BigInt(code);
     this.reset(exact);
     this.stopSending(exact);
   }
 
-  /** Gives up what is not over: a FIN that was given still goes out, bytes that were not read are dropped. */
+  /** As `abandon(0)`, but a FIN that was already written is still sent. Bytes that were not read are dropped. */
   abandonRest(): void {
     if (!this.#isFinished) this.reset(0n);
     this.returnLent();

@@ -2,9 +2,9 @@
 export const AdapterCode = {
   /** The handler failed; also `KrepisApplicationCode.ApplicationError`. */
   HandlerFailed: 0x4b4e5504,
-  /** Nobody takes streams of this kind, or connections; also `KrepisApplicationCode.NoConsumer`. */
+  /** Nothing takes streams of this kind, or connections; also `KrepisApplicationCode.NoConsumer`. */
   NoConsumer: 0x4b4e5501,
-  /** There was no room for the payload of a request; also `KrepisApplicationCode.Overloaded`. */
+  /** No memory for the payload of a request or for a write; also `KrepisApplicationCode.Overloaded`. */
   Overloaded: 0x4b4e5506,
   /** A request's payload is longer than `maxPayloadBytes`. */
   PayloadTooLarge: 0x4b4e5510,

@@ -1,6 +1,7 @@
-import { deepStrictEqual, rejects, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { EventFlag, EventType, KrepisCode } from "@krepis/core";
 import { bytesOf, FakeLibrary, settle } from "./_fake_library_for_tests.ts";
+import { AdapterCode } from "./adapter_codes.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
 const text = (bytes: Uint8Array | null | undefined) => bytes && new TextDecoder().decode(bytes);
@@ -133,10 +134,24 @@ Deno.test("a write that is refused because the peer has stopped fails with the c
   }
 });
 
-Deno.test("a write for which there is no memory fails at once", async () => {
+Deno.test("a write for which there is no memory fails, and resets the stream, at once or when it had waited", async () => {
+  const isReset = (fake: FakeLibrary) => fake.of(5).resetCode === BigInt(AdapterCode.Overloaded);
   const { fake, stream } = open();
   fake.refusal = -KrepisCode.OutOfMemory;
-  await rejects(stream.write(bytesOf("x")), { message: /3001/ });
+  await rejects(stream.write(bytesOf("x")), { reason: "local", message: /3001/ });
+  ok(isReset(fake));
+  const late = open();
+  late.fake.room = 0;
+  const waiting = late.stream.write(bytesOf("x"));
+  late.fake.refusal = -KrepisCode.OutOfMemory;
+  late.fake.deliver({ type: EventType.StreamWritable, connection: 1, stream: 5 });
+  await rejects(waiting, { message: /3001/ });
+  ok(isReset(late.fake));
+  const answering = FakeLibrary.open({ request: () => "answer" });
+  answering.connect();
+  answering.refusal = -KrepisCode.OutOfMemory;
+  answering.request(5, bytesOf("x"));
+  ok(isReset(answering));
 });
 
 Deno.test("reset and stopSending send their codes, and refuse what QUIC cannot carry", () => {
