@@ -34,7 +34,7 @@ export interface StopReport {
   streams_cut: number;
   bytes_unsent: number;
   elapsed_ms: number;
-  /** The statistics at the end, as `stats` gives them while the server runs. */
+  /** The last statistics of the server, with the names that `stats` uses. */
   stats: Record<string, number | string>;
 }
 
@@ -48,8 +48,9 @@ const decoder = new TextDecoder();
  * The native library, loaded into this isolate by `loadKrepisCore`. Its methods are those of krepis.h with
  * JavaScript's types; `channel` gives the raw functions of the data plane. Nothing blocks except where said.
  *
- * Every method throws a `KrepisError` with the library's code and text when the library reports one, with
- * `InvalidRequest` (4001) for an argument of another kind, and with `InvalidContext` (1001) after `close`. Servers outlive this object: stop them first.
+ * Every method throws a `KrepisError`: with the library's code and text when the library reports an error, with
+ * `InvalidRequest` (4001) when an argument has the wrong type or range, and with `InvalidContext` (1001) after
+ * `close`. Closing this object does not stop servers: stop them first.
  */
 export class KrepisCore implements Disposable {
   /** Where the library was found: a path, or the name that the system's loader resolved. */

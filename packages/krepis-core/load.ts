@@ -17,8 +17,8 @@ interface Place {
  * Loads the native library, from the first of these places that has it:
  * 1. `path`, when given, and then nowhere else;
  * 2. the environment variable `KREPIS_LIBRARY`, and then nowhere else, when the program may read it
- *    (`--allow-env=KREPIS_LIBRARY`; there is no prompt). Without that permission nobody can know whether it is
- *    set; when nothing is found, the error says that it was not read;
+ *    (`--allow-env=KREPIS_LIBRARY`; there is no prompt). Without that permission the variable is not read; if the
+ *    library is not found, the error says so;
  * 3. `libknul.so.1` beside this package;
  * 4. `libknul.so.1` as the system's loader finds it.
  *
@@ -69,7 +69,7 @@ function readEnvironment(variable: string): string | undefined {
   return mayReadEnvironment(variable) ? Deno.env.get(variable) : undefined;
 }
 
-/** Only asks for the state of the permission, so that no prompt appears. */
+/** Queries the state of the permission, so that no prompt appears. */
 function mayReadEnvironment(variable: string): boolean {
   return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
 }

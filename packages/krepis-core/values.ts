@@ -1,9 +1,10 @@
-// What a program passes to the library through this package, checked before it crosses the boundary.
+// Checks of the values that a program passes to the library.
 import { KrepisCode } from "./codes.ts";
 import { KrepisError } from "./error.ts";
 
 /**
- * A setting's value as JSON carries it; undefined for what no setting can be. The library knows which kind it wants.
+ * Converts a setting's value to what JSON can carry. Returns undefined for a value that no setting can have. Whether
+ * the type is right for its setting is checked by the library.
  *
  * @example
  * ```ts
@@ -19,13 +20,13 @@ export function settingValue(value: unknown): string | boolean | number | string
   return undefined;
 }
 
-/** @throws {KrepisError} `InvalidRequest` (4001) names what is no whole number from 0 to `max` */
+/** @throws {KrepisError} `InvalidRequest` (4001), with `name` in its text, unless it is a whole number up to `max` */
 export function wholeNumber(name: string, value: unknown, max = Number.MAX_SAFE_INTEGER): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max) return value;
   throw refused(name, value, `a whole number from 0 to ${max}`);
 }
 
-/** Settings as JSON. @throws {KrepisError} `InvalidRequest` (4001) names the one that cannot be */
+/** Settings as JSON. @throws {KrepisError} `InvalidRequest` (4001) names a setting whose value JSON cannot carry */
 export function settingsJson(settings: unknown): string {
   if (typeof settings !== "object" || settings === null || Array.isArray(settings)) {
     throw refused("settings", settings, "an object");

@@ -1,4 +1,4 @@
-// What waits to be taken by `for await`: connections of an adapter, streams of a connection.
+// Items for `for await` loops: connections of an adapter, streams of a connection.
 
 interface Taker<T> {
   iterator: object;
@@ -6,18 +6,18 @@ interface Taker<T> {
 }
 
 /**
- * Keeps items until somebody iterates, and for whoever iterates. When the last one who iterated has left the loop,
- * nobody is there to take what waits or still comes: it is refused, until somebody iterates again.
+ * Keeps items until a loop takes them, also before the first loop begins. When the last loop was left, the queue
+ * refuses the items that it has and all that follow, until another loop begins.
  */
 export class AsyncQueue<T> implements AsyncIterable<T> {
   readonly #items = new Set<T>(); // in order of arrival; one that is gone leaves without a search
   readonly #takers: Taker<T>[] = [];
-  readonly #iterators = new Set<object>(); // that have not left
+  readonly #iterators = new Set<object>(); // of loops that were not left
   readonly #refuse: (item: T) => void;
   #isLeft = false;
   #isClosed = false;
 
-  /** @param refuse told of each item that nobody will take; must not throw */
+  /** @param refuse called with each item that no loop will take; must not throw */
   constructor(refuse: (item: T) => void) {
     this.#refuse = refuse;
   }

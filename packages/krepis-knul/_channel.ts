@@ -40,12 +40,12 @@ export class Channel {
   #writes = 0;
   #writtenBytes = 0;
   #isInBatch = false;
-  #batchMs = -1; // when somebody first asked in this batch; -1: nobody has
+  #batchMs = -1; // the answer of nowMs in this batch; -1: it was not asked yet
   #isFlushScheduled = false;
   #isOpen = true;
   readonly #onLost: () => void;
 
-  /** @param onLost called when the program has detached the region; must not throw, may come more than once */
+  /** @param onLost called, perhaps more than once, when the program has detached the region; must not throw */
   constructor(calls: ChannelSymbols, region: MappedRegion, onLost: () => void) {
     this.#onLost = onLost;
     this.id = region.channel;
@@ -67,7 +67,7 @@ export class Channel {
     return this.#isOpen;
   }
 
-  /** The program has detached the region, which no call of JavaScript's can prevent. */
+  /** Whether the program has detached the region. JavaScript cannot prevent it. */
   get isLost(): boolean {
     return this.#isOpen && this.#i32.length === 0;
   }
@@ -109,7 +109,7 @@ export class Channel {
     return (head - first) >>> 0;
   }
 
-  /** `performance.now()`, once for all events of a batch: it costs more than serving a request. */
+  /** `performance.now()`, read once per batch: reading it costs more than serving a request. */
   nowMs(): number {
     if (!this.#isInBatch) return performance.now();
     if (this.#batchMs < 0) this.#batchMs = performance.now();
@@ -127,7 +127,7 @@ export class Channel {
    */
   view(offset: number, length: number): Uint8Array<ArrayBuffer> {
     if (this.#i32.length === 0) {
-      queueMicrotask(this.#onLost); // not inside a read of the program
+      queueMicrotask(this.#onLost); // later: the program may be inside a read
       throw new AdapterError(KrepisCode.InvalidContext, "the memory of received bytes was detached");
     }
     return new Uint8Array(this.buffer, this.arenaOffset + offset, length);
@@ -182,7 +182,7 @@ export class Channel {
 
   /**
    * Ends the channel and detaches the region: views that the program still has become empty, and only then
-   * is the memory unmapped. A region that the program has given away stays mapped, because somebody has it.
+   * is the memory unmapped. A region that the program has transferred stays mapped, because its receiver uses it.
    */
   close(): void {
     if (!this.#isOpen) return;

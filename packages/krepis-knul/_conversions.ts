@@ -1,23 +1,23 @@
-// What a program passes becomes what the library takes, or is refused by name: each rule once.
+// Converts the values that a program passes to what the library takes, or refuses them with the name of the option.
 import { KrepisCode } from "@krepis/core";
 import { AdapterCode } from "./adapter_codes.ts";
 import { AdapterError, invalidOption, StreamError } from "./adapter_error.ts";
 
-/** What can be sent: the memory of any view or buffer as it is, text as UTF-8. */
+/** What can be sent: the memory of any view or buffer, or text, which is sent as UTF-8. */
 export type QuicBytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string;
 
 const CODES = "a whole number from 0 to 2^62 - 1";
 const BYTES = "bytes (a typed array, DataView or ArrayBuffer, not detached) or a string";
-/** What a peer is told when the program failed without choosing a code. */
+/** The code that a peer gets when the program failed and chose none. */
 export const FAILED = BigInt(AdapterCode.HandlerFailed);
 const encoder = new TextEncoder();
 
 /**
- * The bytes of `value`, without a copy where its memory is this isolate's own.
- * @throws {AdapterError} `InvalidRequest` (4001) for what has no bytes, or lost them to another owner
+ * The bytes of `value`; copied only when the memory is shared with other isolates.
+ * @throws {AdapterError} `InvalidRequest` (4001) for a value without bytes, and for a detached buffer
  */
 export function bytesOf(option: string, value: unknown): Uint8Array<ArrayBuffer> {
-  // Most are. Their `buffer` is not looked at, because that alone costs a small one more than sending it does.
+  // The usual case does not read `buffer`: for a small array that costs more than sending it.
   if (ArrayBuffer.isView(value)) {
     const isUsual = value instanceof Uint8Array && value.length > 0;
     return isUsual ? value as Uint8Array<ArrayBuffer> : bytesOfView(option, value);
@@ -45,8 +45,8 @@ export function checkCode(option: string, value: unknown): bigint {
 }
 
 /**
- * The code for a reason that was given to `cancel` or `abort`: a number or bigint is the code itself, an object may
- * have one as `applicationCode`; for everything else it is 0.
+ * The code for the reason of `cancel` or `abort`: a number or bigint is the code, an object may have a code as
+ * `applicationCode`, and every other reason has code 0.
  * @throws {AdapterError} `InvalidRequest` (4001) for a number that is no code
  */
 export function codeOfReason(option: string, reason: unknown): bigint {
@@ -64,7 +64,7 @@ export function applicationCodeOf(option: string, error: unknown): bigint | null
   return checkCode(`${option}.applicationCode`, error.applicationCode);
 }
 
-/** The code that ends what a handler served when the handler threw `error`. */
+/** The code with which a stream or connection ends when its handler threw `error`. */
 export function codeOfFailure(error: unknown): bigint {
   try {
     return applicationCodeOf("error", error) ?? FAILED;
@@ -118,9 +118,9 @@ export function checkChoice<T>(option: string, value: unknown, choices: Record<s
 }
 
 /**
- * An object of options; undefined is one without any.
- * @param known names that it may have; undefined: any
- * @throws {AdapterError} `InvalidRequest` (4001) for what is no object, and for a name that is not known
+ * Checks an object of options. `undefined` becomes an object without options.
+ * @param known the permitted names; undefined: any name
+ * @throws {AdapterError} `InvalidRequest` (4001) for a value that is not an object, and for an unknown name
  */
 export function checkOptions<T extends object>(option: string, value: T | undefined, known?: string[]): T {
   if (value === undefined) return NONE as T;
@@ -134,7 +134,7 @@ export function checkOptions<T extends object>(option: string, value: T | undefi
   return value;
 }
 
-/** The error for an option that does not exist; it names the one that was probably meant. */
+/** The error for an unknown option. Its text suggests the most similar known name. */
 export function unknownOption(prefix: string, name: string, known: string[]): AdapterError {
   const near = nearest(name, known);
   const hint = near === null ? `known are ${known.join(", ")}` : `did you mean ${near}?`;
@@ -142,7 +142,7 @@ export function unknownOption(prefix: string, name: string, known: string[]): Ad
   return new AdapterError(KrepisCode.InvalidRequest, text, { option: prefix + name });
 }
 
-/** The name that differs from `name` in the fewest letters, unless too many differ; case and "_" do not count. */
+/** The known name that is most similar to `name`, or null when none is similar. Ignores case and "_". */
 export function nearest(name: string, known: string[]): string | null {
   const plain = (text: string) => text.toLowerCase().replaceAll("_", "").slice(0, 80);
   const wanted = plain(name);
@@ -157,7 +157,7 @@ export function nearest(name: string, known: string[]): string | null {
   return best;
 }
 
-/** Letters to insert, remove or change (Levenshtein). */
+/** The number of letters to insert, remove or change (Levenshtein distance). */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

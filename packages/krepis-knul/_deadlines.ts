@@ -22,7 +22,7 @@ export class Deadlines<T extends Timed> {
     this.#expire = expire;
   }
 
-  /** @param nowMs on the clock of performance.now(); not before that of an earlier item */
+  /** @param nowMs on the clock of performance.now(); must not decrease from call to call */
   add(item: T, nowMs: number): void {
     if (this.#limitMs === 0 || item.deadlineMs !== 0) return;
     item.deadlineMs = nowMs + this.#limitMs;

@@ -1,5 +1,4 @@
-// Failures of the program's handlers: counted, told to the program, or shown without flooding the log.
-import { observed } from "./_observed.ts";
+// Counts failures of the program's handlers and passes them to `onError`, or to the console at a limited rate.
 import type { QuicConnection } from "./quic_connection.ts";
 import type { QuicRequest } from "./quic_request.ts";
 import type { QuicStream } from "./quic_stream.ts";
@@ -18,14 +17,14 @@ export type FailedPart =
 /** Where an error came from. */
 export interface Failure {
   part: FailedPart;
-  /** What the handler was called for, where there is one. */
+  /** The connection, stream or request that the handler was called for, if there is one. */
   connection?: QuicConnection;
   stream?: QuicStream;
-  /** Its payload may be given back already: see `QuicRequest.payload`. */
+  /** Do not read its payload, which may be released already: see `QuicRequest.payload`. */
   request?: QuicRequest;
 }
 
-/** Told of failures. What it throws, and a promise of it that rejects, is logged. */
+/** Called for each failure. If it throws, or its promise rejects, that is logged. */
 export type ErrorHandler = (error: unknown, failure: Failure) => unknown;
 
 const LOG_INTERVAL_MS = 1000;
@@ -47,7 +46,7 @@ export class ErrorReporter {
     if (this.#handler === undefined) return this.#log(error, failure.part);
     try {
       const result = this.#handler(error, failure);
-      if (isThenable(result)) void observed(Promise.resolve(result).catch((second) => this.#logOwn(second)));
+      if (isThenable(result)) Promise.resolve(result).then(undefined, (second) => this.#logOwn(second));
     } catch (second) {
       this.#logOwn(second);
     }
@@ -70,12 +69,12 @@ export class ErrorReporter {
     try {
       console.error(`@krepis/knul: ${text}${more}:`, error);
     } catch {
-      // An error can forbid to be shown: its inspection is the program's code, too.
+      // Inspecting an error can run code of the program, which may throw.
     }
   }
 }
 
-/** Whether `await` would wait for it. Looking may throw. */
+/** Whether `await` would wait for it. Throws what a getter of `then` throws. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null &&
     typeof (value as { then?: unknown }).then === "function";

@@ -1,5 +1,5 @@
-// A budget of bytes, or of anything else, of which each holder has at most half of what the others leave: however
-// greedy some are, something is left for the next one.
+// A budget of which each holder may have at most half of what the others leave, so that something is always left for
+// the next holder.
 
 export interface Holder {
   used: number;

@@ -1,4 +1,4 @@
-// Who wants to know what became of a connection's datagrams, by the context that travels with each.
+// Handlers that wait for the fate of a connection's datagrams, by the context that the library gives back.
 import type { DatagramFate } from "./quic_connection.ts";
 
 export type FateHandler = (fate: DatagramFate) => unknown;
@@ -18,14 +18,14 @@ export class Fates {
     return context;
   }
 
-  /** The handler for a context, once. */
+  /** Removes the handler of a context. */
   take(context: number): FateHandler | undefined {
     const handler = this.#handlers.get(context);
     this.#handlers.delete(context);
     return handler;
   }
 
-  /** Those whose connection ended before the fate was known. */
+  /** Removes all handlers: the connection has ended, so their datagrams have no known fate. */
   takeAll(): FateHandler[] {
     const handlers = [...this.#handlers.values()];
     this.#handlers.clear();

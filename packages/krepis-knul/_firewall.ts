@@ -1,17 +1,17 @@
-// The one way from the adapter into the program's code. Nothing that is thrown or rejected there gets past it: an
-// exception in the event loop, or a rejection that nobody observes, ends the process, so any peer could end it.
+// The adapter calls the program's code only through this file, which catches every exception and rejection. One that
+// reached the event loop would end the process, so that any peer could end it.
 import { StreamError } from "./adapter_error.ts";
 import { type ErrorReporter, type Failure, isThenable } from "./_error_reporter.ts";
 
-/** A call of a handler, and what becomes of it. */
+/** A call of a handler, with its consequences. */
 export interface ProgramCall {
-  /** Calls it. What is thrown here, and a returned promise that rejects, is a failure. */
+  /** Calls the handler. It has failed if this throws, or returns a promise that rejects. */
   run(): unknown;
-  /** What is told of a failure. */
+  /** What `onError` is given for a failure. */
   failure(): Failure;
-  /** Consequences of a failure. */
+  /** Called once after a failure. */
   failed(error: unknown): void;
-  /** It has returned, or its promise is settled; after `failed`. */
+  /** Called once when the handler has returned, or its promise is settled; after `failed`. */
   settled(): void;
 }
 
@@ -23,14 +23,14 @@ export class Firewall {
   }
 
   /**
-   * Calls a handler. A StreamError is the peer's doing, passed on by the handler, and not reported.
-   * @returns whether it has not settled
+   * Calls a handler. A StreamError is not reported: the peer caused it, and the handler has only passed it on.
+   * @returns true: its promise is not settled yet
    */
   call(call: ProgramCall): boolean {
     try {
       const result = call.run();
       if (isThenable(result)) {
-        // Both ends of this promise are kept from throwing, so it never rejects.
+        // Neither callback throws, so the resulting promise never rejects.
         Promise.resolve(result).then(() => this.#settle(call), (error) => this.#fail(call, error));
         return true;
       }
@@ -58,7 +58,7 @@ export class Firewall {
     }
   }
 
-  /** Runs a part of the adapter. @returns whether it went well */
+  /** Runs a part of the adapter and reports what it throws. @returns false: it threw */
   protect(run: () => void): boolean {
     try {
       run();
@@ -70,8 +70,8 @@ export class Firewall {
   }
 
   /**
-   * Aborts a signal of which the program may have listeners, directly or by `AbortSignal.any`. What they throw does not
-   * come back from `abort`: the runtime dispatches it as an error of the whole program, which is where it is caught.
+   * Aborts a signal to which the program may have added listeners, directly or by `AbortSignal.any`. `abort` does not
+   * throw what a listener throws: the runtime dispatches it as an "error" event of the program, and it is caught there.
    */
   abort(controller: AbortController | null | undefined, reason: unknown): void {
     if (!controller || controller.signal.aborted) return;

@@ -1,45 +1,45 @@
-// The memory in which requests are gathered that come in parts: how much of it all may have, one connection may have,
-// and who gives way when it is short.
+// Limits the memory in which payloads that come in parts are gathered: for all connections together, and for each.
 //
-// The idea: a connection may have half of what the others leave, so something is always left for the next one. What
-// has no room waits in the arena and gets no credit, so its peer stops sending. Where even a small payload has no room,
-// the connection that holds most loses a request: however many peers hold much, small payloads of others come through.
-// The weak case are thousands of connections that each hold as little as the others need.
+// The idea: a connection may have half of what the others leave, so something is always left for the next one. Bytes
+// without room wait in the arena and give their peer no credit, so that it stops sending. If even a small payload has
+// no room, the connection that holds most loses a request. So small payloads come through, however many peers hold
+// much.
+// The weak case: thousands of connections that each hold only a little.
 
 import { FairShares, type Holder } from "./_fair_shares.ts";
 import { type Placed, PlacedSet } from "./_placed_set.ts";
 
-/** A request whose payload is gathered; it is placed while it is incomplete and holds bytes. */
+/** A request whose payload is gathered. It is in `Share.incomplete` while it is incomplete and holds bytes. */
 export interface Gathered extends Placed {
   /** Charged bytes: the size of its buffer. */
   heldBytes: number;
-  /** Its bytes in the arena that wait for room. */
+  /** Bytes in the arena that wait for room. */
   waitingBytes: number;
   readonly share: Share;
 }
 
-/** What one connection has of the budget; it is placed while `incompleteBytes` is not 0. */
+/** What one connection holds of the budget. It is in a bucket while `incompleteBytes` is not 0. */
 export class Share implements Placed {
   place = -1;
-  /** Of all its requests. */
+  /** Bytes of all its requests. */
   readonly held: Holder = { used: 0 };
   readonly waiting: Holder = { used: 0 };
-  /** Those that can give way: they are not complete. */
+  /** Requests that can be evicted, because they are not complete. */
   readonly incomplete = new PlacedSet<Gathered>();
   incompleteBytes = 0;
   bucket = 0;
 }
 
 export interface BudgetHandlers {
-  /** There may be room for what waits of this request. Must not throw. @returns whether nothing of it waits any more */
+  /** There may be room for the waiting bytes of this request. Must not throw. @returns true: none wait any more */
   resume(request: Gathered): boolean;
-  /** Takes the request's memory away: it calls `returnBytes`. */
+  /** Ends a request, which calls `returnBytes`. */
   evict(request: Gathered): void;
 }
 
-/** A payload of this part of the budget finds room at the cost of others that hold at least twice as much. */
+/** A payload up to this part of the budget can evict requests of a connection that holds at least twice as much. */
 const SMALL_PART = 256;
-/** Requests that are looked at in one turn when there is room again. */
+/** Requests that are resumed in one turn when there is room again. */
 const RESUMED_AT_ONCE = 64;
 /** For budgets of up to 2^40 bytes. */
 const BUCKETS = 42;
@@ -63,7 +63,7 @@ export class GatherBudget {
 
   /**
    * Charges bytes to an incomplete request.
-   * @param mayEvict whether others may lose a request for it
+   * @param mayEvict whether requests of other connections may be evicted for it
    * @returns whether there was room
    */
   take(request: Gathered, bytes: number, mayEvict: boolean): boolean {
@@ -75,14 +75,14 @@ export class GatherBudget {
     return true;
   }
 
-  /** The request is complete: it keeps what it has, and gives way to nobody. */
+  /** The request is complete: it keeps its bytes and is not evicted any more. */
   complete(request: Gathered): void {
     if (request.place < 0) return;
     request.share.incomplete.remove(request);
     this.#count(request.share, -request.heldBytes);
   }
 
-  /** Returns all that a request has. */
+  /** Returns all bytes of a request. */
   returnBytes(request: Gathered): void {
     this.complete(request);
     if (request.waitingBytes > 0) this.stopWaiting(request, request.waitingBytes);
@@ -93,7 +93,7 @@ export class GatherBudget {
     this.#resumeSoon();
   }
 
-  /** Bytes stay in the arena. @returns false when too much waits there already: the request must be refused */
+  /** The bytes stay in the arena. @returns false: too much waits there already, so refuse the request */
   wait(request: Gathered, bytes: number): boolean {
     if (!this.waiting.take(request.share.waiting, bytes)) return false;
     request.waitingBytes += bytes;
@@ -119,7 +119,7 @@ export class GatherBudget {
     return false;
   }
 
-  /** One that holds at least half of what the one that holds most does. */
+  /** A connection whose requests hold at least half as much as those of any other. */
   #largest(): Share | null {
     for (let bucket = this.#buckets.length - 1; bucket > 0; bucket--) {
       const { items } = this.#buckets[bucket];
@@ -137,7 +137,7 @@ export class GatherBudget {
     if (bucket > 0) this.#buckets[bucket].add(share);
   }
 
-  // Not inside the call that returned the bytes: resuming calls handlers.
+  // Later, because resuming calls handlers, and the caller has not finished.
   #resumeSoon(): void {
     this.#toResume = this.#queue.size;
     if (this.#isResuming || this.#toResume === 0) return;

@@ -1,13 +1,13 @@
-// Promises that the program may leave alone. Without an observer, the rejection of one ends the process, so every
-// promise that the package gives out and that a peer can make fail passes through here when it is made.
+// Promises that the program need not await. A rejected promise that nobody observes ends the process, so every promise
+// that the package returns and that a peer can reject is made here.
 
-/** The same promise. Whoever awaits it still sees its rejection. */
+/** Observes a promise and returns it. Code that awaits it still gets the rejection. */
 export function observed<T>(promise: Promise<T>): Promise<T> {
   promise.catch(ignore);
   return promise;
 }
 
-/** As `Promise.withResolvers`. `reject` attaches the observer, so a promise that resolves does not pay for one. */
+/** As `Promise.withResolvers`. `reject` attaches the observer, so a promise that resolves needs none. */
 export function observedResolvers<T>(): PromiseWithResolvers<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   return {
@@ -25,7 +25,7 @@ export function rejected(error: unknown): Promise<never> {
   return observed(Promise.reject(error));
 }
 
-/** The same object, of which the promises that these methods give out are observed. */
+/** Makes these methods of an object return observed promises, and returns the object. */
 export function observeMethods<T extends object>(target: T, ...names: (keyof T)[]): T {
   for (const name of names) {
     const method = target[name] as (...args: unknown[]) => Promise<unknown>;

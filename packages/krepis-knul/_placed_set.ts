@@ -1,9 +1,9 @@
-// Sets of objects that know their place in it. They come and go with every request, and the table of a `Set` would be
-// made anew for every few of them.
+// A set whose members store their index. Members come and go with every request; a `Set` would have to allocate a new
+// table every few changes.
 
 /** A member of at most one set. */
 export interface Placed {
-  /** Its index in the set; -1: in none. */
+  /** Its index in the set; -1: it is in no set. */
   place: number;
 }
 

@@ -1,5 +1,5 @@
-// Calls of the program's handlers, as the firewall makes them. An object each, because closures for everything that
-// may become of a call cost more than the call.
+// The calls of the program's handlers that the firewall makes. Each is one object: a closure for each consequence would
+// cost more than the call.
 import type { ConnectionState, DatagramHandler } from "./_connection_state.ts";
 import { codeOfFailure } from "./_conversions.ts";
 import type { Failure } from "./_error_reporter.ts";
@@ -59,7 +59,7 @@ export class StreamCall implements ProgramCall {
 
   failed(error: unknown): void {
     this.#stream.abandon(codeOfFailure(error));
-    this.#stream.returnLent(); // it reads no further
+    this.#stream.returnLent(); // the handler reads no further
   }
 
   settled(): void {
@@ -67,12 +67,12 @@ export class StreamCall implements ProgramCall {
   }
 }
 
-/** The bytes of a datagram go back when its handler has settled. */
+/** The bytes of a datagram are returned when its handler has settled. */
 export class DatagramCall implements ProgramCall {
   readonly #handler: DatagramHandler;
   readonly #connection: ConnectionState;
   readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #length: number; // the handler may transfer the bytes of a copy
+  readonly #length: number; // kept, because the handler may transfer a copy
   readonly #offset: number;
 
   /** @param offset of the bytes where they are lent, -1 for a copy */

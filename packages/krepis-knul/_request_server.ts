@@ -14,11 +14,11 @@ import { QuicRequest, type QuicResponse, type RequestHandler } from "./quic_requ
 
 const EMPTY = new Uint8Array(0);
 
-/** What became of requests, beside answers. */
+/** Requests that got no answer, by reason. */
 export class RequestCounters {
   timeouts = 0;
   payloadsTooLarge = 0;
-  /** Refused because there was no room for their payload. */
+  /** There was no room for the payload. */
   overloaded = 0;
 }
 
@@ -31,7 +31,7 @@ export class RequestServer {
   readonly #maxPayloadBytes: number;
   readonly #deadlines: Deadlines<RequestState>;
 
-  /** @param waitingCapBytes how much of the arena may wait for room in the budget */
+  /** @param waitingCapBytes the most bytes in the arena that may wait for room in the budget */
   constructor(
     handler: RequestHandler,
     options: ResolvedServingOptions,
@@ -91,7 +91,7 @@ export class RequestServer {
     }
   }
 
-  /** @returns false: there is no room */
+  /** @returns false: the budget has no room */
   #copy(request: RequestState, offset: number, length: number): boolean {
     let growth = request.wantedGrowth(length, this.#maxPayloadBytes);
     if (growth > 0 && !this.budget.take(request, growth, false)) {
@@ -104,7 +104,7 @@ export class RequestServer {
     return true;
   }
 
-  /** @returns whether nothing waits any more */
+  /** @returns true: no bytes wait any more */
   #resume(request: RequestState): boolean {
     const { waiting } = request;
     while (waiting !== null && waiting.length > 0 && !request.isOver) {
@@ -122,23 +122,23 @@ export class RequestServer {
     this.#run(request, request.payload);
   }
 
-  /** A request that the client reset before its end is none: nobody hears of it. */
+  /** The client reset the stream. If the request was not complete, its handler is not called. */
   handleReset(stream: StreamState, code: number | bigint): void {
-    if (!stream.handleReset(code)) return; // it was complete
+    if (!stream.handleReset(code)) return; // the request is complete
     stream.abandon(AdapterCode.RequestAborted);
     const { request } = stream;
     if (request !== null && !request.isOver) this.#conclude(request);
   }
 
-  /** The connection has ended. A handler that works is told; what is gathered is for nobody. */
+  /** The connection has ended. The signal of a running handler aborts; a payload that is not complete is dropped. */
   handleEnd(request: RequestState, error: StreamError): void {
     request.abort(error);
     if (!request.isRunning) this.#conclude(request);
   }
 
   /**
-   * The client does not want the answer. What it sends is still a request (RFC 9000 §3: the directions are
-   * independent): the handler gets it, with a signal that is aborted.
+   * The client does not want the answer. Its request is still handled, because the directions are independent
+   * (RFC 9000 §3): the handler is called with an aborted signal.
    */
   handleStopSending(stream: StreamState, code: number | bigint): void {
     stream.handleStopSending(code);
@@ -151,7 +151,7 @@ export class RequestServer {
     return length === 0 || this.#lent.take(stream.connection.lent, 1);
   }
 
-  /** The usual case: all of it came with one event, and the handler sees it where it lies. */
+  /** The usual case: the payload came with one event, and the handler gets a view of the arena. */
   #runLent(request: RequestState, offset: number, length: number): void {
     if (length > 0) request.lentOffset = offset;
     this.#run(request, length > 0 ? request.stream.channel.view(offset, length) : EMPTY);
@@ -189,7 +189,7 @@ export class RequestServer {
   }
 
   #answer(request: RequestState, answer: QuicResponse): void {
-    if (request.isAborted) { // it took too long, or nobody waits
+    if (request.isAborted) { // it took too long, or the client does not wait
       discard(answer, request.signal.reason);
       return this.#conclude(request);
     }
@@ -207,7 +207,7 @@ export class RequestServer {
   }
 
   #fail(request: RequestState, error: unknown): void {
-    const isItsAbort = request.isAborted && error === request.signal.reason; // the handler passed it on
+    const isItsAbort = request.isAborted && error === request.signal.reason; // the handler threw the signal's reason
     this.#firewall.protect(() => {
       if (!isItsAbort) this.#failAnswer(request.stream, error);
       this.#conclude(request);
@@ -240,7 +240,7 @@ export class RequestServer {
     this.#conclude(request);
   }
 
-  /** It needs no answer any more. Its payload stays charged while a handler may look at it. */
+  /** The request needs no answer any more. Its payload stays charged until its handler has settled. */
   #conclude(request: RequestState): void {
     request.isOver = true;
     this.#deadlines.remove(request);
@@ -267,12 +267,12 @@ function release(stream: StreamState, offset: number, length: number): void {
   if (length > 0) stream.channel.release(offset);
 }
 
-/** The runtime makes its global on each access, so the usual answers are told apart without it. */
+/** The runtime's `ReadableStream` is a getter, which is slow, so it is not read for the usual answers. */
 function isBody(answer: QuicResponse): answer is ReadableStream<Uint8Array<ArrayBuffer>> {
   return typeof answer === "object" && !ArrayBuffer.isView(answer) && answer instanceof ReadableStream;
 }
 
-/** A stream that nobody reads holds what it was made from. */
+/** Cancels an answer that is not sent: a stream that nobody reads would keep its source open. */
 function discard(answer: QuicResponse, reason: unknown): void {
   if (isBody(answer)) answer.cancel(reason).catch(() => {});
 }

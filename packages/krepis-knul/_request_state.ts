@@ -13,7 +13,7 @@ export class RequestState implements Timed, Gathered {
   later: Timed | null = null;
   deadlineMs = 0;
   readonly stream: StreamState;
-  /** What the handler was called with. */
+  /** The handler's argument. */
   facade: QuicRequest | null = null;
   /** Of the payload's bytes in the arena; -1 when they are elsewhere. */
   lentOffset = -1;
@@ -41,14 +41,14 @@ export class RequestState implements Timed, Gathered {
     return this.stream.connection.share ??= new Share();
   }
 
-  /** Gathered and waiting. */
+  /** Bytes that were gathered, and bytes that wait. */
   get payloadBytes(): number {
     return this.#length + this.waitingBytes;
   }
 
   /**
-   * How many bytes the buffer should grow by to take `bytes` more, where the budget has room: it doubles. Each growth
-   * copies the buffer. `most`: the longest payload.
+   * How much the buffer grows to take `bytes` more while the budget has room: it doubles, because each growth copies
+   * it. `most` is the longest payload.
    */
   wantedGrowth(bytes: number, most: number): number {
     const { length } = this.#buffer;
@@ -58,7 +58,7 @@ export class RequestState implements Timed, Gathered {
     return Math.max(needed, Math.min(Math.max(length, FIRST_BUFFER_BYTES), most - length));
   }
 
-  /** The same where the budget is short: it grows by an eighth. */
+  /** How much it grows when the budget is short: by an eighth. */
   leastGrowth(bytes: number, most: number): number {
     const { length } = this.#buffer;
     return Math.max(this.#length + bytes - length, Math.min(length >> 3, most - length));
@@ -68,7 +68,7 @@ export class RequestState implements Timed, Gathered {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** Copies bytes of the arena behind those it has, into a buffer that is larger by `growth`. */
+  /** Appends bytes of the arena, after making the buffer larger by `growth`. */
   append(bytes: Uint8Array<ArrayBuffer>, growth: number): void {
     if (growth > 0) {
       const larger = new Uint8Array(this.#buffer.length + growth);
@@ -88,7 +88,7 @@ export class RequestState implements Timed, Gathered {
     return this.#error !== null;
   }
 
-  /** Tells the handler that nobody waits any more. */
+  /** Tells the handler that the client does not wait any more. */
   abort(error: StreamError): void {
     this.#error ??= error;
     this.stream.connection.session.firewall.abort(this.#controller, error);

@@ -1,11 +1,11 @@
-// The library's settings as a program gives them: names in either spelling, values that JSON can carry, and errors that
-// name the option as the program wrote it.
+// Converts the settings that a program gives to those of the library: names in either spelling, values that JSON can
+// carry. Errors name the option as the program wrote it.
 import { KrepisCode, type KrepisCore, KrepisError, settingValue } from "@krepis/core";
 import { AdapterError, invalidOption } from "./adapter_error.ts";
 import { camelCase } from "./_camel_case.ts";
 import { checkOptions, nearest } from "./_conversions.ts";
 
-/** A value, and what the program called it. */
+/** A value, with the name that the program used. */
 export interface GivenSetting {
   option: string;
   value: unknown;
@@ -14,7 +14,7 @@ export interface GivenSetting {
 /** By the library's names. */
 export type GivenSettings = Map<string, GivenSetting>;
 
-/** Settings that the builder has a method for, by the library's names; the last are not the library's. */
+/** Methods of the builder, by the names of the settings. The last six are not settings of the library. */
 const METHODS = new Map([
   "host",
   "port",
@@ -40,7 +40,7 @@ function snakeCase(name: string): string {
 }
 
 /**
- * Settings without a method of the builder, under names of docs/settings.md or under those that `getConfig` gives.
+ * Reads settings that have no method of the builder. Names are those of docs/settings.md, in snake_case or camelCase.
  * @throws {AdapterError} `InvalidRequest` (4001) names the setting as it was given
  */
 export function readExtra(settings: Record<string, unknown>): GivenSettings {
@@ -64,7 +64,7 @@ export function readExtra(settings: Record<string, unknown>): GivenSettings {
 /**
  * Starts a server.
  * @returns its handle
- * @throws {AdapterError} the library's, with the `option` that it refused
+ * @throws {AdapterError} the library's error, with the `option` that was refused
  */
 export function startServer(core: KrepisCore, given: GivenSettings): number {
   const known = core.settings().map(({ name }) => name);
@@ -91,7 +91,7 @@ function unknownSetting(option: string, known: string[]): AdapterError {
   return new AdapterError(KrepisCode.InvalidRequest, `${option}: unknown setting; ${hint}`, { option });
 }
 
-/** The library's texts about a setting begin with its name. */
+/** Adds the option to an error of the library: its text begins with the name of the setting. */
 function withOption(error: KrepisError, given: GivenSettings, known: string[]): AdapterError {
   const setting = /^\w+/.exec(error.text)?.[0] ?? "";
   const option = given.get(setting)?.option ?? METHODS.get(setting) ?? `extra.${camelCase(setting)}`;

@@ -17,12 +17,12 @@ export function makeReadable(state: StreamState): ReadableStream<Uint8Array<Arra
         try {
           controller.enqueue(bytes.slice());
         } finally {
-          state.returnLent(); // also when it was reset while these bytes were on their way
+          state.returnLent(); // also when `enqueue` throws, because a reset came meanwhile
         }
       },
       cancel: (reason) => giveUp(reason, (code) => state.stopSending(code)),
     }, { highWaterMark: 0 }),
-  ); // nothing is read, and no credit returned, before somebody asks
+  ); // 0: nothing is read, and the peer gets no credit, before the program reads
 }
 
 export function makeWritable(state: StreamState): WritableStream<Uint8Array<ArrayBuffer>> {
@@ -38,8 +38,8 @@ export function makeWritable(state: StreamState): WritableStream<Uint8Array<Arra
   );
 }
 
-// The runtime's own promises reject when the peer ends a direction, and end the process when nobody awaits them, for
-// example `writer.write(bytes)` before STOP_SENDING.
+// Promises of the runtime's readers and writers reject when the peer ends a direction, for example that of
+// `writer.write(bytes)` after STOP_SENDING. They would end the process if nobody awaited them.
 function observedReadable<T>(stream: ReadableStream<T>): ReadableStream<T> {
   const getReader = stream.getReader.bind(stream) as (options?: ReadableStreamGetReaderOptions) => unknown;
   const value = (options?: ReadableStreamGetReaderOptions) =>
@@ -55,7 +55,7 @@ function observedWritable<T>(stream: WritableStream<T>): WritableStream<T> {
   return observeMethods(stream, "close", "abort");
 }
 
-/** A chunk that is refused makes the WritableStream useless, so the direction ends with it. */
+/** A refused chunk breaks the WritableStream, so the stream is reset. */
 function chunkOf(state: StreamState, chunk: unknown): Uint8Array<ArrayBuffer> {
   try {
     return bytesOf("chunk", chunk);
@@ -70,7 +70,7 @@ function whenAborted(signal: AbortSignal, call: (reason: unknown) => void): void
   signal.addEventListener("abort", () => call(signal.reason), { once: true });
 }
 
-/** The direction ends also for a reason that cannot be sent: nobody can end it through the WebStream afterwards. */
+/** Also ends the direction if the reason has no valid code: the WebStream cannot be used to end it afterwards. */
 function giveUp(reason: unknown, end: (code: bigint) => void): void {
   try {
     end(codeOfReason("reason", reason));

@@ -120,10 +120,10 @@ export class AdapterBuilder {
   }
 
   /**
-   * @param bytes memory for payloads that come in parts, of all connections together. One connection may have half of
-   *   what the others leave. What has no room gets no credit and waits until `requestTimeoutMs`; where too much waits,
-   *   requests are refused with `AdapterCode.Overloaded`. At least 64 KiB and twice `maxPayloadBytes`; default: 64 MiB, or
-   *   twice `maxPayloadBytes` when that is more
+   * @param bytes memory for payloads that come in parts, for all connections together. One connection may have half of
+   *   what the others leave. Bytes without room wait for it, at most `requestTimeoutMs`, and their peer gets no credit;
+   *   if too much waits, requests are refused with `AdapterCode.Overloaded`. At least 64 KiB and twice
+   *   `maxPayloadBytes`. Default: 64 MiB, or twice `maxPayloadBytes` if that is more
    * @throws {AdapterError} 4001, by `build` for less than twice `maxPayloadBytes`
    */
   maxGatheredBytes(bytes: number): this {
@@ -147,8 +147,8 @@ export class AdapterBuilder {
   }
 
   /**
-   * Every other setting of the library, under the names of docs/settings.md or, as `getConfig` gives them, in
-   * camelCase. The library refuses unknown ones when the adapter starts.
+   * Sets any other setting of the library. Names are those of docs/settings.md, in snake_case or, as in `getConfig`,
+   * in camelCase. `start` refuses unknown names.
    *
    * @param settings for example `{ congestionControl: "bbr" }`; added to earlier ones
    * @throws {AdapterError} 4001 for a setting that has a method of its own, and for a value that no setting can have
@@ -181,9 +181,9 @@ export class AdapterBuilder {
       throw new AdapterError(KrepisCode.InvalidRequest, `${option}: must be given`, { option });
     }
     const serving = resolveServingOptions({
-      ...(this.#maxPayloadBytes !== undefined && { maxPayloadBytes: this.#maxPayloadBytes }),
-      ...(this.#maxGatheredBytes !== undefined && { maxGatheredBytes: this.#maxGatheredBytes }),
-      ...(this.#requestTimeoutMs !== undefined && { requestTimeoutMs: this.#requestTimeoutMs }),
+      maxPayloadBytes: this.#maxPayloadBytes,
+      maxGatheredBytes: this.#maxGatheredBytes,
+      requestTimeoutMs: this.#requestTimeoutMs,
       channel: this.#channel,
     });
     return QuicAdapter.create({ settings: new Map(this.#settings), serving, library: this.#library });

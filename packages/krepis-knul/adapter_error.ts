@@ -49,11 +49,11 @@ export class StreamError extends AdapterError {
   readonly reason: StreamEndReason;
   /** The code that either side sent (RFC 9000 §20.2). Exact up to 2^53 - 1, above that the nearest number. */
   readonly applicationCode: number;
-  /** The same, always exact. */
+  /** The same code, always exact. */
   readonly exactCode: bigint;
 
   /**
-   * @param reason who or what ended it; "local" for one that a handler throws
+   * @param reason who or what ended it; "local" in an error that a handler throws
    * @param applicationCode the code that was sent or received, 0 to 2^62 - 1
    * @param text what happened
    * @throws {AdapterError} `InvalidRequest` (4001): a code that QUIC cannot carry

@@ -10,9 +10,9 @@ export interface ChannelOptions {
   /** Bytes accepted for one stream and not yet taken by its connection, 4 KiB to 256 MiB. Default: 1 MiB. */
   queueBytes?: number;
   /**
-   * When events wait and this isolate does not look at them for so long, in milliseconds, the library takes it for gone
-   * and closes its connections with `ConsumerGone`: an isolate that was only busy begins anew with new ones. 500 to
-   * 3,600,000, or `Infinity`: never, as a debugger needs. Default: 10,000.
+   * How long events may wait before the library takes this isolate for dead and closes its connections with
+   * `ConsumerGone`, in milliseconds. An isolate that was only busy goes on with new connections. 500 to 3,600,000, or
+   * `Infinity` for never, which a debugger needs. Default: 10,000.
    */
   consumerTimeoutMs?: number;
 }
@@ -22,9 +22,9 @@ export interface ServingOptions {
   /** The longest payload of a request in bytes, 1 to 2^30. Default: 16 MiB. */
   maxPayloadBytes?: number;
   /**
-   * Memory in bytes for payloads that come in parts, of all connections together, at least twice `maxPayloadBytes`. One
-   * connection may have half of what the others leave; what has no room waits without credit for its peer.
-   * Default: 64 MiB, or twice `maxPayloadBytes` when that is more.
+   * Memory for payloads that come in parts, for all connections together, in bytes; at least 64 KiB and twice
+   * `maxPayloadBytes`. One connection may have half of what the others leave; bytes without room wait, and their peer
+   * gets no credit. Default: 64 MiB, or twice `maxPayloadBytes` if that is more.
    */
   maxGatheredBytes?: number;
   /** From a request's first byte to its answer, in milliseconds, up to a day; 0: no limit. Default: 30,000. */

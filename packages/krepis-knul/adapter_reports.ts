@@ -9,7 +9,7 @@ export interface DrainReport {
   streamsCut: number;
   bytesUnsent: number;
   elapsedMs: number;
-  /** The statistics at the end. */
+  /** The last statistics. */
   stats: QuicStats;
 }
 
@@ -36,11 +36,11 @@ export interface QuicStats {
   payloadsTooLarge: number;
   /** Requests of this adapter that were refused because the memory for payloads was short. */
   requestsOverloaded: number;
-  /** Datagrams of this adapter that were dropped because its handlers had not settled for too many. */
+  /** Datagrams of this adapter that were dropped because too many earlier ones were still with their handlers. */
   datagramsRefused: number;
-  /** Memory of requests whose payload came in parts, until their handler has answered; at most `maxGatheredBytes`. */
+  /** Memory of payloads that came in parts, until their handler has answered; at most `maxGatheredBytes`. */
   gatheredBytes: number;
-  /** Bytes of such requests that wait for room in it, without credit for their peers. */
+  /** Bytes of such payloads that wait for room; their peers get no credit. */
   gatheredBytesWaiting: number;
   [name: string]: number | string;
 }

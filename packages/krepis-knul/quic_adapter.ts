@@ -130,8 +130,8 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
-   * Told of each failure of a handler, and what it was called for. What it throws itself is logged. Default:
-   * console.error, at most once per second.
+   * Called for each failure of a handler, with what the handler was called for. If it throws itself, that is logged.
+   * Default: console.error, at most once per second.
    * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
    */
   onError(handler: ErrorHandler): this {
@@ -145,9 +145,9 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
    * until it is iterated. Blocks the isolate for file reads, key checks and thread starts, well under a second.
    *
    * @throws {AdapterError} with the library's code and text: `InvalidRequest` (4001) an unknown or refused
-   *   setting, `Internal` (1000) an unusable certificate or key, `NetworkError` (5000) the port is in use, each with
-   *   the `option` that it is about; `InvalidContext` (1001): it was started before, or the library was not found;
-   *   `InvalidPointer` (1004): the server that it was attached to does not run
+   *   setting, `Internal` (1000) an unusable certificate or key, `NetworkError` (5000) the port is in use; these have
+   *   an `option`. `InvalidContext` (1001): it was started before, or the library was not found. `InvalidPointer`
+   *   (1004): the server that it was attached to does not run
    */
   async start(): Promise<void> {
     if (this.#state !== "idle") {
@@ -227,10 +227,10 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
-   * Statistics; they cost some 50 microseconds. After the server's stop those of its end, after `detach` those known
-   * then; both without the channel's.
+   * Statistics; reading them costs some 50 microseconds. After the stop of the server they are its last ones, after
+   * `detach` those at that moment; both without the figures of the channel.
    * @throws {AdapterError} `InvalidContext` (1001): not started; `InvalidPointer` (1004): the server was stopped
-   *   elsewhere, and this adapter has no channel that could have told
+   *   elsewhere, and this adapter had no channel through which it would have been told
    */
   getStats(): QuicStats {
     if (this.#state === "stopped" && this.#lastStats !== null) return { ...this.#lastStats };
@@ -252,7 +252,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     } as QuicStats;
   }
 
-  /** Null: the server is gone. */
+  /** @returns null: the server is gone */
   #statsNow(): QuicStats | null {
     try {
       return this.#withOwn(this.#core!.stats(this.#handle));
@@ -275,8 +275,8 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
-   * Connections whose handshake completes from now on; ends with the adapter. After the loop was left, and when no
-   * handler is registered, connections are closed with `AdapterCode.NoConsumer` until somebody iterates again.
+   * Iterates over connections whose handshake completes from now on; ends with the adapter. If the loop is left and no
+   * handler is registered, connections are closed with `AdapterCode.NoConsumer` until another loop begins.
    * @throws {AdapterError} `InvalidContext` (1001): not running
    */
   [Symbol.asyncIterator](): AsyncIterator<QuicConnection, void, void> {
@@ -320,7 +320,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     }
   }
 
-  /** @param previous the session that this one goes on for */
+  /** @param previous the session that the new one replaces */
   #openSession(handlers: Handlers, previous: Session | null = null): Session {
     const core = this.#core!;
     const config = new DataView(new ArrayBuffer(FfiChannelConfig.size));
@@ -355,7 +355,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     }
     const core = this.#library();
     deadlineMs ??= core.info(this.#handle).settings.drain_timeout_ms as number;
-    // The report comes as an event; where there is no channel, or none any more, one is opened for it.
+    // The report comes as an event. If there is no open channel, one is opened for it.
     const isOpen = this.#session !== null && !this.#session.isOver;
     const session = isOpen ? this.#session! : this.#openSession({});
     const code = core.channel.krepis_quic_stop_begin(BigInt(this.#handle), BigInt(deadlineMs));
@@ -367,8 +367,8 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     return { ...camelCaseKeys(report), stats: this.getStats() } as unknown as DrainReport;
   }
 
-  // A channel can be lost without its server. An isolate that was only busy goes on with a new one; a program that has
-  // damaged the memory does not, but it and the server run on until it stops them.
+  // The server can outlive the channel. If this isolate was only busy, a new channel replaces the old one. If the
+  // program has damaged the memory, the adapter takes no more connections, but the server runs until it is stopped.
   #endSession(session: Session, end: SessionEnd): void {
     if ("report" in end) this.#lastStats = this.#withOwn(JSON.parse(end.report).stats ?? {});
     if ("report" in end || this.#state !== "running") return this.#end();

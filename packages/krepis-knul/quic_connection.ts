@@ -154,8 +154,8 @@ export class QuicConnection {
   }
 
   /**
-   * Streams that the peer opens and no handler of the adapter takes; ends with the connection. After the loop was left
-   * streams are refused with `AdapterCode.NoConsumer` until somebody iterates again.
+   * Streams of the peer that no handler of the adapter takes; ends with the connection. After the loop was left,
+   * streams are refused with `AdapterCode.NoConsumer` until another loop begins.
    */
   get incomingStreams(): AsyncIterable<QuicStream> {
     return this.#state.incoming;
@@ -177,7 +177,7 @@ export class QuicConnection {
   /**
    * Sends a datagram (RFC 9221): unreliable, unordered, copied at once.
    *
-   * @param bytes 1 to `info().maxDatagramBytes`, of a view or buffer or as text in UTF-8
+   * @param bytes a view, a buffer, or text, which is sent as UTF-8; 1 to `info().maxDatagramBytes` bytes
    * @param options what happens when the queue is full, when it expires, who is told of its fate
    * @returns whether it was taken; false: the policy dropped it, or it would have blocked
    * @throws {AdapterError} `InvalidRequest` (4001): too long, empty, or the peer takes no datagrams;

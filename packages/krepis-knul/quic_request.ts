@@ -33,8 +33,8 @@ export class QuicRequest {
   }
 
   /**
-   * Aborts when nobody waits for the answer any more: the client stopped the stream, perhaps before the handler was
-   * called, the connection ended, or the request took longer than `requestTimeoutMs`. Its reason is a `StreamError`.
+   * Aborts when the answer is not wanted any more: the client stopped the stream, perhaps before the handler was
+   * called, the connection ended, or the request took longer than `requestTimeoutMs`. The reason is a `StreamError`.
    */
   get signal(): AbortSignal {
     return this.#state.signal;

@@ -31,9 +31,9 @@ const EMPTY = new Uint8Array(0);
  * Use one of the two for each direction.
  *
  * **The directions are independent** (RFC 9000 §3). Receiving ends with the peer's FIN or reset, or with
- * `stopSending`; sending ends with `end` or `reset`, or when the peer stops reading. The end of one leaves the other
- * as it is; only the connection's end is the end of both. A stream counts against the peer's limit until both are
- * over, so give up the one that you do not use: `using` does it for whatever is left at the end of a block.
+ * `stopSending`; sending ends with `end` or `reset`, or when the peer stops reading. The end of one does not change the
+ * other; the end of the connection ends both. A stream counts against the peer's limit until both directions are
+ * over, so end the direction that you do not use: `using` ends both at the end of a block.
  *
  * @example An echo, piece by piece
  * ```ts
@@ -75,10 +75,10 @@ export class QuicStream implements Disposable {
   }
 
   /**
-   * The next bytes, at least one; null at the end. **The bytes are lent**: they are the library's memory and
-   * may change at the next read of this stream, or when nothing more can come and the handler's promise is settled;
-   * copy what is needed for longer (`slice()`). While they are
-   * not read, the peer gets no more credit: a program that stops reading slows this peer down, nobody else.
+   * The next bytes, at least one; null at the end. **The bytes are lent**: they are the library's memory and may change
+   * at the next read of this stream, or when nothing more can come and the handler's promise is settled. Copy what is
+   * needed for longer (`slice()`). The peer gets credit only for bytes that were read: a program that stops reading
+   * slows this peer down, and no other.
    *
    * @throws {StreamError} `ConnectionFailed` (5001): the peer reset the stream, reading was stopped here, or the
    *   connection ended before all had arrived
@@ -106,7 +106,7 @@ export class QuicStream implements Disposable {
       isOver = true;
       return over;
     };
-    return { // an async generator would make two more promises for each piece
+    return { // an async generator makes two more promises for each piece
       next: () => isOver ? Promise.resolve(over) : state.readAs(give),
       return() {
         isOver = true;
@@ -124,11 +124,11 @@ export class QuicStream implements Disposable {
    * Sends bytes. Resolves when all were accepted, which is at once while the peer keeps up; awaiting it is the
    * back-pressure.
    *
-   * @param bytes a view or buffer, which must stay as it is until it resolves, or text, sent as UTF-8
+   * @param bytes a view or buffer, which must not change until the promise resolves, or text, which is sent as UTF-8
    * @throws {StreamError} `ConnectionFailed` (5001): the peer stopped reading, the stream was reset here, or the
    *   connection ended
    * @throws {AdapterError} `InvalidContext` (1001): after `end`, or the stream only receives; `InvalidRequest` (4001):
-   *   what has no bytes
+   *   a value without bytes
    */
   write(bytes: QuicBytes): Promise<void> {
     return this.#write(bytes, false);
@@ -154,10 +154,10 @@ export class QuicStream implements Disposable {
   }
 
   /**
-   * The receiving side as a WebStream in default mode; its chunks are copies. Cancelling it is `stopSending`, and a
-   * reset of the peer is its error. The reason's code goes to the peer: a whole number is the code itself, an error
-   * may have one as `applicationCode` (a `StreamError` does); every other reason is code 0. A number that is no code
-   * rejects `cancel`, and the peer gets `AdapterCode.HandlerFailed`.
+   * The receiving side as a WebStream in default mode; its chunks are copies. `cancel` calls `stopSending`, and a reset
+   * of the peer is the error of the stream. The peer gets the code of the reason: a whole number is the code itself, an
+   * error may have one as `applicationCode` (a `StreamError` does), and every other reason has code 0. A number that is
+   * not a valid code rejects `cancel`, and the peer gets `AdapterCode.HandlerFailed`.
    * @throws {AdapterError} `InvalidContext` (1001) for a stream that only sends
    */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
@@ -166,9 +166,9 @@ export class QuicStream implements Disposable {
   }
 
   /**
-   * The sending side as a WebStream, whose chunks may be whatever `write` takes; a chunk without bytes is its error
-   * and resets the stream with `AdapterCode.HandlerFailed`. Closing it is `end`, aborting it `reset` with the
-   * reason's code as for `readable`, and its error is the peer's STOP_SENDING.
+   * The sending side as a WebStream. Its chunks may be whatever `write` takes; a chunk that is refused resets the
+   * stream with `AdapterCode.HandlerFailed`. `close` calls `end`, `abort` calls `reset` with the code of the reason as
+   * for `readable`, and STOP_SENDING of the peer is the error of the stream.
    * @throws {AdapterError} `InvalidContext` (1001) for a stream that only receives
    */
   get writable(): WritableStream<Uint8Array<ArrayBuffer>> {
@@ -212,14 +212,14 @@ export class QuicStream implements Disposable {
   }
 
   /**
-   * Aborts when either direction ends before its time, with the `StreamError` as its reason; the other direction goes
-   * on. Reads and writes fail by themselves, each for its own direction.
+   * Aborts when one direction is reset, stopped or cut, with the `StreamError` as its reason. The other direction goes
+   * on, and its reads or writes do not fail.
    */
   get signal(): AbortSignal {
     return this.#state.signal;
   }
 
-  /** Gives up what is not over, with code 0: `using stream = …` leaves no direction open. */
+  /** Ends both directions, with code 0 where they are not over: at the end of a block after `using stream = …`. */
   [Symbol.dispose](): void {
     this.#state.abandonRest();
   }
