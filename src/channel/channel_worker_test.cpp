@@ -113,13 +113,14 @@ class NotingConnection final : public krepis::Connection {
 };
 
 struct OneConnection {
-  OneConnection() : channel(make_core(), {}), worker(channel.begin_worker(0, quiet)) {
+  explicit OneConnection(std::size_t arena_bytes = 1 << 20)
+      : channel(make_core(arena_bytes), {}), worker(channel.begin_worker(0, quiet)) {
     state = worker.add_connection(connection);
   }
   [[nodiscard]] ChannelCore& core() { return channel.core(); }
-  static std::unique_ptr<ChannelCore> make_core() {
+  static std::unique_ptr<ChannelCore> make_core(std::size_t arena_bytes = 1 << 20) {
     ChannelSettings settings;
-    settings.arena_bytes = 1 << 20;
+    settings.arena_bytes = arena_bytes;
     return *ChannelCore::create(std::move(settings), {std::make_shared<WorkerLink>()});
   }
   // Reads on to the next event with bytes, and releases those.
@@ -264,6 +265,76 @@ TEST(ChannelWorker, LeavesRoomToOthersBesideAFloodOfDatagramsOfAByte) {
     one.worker.receive_datagram(*state, byte);
   }
   EXPECT_EQ(other.datagrams_dropped, 0);
+}
+
+// Datagrams of so many bytes that the connection has until one is dropped.
+int fill_with_datagrams(OneConnection& one, std::size_t bytes) {
+  const std::vector<std::uint8_t> datagram(bytes);
+  const int before = one.connection.datagrams_dropped;
+  int taken = -1;
+  for (; one.connection.datagrams_dropped == before; ++taken) {
+    one.worker.receive_datagram(*one.state, datagram);
+  }
+  return taken;
+}
+
+// It has half of what it leaves of 32,768, in an arena that has room for many more.
+TEST(ChannelWorker, LetsAConnectionHaveAThirdOfTheDatagramsThatMayWaitUntilTheyAreReleased) {
+  OneConnection one(64 << 20);
+  const int taken = fill_with_datagrams(one, 1);
+  EXPECT_NEAR(taken, 32'768 / 3, 3);
+  for (int i = 0; i <= taken; ++i) {  // and who the peer is, which came first
+    one.worker.end_turn();
+    one.release_oldest();
+  }
+  one.worker.end_turn();
+  EXPECT_NEAR(fill_with_datagrams(one, 1), taken, 1);
+}
+
+TEST(ChannelWorker, LetsAConnectionFillAThirdOfTheArenaWithDatagrams) {
+  constexpr int kArena = 1 << 20;
+  constexpr int kLarge = 1'000;
+  OneConnection of_small, of_large;
+  EXPECT_NEAR(fill_with_datagrams(of_small, 1), kArena / static_cast<int>(kGranuleBytes) / 3,
+              kArena / 10'000);
+  EXPECT_NEAR(kLarge * fill_with_datagrams(of_large, kLarge), kArena / 3, kArena / 20);
+}
+
+TEST(ChannelWorker, LetsAConnectionFillAThirdOfTheArenaWithStreamsAndParksTheRest) {
+  constexpr std::size_t kArena = 1 << 20;
+  OneConnection one(kArena);
+  one.worker.open_stream(*one.state, 0);
+  const StreamState& stream = *one.state->streams.at(0);
+  one.worker.receive(*one.state->streams.at(0), std::vector<std::uint8_t>(kArena), false);
+  EXPECT_NEAR(static_cast<double>(stream.unreleased_bytes), kArena / 3.0, kArena / 10.0);
+  EXPECT_EQ(stream.unreleased_bytes + stream.parked_bytes(), kArena);
+}
+
+// The program reads nothing.
+TEST(ChannelWorker, TakesNothingNewOnceItHas65536EventsWaiting) {
+  constexpr std::uint32_t kMost = 65'536;
+  OneConnection one;
+  NotingConnection other;
+  ConnectionState* const before = one.worker.add_connection(other);
+  ASSERT_NE(before, nullptr);
+  for (std::uint32_t i = 0; i < 2 * kMost; ++i) {
+    one.worker.handle_datagram_fate(*one.state, i, krepis::DatagramFate::kDropped);
+    if (i == 1'000) {
+      one.worker.end_turn();  // the ring has as many as it holds
+    }
+  }
+  one.worker.end_turn();
+  EXPECT_LE(one.core().backlogs[0].load(), kMost);
+  EXPECT_GT(one.core().backlogs[0].load(), kMost / 2);
+  for (std::uint32_t i = 0; i < kMost; ++i) {  // what the ring took makes room for as many
+    one.worker.handle_datagram_fate(*one.state, i, krepis::DatagramFate::kDropped);
+  }
+  NotingConnection late;
+  EXPECT_EQ(one.worker.add_connection(late), nullptr);
+  EXPECT_EQ(late.close_code, KREPIS_CODE_OVERLOADED);
+  one.worker.open_stream(*before, 0);
+  EXPECT_EQ(other.close_code, KREPIS_CODE_OVERLOADED);
+  EXPECT_TRUE(before->streams.empty());
 }
 
 TEST(ChannelWorker, TakesNewConnectionsBesideAFloodOfEmptyDatagrams) {

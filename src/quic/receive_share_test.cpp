@@ -11,8 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint64_t kMemory = 8 << 20;
-constexpr std::uint64_t kInitial = 64 << 10;
+constexpr std::uint64_t kMemory = 2 << 20;
+constexpr std::uint64_t kInitial = 16 << 10;
 
 // Uploads that use their windows up within a round trip, to a program that takes all at once.
 class Uploads {
@@ -53,7 +53,7 @@ class Uploads {
   std::vector<Upload> uploads_;
 };
 
-constexpr std::uint64_t kEnough = 4 * kMemory;
+constexpr std::uint64_t kEnough = 3 * kMemory;
 
 TEST(ReceiveShare, OfAConnectionIsAsMuchAsItLeaves) {
   Uploads all;
@@ -105,7 +105,7 @@ TEST(ReceiveShare, IsGivenBackByWhoHasMoreThanTwiceWhatIsLeftHoweverFastItReads)
 TEST(ReceiveShare, IsGivenBackByWhoReadsSlowlyWhileMemoryIsShort) {
   FourReaders all;
   const std::uint64_t before = all.granted();
-  all.upload(1, 2 << 20, 100ms);
+  all.upload(1, kMemory / 4, 100ms);
   EXPECT_LT(all.granted(), before - kMemory / 16);
 }
 

@@ -193,6 +193,16 @@ TEST(StatelessResponder, GivesAnAddressOfAKindsRateOnlyWhatOtherAddressesDoNotUs
   EXPECT_NEAR(static_cast<double>(of_one), 8'000, 10);
 }
 
+TEST(StatelessResponder, CountsOnlyWhatWaitsAgainstAnAddress) {
+  Responder all;
+  base::Instant now{1h};
+  for (int i = 0; i < 100; ++i) {  // 50,000 answers
+    ASSERT_EQ(repeat(all, path_to("192.0.2.1"), 500, now), 500U) << i;
+    ASSERT_EQ(take_answers(all), 500U);
+    now += 1s;
+  }
+}
+
 // While the socket takes nothing.
 TEST(StatelessResponder, LeavesPlacesInItsQueueToOtherAddresses) {
   Responder all;
