@@ -13,7 +13,7 @@ import { type Placed, PlacedSet } from "./_placed_set.ts";
 export interface Gathered extends Placed {
   /** Charged bytes: the size of its buffer. */
   heldBytes: number;
-  /** Bytes in the arena that wait for room. */
+  /** What its bytes that wait for room take of the arena. */
   waitingBytes: number;
   readonly share: Share;
 }
@@ -93,7 +93,11 @@ export class GatherBudget {
     this.#resumeSoon();
   }
 
-  /** The bytes stay in the arena. @returns false: too much waits there already, so refuse the request */
+  /**
+   * A piece stays in the arena.
+   * @param bytes what it takes there
+   * @returns false: too much waits already, so refuse the request
+   */
   wait(request: Gathered, bytes: number): boolean {
     if (!this.waiting.take(request.share.waiting, bytes)) return false;
     request.waitingBytes += bytes;

@@ -197,6 +197,7 @@ Deno.test("a payload that waited arrives as it was sent", async () => {
   send("one ", EventFlag.Opened);
   send("two ", 0);
   send("three", EventFlag.Fin);
+  strictEqual(fake.session.requests!.budget.waiting.used, 3 * 64); // what they take of the arena
   fake.deliver({ type: EventType.StreamReset, connection: 1, stream: 5, code: 3 });
   await settle();
   strictEqual(seen, "one two three");

@@ -18,6 +18,14 @@ export interface MappedRegion extends RegionLayout {
   buffer: ArrayBuffer;
 }
 
+/** In the arena a piece begins at a multiple of this. */
+const GRANULE_BYTES = 64;
+
+/** What a piece of a length takes of the arena. */
+export function arenaBytes(length: number): number {
+  return Math.ceil(length / GRANULE_BYTES) * GRANULE_BYTES;
+}
+
 /** Reads the answer of krepis_channel_open and maps the region. */
 export function mapRegion(answer: ArrayBuffer): MappedRegion {
   const view = new DataView(answer);

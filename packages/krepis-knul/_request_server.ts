@@ -8,6 +8,8 @@ import { GatherBudget } from "./_gather_budget.ts";
 import { isThenable } from "./_error_reporter.ts";
 import type { FairShares } from "./_fair_shares.ts";
 import type { Firewall } from "./_firewall.ts";
+import { PieceQueue } from "./_piece_queue.ts";
+import { arenaBytes } from "./_region.ts";
 import { RequestState } from "./_request_state.ts";
 import type { StreamState } from "./_stream_state.ts";
 import { QuicRequest, type QuicResponse, type RequestHandler } from "./quic_request.ts";
@@ -83,8 +85,8 @@ export class RequestServer {
   /** Bytes without room in the budget stay in the arena: the peer gets no credit for them (RFC 9000 §4.1). */
   #gather(request: RequestState, offset: number, length: number): void {
     if (request.waitingBytes === 0 && this.#copy(request, offset, length)) return;
-    if (this.budget.wait(request, length)) {
-      (request.waiting ??= []).push(offset, length);
+    if (this.budget.wait(request, arenaBytes(length))) {
+      (request.waiting ??= new PieceQueue()).push(offset, length);
     } else {
       request.stream.channel.release(offset);
       this.#refuse(request, AdapterCode.Overloaded);
@@ -107,11 +109,11 @@ export class RequestServer {
   /** @returns true: no bytes wait any more */
   #resume(request: RequestState): boolean {
     const { waiting } = request;
-    while (waiting !== null && waiting.length > 0 && !request.isOver) {
-      const [offset, length] = waiting;
+    while (waiting !== null && !waiting.isEmpty && !request.isOver) {
+      const { offset, length } = waiting;
       if (!this.#copy(request, offset, length)) return false;
-      this.budget.stopWaiting(request, length);
-      waiting.splice(0, 2);
+      this.budget.stopWaiting(request, arenaBytes(length));
+      waiting.drop();
     }
     if (request.isWhole && !request.isOver) this.#runGathered(request);
     return true;
@@ -256,8 +258,7 @@ export class RequestServer {
       this.#lent.give(request.stream.connection.lent, 1);
     }
     if (request.heldBytes === 0 && request.waitingBytes === 0) return;
-    for (let i = 0; i < (request.waiting?.length ?? 0); i += 2) channel.release(request.waiting![i]);
-    request.waiting = null;
+    request.waiting?.release(channel);
     request.dropPayload();
     this.budget.returnBytes(request);
   }

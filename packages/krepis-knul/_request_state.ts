@@ -2,6 +2,7 @@
 import type { StreamError } from "./adapter_error.ts";
 import type { Timed } from "./_deadlines.ts";
 import { type Gathered, Share } from "./_gather_budget.ts";
+import type { PieceQueue } from "./_piece_queue.ts";
 import type { StreamState } from "./_stream_state.ts";
 import type { QuicRequest } from "./quic_request.ts";
 
@@ -26,8 +27,8 @@ export class RequestState implements Timed, Gathered {
   place = -1;
   heldBytes = 0;
   waitingBytes = 0;
-  /** Bytes in the arena that wait for room in the budget: offset, length, offset, length, … */
-  waiting: number[] | null = null;
+  /** Pieces that wait for room in the budget; null: there was none. */
+  waiting: PieceQueue | null = null;
   #buffer: Uint8Array<ArrayBuffer> = EMPTY;
   #length = 0;
   #error: StreamError | null = null;
@@ -43,7 +44,7 @@ export class RequestState implements Timed, Gathered {
 
   /** Bytes that were gathered, and bytes that wait. */
   get payloadBytes(): number {
-    return this.#length + this.waitingBytes;
+    return this.#length + (this.waiting?.bytes ?? 0);
   }
 
   /**

@@ -9,6 +9,7 @@ import { AdapterError, StreamError } from "./adapter_error.ts";
 import type { Channel } from "./_channel.ts";
 import type { ConnectionState } from "./_connection_state.ts";
 import { observedResolvers, rejected } from "./_observed.ts";
+import { PieceQueue } from "./_piece_queue.ts";
 import type { RequestState } from "./_request_state.ts";
 import { QuicStream } from "./quic_stream.ts";
 
@@ -42,8 +43,6 @@ const orphans = new FinalizationRegistry<{ channel: Channel; offset: number }>((
   channel.release(offset)
 );
 const EMPTY = new Uint8Array(0);
-/** Shared by streams that have queued nothing, so that a request needs no array. */
-const NONE: number[] = [];
 
 export class StreamState {
   readonly channel: Channel;
@@ -58,8 +57,7 @@ export class StreamState {
   previous: StreamState | null = null;
   next: StreamState | null = null;
 
-  #queued: number[] = NONE; // offset, length, offset, length, …
-  #queueHead = 0;
+  #pieces: PieceQueue | null = null; // that were not read; null: there was none
   #kept: Uint8Array<ArrayBuffer>[] | null = null; // copies of what was unread when the stream ended
   #lentOffset = -1;
   #lent: Uint8Array<ArrayBuffer> | null = null; // the view at #lentOffset
@@ -116,19 +114,9 @@ export class StreamState {
     if (isLast) this.#isAtEnd = true;
     if (length > 0) {
       if (this.#readError !== null) this.channel.release(offset);
-      else this.#enqueue(offset, length);
+      else (this.#pieces ??= new PieceQueue()).push(offset, length);
     }
     this.#wakeReader();
-  }
-
-  #emptyQueue(): void {
-    if (this.#queued !== NONE) this.#queued.length = 0;
-    this.#queueHead = 0;
-  }
-
-  #enqueue(offset: number, length: number): void {
-    if (this.#queued === NONE) this.#queued = [offset, length];
-    else this.#queued.push(offset, length);
   }
 
   /** @returns false: all bytes had arrived before, so the reset has no effect (RFC 9000 §3.2) */
@@ -141,13 +129,12 @@ export class StreamState {
   /** @returns a view, null at the end, undefined when nothing is there yet */
   tryRead(): Uint8Array<ArrayBuffer> | null | undefined {
     this.returnLent();
-    if (this.#queueHead < this.#queued.length) {
-      const offset = this.#queued[this.#queueHead++];
-      const length = this.#queued[this.#queueHead++];
-      if (this.#queueHead === this.#queued.length) this.#emptyQueue();
+    const pieces = this.#pieces;
+    if (pieces !== null && !pieces.isEmpty) {
+      const { offset, length } = pieces;
+      pieces.drop();
       this.#lentOffset = offset;
-      this.#lent = this.channel.view(offset, length);
-      return this.#lent;
+      return this.#lent = this.channel.view(offset, length);
     }
     if (this.#kept !== null && this.#kept.length > 0) return this.#kept.shift();
     if (this.#readError !== null) throw this.#readError;
@@ -186,6 +173,11 @@ export class StreamState {
     this.#lent = null;
   }
 
+  /** Everything that the peer sent was read. */
+  get #isRead(): boolean {
+    return this.#isAtEnd && (this.#pieces === null || this.#pieces.isEmpty);
+  }
+
   /** The handler has returned a promise: it uses the stream until the promise is settled. */
   handlerWorks(): void {
     this.#handler = "works";
@@ -195,8 +187,7 @@ export class StreamState {
   handlerDone(): void {
     if (this.#handler !== "works") return;
     this.#handler = "done";
-    const isAtEnd = this.#isAtEnd && this.#queueHead === this.#queued.length;
-    if (isAtEnd || this.#readError !== null) this.returnLent();
+    if (this.#isRead || this.#readError !== null) this.returnLent();
   }
 
   // At the end of the connection. A handler may still work on the piece. Without a handler nobody knows who uses it, so
@@ -211,7 +202,7 @@ export class StreamState {
 
   stopSending(code: bigint): void {
     if (this.#end !== null || !this.canRead || this.#readError !== null) return;
-    if (this.#isAtEnd && this.#queueHead === this.#queued.length) return; // all was read
+    if (this.#isRead) return;
     this.channel.calls.krepis_stream_stop_sending(this.channel.id, this.handle, code);
     this.failReading(new StreamError("local", code, "reading was stopped"));
   }
@@ -220,8 +211,7 @@ export class StreamState {
   failReading(error: StreamError): void {
     if (this.#readError !== null) return;
     this.#readError = error;
-    for (let i = this.#queueHead; i < this.#queued.length; i += 2) this.channel.release(this.#queued[i]);
-    this.#emptyQueue();
+    this.#pieces?.release(this.channel);
     this.#abort("reads", error);
     this.#wakeReader();
   }
@@ -392,11 +382,10 @@ export class StreamState {
   // What arrived whole stays readable, but not in the arena, where a program that never reads it would take
   // room from everybody else.
   #keepUnread(): void {
-    for (let i = this.#queueHead; i < this.#queued.length; i += 2) {
-      (this.#kept ??= []).push(this.channel.view(this.#queued[i], this.#queued[i + 1]).slice());
-      this.channel.release(this.#queued[i]);
+    for (const pieces = this.#pieces; pieces !== null && !pieces.isEmpty; pieces.drop()) {
+      (this.#kept ??= []).push(this.channel.view(pieces.offset, pieces.length).slice());
+      this.channel.release(pieces.offset);
     }
-    this.#emptyQueue();
   }
 
   get closed(): Promise<StreamEnd> {

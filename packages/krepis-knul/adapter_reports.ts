@@ -40,7 +40,7 @@ export interface QuicStats {
   datagramsRefused: number;
   /** Memory of payloads that came in parts, until their handler has answered; at most `maxGatheredBytes`. */
   gatheredBytes: number;
-  /** Bytes of such payloads that wait for room; their peers get no credit. */
+  /** Memory of the channel that such payloads take while they wait for room; their peers get no credit. */
   gatheredBytesWaiting: number;
   [name: string]: number | string;
 }
