@@ -6,13 +6,14 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <new>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "channel/channel.hpp"
 #include "channel/channel_application.hpp"
+#include "channel/channel_worker_test_support.hpp"
 
 namespace {
 
@@ -36,119 +37,6 @@ thread_local int until_failure = 0;
 
 namespace knul::channel {
 namespace {
-
-class QuietWorker final : public krepis::Worker {
- public:
-  [[nodiscard]] unsigned index() const override { return 0; }
-  bool post(std::function<void()> /*task*/) override { return true; }
-  void call_after(std::chrono::nanoseconds /*delay*/, std::function<void()> /*task*/) override {}
-  [[nodiscard]] std::chrono::nanoseconds now() const override { return std::chrono::hours(1); }
-};
-
-// Notes what it is told; fails where it is asked to.
-class NotingConnection final : public krepis::Connection {
- public:
-  [[nodiscard]] std::uint64_t id() const override { return 1; }
-  [[nodiscard]] std::string_view alpn() const override { return "knul"; }
-  [[nodiscard]] std::string_view server_name() const override { return ""; }
-  [[nodiscard]] std::string peer_address() const override { return "127.0.0.1:1"; }
-  [[nodiscard]] krepis::ConnectionInfo info() const override {
-    krepis::ConnectionInfo info;
-    info.congestion_window_bytes = congestion_window;
-    return info;
-  }
-  [[nodiscard]] std::uint64_t context() const override { return 0; }
-  [[nodiscard]] bool is_resumed() const override { return false; }
-  krepis::Result<krepis::StreamId> open_stream(krepis::StreamDirection /*direction*/) override {
-    return next_id += 4;
-  }
-  std::size_t write(krepis::StreamId stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    const auto copy = std::make_shared<std::vector<std::uint8_t>>(bytes.begin(), bytes.end());
-    return write(stream, krepis::SharedBytes{copy, *copy}, fin);
-  }
-  std::size_t write(krepis::StreamId /*stream*/, krepis::SharedBytes bytes, krepis::Fin fin) override {
-    if (std::exchange(fails_next_write, false)) {
-      throw std::bad_alloc();
-    }
-    const std::size_t taken = std::min(room, bytes.bytes.size());
-    room -= taken;
-    fins += taken == bytes.bytes.size() && fin == krepis::Fin::kYes ? 1 : 0;
-    pieces.push_back({std::move(bytes.owner), bytes.bytes.first(taken)});
-    return taken;
-  }
-  [[nodiscard]] std::size_t writable_bytes(krepis::StreamId /*stream*/) const override { return 1 << 20; }
-  void consume(krepis::StreamId /*stream*/, std::size_t /*bytes*/) override {}
-  void reset_stream(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
-  void stop_sending(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
-  void refuse_stream(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
-  void set_priority(krepis::StreamId /*stream*/, krepis::StreamPriority /*priority*/) override {}
-  void drop_datagram() override { ++datagrams_dropped; }
-  void retain_stream(krepis::StreamId /*stream*/) override {}
-  void release_stream(krepis::StreamId /*stream*/) override {}
-  bool send_datagram(std::span<const std::uint8_t> /*bytes*/) override { return true; }
-  krepis::DatagramOutcome send_datagram(std::span<const std::uint8_t> /*bytes*/,
-                                        const krepis::DatagramOptions& /*options*/) override {
-    return krepis::DatagramOutcome::kQueued;
-  }
-  [[nodiscard]] std::size_t max_datagram_bytes() const override { return 1'200; }
-  void close(std::uint64_t code, std::string_view /*reason*/) override { close_code = code; }
-
-  // As it is now, which is not what it was if shared bytes have changed.
-  [[nodiscard]] std::string written() const {
-    std::string text;
-    for (const krepis::SharedBytes& piece : pieces) {
-      text.append(piece.bytes.begin(), piece.bytes.end());
-    }
-    return text;
-  }
-
-  krepis::StreamId next_id = 1;
-  bool fails_next_write = false;
-  std::size_t room = SIZE_MAX;
-  std::vector<krepis::SharedBytes> pieces;
-  int fins = 0;
-  std::uint64_t close_code = 0;
-  std::uint64_t congestion_window = 0;
-  int datagrams_dropped = 0;
-};
-
-struct OneConnection {
-  explicit OneConnection(std::size_t arena_bytes = 1 << 20)
-      : channel(make_core(arena_bytes), {}), worker(channel.begin_worker(0, quiet)) {
-    state = worker.add_connection(connection);
-  }
-  [[nodiscard]] ChannelCore& core() { return channel.core(); }
-  static std::unique_ptr<ChannelCore> make_core(std::size_t arena_bytes = 1 << 20) {
-    ChannelSettings settings;
-    settings.arena_bytes = arena_bytes;
-    return *ChannelCore::create(std::move(settings), {std::make_shared<WorkerLink>()});
-  }
-  // Reads on to the next event with bytes, and releases those.
-  void release_oldest() {
-    auto* const ring = reinterpret_cast<std::uint32_t*>(core().region.data());
-    const std::uint32_t tail = ring[kTailOffset / sizeof *ring];
-    FfiEvent event{};
-    while (head != tail && event.length == 0) {
-      const std::size_t place = head++ & (core().layout.ring_records - 1);
-      std::memcpy(&event, core().region.data() + kRingHeaderBytes + place * kRecordBytes, sizeof event);
-    }
-    ring[kHeadOffset / sizeof *ring] = head;
-    ASSERT_GT(event.length, 0U);
-    ASSERT_FALSE(channel.release(std::span(&event.offset, 1)).is_refused());
-  }
-  void write(std::uint32_t stream, std::string_view text) {
-    EXPECT_EQ(
-        channel.write(stream, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, 0).number,
-        static_cast<std::int32_t>(text.size()));
-  }
-
-  QuietWorker quiet;
-  NotingConnection connection;
-  Channel channel;
-  ChannelWorker& worker;
-  ConnectionState* state = nullptr;
-  std::uint32_t head = 0;
-};
 
 // True when the call threw.
 template <class Call>
@@ -474,6 +362,103 @@ TEST(ChannelWorker, TellsAStreamOfRoomAlthoughAnotherHoldsAllThatTheirConnection
     one.connection.room = 0;
   }
   EXPECT_TRUE(stuck.wants_writable);
+}
+
+TEST(ChannelWorker, TellsOfRoomOnceHalfOfAStreamsQueueIsGone) {
+  constexpr std::size_t kQueue = 64 << 10;
+  OneConnection one([](ChannelSettings& settings) { settings.queue_bytes = kQueue; });
+  one.worker.open_stream(*one.state, 0);
+  StreamState& stream = *one.state->streams.at(0);
+  one.connection.room = 0;
+  EXPECT_EQ(one.channel.write(stream.handle, std::vector<std::uint8_t>(2 * kQueue), 0).number,
+            static_cast<std::int32_t>(kQueue));
+  one.worker.end_turn();
+  one.connection.room = kQueue / 2 - 1;
+  one.worker.handle_writable(stream);
+  EXPECT_TRUE(stream.wants_writable);
+  one.connection.room = 1;
+  one.worker.handle_writable(stream);
+  EXPECT_FALSE(stream.wants_writable);
+}
+
+// Whatever ends it.
+TEST(ChannelWorker, GivesBackToItsConnectionAndServerWhatWasQueuedForAStreamThatEnds) {
+  const std::vector<std::function<void(OneConnection&, StreamState&)>> ends{
+      [](OneConnection& one, StreamState& stream) { one.worker.handle_stop_sending(stream, 1); },
+      [](OneConnection& one, StreamState& stream) { one.worker.handle_closed(stream); },
+      [](OneConnection& one, StreamState& stream) {
+        EXPECT_FALSE(one.channel.reset(stream.handle, 1).is_refused());
+        one.worker.end_turn();
+      },
+      [](OneConnection& one, StreamState&) { one.worker.close_connection(*one.state, {}); }};
+  for (const auto& end : ends) {
+    OneConnection one;
+    one.worker.open_stream(*one.state, 0);
+    StreamState& stream = *one.state->streams.at(0);
+    one.connection.room = 0;
+    one.write(stream.handle, std::string(10'000, 'x'));
+    one.worker.end_turn();
+    one.write(stream.handle, "in the mail");
+    EXPECT_EQ(one.core().server->writes.used_bytes(), 10'011U);
+    EXPECT_EQ(one.core().queued_bytes.load(), 10'011U);
+    end(one, stream);
+    one.worker.end_turn();
+    EXPECT_EQ(one.core().server->writes.used_bytes(), 0U);
+    EXPECT_EQ(one.core().queued_bytes.load(), 0U);
+    EXPECT_EQ(one.state->entry->held_bytes.load(), 0U);
+  }
+}
+
+TEST(ChannelWorker, TellsNothingOfWhatComesAfterTheProgramStoppedAStream) {
+  OneConnection one;
+  one.worker.open_stream(*one.state, 0);
+  StreamState& stream = *one.state->streams.at(0);
+  EXPECT_FALSE(one.channel.stop_sending(stream.handle, 1).is_refused());
+  one.worker.end_turn();
+  one.worker.receive(stream, std::vector<std::uint8_t>(2 << 20), true);
+  EXPECT_FALSE(stream.last_data.has_value());
+  EXPECT_EQ(stream.unreleased_bytes + stream.parked_bytes(), 0U);
+}
+
+TEST(ChannelWorker, ForgetsParkedBytesWhenTheirStreamIsReset) {
+  OneConnection one;
+  one.worker.open_stream(*one.state, 0);
+  StreamState& stream = *one.state->streams.at(0);
+  one.worker.receive(stream, std::vector<std::uint8_t>(2 << 20), true);
+  ASSERT_GT(one.core().parked_bytes.load(), 0U);
+  one.worker.handle_reset(stream, 1);
+  EXPECT_EQ(one.core().parked_bytes.load(), 0U);
+  EXPECT_EQ(one.state->parked_bytes, 0U);
+}
+
+TEST(ChannelWorker, RefusesStreamsOfTheProgramWhile1024OfAConnectionWaitToBeOpened) {
+  OneConnection one;
+  const auto open = [&] { return one.channel.open_stream(one.state->handle, false).code; };
+  for (int i = 0; i < 1'024; ++i) {
+    ASSERT_EQ(open(), krepis::ErrorCode::kSuccess);
+  }
+  EXPECT_EQ(open(), krepis::ErrorCode::kConcurrencyLimitExceeded);
+  one.worker.end_turn();
+  EXPECT_EQ(open(), krepis::ErrorCode::kSuccess);
+}
+
+TEST(ChannelWorker, CountsTheProgramsDatagramsThatFindNoRoom) {
+  OneConnection one([](ChannelSettings& settings) { settings.datagram_queue = 2; });
+  const std::vector<std::uint8_t> bytes(100);
+  const auto send = [&](std::uint32_t policy) {
+    DatagramSend wanted{};
+    wanted.policy = policy;
+    return one.channel.send_datagram(one.state->handle, bytes, wanted).number;
+  };
+  EXPECT_EQ(send(KREPIS_DATAGRAM_BLOCK) + send(KREPIS_DATAGRAM_BLOCK), 2);
+  EXPECT_EQ(send(KREPIS_DATAGRAM_BLOCK), 0);
+  for (int i = 2; i < 32; ++i) {  // sixteen queues ahead
+    EXPECT_EQ(send(KREPIS_DATAGRAM_DROP_NEWEST), 1);
+  }
+  EXPECT_EQ(one.core().datagrams_dropped.load(), 0U);
+  EXPECT_EQ(send(KREPIS_DATAGRAM_DROP_NEWEST), 0);
+  EXPECT_EQ(one.core().datagrams_dropped.load(), 1U);
+  EXPECT_EQ(one.core().server->datagrams_dropped.load(), 1U);
 }
 
 // The memory of a stream that was read to its end serves the next one.

@@ -169,20 +169,24 @@ static void one_that_calls_without_reading_is_kept(void) {
 }
 
 static void the_hundredth_consumer_that_dies_leaves_room_for_the_next(void) {
+  enum { kDead = 100 }; /* 64 may be open at a time, and who is dead does not unmap */
+  static Consumer dead[kDead];
   server = start_server_json("\"workers\":1");
   consumer_open(&well, server, NULL);
-  for (int i = 0; i < 100; ++i) { /* 64 may be open at a time */
-    consumer_open(&gone, server, &(FfiChannelConfig){.wake = KREPIS_WAKE_SOCKET});
-    close(gone.region.wake_fd);
-    for (int looks = 0; krepis_channel_wait(gone.region.channel, 0) != 1 && looks < 100; ++looks) {
+  for (int i = 0; i < kDead; ++i) {
+    const FfiChannelConfig config = {.wake = KREPIS_WAKE_SOCKET, .arena_bytes = 1 << 20};
+    consumer_open(&dead[i], server, &config);
+    close(dead[i].region.wake_fd);
+    for (int looks = 0; krepis_channel_wait(dead[i].region.channel, 0) != 1 && looks < 100; ++looks) {
       Peer* const peer = peer_connect(krepis_quic_port(server)); /* a turn notices it */
       REQUIRE(peer != NULL);
       peer_free(peer);
     }
-    CHECK_EQUAL(consumer_await(&gone, KREPIS_EVENT_CHANNEL_CLOSED).code, KREPIS_CONNECTION_FAILED);
-    while (krepis_channel_unmap(gone.region.channel) ==
-           KREPIS_INVALID_CONTEXT) { /* until the worker let go */
-      usleep(1000);
+    CHECK_EQUAL(consumer_await(&dead[i], KREPIS_EVENT_CHANNEL_CLOSED).code, KREPIS_CONNECTION_FAILED);
+  }
+  for (int i = 0; i < kDead; ++i) {
+    while (krepis_channel_unmap(dead[i].region.channel) == KREPIS_INVALID_CONTEXT) {
+      usleep(1000); /* until the worker let go */
     }
   }
   consumer_end(&well);

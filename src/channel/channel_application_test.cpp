@@ -1,0 +1,153 @@
+// Which channel a new connection goes to, and when a consumer counts as gone.
+#include "channel/channel_application.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "channel/channel_worker_test_support.hpp"
+
+namespace knul::channel {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Channels {
+  explicit Channels(std::size_t count) {
+    application.on_start(worker);
+    for (std::size_t i = 0; i < count; ++i) {
+      channels.push_back(std::make_shared<Channel>(OneConnection::make_core(), std::weak_ptr<ChannelHub>()));
+      application.adopt(channels.back());
+    }
+  }
+  ~Channels() {
+    for (NotingConnection& connection : connections) {
+      application.on_connection_closed(connection, {});
+    }
+  }
+  // How many connections each channel has after `count` more.
+  std::vector<std::uint64_t> connect(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      NotingConnection& connection = connections.emplace_back();
+      connection.own_id = connections.size();
+      application.on_connection(connection);
+    }
+    application.on_input_done();
+    std::vector<std::uint64_t> result;
+    for (const auto& channel : channels) {
+      result.push_back(channel->core().connections.load());
+    }
+    return result;
+  }
+  void read_all(std::size_t which) {
+    auto* const ring = reinterpret_cast<std::uint32_t*>(channels[which]->core().region.data());
+    ring[kHeadOffset / sizeof *ring] = ring[kTailOffset / sizeof *ring];
+  }
+
+  QuietWorker worker;
+  ChannelApplication application{std::make_shared<ChannelHub>(), std::make_shared<WorkerLink>()};
+  std::vector<std::shared_ptr<Channel>> channels;
+  std::deque<NotingConnection> connections;
+};
+
+using Counts = std::vector<std::uint64_t>;
+
+TEST(ChannelApplication, GivesConnectionsToTheChannelsInTurn) {
+  Channels all(4);
+  EXPECT_EQ(all.connect(8), (Counts{2, 2, 2, 2}));
+  all.worker.time += 900ms;
+  EXPECT_EQ(all.connect(4), (Counts{3, 3, 3, 3})) << "less than a second behind is not behind";
+}
+
+TEST(ChannelApplication, GivesConnectionsToThoseThatKeepUpWhereverTheyAreAmongTheOthers) {
+  for (const std::pair<std::size_t, std::size_t> keeping : {std::pair(0, 1), {0, 3}, {1, 2}, {2, 3}}) {
+    Channels all(4);
+    ASSERT_EQ(all.connect(4), (Counts{1, 1, 1, 1}));
+    all.worker.time += 1s;
+    all.read_all(keeping.first);
+    all.read_all(keeping.second);
+    Counts expected{1, 1, 1, 1};
+    expected[keeping.first] = expected[keeping.second] = 3;
+    EXPECT_EQ(all.connect(4), expected);
+  }
+}
+
+TEST(ChannelApplication, GivesConnectionsToAllInTurnWhereNobodyKeepsUp) {
+  Channels all(3);
+  ASSERT_EQ(all.connect(3), (Counts{1, 1, 1}));
+  all.worker.time += 1h;
+  EXPECT_EQ(all.connect(3), (Counts{2, 2, 2}));
+}
+
+// Whose connection's opening waits to be read.
+struct Watched {
+  explicit Watched(WakeKind wake = WakeKind::kNone,
+                   std::chrono::milliseconds timeout = kPeriods * ChannelWorker::kWatchPeriod)
+      : one([=](ChannelSettings& settings) {
+          settings.wake = wake;
+          settings.consumer_timeout = timeout;
+        }) {
+    one.channel.describe(region);
+    one.worker.end_turn();
+  }
+  ~Watched() { hang_up(); }
+  void hang_up() {
+    if (region.wake_fd >= 0)
+      ::close(std::exchange(region.wake_fd, -1));
+  }
+  // True: the channel is still open.
+  bool watch(int periods) {
+    for (int i = 0; i < periods; ++i) {
+      one.worker.watch_consumer();
+    }
+    return one.core().is_open();
+  }
+
+  static constexpr int kPeriods = 5;
+  OneConnection one;
+  FfiChannelRegion region{};
+};
+
+TEST(ChannelWatch, ClosesAChannelThatWasSilentForItsTimeoutAndNotEarlier) {
+  Watched all;
+  EXPECT_TRUE(all.watch(Watched::kPeriods - 1));
+  EXPECT_FALSE(all.watch(1));
+  EXPECT_EQ(all.one.core().state(), ChannelCore::State::kSilent);
+}
+
+TEST(ChannelWatch, TakesCallsAndReadEventsForSignsOfLife) {
+  Watched calling, reading;
+  EXPECT_TRUE(calling.watch(Watched::kPeriods - 1));
+  calling.one.core().calls.fetch_add(1);          // as each function of the C ABI does
+  EXPECT_TRUE(calling.watch(Watched::kPeriods));  // of which the first sees the call
+  EXPECT_FALSE(calling.watch(1));
+  EXPECT_TRUE(reading.watch(Watched::kPeriods - 1));
+  reading.one.worker.open_stream(*reading.one.state, 0);
+  reading.one.worker.receive(*reading.one.state->streams.at(0), std::vector<std::uint8_t>(1), false);
+  reading.one.worker.end_turn();
+  reading.one.release_oldest();  // and leaves the other
+  EXPECT_TRUE(reading.watch(Watched::kPeriods));
+  EXPECT_FALSE(reading.watch(1));
+}
+
+TEST(ChannelWatch, KeepsAChannelWithoutEventsAndOneOfAServerThatDrains) {
+  Watched idle, draining;
+  idle.one.release_oldest();
+  EXPECT_TRUE(idle.watch(10 * Watched::kPeriods));
+  draining.one.core().is_draining = true;
+  EXPECT_TRUE(draining.watch(10 * Watched::kPeriods));
+}
+
+TEST(ChannelWatch, KeepsASilentChannelThatSaidSoUntilItsWakeSocketIsClosed) {
+  Watched all(WakeKind::kSocketPair, ChannelSettings::kNoConsumerTimeout);
+  EXPECT_TRUE(all.watch(10'000));
+  all.hang_up();
+  EXPECT_FALSE(all.watch(1));
+  EXPECT_EQ(all.one.core().state(), ChannelCore::State::kAbandoned);
+}
+
+}  // namespace
+}  // namespace knul::channel

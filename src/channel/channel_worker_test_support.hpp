@@ -1,0 +1,142 @@
+// A channel of one worker without threads, sockets and clock. For tests of this folder.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "channel/channel.hpp"
+#include "channel/channel_worker.hpp"
+
+namespace knul::channel {
+
+class QuietWorker final : public krepis::Worker {
+ public:
+  [[nodiscard]] unsigned index() const override { return 0; }
+  bool post(std::function<void()> /*task*/) override { return true; }
+  void call_after(std::chrono::nanoseconds /*delay*/, std::function<void()> /*task*/) override {}
+  [[nodiscard]] std::chrono::nanoseconds now() const override { return time; }
+
+  std::chrono::nanoseconds time = std::chrono::hours(1);
+};
+
+// Notes what it is told; fails where it is asked to.
+class NotingConnection final : public krepis::Connection {
+ public:
+  [[nodiscard]] std::uint64_t id() const override { return own_id; }
+  [[nodiscard]] std::string_view alpn() const override { return "knul"; }
+  [[nodiscard]] std::string_view server_name() const override { return ""; }
+  [[nodiscard]] std::string peer_address() const override { return "127.0.0.1:1"; }
+  [[nodiscard]] krepis::ConnectionInfo info() const override {
+    krepis::ConnectionInfo info;
+    info.congestion_window_bytes = congestion_window;
+    return info;
+  }
+  [[nodiscard]] std::uint64_t context() const override { return 0; }
+  [[nodiscard]] bool is_resumed() const override { return false; }
+  krepis::Result<krepis::StreamId> open_stream(krepis::StreamDirection /*direction*/) override {
+    return next_id += 4;
+  }
+  std::size_t write(krepis::StreamId stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    const auto copy = std::make_shared<std::vector<std::uint8_t>>(bytes.begin(), bytes.end());
+    return write(stream, krepis::SharedBytes{copy, *copy}, fin);
+  }
+  std::size_t write(krepis::StreamId /*stream*/, krepis::SharedBytes bytes, krepis::Fin fin) override {
+    if (std::exchange(fails_next_write, false)) {
+      throw std::bad_alloc();
+    }
+    const std::size_t taken = std::min(room, bytes.bytes.size());
+    room -= taken;
+    fins += taken == bytes.bytes.size() && fin == krepis::Fin::kYes ? 1 : 0;
+    pieces.push_back({std::move(bytes.owner), bytes.bytes.first(taken)});
+    return taken;
+  }
+  [[nodiscard]] std::size_t writable_bytes(krepis::StreamId /*stream*/) const override { return 1 << 20; }
+  void consume(krepis::StreamId /*stream*/, std::size_t /*bytes*/) override {}
+  void reset_stream(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
+  void stop_sending(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
+  void refuse_stream(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
+  void set_priority(krepis::StreamId /*stream*/, krepis::StreamPriority /*priority*/) override {}
+  void drop_datagram() override { ++datagrams_dropped; }
+  void retain_stream(krepis::StreamId /*stream*/) override {}
+  void release_stream(krepis::StreamId /*stream*/) override {}
+  bool send_datagram(std::span<const std::uint8_t> /*bytes*/) override { return true; }
+  krepis::DatagramOutcome send_datagram(std::span<const std::uint8_t> /*bytes*/,
+                                        const krepis::DatagramOptions& /*options*/) override {
+    return krepis::DatagramOutcome::kQueued;
+  }
+  [[nodiscard]] std::size_t max_datagram_bytes() const override { return 1'200; }
+  void close(std::uint64_t code, std::string_view /*reason*/) override { close_code = code; }
+
+  // As it is now, which is not what it was if shared bytes have changed.
+  [[nodiscard]] std::string written() const {
+    std::string text;
+    for (const krepis::SharedBytes& piece : pieces) {
+      text.append(piece.bytes.begin(), piece.bytes.end());
+    }
+    return text;
+  }
+
+  std::uint64_t own_id = 1;
+  krepis::StreamId next_id = 1;
+  bool fails_next_write = false;
+  std::size_t room = SIZE_MAX;
+  std::vector<krepis::SharedBytes> pieces;
+  int fins = 0;
+  std::uint64_t close_code = 0;
+  std::uint64_t congestion_window = 0;
+  int datagrams_dropped = 0;
+};
+
+struct OneConnection {
+  explicit OneConnection(std::size_t arena_bytes = 1 << 20)
+      : OneConnection([=](ChannelSettings& settings) { settings.arena_bytes = arena_bytes; }) {}
+  explicit OneConnection(const std::function<void(ChannelSettings& settings)>& change)
+      : channel(make_core(change), {}), worker(channel.begin_worker(0, quiet)) {
+    state = worker.add_connection(connection);
+  }
+  [[nodiscard]] ChannelCore& core() { return channel.core(); }
+  static std::unique_ptr<ChannelCore> make_core(
+      const std::function<void(ChannelSettings& settings)>& change = {}) {
+    ChannelSettings settings;
+    settings.arena_bytes = 1 << 20;
+    if (change) {
+      change(settings);
+    }
+    return *ChannelCore::create(std::move(settings), {std::make_shared<WorkerLink>()});
+  }
+  // Reads on to the next event with bytes, and releases those.
+  void release_oldest() {
+    auto* const ring = reinterpret_cast<std::uint32_t*>(core().region.data());
+    const std::uint32_t tail = ring[kTailOffset / sizeof *ring];
+    FfiEvent event{};
+    while (head != tail && event.length == 0) {
+      const std::size_t place = head++ & (core().layout.ring_records - 1);
+      std::memcpy(&event, core().region.data() + kRingHeaderBytes + place * kRecordBytes, sizeof event);
+    }
+    ring[kHeadOffset / sizeof *ring] = head;
+    ASSERT_GT(event.length, 0U);
+    ASSERT_FALSE(channel.release(std::span(&event.offset, 1)).is_refused());
+  }
+  void write(std::uint32_t stream, std::string_view text) {
+    EXPECT_EQ(
+        channel.write(stream, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, 0).number,
+        static_cast<std::int32_t>(text.size()));
+  }
+
+  QuietWorker quiet;
+  NotingConnection connection;
+  Channel channel;
+  ChannelWorker& worker;
+  ConnectionState* state = nullptr;
+  std::uint32_t head = 0;
+};
+
+}  // namespace knul::channel
