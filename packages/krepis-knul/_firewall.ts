@@ -7,6 +7,8 @@ import { type ErrorReporter, type Failure, isThenable } from "./_error_reporter.
 export interface ProgramCall {
   /** Calls the handler. It has failed if this throws, or returns a promise that rejects. */
   run(): unknown;
+  /** Called with what the handler returned, or its promise resolved with. If this throws, the handler has failed. */
+  succeeded(result: unknown): void;
   /** What `onError` is given for a failure. */
   failure(): Failure;
   /** Called once after a failure. */
@@ -27,27 +29,43 @@ export class Firewall {
    * @returns true: its promise is not settled yet
    */
   call(call: ProgramCall): boolean {
+    let result;
     try {
-      const result = call.run();
+      result = call.run();
       if (isThenable(result)) {
         // Neither callback throws, so the resulting promise never rejects.
-        Promise.resolve(result).then(() => this.#settle(call), (error) => this.#fail(call, error));
+        Promise.resolve(result).then(
+          (value) => this.#succeed(call, value),
+          (error) => this.#fail(call, error),
+        );
         return true;
       }
     } catch (error) {
       this.#fail(call, error);
       return false;
     }
-    this.#settle(call);
+    this.#succeed(call, result);
     return false;
   }
 
+  #succeed(call: ProgramCall, result: unknown): void {
+    try {
+      call.succeeded(result);
+    } catch (error) {
+      return this.#fail(call, error);
+    }
+    this.#settle(call);
+  }
+
   #fail(call: ProgramCall, error: unknown): void {
-    this.protect(() => {
-      if (!(error instanceof StreamError)) this.errors.report(error, call.failure());
-    });
+    this.protect(() => this.report(error, call));
     this.protect(() => call.failed(error));
     this.#settle(call);
+  }
+
+  /** Reports what the program has thrown, unless it passed a StreamError on. */
+  report(error: unknown, call: ProgramCall): void {
+    if (!(error instanceof StreamError)) this.errors.report(error, call.failure());
   }
 
   #settle(call: ProgramCall): void {

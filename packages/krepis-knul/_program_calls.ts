@@ -26,6 +26,8 @@ export class ConnectionCall implements ProgramCall {
     return handler(this.#connection.facade);
   }
 
+  succeeded(): void {}
+
   failure(): Failure {
     return { part: "connection", connection: this.#connection.facade };
   }
@@ -51,6 +53,8 @@ export class StreamCall implements ProgramCall {
     const handler = this.#handler;
     return handler(this.#stream.facade);
   }
+
+  succeeded(): void {}
 
   failure(): Failure {
     const { connection, facade } = this.#stream;
@@ -94,6 +98,8 @@ export class DatagramCall implements ProgramCall {
     return handler(this.#bytes, this.#connection.facade);
   }
 
+  succeeded(): void {}
+
   failure(): Failure {
     return { part: "datagram", connection: this.#connection.facade };
   }
@@ -121,6 +127,8 @@ export class FateCall implements ProgramCall {
     const handler = this.#handler;
     return handler(fateName(this.#fate));
   }
+
+  succeeded(): void {}
 
   failure(): Failure {
     return { part: "fate", connection: this.#connection.facade };

@@ -5,7 +5,6 @@ import type { ResolvedServingOptions } from "./adapter_options.ts";
 import { bytesOf, codeOfFailure } from "./_conversions.ts";
 import { Deadlines } from "./_deadlines.ts";
 import { GatherBudget } from "./_gather_budget.ts";
-import { isThenable } from "./_error_reporter.ts";
 import type { FairShares } from "./_fair_shares.ts";
 import type { Firewall } from "./_firewall.ts";
 import { PieceQueue } from "./_piece_queue.ts";
@@ -27,7 +26,7 @@ export class RequestCounters {
 export class RequestServer {
   readonly counters: RequestCounters;
   readonly budget: GatherBudget;
-  readonly #handler: RequestHandler;
+  readonly handler: RequestHandler;
   readonly #firewall: Firewall;
   readonly #lent: FairShares;
   readonly #maxPayloadBytes: number;
@@ -41,7 +40,7 @@ export class RequestServer {
     { firewall, lent }: { firewall: Firewall; lent: FairShares },
     counters: RequestCounters,
   ) {
-    this.#handler = handler;
+    this.handler = handler;
     this.counters = counters;
     this.budget = new GatherBudget(options.maxGatheredBytes, waitingCapBytes, {
       resume: (request) => {
@@ -66,7 +65,7 @@ export class RequestServer {
 
   /** Bytes of a request's stream, the first or further ones. */
   handleData(stream: StreamState, offset: number, length: number, isLast: boolean): void {
-    const request = stream.request ??= new RequestState(stream);
+    const request = stream.request ??= new RequestState(stream, this);
     if (request.isOver) return release(stream, offset, length);
     if (request.payloadBytes + length > this.#maxPayloadBytes) {
       release(stream, offset, length);
@@ -144,7 +143,7 @@ export class RequestServer {
    */
   handleStopSending(stream: StreamState, code: number | bigint): void {
     stream.handleStopSending(code);
-    const request = stream.request ??= new RequestState(stream);
+    const request = stream.request ??= new RequestState(stream, this);
     request.abort(stream.writeError!);
     if (!request.isOver) this.#deadlines.add(request, request.stream.channel.nowMs());
   }
@@ -162,45 +161,21 @@ export class RequestServer {
   #run(request: RequestState, payload: Uint8Array<ArrayBuffer>): void {
     request.stream.handleData(0, 0, true);
     request.isRunning = true;
-    let answer;
-    try {
-      request.facade = new QuicRequest(request, payload);
-      answer = this.#handler(request.facade);
-      if (isThenable(answer)) return this.#wait(request, answer);
-    } catch (error) {
-      return this.#fail(request, error);
-    }
-    this.#settle(request, answer);
+    request.facade = new QuicRequest(request, payload);
+    const isWaiting = this.#firewall.call(request);
+    if (isWaiting && !request.isOver) this.#deadlines.add(request, request.stream.channel.nowMs());
   }
 
-  #wait(request: RequestState, answer: PromiseLike<QuicResponse>): void {
-    this.#deadlines.add(request, request.stream.channel.nowMs());
-    Promise.resolve(answer).then(
-      (value) => this.#settle(request, value),
-      (error) => this.#fail(request, error),
-    );
-  }
-
-  #settle(request: RequestState, answer: QuicResponse): void {
-    try {
-      this.#answer(request, answer);
-    } catch (error) {
-      return this.#fail(request, error);
-    }
-    this.#returnPayload(request);
-  }
-
-  #answer(request: RequestState, answer: QuicResponse): void {
+  /** Sends the answer of the handler. @throws {AdapterError} it cannot be sent */
+  answer(request: RequestState, answer: QuicResponse): void {
+    const { stream } = request;
     if (request.isAborted) { // it took too long, or the client does not wait
       discard(answer, request.signal.reason);
-      return this.#conclude(request);
-    }
-    const { stream } = request;
-    if (answer === undefined) {
+    } else if (answer === undefined) {
       stream.finishIfOpen();
     } else if (isBody(answer)) {
       if (answer.locked) throw invalidOption("answer", "a locked ReadableStream", "one that nobody reads");
-      pipe(answer, stream).catch((error) => this.#failAnswer(stream, error));
+      pipe(answer, stream).catch((error) => this.#failBody(request, error));
     } else {
       const bytes = bytesOf("answer", answer);
       stream.finish(bytes, bytes.buffer === stream.channel.buffer);
@@ -208,24 +183,21 @@ export class RequestServer {
     this.#conclude(request);
   }
 
-  #fail(request: RequestState, error: unknown): void {
-    const isItsAbort = request.isAborted && error === request.signal.reason; // the handler threw the signal's reason
-    this.#firewall.protect(() => {
-      if (!isItsAbort) this.#failAnswer(request.stream, error);
-      this.#conclude(request);
-      this.#returnPayload(request);
-    });
+  #failBody(request: RequestState, error: unknown): void {
+    this.#firewall.protect(() => this.#firewall.report(error, request));
+    this.#firewall.protect(() => request.stream.abandon(codeOfFailure(error)));
   }
 
-  #failAnswer(stream: StreamState, error: unknown): void {
-    stream.abandon(codeOfFailure(error));
-    if (error instanceof StreamError) return;
-    this.#firewall.errors.report(error, {
-      part: "request",
-      connection: stream.connection.facade,
-      stream: stream.facade,
-      request: stream.request?.facade ?? undefined,
-    });
+  /** The handler has failed. */
+  fail(request: RequestState, error: unknown): void {
+    request.stream.abandon(codeOfFailure(error));
+    this.#conclude(request);
+  }
+
+  /** The handler has settled: it does not look at the payload any more. */
+  settle(request: RequestState): void {
+    request.isRunning = false;
+    this.#returnPayload(request);
   }
 
   #refuse(request: RequestState, code: number): void {
@@ -250,7 +222,6 @@ export class RequestServer {
   }
 
   #returnPayload(request: RequestState): void {
-    request.isRunning = false;
     const { channel } = request.stream;
     if (request.lentOffset >= 0) {
       channel.release(request.lentOffset);

@@ -2,14 +2,17 @@
 import type { StreamError } from "./adapter_error.ts";
 import type { Timed } from "./_deadlines.ts";
 import { type Gathered, Share } from "./_gather_budget.ts";
+import type { Failure } from "./_error_reporter.ts";
+import type { ProgramCall } from "./_firewall.ts";
 import type { PieceQueue } from "./_piece_queue.ts";
+import type { RequestServer } from "./_request_server.ts";
 import type { StreamState } from "./_stream_state.ts";
-import type { QuicRequest } from "./quic_request.ts";
+import type { QuicRequest, QuicResponse } from "./quic_request.ts";
 
 const FIRST_BUFFER_BYTES = 4096;
 const EMPTY = new Uint8Array(0);
 
-export class RequestState implements Timed, Gathered {
+export class RequestState implements Timed, Gathered, ProgramCall {
   earlier: Timed | null = null;
   later: Timed | null = null;
   deadlineMs = 0;
@@ -33,10 +36,38 @@ export class RequestState implements Timed, Gathered {
   #length = 0;
   #error: StreamError | null = null;
   #controller: AbortController | null = null;
+  readonly #server: RequestServer;
 
-  constructor(stream: StreamState) {
+  constructor(stream: StreamState, server: RequestServer) {
     this.stream = stream;
+    this.#server = server;
   }
+
+  // ---- The call of the handler ----
+
+  run(): unknown {
+    const { handler } = this.#server;
+    return handler(this.facade!);
+  }
+
+  succeeded(answer: unknown): void {
+    this.#server.answer(this, answer as QuicResponse);
+  }
+
+  failure(): Failure {
+    const { connection, facade } = this.stream;
+    return { part: "request", connection: connection.facade, stream: facade, request: this.facade! };
+  }
+
+  failed(error: unknown): void {
+    this.#server.fail(this, error);
+  }
+
+  settled(): void {
+    this.#server.settle(this);
+  }
+
+  // ---- Its payload ----
 
   get share(): Share {
     return this.stream.connection.share ??= new Share();
