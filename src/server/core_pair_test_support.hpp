@@ -64,11 +64,15 @@ class CorePair {
  public:
   enum class ServerProgram : bool { kNone, kScripted };
 
-  explicit CorePair(ServerProgram program = ServerProgram::kScripted) {
+  explicit CorePair(ServerProgram program = ServerProgram::kScripted,
+                    const std::function<void(quic::EndpointOptions& server)>& change = {}) {
     quic::EndpointOptions server_options = quic::EndpointPair::options();
     quic::EndpointOptions client_options = quic::EndpointPair::options();
     server_options.server_tls = quic::EndpointPair::server_tls({"knul"});
     client_options.client_tls = quic::EndpointPair::client_tls({"knul"});
+    if (change) {
+      change(server_options);
+    }
     const auto post = [this](std::function<void()> task) {
       posted.push_back(std::move(task));
       return true;

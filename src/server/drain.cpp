@@ -94,9 +94,12 @@ void Drain::note_connection_closed(const quic::Connection& connection, const qui
     return;
   }
   ++report_.connections_closed;
-  // The Application closed it, or the consumer of its channel did: streams that were open are cut as well.
+  // The Application closed it, or the consumer of its channel did, or memory was short and its peer made no
+  // progress: streams that were open are cut as well.
+  using Source = quic::CloseCause::Source;
+  const bool is_ours = cause.source == Source::kLocalApplication || cause.source == Source::kNoProgress;
   const bool is_counted = is_cut_ && cause.code == kDeadline;  // by cut
-  if (cause.source == quic::CloseCause::Source::kLocalApplication && !is_counted) {
+  if (is_ours && !is_counted) {
     report_.streams_cut += connection.stream_count();
     report_.bytes_unsent += connection.buffered_bytes();
   }

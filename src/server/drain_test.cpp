@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "server/core_pair_test_support.hpp"
 
 namespace knul::server {
@@ -85,6 +88,46 @@ TEST(Drain, CutsAtTheDeadlineAndSaysWhatWasCut) {
   ASSERT_EQ(pair.client_record.connections_closed.size(), 1U);
   EXPECT_EQ(pair.client_record.connections_closed[0].code,
             static_cast<std::uint64_t>(LibraryCode::kDeadline));
+}
+
+TEST(Drain, CountsTheStreamsOfAConnectionThatTheProgramCloses) {
+  CorePair pair;
+  pair.shake_hands();
+  pair.send_request("never answered");
+  pair.advance(10ms);
+  pair.server->begin_drain(pair.now, pair.now + 5s);
+  pair.server_record.connection->close(7, "the program has had enough");
+  EXPECT_TRUE(is_drained_within(pair, 1s));
+  EXPECT_EQ(pair.server->drain_report().streams_cut, 1U);
+}
+
+// Several, because one alone leaves half of the memory free.
+TEST(Drain, CountsTheStreamsOfConnectionsThatAreClosedForTheirMemory) {
+  constexpr std::uint64_t kConnections = 5;
+  CorePair pair(CorePair::ServerProgram::kScripted,
+                [](quic::EndpointOptions& server) { server.send_buffer_bytes = 64 << 10; });
+  pair.server_record.on_data = [](krepis::Connection& connection, krepis::StreamId stream, Fin) {
+    connection.write(stream, std::vector<std::uint8_t>(1 << 20), Fin::kYes);
+  };
+  std::vector<krepis::Connection*> clients;
+  while (clients.size() < kConnections) {
+    pair.shake_hands();
+    clients.push_back(pair.client_record.connection);
+  }
+  for (krepis::Connection* client : clients) {
+    pair.client_record.connection = client;
+    pair.send_request("question");
+  }
+  pair.carry(*pair.client, *pair.server);
+  pair.is_cut = true;
+  pair.server->begin_drain(pair.now, pair.now + 20s);
+  EXPECT_TRUE(is_drained_within(pair, 21s));
+  EXPECT_GT(
+      std::ranges::count(pair.server_record.connections_closed,
+                         static_cast<std::uint64_t>(LibraryCode::kNoProgress), &krepis::CloseReason::code),
+      0);
+  EXPECT_EQ(pair.server->drain_report().connections_closed, kConnections);
+  EXPECT_EQ(pair.server->drain_report().streams_cut, kConnections);
 }
 
 TEST(Drain, NeverOutlastsItsDeadlineByATenthOfASecond) {
