@@ -43,9 +43,10 @@ export class ErrorReporter {
   /** Never throws, whatever the program's handler does. */
   report(error: unknown, failure: Failure): void {
     this.handlerErrors++;
-    if (this.#handler === undefined) return this.#log(error, failure.part);
+    const handler = this.#handler;
+    if (handler === undefined) return this.#log(error, failure.part);
     try {
-      const result = this.#handler(error, failure);
+      const result = handler(error, failure);
       if (isThenable(result)) Promise.resolve(result).then(undefined, (second) => this.#logOwn(second));
     } catch (second) {
       this.#logOwn(second);

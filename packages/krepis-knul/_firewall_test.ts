@@ -133,6 +133,20 @@ for (const [place, { part, handlers, happen, costs }] of Object.entries(places))
   }
 }
 
+for (const [place, { handlers, happen }] of Object.entries(places)) {
+  Deno.test(`${place} and onError are called without the adapter's own objects as \`this\``, () => {
+    const seen: unknown[] = [];
+    const note = function (this: unknown) {
+      seen.push(this);
+      throw new Error("broken");
+    };
+    const fake = FakeLibrary.open({ ...handlers(note), error: note });
+    quietly(() => (fake.connect(), happen(fake)));
+    deepStrictEqual(seen, [undefined, undefined]);
+    fake.session.close();
+  });
+}
+
 /** Each signal that a peer can abort. */
 const signals: Record<string, [Handlers, (fake: FakeLibrary) => void]> = {
   "of a request": [{
