@@ -1,5 +1,5 @@
-// RFC 9000 §3 in a few lines, and stories to compare a stream with: steps of both sides in a random order, each seen
-// by the other side before the next one is taken.
+// A model of RFC 9000 §3, and stories for comparing a stream with it. A story is steps of both sides in a random
+// order; the other side sees each step before the next one is taken.
 import process from "node:process";
 
 export type Side = "peer" | "program";
@@ -10,7 +10,7 @@ export const OPS: Op[] = ["data", "fin", "reset", "stop"];
 export interface Step {
   side: Side;
   op: Op;
-  /** Of resets and stops. */
+  /** The application code of a reset or stop. */
   code: number;
   /** Sent in one flight with the step after it. */
   isJoined: boolean;
@@ -42,7 +42,7 @@ export class StreamModel {
     return this.received.isOver && this.sent.isOver;
   }
 
-  /** The direction that an operation is about. */
+  /** The direction that an operation changes. */
   of(side: Side, op: Op): Direction {
     return (side === "peer") === (op === "stop") ? this.sent : this.received;
   }
@@ -52,7 +52,7 @@ export class StreamModel {
   }
 }
 
-/** Numbers that a seed decides (xorshift32). */
+/** Random numbers from a seed (xorshift32). */
 export class Dice {
   #state: number;
 
@@ -75,8 +75,8 @@ export class Dice {
 }
 
 /**
- * Steps of both sides; the first is the peer's, because it opens the stream. The peer takes no step that has no
- * effect, the program does: those must do no harm.
+ * Steps of both sides. The first is the peer's, because it opens the stream. The program may take steps that have no
+ * effect, which must do no harm; the peer does not.
  */
 export function makeStory(dice: Dice): Step[] {
   const model = new StreamModel();
@@ -87,7 +87,7 @@ export function makeStory(dice: Dice): Step[] {
     if (side === "peer" && model.of(side, op).isOver) continue;
     const step = { side, op, code: 1 + dice.below(2 ** 30), isJoined: false };
     const last = story.at(-1);
-    // A reset may drop bytes that are on their way in the same flight, so it is never joined.
+    // A reset may drop bytes of the same flight, so it is never joined.
     if (last?.side === "peer" && side === "peer" && last.op !== "reset" && op !== "reset") {
       last.isJoined = dice.below(2) === 0;
     }
@@ -97,7 +97,7 @@ export function makeStory(dice: Dice): Step[] {
   return story;
 }
 
-/** For the text of a failure. */
+/** The story as text, for the message of a failure. */
 export function printStory(story: Step[]): string {
   return story.map(({ side, op, code, isJoined }) => `${side} ${op} ${code}${isJoined ? " +" : ""}`).join(
     ", ",

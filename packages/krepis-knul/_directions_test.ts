@@ -1,5 +1,5 @@
-// Every order of data, FIN, reset and stop on both sides of a stream, against a model of RFC 9000 §3, without the
-// library. tests/packages/directions_test.ts does the same with it.
+// Compares streams with a model of RFC 9000 §3 for every order of data, FIN, reset and stop on both sides. Uses no
+// library; tests/packages/directions_test.ts does the same with the library.
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { EventFlag, EventType, KrepisCode } from "@krepis/core";
 import { AdapterCode } from "./adapter_codes.ts";
@@ -80,7 +80,7 @@ const webStreams: Style = {
   },
 };
 
-/** The events of the peer's step; those of steps that were joined came in one record where they can. */
+/** The event of the peer's step. */
 function eventsOf(fake: FakeLibrary, handle: number, { op, code }: Step, isFirst: boolean) {
   const flags = isFirst ? EventFlag.Opened : 0;
   const streamId = 4 * (handle % HANDLES);
@@ -90,13 +90,13 @@ function eventsOf(fake: FakeLibrary, handle: number, { op, code }: Step, isFirst
   return { type, flags, connection: 1, stream: handle, streamId, code };
 }
 
-/** What the result of a program's write must be. */
+/** Checks the result of the program's write. */
 function checkWrite(result: unknown, model: StreamModel, style: Style): void {
   const { end, code, isOver } = model.sent;
   if (!isOver) return strictEqual(result, "done");
   if (style === webStreams && end !== "stop") return ok(result !== "done");
   const error = result as AdapterError;
-  // Nobody has acknowledged the FIN here, so a reset after it is one.
+  // The fake library acknowledges no FIN, so a reset after it still has an effect.
   if (end === "fin") {
     return ok(error.code === KrepisCode.InvalidContext || describeEnd(error).startsWith("local"));
   }

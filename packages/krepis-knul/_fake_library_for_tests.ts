@@ -1,4 +1,4 @@
-// A channel without a library: the test writes event records into memory of its own and sees what was called.
+// A channel without the library: a test writes event records into its own memory and sees which functions were called.
 import {
   type ChannelSymbols,
   EventFlag,
@@ -43,16 +43,16 @@ export interface Sent {
 export class FakeLibrary {
   readonly buffer = new ArrayBuffer(ARENA_OFFSET + BLOCKS * BLOCK_BYTES);
   readonly sent = new Map<number, Sent>();
-  readonly held = new Set<number>(); // offsets that are out
+  readonly held = new Set<number>(); // offsets that were not released yet
   readonly log: string[] = [];
   readonly datagrams: Uint8Array[] = [];
-  /** When not 0, what writes answer. */
+  /** If not 0, writes return this. */
   refusal = 0;
-  /** Bytes that the next writes take together. */
+  /** How many bytes the next writes take in all. */
   room = Infinity;
-  /** Connections are void although the session does not know it yet. */
+  /** Handles of connections are invalid, and the session does not know it yet. */
   isGone = false;
-  /** Offsets that are not out are refused, as by the library. */
+  /** Releases are refused with an error, as the library refuses an unknown offset. */
   answersNonsense = false;
   session!: Session;
   #tail = 0;
@@ -164,7 +164,7 @@ export class FakeLibrary {
       for (const offset of offsets.subarray(0, count)) {
         if (this.answersNonsense) return KrepisCode.InvalidRequest;
         if (!this.held.delete(offset)) throw new Error(`offset ${offset} was released twice`);
-        // What is read after its release must be seen to have changed.
+        // A read after the release must be noticed.
         new Uint8Array(this.buffer, ARENA_OFFSET + offset, BLOCK_BYTES).fill(0xee);
       }
       this.log.push(`release ${count}`);
@@ -233,7 +233,7 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** Lets everything that is ready run. */
+/** Runs the microtasks that are ready. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();
 }

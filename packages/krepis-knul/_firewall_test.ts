@@ -34,7 +34,7 @@ const request = (fake: FakeLibrary) => fake.request(5, bytesOf("?"));
 const reset = { type: EventType.StreamReset, connection: 1, stream: 5, code: 3 };
 const connectionEnd = { type: EventType.ConnectionClosed, connection: 1, flags: 1, code: 3 };
 
-/** Each place where the adapter calls the program: how it is made to, and what a failure there costs. */
+/** Where the adapter calls the program, how a test causes the call, and what a failure there costs. */
 interface Place {
   part: Failure["part"];
   handlers: (fail: () => unknown) => Handlers;
@@ -227,7 +227,7 @@ Deno.test("records that say nonsense are reported, and the next ones are read", 
   ok(told.every(({ part }) => part === "adapter"));
 });
 
-/** Each way to take a payload's memory away, which is the memory of all. */
+/** Each way to transfer the memory of a payload, which is the memory of all payloads. */
 const thefts: Record<string, (bytes: Uint8Array<ArrayBuffer>) => void> = {
   "structuredClone": (bytes) => void structuredClone(bytes.buffer, { transfer: [bytes.buffer] }),
   "postMessage": ({ buffer }) => {

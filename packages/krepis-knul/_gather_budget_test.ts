@@ -135,7 +135,7 @@ Deno.test("bytes beyond a connection's share wait without credit, and go on when
   strictEqual(budget.waiting.used, fake.held.size * 4 * KIB);
   part(fake, 5, 1, 4, true);
   await settle();
-  deepStrictEqual(lengths, []); // its own last bytes wait, too, until something gives way
+  deepStrictEqual(lengths, []); // its last bytes wait, too
   fake.deliver({ type: EventType.StreamReset, connection: 1, stream: 6, code: 3 });
   await settle();
   deepStrictEqual(lengths, [20 * KIB]);

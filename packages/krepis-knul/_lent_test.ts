@@ -1,5 +1,5 @@
-// Bytes that are lent to the program come back, whatever becomes of the handler that has them and of their connection:
-// what does not would take the room of everybody else.
+// Bytes that are lent to the program are released, whatever happens to the handler that has them and to their
+// connection. Bytes that are never released would take the arena from all other connections.
 import { strictEqual } from "node:assert/strict";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

@@ -1,6 +1,6 @@
-// What gets past the package into the runtime, where it would end the process.
+// Notes exceptions and rejections that reach the runtime, where they would end the process.
 
-/** The exceptions and rejections that nobody caught while `run` and what it started ran. */
+/** Runs `run`. @returns the exceptions and rejections that were not caught until its timers and promises had run */
 export async function uncaught(run: () => unknown): Promise<unknown[]> {
   const rejections: unknown[] = [];
   const errors: ErrorEvent[] = [];

@@ -1,5 +1,5 @@
-// Every public function with every kind of value: converted rightly, or refused by an AdapterError that names the
-// option. Nothing else is thrown, and nothing wrong reaches the library.
+// Calls every public function with every kind of value. The value is converted as documented, or an AdapterError names
+// the option. Nothing else is thrown, and no wrong value reaches the library.
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { EventFlag, KrepisCode } from "@krepis/core";
 import { AdapterBuilder } from "./adapter_builder.ts";
@@ -91,7 +91,7 @@ const values: Record<string, () => unknown> = {
   }),
 };
 
-/** What becomes of a value: `REFUSED`, or what the library gets. */
+/** What the library gets for a value, or `REFUSED`. */
 type Rule = (value: unknown) => unknown;
 const REFUSED = Symbol("refused");
 /** Accepted; what it becomes is not compared. */
@@ -144,7 +144,7 @@ const functionRule: Rule = (value) => typeof value === "function" ? TAKEN : REFU
 const booleanRule: Rule = (value) => typeof value === "boolean" ? TAKEN : REFUSED;
 const signalRule: Rule = (value) => value instanceof AbortSignal ? TAKEN : REFUSED;
 const isRecord = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
-/** Objects without names that are not known. Lists of bytes have numbers for names. */
+/** Objects without unknown names. A typed array has its indexes as names. */
 const optionsRule: Rule = (value) =>
   isRecord(value) && Object.keys(value as object).length === 0 ? TAKEN : REFUSED;
 const settingRule: Rule = (value) => {
@@ -153,12 +153,12 @@ const settingRule: Rule = (value) => {
   if (typeof value === "number") return Number.isFinite(value) ? TAKEN : REFUSED;
   return Array.isArray(value) && value.every((item) => typeof item === "string") ? TAKEN : REFUSED;
 };
-/** `undefined` is the default, which is something else than the same value given. */
+/** `undefined` means the default. */
 function optional(rule: Rule, otherwise: unknown = TAKEN): Rule {
   return (value) => value === undefined ? otherwise : rule(value);
 }
 
-/** 0 is the default, too. */
+/** 0 means the default, too. */
 function orZero(rule: Rule): Rule {
   return (value) => value === undefined || value === 0 ? TAKEN : rule(value);
 }
@@ -426,7 +426,7 @@ async function stopped(options: unknown): Promise<void> {
 function checkRefusal(error: unknown, option: string): void {
   ok(error instanceof AdapterError, `not refused by the adapter, but: ${String(error)}`);
   strictEqual(error.code, KrepisCode.InvalidRequest);
-  // A name inside of an object is named itself.
+  // The error names the member of the object.
   ok(error.option === option || isInside(error.option, option), `${error.option} instead of ${option}`);
   ok(error.message.length < 500, "a text that nobody reads");
   match(error.message, /expected|known|mean/);
