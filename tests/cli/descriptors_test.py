@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import time
 
@@ -27,10 +26,24 @@ def full_pipe():
     return reader, writer
 
 
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def port_of(child):
+    """The UDP port of a server whose output cannot be read."""
+    end = time.monotonic() + LIMIT_SECONDS
+    while child.poll() is None and time.monotonic() < end:
+        inodes = set()
+        for descriptor in pathlib.Path(f"/proc/{child.pid}/fd").iterdir():
+            try:
+                inodes.add(os.readlink(descriptor))
+            except FileNotFoundError:
+                pass  # closed meanwhile
+        for line in pathlib.Path("/proc/net/udp").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if f"socket:[{inode}]" in inodes and state == "07":  # not connected
+                port = int(local.rpartition(":")[2], 16)
+                if port != 0:
+                    return port
+        time.sleep(0.01)
+    raise AssertionError("the server has no port")
 
 
 class Log(KnulTest):
@@ -80,9 +93,9 @@ class Log(KnulTest):
 class Output(KnulTest):
     """Standard output of a server."""
 
-    def serve(self, port, stdout, *arguments, preexec=None):
+    def serve(self, stdout, *arguments, preexec=None):
         return subprocess.Popen(
-            [knul_process.knul_path, "serve", "--service", "perf", "--port", str(port), "--cert", self.ca, "--key",
+            [knul_process.knul_path, "serve", "--service", "perf", "--port", "0", "--cert", self.ca, "--key",
              f"{self.folder}/key.pem", "--stats-interval", "0.01", *arguments],
             env=clean_environment(), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
             preexec_fn=preexec)
@@ -95,9 +108,9 @@ class Output(KnulTest):
     def test_drains_on_the_first_signal_although_nobody_reads_its_output(self):
         for arguments in ((), ("--json",)):
             reader, writer = full_pipe()
-            port = free_port()
-            with self.serve(port, writer, *arguments) as server:
+            with self.serve(writer, *arguments) as server:
                 os.close(writer)
+                port = port_of(server)
                 self.wait_until_it_answers(port)
                 server.send_signal(signal.SIGTERM)
                 self.assertEqual(server.wait(LIMIT_SECONDS), 0)
@@ -109,9 +122,9 @@ class Output(KnulTest):
 
     def end_with_two_signals(self):
         reader, writer = full_pipe()
-        port = free_port()
-        with self.serve(port, writer, "--drain-timeout-ms", "3600000") as server:
+        with self.serve(writer, "--drain-timeout-ms", "3600000") as server:
             os.close(writer)
+            port = port_of(server)
             self.wait_until_it_answers(port)
             client = subprocess.Popen(
                 [knul_process.knul_path, "perf", f"127.0.0.1:{port}", "--ca", self.ca, "--download", "0", "--duration",
@@ -132,9 +145,9 @@ class Output(KnulTest):
     def test_lives_on_when_the_reader_of_its_output_is_gone(self):
         reader, writer = os.pipe()
         os.close(reader)
-        port = free_port()
-        with self.serve(port, writer, "--json") as server:
+        with self.serve(writer, "--json") as server:
             os.close(writer)
+            port = port_of(server)
             self.wait_until_it_answers(port)
             server.send_signal(signal.SIGTERM)
             self.assertEqual(server.wait(LIMIT_SECONDS), 0)
@@ -144,10 +157,9 @@ class Output(KnulTest):
             for fd in range(3):
                 os.close(fd)
 
-        port = free_port()
-        server = self.serve(port, subprocess.DEVNULL, preexec=close_all)
+        server = self.serve(subprocess.DEVNULL, preexec=close_all)
         with server:
-            self.wait_until_it_answers(port)
+            self.wait_until_it_answers(port_of(server))
             for fd in range(3):
                 self.assertEqual(os.readlink(f"/proc/{server.pid}/fd/{fd}"), "/dev/null")
             server.send_signal(signal.SIGTERM)
