@@ -3,8 +3,9 @@ import { EventFlag, EventType, KrepisCode } from "@krepis/core";
 import { bytesOf, FakeLibrary, settle } from "./_fake_library_for_tests.ts";
 import { uncaught } from "./_uncaught_for_tests.ts";
 import { AdapterCode } from "./adapter_codes.ts";
-import { AdapterError } from "./adapter_error.ts";
-import type { Failure } from "./_error_reporter.ts";
+import { AdapterError, StreamError } from "./adapter_error.ts";
+import { ErrorReporter, type Failure } from "./_error_reporter.ts";
+import { Firewall } from "./_firewall.ts";
 import type { QuicConnection } from "./quic_connection.ts";
 import type { QuicStream } from "./quic_stream.ts";
 import type { Handlers } from "./_session.ts";
@@ -190,6 +191,59 @@ for (const [kind, [handlers, happen]] of Object.entries(signals)) {
     deepStrictEqual(lost, []);
     deepStrictEqual(told.map(({ part }) => part), ["signal", "signal", "signal"]);
     ok(after > 0);
+  });
+}
+
+/** The adapter's own functions of a call that has failed, in the order in which they are called. */
+const own = ["failure", "failed", "settled"] as const;
+for (const broken of own) {
+  for (const kind of ["throws an error", "rejects at once"]) {
+    Deno.test(`a call that ${kind} and whose ${broken} throws is settled, and both are reported`, async () => {
+      const parts: string[] = [];
+      const firewall = new Firewall(new ErrorReporter((_, { part }) => parts.push(part)));
+      const called: string[] = [];
+      const step = (name: typeof own[number]) => {
+        called.push(name);
+        if (name === broken) throw new Error("the adapter's own");
+      };
+      firewall.call({
+        run: failures[kind],
+        succeeded: () => {},
+        failure: () => {
+          step("failure");
+          return { part: "request" };
+        },
+        failed: () => step("failed"),
+        settled: () => step("settled"),
+      });
+      await settle();
+      deepStrictEqual(called, own);
+      deepStrictEqual(parts, broken === "failure" ? ["adapter"] : ["request", "adapter"]);
+    });
+  }
+}
+
+for (
+  const [kind, run] of Object.entries<() => unknown>({
+    "throws": () => {
+      throw new StreamError("reset", 3, "the peer reset the stream");
+    },
+    "rejects with": () => Promise.reject(new StreamError("reset", 3, "the peer reset the stream")),
+  })
+) {
+  Deno.test(`a handler that ${kind} the StreamError of its peer has failed, and nobody is told`, async () => {
+    const called: string[] = [];
+    const firewall = new Firewall(new ErrorReporter(() => called.push("onError")));
+    firewall.call({
+      run,
+      succeeded: () => called.push("succeeded"),
+      failure: () => ({ part: "stream" }),
+      failed: () => called.push("failed"),
+      settled: () => called.push("settled"),
+    });
+    await settle();
+    deepStrictEqual(called, ["failed", "settled"]);
+    strictEqual(firewall.errors.handlerErrors, 0);
   });
 }
 
