@@ -221,5 +221,35 @@ TEST(EndpointMemory, IsMissedByOneConnectionAtMost) {
   EXPECT_GE(counted, failures / 2);
 }
 
+TEST(EndpointMemory, OfAProgramThatIsToldOfRoomIsMissedByThatConnectionOnly) {
+  EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.send_buffer_bytes = 64 << 10; });
+  for (const char* host : {"192.0.2.1", "192.0.2.2", "192.0.2.3"}) {
+    const base::Path path{*base::SocketAddress::parse(host, 40'000), EndpointPair::path().remote};
+    ASSERT_TRUE(pair.client->connect({path, "localhost", 0}, pair.now).has_value());
+    pair.advance(100ms);
+  }
+  bool has_thrown = false;
+  pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool) {
+    connection.write_copy(stream, std::vector<std::uint8_t>(1 << 20), true);
+  };
+  pair.server_observer.on_writable = [&](Connection&, Stream&) {
+    if (!std::exchange(has_thrown, true)) {
+      throw std::bad_alloc();
+    }
+  };
+  pair.drops = [](std::span<const std::uint8_t>, bool is_from_client) { return !is_from_client; };
+  for (Connection* connection : pair.client_observer.connections) {
+    connection->write_copy(**connection->open_stream(true), bytes_of("question"), true);
+    pair.carry(*pair.client, *pair.server);
+    pair.carry(*pair.server, *pair.client);
+  }
+  EXPECT_FALSE(has_thrown) << "nothing was acknowledged";
+  pair.client_connection().close(0, "");  // which releases what the others wait for
+  pair.advance(300ms);
+  EXPECT_TRUE(has_thrown);
+  EXPECT_EQ(pair.server->connection_count(), 1U);
+  EXPECT_GE(pair.server_counters.errors.load(), 1U);
+}
+
 }  // namespace
 }  // namespace knul::quic
