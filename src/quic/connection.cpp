@@ -174,6 +174,10 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   if (is_over()) {
     return;
   }
+  const std::span<const std::uint8_t> payload = admit(datagram.payload);
+  if (payload.empty()) {
+    return;
+  }
   note_activity();
   if (!waiting_for_room_.empty()) {
     note_path_capacity();
@@ -186,8 +190,7 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   int result = 0;
   {
     const ReadingScope scope(*this);
-    result = ngtcp2_conn_read_pkt(conn(), &path, &info, datagram.payload.data(), datagram.payload.size(),
-                                  timestamp);
+    result = ngtcp2_conn_read_pkt(conn(), &path, &info, payload.data(), payload.size(), timestamp);
   }
   schedule();
   handle_read_result(result);
@@ -207,6 +210,19 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   if (is_handshake_confirmed_ && is_server_ && tls_.is_open() && !is_over()) {
     release_tls_session();
   }
+}
+
+std::span<const std::uint8_t> Connection::admit(std::span<const std::uint8_t> datagram) {
+  if (is_handshake_completed_ || !is_server_) {
+    return datagram;
+  }
+  // The library has them, and the keys of Handshake packets, once the ClientHello was complete.
+  const bool has_handshake_keys = ngtcp2_conn_get_remote_transport_params(conn()) != nullptr;
+  const std::span<const std::uint8_t> admitted = early_packets_.admit(datagram, has_handshake_keys);
+  if (admitted.size() < datagram.size()) {
+    environment_.counters.packets_dropped_early.add();
+  }
+  return admitted;
 }
 
 // RFC 9001 §4.4: after the handshake a client sends no CRYPTO data. The library keeps what is out of order,

@@ -27,6 +27,7 @@
 #include "quic/connection_observer.hpp"
 #include "quic/crypto_guard.hpp"
 #include "quic/datagram_queue.hpp"
+#include "quic/early_packets.hpp"
 #include "quic/frame_budget.hpp"
 #include "quic/frame_scanner.hpp"
 #include "quic/protection_library.hpp"
@@ -285,6 +286,8 @@ class Connection final
   void fail_tls();
   void fail_from_peer();
   void handle_read_result(int result);
+  // What the library is to read of a datagram, see early_packets.hpp; empty: nothing.
+  [[nodiscard]] std::span<const std::uint8_t> admit(std::span<const std::uint8_t> datagram);
   // Of a packet just decrypted, before the library looks at it. False: the connection has ended.
   [[nodiscard]] bool note_frames(std::span<const std::uint8_t> payload, bool is_one_rtt);
   void release_tls_session();
@@ -378,6 +381,7 @@ class Connection final
   base::Path path_;
   std::string alpn_;
   CryptoGuard crypto_guard_;
+  EarlyPackets early_packets_;
   bool is_handshake_completed_ = false;
   bool is_handshake_confirmed_ = false;
   bool is_resumed_ = false;

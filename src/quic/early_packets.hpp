@@ -1,0 +1,30 @@
+// Packets that come before the keys to read them. ngtcp2 keeps up to four of each kind that it has no keys
+// for, however large they are: Handshake packets before the ClientHello is complete, 1-RTT packets before the
+// client's Finished. So a connection whose handshake never ends would keep some 220 KB. Honest clients send
+// few such packets: those that overtake the Finished, at most an initial congestion window. RFC 9001 §5.7
+// allows a server to drop them; to the client they are lost.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace knul::quic {
+
+class EarlyPackets {
+ public:
+  static constexpr std::size_t kMostBytes = 16 << 10;
+  // Behind packets that can be read so much does not count, and is never cut off: a client that repeats its
+  // Finished together with 1-RTT data goes on, and its Initial still is in a datagram of 1,200 bytes (RFC
+  // 9000 §14.1).
+  static constexpr std::size_t kSmallBytes = 1'500;
+
+  // What the library may read of a client's datagram before the handshake completes: all of it, or its
+  // beginning with the packets that there are keys for. Empty: nothing.
+  std::span<const std::uint8_t> admit(std::span<const std::uint8_t> datagram, bool has_handshake_keys);
+
+ private:
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace knul::quic
