@@ -77,7 +77,7 @@ void flood_big(Attack& attack, const Kind& kind) {
   client.send(kind.prelude);
   const Bytes frames = repeat(kind.unit, 60'000 / kind.unit.size());
   std::uint64_t sent = 0;
-  while (attack.goes_on(2) && !client.closed) {
+  while (attack.goes_on(3) && !client.closed) {
     client.send(frames);
     client.drain();
     ++sent;

@@ -67,10 +67,11 @@ std::string request_for(const std::string& service) {
 }
 
 constexpr const char* kTimeCheck = "oracle p99";
+constexpr int kMostTries = 3;
 
 class Runner {
  public:
-  explicit Runner(Form form) : form_(form) {}
+  Runner(Form form, std::string json_path) : form_(form), json_path_(std::move(json_path)) {}
 
   void run(const Row& row) {
     const Clock::time_point begin = Clock::now();
@@ -78,9 +79,11 @@ class Runner {
         nlohmann::json{{"group", row.group}, {"name", row.name}, {"attack", row.attack}});
     // Other programs may have had the CPUs for a moment. A fault shows again.
     std::vector<Check> checks = try_row(row);
-    for (int again = 0; again < 2 && has_missed_time_alone(checks); ++again) {
+    int tries = 1;
+    for (; tries < kMostTries && has_missed_time_alone(checks); ++tries) {
       checks = try_row(row);
     }
+    result["tries"] = tries;
     bool has_passed = true;
     for (const Check& check : checks) {
       has_passed = has_passed && check.has_passed;
@@ -92,24 +95,31 @@ class Runner {
     result["passed"] = has_passed;
     result["seconds"] = std::chrono::duration<double>(Clock::now() - begin).count();
     failures_ += has_passed ? 0 : 1;
-    print(row, checks, has_passed);
+    print(row, checks, has_passed, tries);
+    save(false);
   }
 
-  [[nodiscard]] int finish(const std::string& json_path) const {
-    if (!json_path.empty()) {
-      std::ofstream(json_path) << nlohmann::json{{"seed", seed()},
-                                                 {"cpus", std::thread::hardware_concurrency()},
-                                                 {"form", form_ == Form::kFull ? "full" : "short"},
-                                                 {"rows", results_}}
-                                      .dump(1)
-                               << "\n";
-    }
+  [[nodiscard]] int finish() const {
+    save(true);
     std::cout << results_.size() << " rows, " << failures_ << " failed; again with KNUL_SEED=" << seed()
               << "\n";
     return failures_ == 0 && !results_.empty() ? 0 : 1;
   }
 
  private:
+  // After each row, so that a run that is cut off leaves what it has measured.
+  void save(bool is_complete) const {
+    if (!json_path_.empty()) {
+      std::ofstream(json_path_) << nlohmann::json{{"seed", seed()},
+                                                  {"is_complete", is_complete},
+                                                  {"cpus", std::thread::hardware_concurrency()},
+                                                  {"form", form_ == Form::kFull ? "full" : "short"},
+                                                  {"rows", results_}}
+                                       .dump(1)
+                                << "\n";
+    }
+  }
+
   static bool has_missed_time_alone(const std::vector<Check>& checks) {
     const auto fails = [](const Check& check) { return !check.has_passed; };
     return std::ranges::any_of(checks, fails) && std::ranges::all_of(checks, [&](const Check& check) {
@@ -164,7 +174,7 @@ class Runner {
     options.request = request_for(row.needs.service);
     options.patience = kIsSanitized ? 30s : 10s;
     oracle_ = std::make_unique<Oracle>(options);
-    std::this_thread::sleep_for(form_ == Form::kFull ? Clock::duration(5s) : Clock::duration(600ms));
+    std::this_thread::sleep_for(form_ == Form::kFull ? Clock::duration(3s) : Clock::duration(600ms));
     idle_ = oracle_->report();
   }
 
@@ -203,7 +213,7 @@ class Runner {
     attack.at_most("threads", static_cast<double>(after.threads), static_cast<double>(before.threads));
   }
 
-  static void print(const Row& row, const std::vector<Check>& checks, bool has_passed) {
+  static void print(const Row& row, const std::vector<Check>& checks, bool has_passed, int tries) {
     std::string bounds;
     std::string measured;
     for (const Check& check : checks) {
@@ -212,10 +222,12 @@ class Runner {
       measured += (measured.empty() ? "" : ", ") + mark + check.what + " " + check.measured;
     }
     std::cout << (has_passed ? "ok    " : "FAIL  ") << row.group << "." << row.name << ": " << row.attack
-              << " | " << bounds << " | " << measured << std::endl;
+              << " | " << bounds << " | " << measured << (tries > 1 ? " | try " + std::to_string(tries) : "")
+              << std::endl;
   }
 
   Form form_;
+  std::string json_path_;
   std::unique_ptr<Target> target_;
   std::unique_ptr<Oracle> oracle_;
   OracleReport idle_;
@@ -229,7 +241,7 @@ class Runner {
 int main(int argc, char** argv) {
   using namespace knul::attack;
   const Arguments arguments = parse(argc, argv);
-  Runner runner(arguments.form);
+  Runner runner(arguments.form, arguments.json_path);
   for (const Row& row : all_rows()) {
     const bool is_left_out =
         (kIsSanitized && !row.is_for_sanitizers) || (arguments.form == Form::kShort && !row.is_for_short);
@@ -242,5 +254,5 @@ int main(int argc, char** argv) {
       runner.run(row);
     }
   }
-  return arguments.is_list ? 0 : runner.finish(arguments.json_path);
+  return arguments.is_list ? 0 : runner.finish();
 }

@@ -87,7 +87,7 @@ void stop_all(Attack& attack) {
   }
   const auto grown = static_cast<double>(attack.target.figures().rss_bytes) - static_cast<double>(before);
   if (!kIsSanitized) {
-    attack.at_most("memory for each connection", grown / 1'024 / static_cast<double>(connections), 512,
+    attack.at_most("memory for each connection", grown / 1'024 / static_cast<double>(connections), 200,
                    "KiB");
   }
 }
