@@ -1,6 +1,7 @@
 // Connections of a channel: their beginning and end, their datagrams.
 #include <algorithm>
 
+#include "base/fair_share.hpp"
 #include "channel/channel_worker.hpp"
 #include "channel/connection_facts.hpp"
 
@@ -116,7 +117,8 @@ void ChannelWorker::receive_datagram(ConnectionState& state, std::span<const std
 bool ChannelWorker::may_hold_datagram(const ConnectionState& state) {
   const std::uint32_t free = kMostBacklogEvents / 2 - std::min(kMostBacklogEvents / 2, connection_ranges_);
   const std::size_t granules = (arena_.free_bytes() + arena_.room(shared_fill_)) / kGranuleBytes;
-  return state.unreleased_ranges <= std::min<std::size_t>(free, granules) / 2;
+  return base::fair_share::may_take_piece(std::min<std::size_t>(free, granules), state.unreleased_ranges,
+                                          base::fair_share::kHalfOfFree);
 }
 
 void ChannelWorker::note_range(ConnectionState& state, std::uint32_t bytes) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/fair_share.hpp"
 #include "base/make_room.hpp"
 #include "channel/channel_worker.hpp"
 
@@ -106,7 +107,8 @@ void ChannelWorker::note_range(StreamState& stream, std::uint32_t bytes) {
 }
 
 bool ChannelWorker::may_hold_more(const ConnectionState& state) {
-  return state.unreleased_bytes <= (arena_.free_bytes() + arena_.room(shared_fill_)) / 2;
+  return base::fair_share::may_take_piece(arena_.free_bytes() + arena_.room(shared_fill_),
+                                          state.unreleased_bytes, base::fair_share::kHalfOfFree);
 }
 
 Fill* ChannelWorker::choose_fill(StreamState& stream, std::size_t bytes) {

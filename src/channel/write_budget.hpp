@@ -1,8 +1,7 @@
 // Bytes that programs gave to the channels of a server and that its connections have not taken yet.
 //
-// The idea (dynamic thresholds): a connection may hold half of what is free. However many hold as much as
-// they may, something is left for the next one, and who holds much gets less as others come. Below a floor
-// nobody is refused, so that a newcomer can always write: the floors come on top of the limit.
+// A connection may hold half of what is free (base/fair_share.hpp). Below a floor no connection is refused,
+// so that a new one can always write: the floors come on top of the limit.
 //
 // A connection may not hold more than its peer has shown to take either, as a TCP socket's send buffer grows
 // with the congestion window. A program with one thread copies what is written before it reads the next
@@ -16,6 +15,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+
+#include "base/fair_share.hpp"
 
 namespace knul::channel {
 
@@ -79,7 +80,9 @@ class WriteBudget {
                     left(kStreamAllowanceBytes, waiting.of_stream));
   }
   [[nodiscard]] std::uint64_t room(std::uint64_t held, std::uint64_t used) const {
-    return left(std::max(kConnectionFloorBytes, left(limit_bytes_, used) / 2), held);
+    return std::max(base::fair_share::room_of_connection(left(limit_bytes_, used), held,
+                                                         base::fair_share::kHalfOfFree),
+                    left(kConnectionFloorBytes, held));
   }
 
   const std::uint64_t limit_bytes_;

@@ -10,10 +10,11 @@ namespace {
 constexpr std::uint64_t kLimit = 64 << 20;
 constexpr std::uint64_t kAll = std::uint64_t{1} << 40;
 
-TEST(WriteBudget, LeavesAsMuchAsOneConnectionHoldsToTheOthers) {
+TEST(WriteBudget, LeavesTwiceAsMuchFreeAsOneConnectionHolds) {
   WriteBudget budget(kLimit);
-  EXPECT_EQ(budget.take(0, kAll, 0), kLimit / 2);
-  EXPECT_EQ(budget.room_of(0), kLimit / 4);
+  EXPECT_EQ(budget.take(0, kAll, 0), kLimit / 3);
+  EXPECT_EQ(budget.room_of(kLimit / 3), 0U);
+  EXPECT_EQ(budget.room_of(0), (kLimit - kLimit / 3) / 3);
 }
 
 TEST(WriteBudget, GivesAllThatWantMuchTheSameAndKeepsTheSameTwiceForNewcomers) {
@@ -31,7 +32,7 @@ TEST(WriteBudget, GivesAllThatWantMuchTheSameAndKeepsTheSameTwiceForNewcomers) {
   for (const std::uint64_t bytes : held) {
     EXPECT_NEAR(static_cast<double>(bytes), static_cast<double>(kLimit) / (kConnections + 2), 500'000);
   }
-  EXPECT_GE(budget.room_of(0), kLimit / (kConnections + 2) - 500'000);
+  EXPECT_GE(kLimit - budget.used_bytes(), 2 * kLimit / (kConnections + 2) - 500'000);
 }
 
 TEST(WriteBudget, RefusesNobodyItsFloor) {
@@ -55,7 +56,7 @@ TEST(WriteBudget, AllowsAConnectionEightCongestionWindows) {
   waiting.allowance = WriteBudget::allowance_of(1 << 20);
   EXPECT_EQ(budget.room_of(waiting), 8U << 20);
   waiting.allowance = WriteBudget::allowance_of(kLimit);
-  EXPECT_EQ(budget.room_of(waiting), kLimit / 2);
+  EXPECT_EQ(budget.room_of(waiting), kLimit / 3);
 }
 
 TEST(WriteBudget, HasRoomForEachStreamWhenOneHoldsAllThatItsConnectionMay) {

@@ -63,12 +63,12 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
       arenas_(arena_pool(options_)),
       address_tokens_(options_.static_secret, random),
       reset_tokens_(options_.static_secret),
-      send_budget_(
-          options_.send_buffer_bytes, room_worth_a_turn(options_),
-          fair_share::parts_of(options_.send_buffer_bytes, options_.transport.connection_send_buffer_bytes)),
+      send_budget_(options_.send_buffer_bytes, room_worth_a_turn(options_),
+                   base::fair_share::parts_of(options_.send_buffer_bytes,
+                                              options_.transport.connection_send_buffer_bytes)),
       receive_budget_{
           options_.receive_window_bytes, 0,
-          fair_share::parts_of(options_.receive_window_bytes, options_.transport.max_window_bytes)},
+          base::fair_share::parts_of(options_.receive_window_bytes, options_.transport.max_window_bytes)},
       accepted_alpn_(options_.server_tls == nullptr ? "none" : join(options_.server_tls->alpn())),
       environment_{options_.transport,
                    observer,

@@ -12,7 +12,7 @@
 #include <cstdint>
 
 #include "base/time.hpp"
-#include "quic/fair_share.hpp"
+#include "base/fair_share.hpp"
 
 namespace knul::quic {
 
@@ -23,7 +23,7 @@ namespace knul::quic {
 struct ReceiveBudget {
   std::uint64_t limit_bytes = ~std::uint64_t{0};
   std::uint64_t granted_bytes = 0;
-  std::uint64_t parts = 1;  // fair_share::parts_of
+  std::uint64_t parts = 1;  // base::fair_share::parts_of
 
   // What a connection does that has been granted `held_bytes`, with all of its source address
   // `held_by_source_bytes`.
@@ -38,8 +38,8 @@ struct ReceiveBudget {
   [[nodiscard]] bool is_short() const { return left_bytes() < limit_bytes / 4; }
   [[nodiscard]] Share share_of(std::uint64_t held_bytes, std::uint64_t held_by_source_bytes) const {
     const std::uint64_t free = left_bytes();
-    return {std::min({free, fair_share::room_of_connection(free, held_bytes, parts),
-                      fair_share::room_of_source(free, held_by_source_bytes)}),
+    return {std::min({free, base::fair_share::room_of_connection(free, held_bytes, parts),
+                      base::fair_share::room_of_source(free, held_by_source_bytes)}),
             held_bytes / 2 > free / parts};
   }
 };

@@ -19,8 +19,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/fair_share.hpp"
 #include "base/time.hpp"
-#include "quic/fair_share.hpp"
 
 namespace knul::quic {
 
@@ -68,8 +68,8 @@ class SendBudget {
   };
 
   // A turn begins when `least_turn_bytes` are free, and is for four times as many at most. `parts` as for
-  // fair_share::room_of_connection; but a connection may always hold two least turns, and for those that hold
-  // hardly anything, a quarter of one at most, the last sixteenth of the memory is kept.
+  // base::fair_share::room_of_connection; but a connection may always hold two least turns, and for those
+  // that hold hardly anything, a quarter of one at most, the last sixteenth of the memory is kept.
   SendBudget(std::uint64_t limit_bytes, std::uint64_t least_turn_bytes, std::uint64_t parts = 1)
       : limit_bytes_(limit_bytes),
         least_turn_bytes_(least_turn_bytes),
@@ -186,7 +186,7 @@ class SendBudget {
     const auto up_to = [held](std::uint64_t most) { return most - std::min(most, held); };
     const std::uint64_t kept = limit_bytes_ / 16;
     const std::uint64_t open = free - std::min(free, kept);
-    const std::uint64_t share = std::max(fair_share::room_of_connection(open, held, parts_),
+    const std::uint64_t share = std::max(base::fair_share::room_of_connection(open, held, parts_),
                                          std::min(open, up_to(2 * least_turn_bytes_)));
     return std::max(share, std::min(free, up_to(small_bytes())));
   }
@@ -200,7 +200,7 @@ class SendBudget {
     return std::min(free - std::min(free, kept), small_bytes() - member.held_bytes_);
   }
   [[nodiscard]] std::uint64_t room_of_source(const Source& source, std::uint64_t free) const {
-    return &source == &everybody_ ? free : fair_share::room_of_source(free, source.held_bytes_);
+    return &source == &everybody_ ? free : base::fair_share::room_of_source(free, source.held_bytes_);
   }
   [[nodiscard]] std::uint64_t small_bytes() const {
     return std::max<std::uint64_t>(least_turn_bytes_ / 4, 1);

@@ -240,7 +240,7 @@ TEST(SendBudget, LeavesAsMuchFreeAsAConnectionHolds) {
 // However they come one after the other and give nothing back.
 TEST(SendBudget, LeavesEnoughWhereItTakesManyConnectionsToHaveAll) {
   constexpr std::uint64_t kMiB = 1 << 20;
-  SendBudget budget(512 * kMiB, kMiB / 4, fair_share::parts_of(512 * kMiB, 16 * kMiB));
+  SendBudget budget(512 * kMiB, kMiB / 4, base::fair_share::parts_of(512 * kMiB, 16 * kMiB));
   std::array<SendBudget::Source, 200> sources;
   std::array<SendBudget::Member, 200> members;
   for (std::size_t i = 0; i < members.size(); ++i) {

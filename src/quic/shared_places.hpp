@@ -8,7 +8,7 @@
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 
-#include "quic/fair_share.hpp"
+#include "base/fair_share.hpp"
 
 namespace knul::quic {
 
@@ -53,7 +53,7 @@ class SharedPlaces {
   // has more than others, to a factor of two.
   [[nodiscard]] Place* to_evict_for(const Holder& newcomer) const {
     if (!is_full()) {
-      const bool is_at_share = fair_share::room_of_source(limit_ - used_, newcomer.count_) == 0;
+      const bool is_at_share = base::fair_share::room_of_source(limit_ - used_, newcomer.count_) == 0;
       return is_at_share ? oldest(newcomer) : nullptr;
     }
     Place* const others = to_evict_of_others(&newcomer);

@@ -41,7 +41,7 @@ bool StatelessResponder::is_allowed(Limit& limit, const base::SocketAddress& to,
   const std::size_t slot = source_slot(source_key_, to);
   const std::uint64_t free = kMostWaiting - std::min(kMostWaiting, waiting_.size());
   const bool is_in_share = limit.by_source.take(slot, now) || limit.all.is_half_full(now);
-  if (!is_in_share || fair_share::room_of_source(free, waiting_of_[slot]) == 0) {
+  if (!is_in_share || base::fair_share::room_of_source(free, waiting_of_[slot]) == 0) {
     counters_.responses_suppressed.add();
     counters_.responses_suppressed_by_share.add();
     return false;
