@@ -1,13 +1,16 @@
 // Connections that are over but whose peers may still send: the closing and draining periods of RFC 9000
-// §10.2. Keeps the CONNECTION_CLOSE, not the connection: some 300 bytes for 3 × PTO. The places are shared
+// §10.2. Keeps the CONNECTION_CLOSE, not the connection: some 210 bytes for 3 × PTO. The places are shared
 // between the source addresses; who has to go is forgotten early, and late packets get a Stateless Reset.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cstring>
 #include <memory>
+#include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/datagram.hpp"
@@ -17,41 +20,66 @@
 
 namespace knul::quic {
 
-// Immutable but for its counts, so that one allocation of the right size holds what varies.
+// Immutable but for its counts, so that one allocation of the right size holds the object and, behind it,
+// what varies: both addresses, the routes, the packet.
 class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place {
  public:
   // A client uses one or two; packets for others that it was given get a Stateless Reset.
   static constexpr std::size_t kMostRoutes = 3;
 
-  // `packet` empty: the peer closed, nothing is answered. Of `routes` the first kMostRoutes are kept.
-  ClosingConnection(const base::Path& to, std::span<const ConnectionId> routes,
-                    std::span<const std::uint8_t> packet, bool is_address_validated, SourceRef source)
-      : path_(to), source_(std::move(source)), is_address_validated_(is_address_validated) {
+  struct Delete {
+    void operator()(ClosingConnection* entry) const {
+      std::destroy_at(entry);
+      ::operator delete(entry);
+    }
+  };
+  using Owner = std::unique_ptr<ClosingConnection, Delete>;
+
+  // `packet` empty: the peer closed, nothing is answered. Of `routes` the first kMostRoutes are kept. Throws
+  // std::bad_alloc.
+  [[nodiscard]] static Owner make(const base::Path& to, std::span<const ConnectionId> routes,
+                                  std::span<const std::uint8_t> packet, bool is_address_validated,
+                                  SourceRef source) {
     routes = routes.first(std::min(routes.size(), kMostRoutes));
-    std::size_t bytes = packet.size();
+    std::size_t bytes = to.local.size() + to.remote.size() + packet.size();
     for (const ConnectionId& id : routes) {
       bytes += 1 + id.bytes().size();
     }
-    bytes_ = std::make_unique<std::uint8_t[]>(bytes);
-    std::uint8_t* out = bytes_.get();
+    void* const memory = ::operator new(sizeof(ClosingConnection) + bytes);
+    Owner made(new (memory) ClosingConnection(is_address_validated, std::move(source)));
+    std::uint8_t* out = reinterpret_cast<std::uint8_t*>(made.get() + 1);
+    const auto append = [&out](const void* from, std::size_t size) {
+      std::memcpy(out, from, size);
+      out += size;
+    };
+    append(to.local.data(), to.local.size());
+    append(to.remote.data(), to.remote.size());
+    std::uint8_t* const first_route = out;
     for (const ConnectionId& id : routes) {
       *out++ = static_cast<std::uint8_t>(id.bytes().size());
-      out = std::ranges::copy(id.bytes(), out).out;
+      append(id.bytes().data(), id.bytes().size());
     }
-    routes_bytes_ = static_cast<std::uint16_t>(out - bytes_.get());
-    packet_bytes_ = static_cast<std::uint16_t>(packet.size());
-    std::ranges::copy(packet, out);
+    made->path_bytes_ = static_cast<std::uint8_t>(first_route - made->bytes());
+    made->routes_bytes_ = static_cast<std::uint8_t>(out - first_route);
+    made->packet_bytes_ = static_cast<std::uint16_t>(packet.size());
+    if (!packet.empty()) {
+      append(packet.data(), packet.size());
+    }
+    return made;
   }
 
-  [[nodiscard]] const base::Path& path() const { return path_; }
+  [[nodiscard]] base::Path path() const {
+    const base::SocketAddress local = address_at(bytes());
+    return {local, address_at(bytes() + local.size())};
+  }
   [[nodiscard]] std::span<const std::uint8_t> packet() const {
-    return {bytes_.get() + routes_bytes_, packet_bytes_};
+    return {bytes() + path_bytes_ + routes_bytes_, packet_bytes_};
   }
   [[nodiscard]] bool is_address_validated() const { return is_address_validated_; }
   template <class Visit>
   void for_each_route(Visit visit) const {
-    const std::uint8_t* const end = bytes_.get() + routes_bytes_;
-    for (const std::uint8_t* at = bytes_.get(); at < end; at += 1 + *at) {
+    const std::uint8_t* at = bytes() + path_bytes_;
+    for (const std::uint8_t* const end = at + routes_bytes_; at < end; at += 1 + *at) {
       visit(ConnectionId(std::span(at + 1, *at)));
     }
   }
@@ -66,13 +94,20 @@ class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place 
 
  private:
   friend class ClosingTable;
-  base::Path path_;
+  ClosingConnection(bool is_address_validated, SourceRef source)
+      : source_(std::move(source)), is_address_validated_(is_address_validated) {}
+
+  [[nodiscard]] const std::uint8_t* bytes() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }
+  [[nodiscard]] static base::SocketAddress address_at(const std::uint8_t* bytes) {
+    return base::SocketAddress::from_sockaddr(reinterpret_cast<const sockaddr*>(bytes), sizeof(sockaddr_in6));
+  }
+
   SourceRef source_;  // of a client none
-  std::unique_ptr<std::uint8_t[]> bytes_;
   std::uint32_t received_ = 0;
   std::uint32_t index_ = 0;  // in ClosingTable
-  std::uint16_t routes_bytes_ = 0;
   std::uint16_t packet_bytes_ = 0;
+  std::uint8_t path_bytes_ = 0;
+  std::uint8_t routes_bytes_ = 0;
   bool is_address_validated_;
 };
 
@@ -91,7 +126,7 @@ class ClosingTable {
 
   // The entry that has to go before one of `source` (null: of a client) is added, or null. The caller removes
   // its routes, then drops it.
-  [[nodiscard]] std::unique_ptr<ClosingConnection> make_place(const SourceHoldings* source) {
+  [[nodiscard]] ClosingConnection::Owner make_place(const SourceHoldings* source) {
     SharedPlaces::Place* const place = places_.to_evict_for(source == nullptr ? client_ : source->closing);
     if (place == nullptr) {
       return nullptr;
@@ -101,7 +136,7 @@ class ClosingTable {
     return take(entry);
   }
   // Throws std::bad_alloc, and then keeps nothing.
-  ClosingConnection& add(std::unique_ptr<ClosingConnection> added, base::Instant until) {
+  ClosingConnection& add(ClosingConnection::Owner added, base::Instant until) {
     if (entries_.size() == entries_.capacity()) {
       entries_.reserve(std::max<std::size_t>(64, 2 * entries_.size()));
     }
@@ -114,7 +149,7 @@ class ClosingTable {
   }
 
   // An entry whose period is over, or null. The caller removes its routes, then drops it.
-  [[nodiscard]] std::unique_ptr<ClosingConnection> take_due(base::Instant now) {
+  [[nodiscard]] ClosingConnection::Owner take_due(base::Instant now) {
     ClosingConnection* const due = deadlines_.take_due(now);
     return due == nullptr ? nullptr : take(*due);
   }
@@ -126,10 +161,10 @@ class ClosingTable {
   }
 
  private:
-  std::unique_ptr<ClosingConnection> take(ClosingConnection& entry) {
+  ClosingConnection::Owner take(ClosingConnection& entry) {
     const std::size_t index = entry.index_;
     places_.leave(entry);
-    std::unique_ptr<ClosingConnection> taken = std::move(entries_[index]);
+    ClosingConnection::Owner taken = std::move(entries_[index]);
     if (index + 1 < entries_.size()) {
       entries_[index] = std::move(entries_.back());
       entries_[index]->index_ = static_cast<std::uint32_t>(index);
@@ -141,7 +176,7 @@ class ClosingTable {
   base::DeadlineHeap<ClosingConnection> deadlines_;
   SharedPlaces::Holder client_;
   SharedPlaces places_;
-  std::vector<std::unique_ptr<ClosingConnection>> entries_;
+  std::vector<ClosingConnection::Owner> entries_;
 };
 
 }  // namespace knul::quic

@@ -1,6 +1,7 @@
 #include "quic/closing_table.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <tuple>
 #include <vector>
@@ -26,9 +27,7 @@ struct Table {
   void add(const base::SocketAddress& from, base::Duration until = 1s) {
     const SourceRef source = sources.acquire(from);
     evicted += table.make_place(source.get()) != nullptr ? 1 : 0;
-    table.add(std::make_unique<ClosingConnection>(base::Path{from, from}, std::span<const ConnectionId>(),
-                                                  std::span<const std::uint8_t>(), true, source.share()),
-              kNow + until);
+    table.add(ClosingConnection::make({from, from}, {}, {}, true, source.share()), kNow + until);
   }
   SourceTable sources{base::SipKey{1, 2}};
   ClosingTable table{800};
@@ -41,16 +40,29 @@ const base::SocketAddress kOther = *base::SocketAddress::parse("192.0.2.2", 1);
 TEST(ClosingTable, KeepsThePacketAndTheFirstRoutes) {
   const std::vector<std::uint8_t> packet{1, 2, 3};
   const std::vector<ConnectionId> ids = make_ids(9, 20);
-  const ClosingConnection entry({kOne, kOther}, ids, packet, true, {});
-  EXPECT_EQ(std::vector(entry.packet().begin(), entry.packet().end()), packet);
+  const auto entry = ClosingConnection::make({kOne, kOther}, ids, packet, true, {});
+  EXPECT_EQ(std::vector(entry->packet().begin(), entry->packet().end()), packet);
   std::vector<ConnectionId> kept;
-  entry.for_each_route([&](const ConnectionId& id) { kept.push_back(id); });
+  entry->for_each_route([&](const ConnectionId& id) { kept.push_back(id); });
   EXPECT_TRUE(std::ranges::equal(kept, std::span(ids).first(ClosingConnection::kMostRoutes)));
 }
 
 TEST(ClosingTable, KeepsLittleForAConnection) {
-  // With a packet of 60 bytes, three routes of 9, and two headers of the allocator.
-  EXPECT_LE(sizeof(ClosingConnection) + 60 + 3 * 9 + 2 * 16, 300U);
+  const std::vector<std::uint8_t> packet(60);
+  const auto entry = ClosingConnection::make({kOne, kOther}, make_ids(3, 8), packet, true, {});
+  constexpr std::size_t kAllocatorBytes = sizeof(std::size_t);
+  EXPECT_LE(malloc_usable_size(entry.get()) + kAllocatorBytes, 210U);
+}
+
+TEST(ClosingTable, KeepsThePathsOfBothFamilies) {
+  const auto v6 = *base::SocketAddress::parse("2001:db8::1", 6);
+  for (const base::Path& path : {base::Path{kOne, kOther}, base::Path{v6, kOne}, base::Path{kOther, v6}}) {
+    const std::vector<ConnectionId> ids = make_ids(2, 20);
+    const auto entry = ClosingConnection::make(path, ids, ids[1].bytes(), true, {});
+    EXPECT_EQ(entry->path().local, path.local);
+    EXPECT_EQ(entry->path().remote, path.remote);
+    EXPECT_TRUE(std::ranges::equal(entry->packet(), ids[1].bytes()));
+  }
 }
 
 TEST(ClosingTable, LeavesAnEighthToOtherAddressesAndForgetsTheOldestOfItsOwn) {

@@ -5,9 +5,9 @@
 namespace knul::quic {
 
 ConnectionId::ConnectionId(std::span<const std::uint8_t> bytes)
-    : length_(static_cast<std::uint8_t>(bytes.size())) {
+    : length_(static_cast<std::uint8_t>(std::min(bytes.size(), bytes_.size()))) {
   assert(bytes.size() <= bytes_.size());
-  std::ranges::copy(bytes, bytes_.begin());
+  std::ranges::copy(bytes.first(length_), bytes_.begin());
 }
 
 ngtcp2_cid ConnectionId::to_ngtcp2() const {

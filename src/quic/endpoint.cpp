@@ -230,7 +230,7 @@ void Endpoint::handle_expiry(base::Instant now) {
   if (send_budget_.next_round_at() <= now) {
     give_turns_to_write(now);
   }
-  while (const std::unique_ptr<ClosingConnection> due = closing_.take_due(now)) {
+  while (const ClosingConnection::Owner due = closing_.take_due(now)) {
     forget(*due);
   }
 }
@@ -337,15 +337,15 @@ ClosingConnection* Endpoint::try_keep(const Connection& connection, const base::
                                       std::span<const ConnectionId> routes,
                                       std::span<const std::uint8_t> packet, base::Instant now) {
   const SourceRef& source = connection.source();
-  if (const std::unique_ptr<ClosingConnection> goer = closing_.make_place(source.get())) {
+  if (const ClosingConnection::Owner goer = closing_.make_place(source.get())) {
     counters_.connections_closing_evicted.add();
     forget(*goer);
   }
   try {
     const bool is_address_validated = connection.is_handshake_completed() || !connection.is_server();
-    ClosingConnection& kept = closing_.add(
-        std::make_unique<ClosingConnection>(path, routes, packet, is_address_validated, source.share()),
-        now + connection.closing_period());
+    ClosingConnection& kept =
+        closing_.add(ClosingConnection::make(path, routes, packet, is_address_validated, source.share()),
+                     now + connection.closing_period());
     counters_.connections_closing.add();
     return &kept;
   } catch (const std::bad_alloc&) {
