@@ -1,6 +1,5 @@
 #include "quic/block_pool.hpp"
 
-#include <algorithm>
 #include <bit>
 
 namespace knul::quic {
@@ -10,8 +9,7 @@ constexpr unsigned kSmallestBits = 6;
 static_assert(BlockPool::kSmallestBytes == std::size_t{1} << kSmallestBits);
 
 unsigned index_of(std::size_t bytes) {
-  const std::size_t rounded = std::max(bytes, BlockPool::kSmallestBytes);
-  return static_cast<unsigned>(std::bit_width(rounded - 1)) - kSmallestBits;
+  return static_cast<unsigned>(std::countr_zero(BlockPool::block_bytes(bytes))) - kSmallestBits;
 }
 
 std::size_t size_of(unsigned index) { return BlockPool::kSmallestBytes << index; }

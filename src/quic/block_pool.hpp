@@ -2,7 +2,9 @@
 // DATAGRAMs. In steady state none of it comes from the global heap, and none of it is freed there.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,6 +31,10 @@ class BlockPool {
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
 
+  // The size of the block for `bytes`.
+  [[nodiscard]] static constexpr std::size_t block_bytes(std::size_t bytes) {
+    return std::bit_ceil(std::max(bytes, kSmallestBytes));
+  }
   // At least `bytes`, aligned for anything; 0 < bytes <= kLargestBytes. Throws std::bad_alloc.
   [[nodiscard]] void* take(std::size_t bytes);
   // `bytes` as it was taken.

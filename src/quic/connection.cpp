@@ -60,6 +60,7 @@ Connection::~Connection() {
     environment_.host.remove_route(id);
   }
   environment_.counters.streams_active.sub(streams_.size());
+  release_datagrams(datagrams_.held_bytes());
   release_buffered(held_bytes());
   note_window_growth(std::uint64_t{0} - window_.beyond_initial_bytes());
 }

@@ -243,7 +243,8 @@ class Connection final
   void freeze_stream_credit() { is_credit_frozen_ = true; }
 
   [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
-  [[nodiscard]] std::uint64_t buffered_bytes() const { return held_bytes(); }
+  // Of streams.
+  [[nodiscard]] std::uint64_t buffered_bytes() const { return held_bytes() - datagrams_.held_bytes(); }
   [[nodiscard]] bool has_unsent_datagrams() const { return !datagrams_.is_empty(); }
   template <class Visit>
   void for_each_stream(Visit visit) {
@@ -305,7 +306,12 @@ class Connection final
   void pause();
 
   // connection_datagrams.cpp
-  void drop_front_datagram();
+  [[nodiscard]] bool has_room_for_datagram(std::size_t memory) const;
+  // These two: the memory that it had.
+  std::size_t drop_front_datagram();
+  std::size_t pop_datagram();
+  void release_datagrams(std::size_t memory);
+  void note_datagram_acknowledged();
   void notify_datagram_writable();
 
   // connection_hibernation.cpp

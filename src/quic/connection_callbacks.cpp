@@ -200,6 +200,9 @@ struct ConnectionCallbacks {
 
   template <DatagramFate kFate>
   static int on_datagram_fate(ngtcp2_conn* /*conn*/, std::uint64_t id, void* user_data) {
+    if constexpr (kFate == DatagramFate::kAcknowledged) {
+      connection_of(user_data).note_datagram_acknowledged();
+    }
     const DatagramTag tag(id);
     if (!tag.reports_fate()) {
       return 0;

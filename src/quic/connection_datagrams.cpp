@@ -23,36 +23,70 @@ DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
     environment_.counters.datagrams_dropped.add();
     return DatagramOutcome::kRefused;
   }
-  if (datagrams_.size() >= limit) {
+  const std::size_t memory = DatagramQueue::memory_of(bytes.size());
+  // What older ones had, it may have, although its connection may be above its share.
+  std::size_t freed = 0;
+  while (freed < memory && !has_room_for_datagram(memory)) {
     if (request.policy == DatagramPolicy::kBlock) {
       datagrams_.note_blocked();
       return DatagramOutcome::kBlocked;
     }
+    environment_.counters.datagrams_dropped_send_memory.add(datagrams_.size() < limit ? 1 : 0);
     if (request.policy == DatagramPolicy::kDropNewest) {
       environment_.counters.datagrams_dropped.add();
       return DatagramOutcome::kDropped;
     }
-    drop_front_datagram();
+    freed += drop_front_datagram();
   }
   has_been_used_ = true;
   const bool expires = request.expires_after > base::Duration::zero();
   datagrams_.push(bytes, DatagramTag(request.fate_context),
                   expires ? last_now_ + request.expires_after : base::kNever);
+  environment_.send_budget.take_for_datagram(*this, memory, last_now_);
+  environment_.counters.datagram_queue_bytes.add(memory);
   schedule();
   return DatagramOutcome::kQueued;
 }
 
-void Connection::drop_front_datagram() {
+// The first one is always taken: whoever is blocked is told when those before leave.
+bool Connection::has_room_for_datagram(std::size_t memory) const {
+  const SendBudget& budget = environment_.send_budget;
+  return datagrams_.is_empty() ||
+         (datagrams_.size() < environment_.transport.datagram_queue &&
+          (budget.has_plenty_for(*this, memory) ||
+           memory <= budget.room_for_datagrams(*this, datagrams_.held_bytes())));
+}
+
+std::size_t Connection::pop_datagram() {
+  const std::size_t memory = datagrams_.pop();
+  release_datagrams(memory);
+  return memory;
+}
+
+void Connection::release_datagrams(std::size_t memory) {
+  environment_.send_budget.release(*this, memory);
+  environment_.counters.datagram_queue_bytes.sub(memory);
+}
+
+// A peer that takes DATAGRAMs makes progress, unless it owes acknowledgements of stream data.
+void Connection::note_datagram_acknowledged() {
+  if (!datagrams_.is_empty() && buffered_bytes() == 0) {
+    environment_.send_budget.note_progress(*this, last_now_);
+  }
+}
+
+std::size_t Connection::drop_front_datagram() {
   const DatagramTag tag = datagrams_.front().tag;
-  datagrams_.pop();
+  const std::size_t memory = pop_datagram();
   environment_.counters.datagrams_dropped.add();
   if (tag.reports_fate()) {
     environment_.observer.on_datagram_fate(*this, tag.context(), DatagramFate::kDropped);
   }
+  return memory;
 }
 
 void Connection::notify_datagram_writable() {
-  if (!is_over() && datagrams_.take_writable(environment_.transport.datagram_queue)) {
+  if (!is_over() && datagrams_.take_writable()) {
     environment_.observer.on_datagram_writable(*this);
   }
 }

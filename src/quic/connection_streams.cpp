@@ -118,10 +118,10 @@ std::uint64_t Connection::own_room(const Stream& stream, std::size_t wanted_byte
     // A quarter of the connection's memory and half of the server's are for what streams have at first, so
     // that those that have grown leave room to those that begin.
     room = std::max(room, std::min({left(grown_stream_limit(), stream.send.size()),
-                                    left(options.connection_send_buffer_bytes / 4 * 3, held_bytes()),
+                                    left(options.connection_send_buffer_bytes / 4 * 3, buffered_bytes()),
                                     environment_.send_budget.room_to_grow()}));
   }
-  return std::min(room, left(options.connection_send_buffer_bytes, held_bytes()));
+  return std::min(room, left(options.connection_send_buffer_bytes, buffered_bytes()));
 }
 
 std::size_t Connection::writable_bytes(const Stream& stream, std::size_t wanted_bytes) const {

@@ -161,7 +161,7 @@ std::optional<ngtcp2_ssize> Connection::write_datagrams(std::span<std::uint8_t> 
         ngtcp2_conn_writev_datagram(conn(), path, info, room.data(), room.size(), &is_accepted,
                                     NGTCP2_WRITE_DATAGRAM_FLAG_MORE, datagram.tag.value(), &vector, 1, now);
     if (is_accepted != 0) {
-      datagrams_.pop();
+      pop_datagram();
       environment_.counters.datagrams_sent.add();
     }
     if (written == NGTCP2_ERR_INVALID_ARGUMENT || written == NGTCP2_ERR_INVALID_STATE) {

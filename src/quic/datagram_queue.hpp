@@ -1,9 +1,9 @@
 // DATAGRAM frames (RFC 9221) that wait to be sent.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <span>
@@ -63,29 +63,43 @@ class DatagramQueue {
 
   [[nodiscard]] bool is_empty() const { return first_ == nullptr; }
   [[nodiscard]] std::size_t size() const { return size_; }
+  // The memory of all of them.
+  [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
+  // The memory of one with `bytes`.
+  [[nodiscard]] static std::size_t memory_of(std::size_t bytes) {
+    return BlockPool::block_bytes(sizeof(UnsentDatagram) + bytes);
+  }
   // For these two the queue is not empty.
   [[nodiscard]] const UnsentDatagram& front() const { return *first_; }
-  void pop() {
+  // The memory that it took.
+  std::size_t pop() {
     UnsentDatagram* const popped = std::exchange(first_, first_->next);
+    const std::size_t memory = memory_of(popped->bytes.size());
     pool_.give(popped, sizeof *popped + popped->bytes.size());
     --size_;
+    held_bytes_ -= memory;
+    return memory;
   }
   // Copies `bytes`. Throws std::bad_alloc, and is then as before.
   void push(std::span<const std::uint8_t> bytes, DatagramTag tag, base::Instant expires_at) {
     void* const block = pool_.take(sizeof(UnsentDatagram) + bytes.size());
     const std::span<std::uint8_t> copy(static_cast<std::uint8_t*>(block) + sizeof(UnsentDatagram),
                                        bytes.size());
-    std::ranges::copy(bytes, copy.begin());
+    std::memcpy(copy.data(), bytes.data(), bytes.size());
     auto* const pushed = new (block) UnsentDatagram{tag, expires_at, copy};
     (is_empty() ? first_ : last_->next) = pushed;
     last_ = pushed;
     ++size_;
+    held_bytes_ += memory_of(bytes.size());
   }
 
-  void note_blocked() { has_blocked_ = true; }
-  // True once after note_blocked, when half of `limit` is free.
-  [[nodiscard]] bool take_writable(std::size_t limit) {
-    return has_blocked_ && size() <= limit / 2 && std::exchange(has_blocked_, false);
+  void note_blocked() {
+    has_blocked_ = true;
+    blocked_size_ = size_;
+  }
+  // True once after note_blocked, when half of what was there then has left.
+  [[nodiscard]] bool take_writable() {
+    return has_blocked_ && size_ <= blocked_size_ / 2 && std::exchange(has_blocked_, false);
   }
 
  private:
@@ -93,6 +107,8 @@ class DatagramQueue {
   UnsentDatagram* first_ = nullptr;
   UnsentDatagram* last_ = nullptr;  // where there is a first
   std::size_t size_ = 0;
+  std::size_t held_bytes_ = 0;
+  std::size_t blocked_size_ = 0;  // when note_blocked was called
   bool has_blocked_ = false;
 };
 

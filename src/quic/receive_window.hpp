@@ -11,8 +11,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "base/time.hpp"
 #include "base/fair_share.hpp"
+#include "base/time.hpp"
 
 namespace knul::quic {
 

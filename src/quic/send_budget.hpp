@@ -1,4 +1,4 @@
-// Memory of send buffers that the connections of one endpoint share.
+// Memory of send buffers and of unsent DATAGRAMs that the connections of one endpoint share.
 //
 // Shares: a connection and a source address may hold what fair_share.hpp says, so that a part of the memory
 // is free for those that come later. While many connections hold so little each that nothing is free, they
@@ -6,7 +6,7 @@
 // behind the others. What a turn promises is kept for its connection for a round, because a program may write
 // after all have been told. Each source has a queue, and the sources take turns. Who is at its share waits
 // apart and keeps nobody from the memory: a source until some of its own is released, both until watch()
-// looks again.
+// looks again. DATAGRAMs take no turns: where there is no room they are dropped.
 //
 // Eviction: while the memory is short, find_stalled() gives the largest holder of those that make no
 // progress. Weak case: a peer that acknowledges a byte now and then keeps its share.
@@ -88,13 +88,21 @@ class SendBudget {
     const Source& source = source_of(member);
     const std::uint64_t free = left(limit_bytes_);
     const std::uint64_t of_turn = std::min(free, member.turn_bytes_);
-    const std::uint64_t share = std::min(own_room(member, free), room_of_source(source, free));
-    const std::uint64_t little = little_room(member, free);
+    const std::uint64_t held = member.held_bytes_;
+    const std::uint64_t share = std::min(own_room(member, held, free), room_of_source(source, free));
+    const std::uint64_t little = little_room(member, held, free);
     if (!ring_.empty() || !source.waiting_.empty()) {
       return std::max(little, std::min(share, of_turn));
     }
     const std::uint64_t of_others = promised_bytes_ - std::min(promised_bytes_, member.turn_bytes_);
     return std::max(little, std::min(share, std::max(of_turn, free - std::min(free, of_others))));
+  }
+  // What `member`, which holds `held` in unsent DATAGRAMs, may hold in further ones. What its streams hold
+  // does not count: a connection that sends as much as it may would lose all its DATAGRAMs.
+  [[nodiscard]] std::uint64_t room_for_datagrams(const Member& member, std::uint64_t held) const {
+    const std::uint64_t free = left(limit_bytes_);
+    return std::max(little_room(member, held, free),
+                    std::min(own_room(member, held, free), room_of_source(source_of(member), free)));
   }
   // For buffers that have grown, which leave half to those that begin.
   [[nodiscard]] std::uint64_t room_to_grow() const { return left(limit_bytes_ / 2); }
@@ -105,14 +113,18 @@ class SendBudget {
 
   void take(Member& member, std::uint64_t bytes, base::Instant now) {
     const std::uint64_t of_turn = std::min(member.turn_bytes_, bytes);
+    take_for_datagram(member, bytes, now);
+    member.turn_bytes_ -= of_turn;
+    promised_bytes_ -= std::min(promised_bytes_, of_turn);
+  }
+  // Takes nothing of what a turn promises to the streams.
+  void take_for_datagram(Member& member, std::uint64_t bytes, base::Instant now) {
     if (member.held_bytes_ == 0) {
       note_progress(member, now);
     }
     used_bytes_ += bytes;
     member.held_bytes_ += bytes;
     source_of(member).held_bytes_ += bytes;
-    member.turn_bytes_ -= of_turn;
-    promised_bytes_ -= std::min(promised_bytes_, of_turn);
   }
   void release(Member& member, std::uint64_t bytes) {
     assert(bytes <= member.held_bytes_);
@@ -178,11 +190,11 @@ class SendBudget {
   [[nodiscard]] const Source& source_of(const Member& member) const {
     return member.source_ == nullptr ? everybody_ : *member.source_;
   }
-  [[nodiscard]] std::uint64_t own_room(const Member& member, std::uint64_t free) const {
+  // `held`: what counts against its share.
+  [[nodiscard]] std::uint64_t own_room(const Member& member, std::uint64_t held, std::uint64_t free) const {
     if (member.source_ == nullptr) {
       return free;
     }
-    const std::uint64_t held = member.held_bytes_;
     const auto up_to = [held](std::uint64_t most) { return most - std::min(most, held); };
     const std::uint64_t kept = limit_bytes_ / 16;
     const std::uint64_t open = free - std::min(free, kept);
@@ -192,12 +204,13 @@ class SendBudget {
   }
   // What one that holds hardly anything may take although others wait and its address is at its share, as
   // many honest clients may be behind it. Half of what is kept is not for those.
-  [[nodiscard]] std::uint64_t little_room(const Member& member, std::uint64_t free) const {
-    if (member.source_ == nullptr || member.held_bytes_ >= small_bytes()) {
+  [[nodiscard]] std::uint64_t little_room(const Member& member, std::uint64_t held,
+                                          std::uint64_t free) const {
+    if (member.source_ == nullptr || held >= small_bytes()) {
       return 0;
     }
     const std::uint64_t kept = limit_bytes_ / 32;
-    return std::min(free - std::min(free, kept), small_bytes() - member.held_bytes_);
+    return std::min(free - std::min(free, kept), small_bytes() - held);
   }
   [[nodiscard]] std::uint64_t room_of_source(const Source& source, std::uint64_t free) const {
     return &source == &everybody_ ? free : base::fair_share::room_of_source(free, source.held_bytes_);
@@ -208,7 +221,8 @@ class SendBudget {
   // Whether it would find too little for a turn if nobody else waited. While nothing is free that is nobody
   // who holds nothing.
   [[nodiscard]] bool is_at_share(const Member& member) const {
-    return own_room(member, std::max(left(limit_bytes_), least_turn_bytes_)) < enough_for(member);
+    const std::uint64_t free = std::max(left(limit_bytes_), least_turn_bytes_);
+    return own_room(member, member.held_bytes_, free) < enough_for(member);
   }
   [[nodiscard]] bool is_at_share(const Source& source) const {
     const std::uint64_t free = std::max(left(limit_bytes_), least_turn_bytes_);

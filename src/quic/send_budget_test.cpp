@@ -237,6 +237,41 @@ TEST(SendBudget, LeavesAsMuchFreeAsAConnectionHolds) {
   EXPECT_GE(all.budget.room_of(all.member(3)), 50U) << "something is left for who comes";
 }
 
+TEST(SendBudget, LeavesDatagramsToWhoseStreamsHoldAllThatTheyMay) {
+  Shares all;
+  all.take_all(all.member(0));
+  ASSERT_EQ(all.budget.room_of(all.member(0)), 0U);
+  EXPECT_GE(all.budget.room_for_datagrams(all.member(0), 0), 200U);
+}
+
+TEST(SendBudget, SharesWhatIsFreeAmongDatagrams) {
+  Shares all;
+  std::array<std::uint64_t, 40> held{};
+  std::uint64_t all_held = 0;
+  for (std::size_t i = 0; i < 2 * held.size(); ++i) {  // of four addresses, in pieces
+    SendBudget::Member& member = all.member(i % 4, i / 4 % 10);
+    std::uint64_t& own = held[i % held.size()];
+    const std::uint64_t taken = all.budget.room_for_datagrams(member, own);
+    all.budget.take_for_datagram(member, taken, all.now);
+    own += taken;
+    all_held += taken;
+    EXPECT_EQ(own, member.held_bytes());
+  }
+  EXPECT_LT(all_held, 1'000U);
+  EXPECT_GT(all.budget.room_of(all.member(7)), 0U) << "a newcomer's streams have some";
+}
+
+TEST(SendBudget, LeavesATurnWholeThatDatagramsAreSentIn) {
+  Shared all;
+  all.use_up_and_wait();
+  all.release(20);
+  ASSERT_EQ(all.begin_turn(), &all.first);
+  const std::uint64_t room = all.budget.room_of(all.first);
+  all.budget.take_for_datagram(all.first, 2, all.now);
+  EXPECT_EQ(all.budget.room_of(all.first), std::min<std::uint64_t>(room, 18));
+  EXPECT_EQ(all.budget.room_of(all.second), 0U);
+}
+
 // However they come one after the other and give nothing back.
 TEST(SendBudget, LeavesEnoughWhereItTakesManyConnectionsToHaveAll) {
   constexpr std::uint64_t kMiB = 1 << 20;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "quic/transport_settings.hpp"
 
@@ -152,7 +153,7 @@ void StatelessResponder::poll_send(base::SendBatch& batch) {
     if (room.size() < answer.packet.size()) {
       return;
     }
-    std::ranges::copy(answer.packet, room.begin());
+    std::memcpy(room.data(), answer.packet.data(), answer.packet.size());
     batch.commit(answer.path, base::Ecn::kNotEct, answer.packet.size());
     --waiting_of_[answer.slot];
     waiting_.pop_front();

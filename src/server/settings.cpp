@@ -54,7 +54,7 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"stream_send_buffer_bytes", &ServerOptions::stream_send_buffer_bytes, "Unsent and unacknowledged data of a stream, until its buffer grows with the path.", "bytes", kKiB, 4 * kGiB},
     {"max_stream_send_buffer_bytes", &ServerOptions::max_stream_send_buffer_bytes, "How far a stream's send buffer may grow, to twice what the path holds (its bandwidth times its round trip).", "bytes", kKiB, 4 * kGiB},
     {"connection_send_buffer_bytes", &ServerOptions::connection_send_buffer_bytes, "Unsent and unacknowledged data of all streams of a connection.", "bytes", kKiB, 4 * kGiB},
-    {"server_send_buffer_bytes", &ServerOptions::server_send_buffer_bytes, "The same of all connections, split evenly over the workers. Each connection and each address has a share; while it is short those without progress are closed (KREPIS_CODE_NO_PROGRESS).", "bytes", 64 * kKiB, 1'024 * kGiB},
+    {"server_send_buffer_bytes", &ServerOptions::server_send_buffer_bytes, "The same of all connections and the memory of unsent DATAGRAMs, split evenly over the workers. Each connection and each address has a share; while it is short those without progress are closed (KREPIS_CODE_NO_PROGRESS).", "bytes", 64 * kKiB, 1'024 * kGiB},
     {"server_write_queue_bytes", &ServerOptions::server_write_queue_bytes, "What programs wrote through channels and the send buffers of its connections have not taken yet, of all connections together; one connection may hold half of what is free, and at most 128 KiB or eight congestion windows.", "bytes", 64 * kKiB, 1'024 * kGiB},
     {"datagram_queue", &ServerOptions::datagram_queue, "Unsent datagrams (RFC 9221) of a connection; 0 means no datagrams.", "datagrams", 0, 65'536},
 
