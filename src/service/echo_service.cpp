@@ -1,15 +1,10 @@
 #include "service/echo_service.hpp"
 
-#include "service/service_codes.hpp"
+#include <utility>
+
 #include "service/stream_id.hpp"
 
 namespace knul::service {
-namespace {
-
-// A buffer that grew beyond this is given back once it is empty.
-constexpr std::size_t kKeptCapacity = 64 << 10;
-
-}  // namespace
 
 void EchoService::on_connection_closed(krepis::Connection& connection,
                                        const krepis::CloseReason& /*reason*/) {
@@ -58,7 +53,9 @@ void EchoService::on_stream_data(krepis::Connection& connection, krepis::StreamI
     }
     bytes = bytes.subspan(accepted);
     if (bytes.empty()) {
-      stream.is_over = stream.is_ending;
+      if (stream.is_ending) {
+        end(connection, state, source, stream);
+      }
       return;
     }
   }
@@ -68,6 +65,9 @@ void EchoService::on_stream_data(krepis::Connection& connection, krepis::StreamI
     stream.sent = 0;
   }
   stream.pending.insert(stream.pending.end(), bytes.begin(), bytes.end());
+  if (is_unidirectional(source) && !std::exchange(stream.is_retained, true)) {
+    connection.retain_stream(source);
+  }
 }
 
 void EchoService::flush(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
@@ -77,54 +77,43 @@ void EchoService::flush(krepis::Connection& connection, ConnectionState& state, 
     return;
   }
   const std::size_t accepted = connection.write(stream.reply, rest, krepis::Fin{stream.is_ending});
-  release(connection, state, source, stream, accepted);
+  stream.sent += accepted;
+  if (accepted > 0) {
+    connection.consume(source, accepted);
+  }
   if (accepted < rest.size()) {
     return;  // on_stream_writable follows
   }
-  clear_pending(stream);
-  if (stream.is_ending) {
-    end(state, source, stream);
-  }
-}
-
-// `bytes` of what is pending are done with: the client gets its credit back, or the backlog shrinks.
-void EchoService::release(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
-                          Stream& stream, std::size_t bytes) {
-  stream.sent += bytes;
-  if (!stream.is_receiving) {
-    state.backlog_bytes -= bytes;
-  } else if (bytes > 0) {
-    connection.consume(source, bytes);
-  }
-}
-
-void EchoService::clear_pending(Stream& stream) {
+  stream.pending = {};
   stream.sent = 0;
-  stream.pending.clear();
-  if (stream.pending.capacity() > kKeptCapacity) {
-    stream.pending.shrink_to_fit();
+  if (stream.is_ending) {
+    end(connection, state, source, stream);
   }
 }
 
-// Nothing more will be sent. `stream` is gone afterwards if its source is over too.
-void EchoService::end(ConnectionState& state, krepis::StreamId source, Stream& stream) {
+// Nothing more will be sent, and what is pending counts as consumed. `stream` may be gone afterwards.
+void EchoService::end(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
+                      Stream& stream) {
+  const std::size_t unsent = stream.pending.size() - stream.sent;
+  const bool was_retained = std::exchange(stream.is_retained, false);
+  stream.pending = {};
+  stream.sent = 0;
   stream.is_over = true;
-  if (stream.is_waiting) {
+  if (std::exchange(stream.is_waiting, false)) {
     std::erase(state.waiting, source);
-    stream.is_waiting = false;
   }
-  if (!stream.is_receiving) {
-    --state.backlog_streams;
-    state.streams.erase(source);
+  if (unsent > 0) {
+    connection.consume(source, unsent);
+  }
+  if (was_retained) {
+    connection.release_stream(source);
   }
 }
 
 void EchoService::give_up(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
                           Stream& stream) {
   if (!stream.is_over) {
-    release(connection, state, source, stream, stream.pending.size() - stream.sent);
-    clear_pending(stream);
-    end(state, source, stream);
+    end(connection, state, source, stream);
   }
 }
 
@@ -174,7 +163,7 @@ void EchoService::on_stop_sending(krepis::Connection& connection, krepis::Stream
   if (stream == nullptr) {
     return;
   }
-  if (stream->is_receiving && !stream->is_ending) {
+  if (!stream->is_ending) {
     connection.stop_sending(source, code);
   }
   give_up(connection, state, source, *stream);
@@ -184,21 +173,8 @@ void EchoService::on_stream_closed(krepis::Connection& connection, krepis::Strea
   ConnectionState& state = connections_.of(connection);
   if (is_server_opened(id)) {
     state.sources.erase(id);
-    return;
-  }
-  Stream* const stream = state.streams.find(id);
-  if (stream == nullptr) {
-    return;
-  }
-  if (stream->is_over || !is_unidirectional(id)) {
+  } else {
     state.streams.erase(id);
-    return;
-  }
-  stream->is_receiving = false;
-  state.backlog_bytes += stream->pending.size() - stream->sent;
-  ++state.backlog_streams;
-  if (state.backlog_bytes > kMaxBacklogBytes || state.backlog_streams > kMaxBacklogStreams) {
-    connection.close(to_wire(ServiceCode::kEchoBacklog), "too many unidirectional streams without an answer");
   }
 }
 

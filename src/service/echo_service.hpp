@@ -14,14 +14,12 @@
 
 namespace knul::service {
 
-// Invariant: bytes are consumed when a write has accepted them and not before, so that flow control
-// (RFC 9000 §4.1) bounds what a stream buffers here. A unidirectional stream whose client has sent
-// everything is over before its echo is; what such streams buffer is bounded by kMaxBacklogBytes.
+// Invariant: bytes are consumed when a write has accepted them and not before, and a unidirectional stream is
+// retained until its echo was accepted. So flow control and stream credit (RFC 9000 §4.1, §4.6) bound what a
+// client makes this keep: bytes within its windows, in vectors of at most twice that, and 100 bytes for each
+// stream that it may have.
 class EchoService final : public krepis::Application {
  public:
-  static constexpr std::size_t kMaxBacklogBytes = 4 << 20;  // per connection
-  static constexpr std::size_t kMaxBacklogStreams = 4'096;  // per connection
-
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
   void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
                       std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
@@ -42,15 +40,13 @@ class EchoService final : public krepis::Application {
     bool is_waiting = false;              // in ConnectionState::waiting
     bool is_ending = false;               // the FIN was received
     bool is_over = false;                 // the FIN was accepted, or the echo was given up
-    bool is_receiving = true;             // false: the id may not be consumed from any more
+    bool is_retained = false;             // see krepis::Connection::retain_stream
   };
   struct ConnectionState {
     explicit ConnectionState(std::uint64_t key) : streams(key), sources(key) {}
     IdTable<Stream> streams;               // by the stream that the bytes come from
     IdTable<krepis::StreamId> sources;     // reply -> source, unidirectional streams only
     std::deque<krepis::StreamId> waiting;  // sources without a reply for lack of credit, oldest first
-    std::size_t backlog_bytes = 0;         // pending bytes of sources that are over
-    std::size_t backlog_streams = 0;
   };
 
   static Stream& open_reply(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source);
@@ -58,10 +54,8 @@ class EchoService final : public krepis::Application {
                                   krepis::StreamId source, Stream& stream);
   static void flush(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
                     Stream& stream);
-  static void release(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
-                      Stream& stream, std::size_t bytes);
-  static void clear_pending(Stream& stream);
-  static void end(ConnectionState& state, krepis::StreamId source, Stream& stream);
+  static void end(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
+                  Stream& stream);
   static void give_up(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
                       Stream& stream);
   static krepis::StreamId source_of(ConnectionState& state, krepis::StreamId reply);

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <set>
 #include <string>
 
 #include "service/fake_connection_test_support.hpp"
-#include "service/service_codes.hpp"
 
 namespace knul::service {
 namespace {
@@ -118,45 +118,49 @@ TEST_F(EchoServiceTest, KeepsUnidirectionalBytesUnconsumedUntilAStreamMayBeOpene
   EXPECT_EQ(connection.streams[kUpload].consumed, 7U);
 }
 
-TEST_F(EchoServiceTest, AnswersAStreamThatClosedBeforeItsEchoWasSent) {
+// What it keeps is within the client's windows and streams, because both are given back only then.
+TEST_F(EchoServiceTest, RetainsAUnidirectionalStreamUntilItsEchoWasAccepted) {
   connection.stream_credit = 0;
-  deliver(service, connection, kUpload, "one way", Fin::kYes);
-  service.on_stream_closed(connection, kUpload);
-  connection.stream_credit = 1;
+  const std::array<std::string, 3> texts{"one way", "", "other"};
+  for (std::size_t n = 0; n < texts.size(); ++n) {
+    deliver(service, connection, kUpload + 4 * n, texts[n], Fin::kYes);
+  }
+  EXPECT_EQ(connection.retained.size(), texts.size());
+  connection.stream_credit = texts.size();
+  connection.streams[kReply].room = 3;
   service.on_streams_available(connection, krepis::StreamDirection::kUnidirectional);
-  EXPECT_EQ(connection.streams[kReply].sent, "one way");
-  EXPECT_EQ(connection.streams[kUpload].consumed, 0U);  // the id was gone
-}
-
-TEST_F(EchoServiceTest, EndsAConnectionThatNeverLetsItsStreamsBeAnswered) {
-  connection.stream_credit = 0;
-  for (krepis::StreamId n = 0; n <= EchoService::kMaxBacklogStreams && !connection.close_code; ++n) {
-    deliver(service, connection, kUpload + 4 * n, "x", Fin::kYes);
-    service.on_stream_closed(connection, kUpload + 4 * n);
-    EXPECT_EQ(connection.close_code.has_value(), n == EchoService::kMaxBacklogStreams);
+  EXPECT_EQ(connection.retained, std::set<krepis::StreamId>{kUpload});
+  connection.streams[kReply].room = 100;
+  service.on_stream_writable(connection, kReply);
+  EXPECT_TRUE(connection.retained.empty());
+  for (std::size_t n = 0; n < texts.size(); ++n) {
+    EXPECT_EQ(connection.streams[kReply + 4 * n].sent, texts[n]);
+    EXPECT_TRUE(connection.streams[kReply + 4 * n].has_fin);
+    EXPECT_EQ(connection.streams[kUpload + 4 * n].consumed, texts[n].size());
   }
 }
 
-TEST_F(EchoServiceTest, EndsAConnectionWhoseUnansweredStreamsHoldTooManyBytes) {
-  connection.stream_credit = 0;
-  const std::string half(EchoService::kMaxBacklogBytes / 2 + 1, 'x');
-  deliver(service, connection, kUpload, half, Fin::kYes);
-  service.on_stream_closed(connection, kUpload);
-  EXPECT_FALSE(connection.close_code.has_value());
-  deliver(service, connection, kUpload + 4, half, Fin::kYes);
-  service.on_stream_closed(connection, kUpload + 4);
-  EXPECT_EQ(connection.close_code, to_wire(ServiceCode::kEchoBacklog));
+TEST_F(EchoServiceTest, ReleasesAStreamWhoseEndIsEchoedAtOnce) {
+  connection.streams[kReply].room = 3;
+  deliver(service, connection, kUpload, "one way");
+  connection.streams[kReply].room = 100;
+  service.on_stream_writable(connection, kReply);
+  EXPECT_EQ(connection.retained, std::set<krepis::StreamId>{kUpload});
+  deliver(service, connection, kUpload, "", Fin::kYes);
+  EXPECT_TRUE(connection.retained.empty());
 }
 
-TEST_F(EchoServiceTest, TakesAnAnsweredStreamOutOfTheBacklog) {
-  connection.stream_credit = 0;
-  for (krepis::StreamId n = 0; n < 3 * EchoService::kMaxBacklogStreams; ++n) {
-    deliver(service, connection, kUpload + 4 * n, "x", Fin::kYes);
-    service.on_stream_closed(connection, kUpload + 4 * n);
-    connection.stream_credit = 1;
-    service.on_streams_available(connection, krepis::StreamDirection::kUnidirectional);
-  }
-  EXPECT_FALSE(connection.close_code.has_value());
+TEST_F(EchoServiceTest, ReleasesAStreamWhoseEchoIsGivenUp) {
+  connection.stream_credit = 1;
+  deliver(service, connection, kUpload + 4, "");  // it has the credit
+  deliver(service, connection, kUpload, "one", Fin::kYes);
+  service.on_stream_reset(connection, kUpload, 44);
+  EXPECT_FALSE(connection.retained.contains(kUpload));
+  connection.streams[kReply].room = 1;
+  deliver(service, connection, kUpload + 4, "two", Fin::kYes);
+  service.on_stop_sending(connection, kReply, 45);
+  EXPECT_TRUE(connection.retained.empty());
+  EXPECT_EQ(connection.streams[kUpload + 4].consumed, 3U);
 }
 
 TEST_F(EchoServiceTest, ResetsTheReplyOfAResetUnidirectionalStream) {

@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,6 +36,7 @@ class FakeConnection final : public krepis::Connection {
   std::map<krepis::StreamId, FakeStream> streams;
   std::size_t stream_credit = 100;  // of open_stream
   std::size_t failed_opens = 0;
+  std::set<krepis::StreamId> retained;
   std::vector<std::string> datagrams;
   std::optional<std::uint64_t> close_code;
 
@@ -90,8 +92,8 @@ class FakeConnection final : public krepis::Connection {
   }
   void set_priority(krepis::StreamId /*stream*/, krepis::StreamPriority /*priority*/) override {}
   void drop_datagram() override {}
-  void retain_stream(krepis::StreamId /*stream*/) override {}
-  void release_stream(krepis::StreamId /*stream*/) override {}
+  void retain_stream(krepis::StreamId stream) override { retained.insert(stream); }
+  void release_stream(krepis::StreamId stream) override { retained.erase(stream); }
 
   bool send_datagram(std::span<const std::uint8_t> bytes) override {
     datagrams.emplace_back(bytes.begin(), bytes.end());

@@ -7,8 +7,6 @@
 namespace knul::service {
 
 enum class ServiceCode : std::uint64_t {
-  // echo: the client ended more unidirectional streams than it lets the server answer.
-  kEchoBacklog = 0x4543'0001,
   // perf: the stream ended before the 8 bytes of the request.
   kPerfShortRequest = 0x5046'0001,
   // hq: 0x4851 ("HQ") and the HTTP status that fits.
