@@ -261,7 +261,7 @@ KREPIS_API int32_t krepis_stream_open(uint32_t channel, uint32_t connection,
                                       uint32_t unidirectional) KREPIS_NOEXCEPT;
 
 /* RESET_STREAM of the sending side / STOP_SENDING of the receiving side (RFC 9000 §19.4, §19.5). What was
- * queued or not yet delivered is dropped. No effect when that side is over already.
+ * queued or not yet delivered is dropped. No effect when that side is over already; the first code counts.
  *
  * code: 0 to 2^62 - 1.
  * Errors: KREPIS_INVALID_POINTER: no such channel or stream. KREPIS_INVALID_REQUEST: the code, or a stream

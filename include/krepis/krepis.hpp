@@ -344,6 +344,7 @@ struct ApplicationMemory {
   std::uint64_t region_bytes = 0;       // mapped for what the program reads
   std::uint64_t arena_used_bytes = 0;   // of those: received and not yet released
   std::uint64_t events_waiting = 0;     // that the program has no room for
+  std::uint64_t mail_bytes = 0;         // of orders between threads, under way or kept for further ones
   std::uint64_t spare_bytes = 0;        // kept for later use
   std::uint64_t datagrams_dropped = 0;  // since the start, beside those of drop_datagram and send_datagram
 };

@@ -16,14 +16,18 @@ constexpr auto kBlock = static_cast<std::uint32_t>(kBlockBytes);
 }  // namespace
 
 ArenaPart::ArenaPart(std::uint8_t* arena, RangeOwner* owners, std::uint32_t first_block, std::uint32_t blocks)
-    : arena_(arena), owners_(owners), first_block_(first_block), references_(blocks, 0) {
+    : arena_(arena),
+      owners_(owners),
+      first_block_(first_block),
+      references_(blocks, 0),
+      pinned_(blocks, nullptr) {
   free_.reserve(blocks);
   for (std::uint32_t i = blocks; i > 0; --i) {
     free_.push_back(first_block + i - 1);
   }
 }
 
-bool ArenaPart::open(Fill& fill) {
+bool ArenaPart::open(Fill& fill, std::uint32_t* pinned) {
   if (free_.empty()) {
     return false;
   }
@@ -31,6 +35,10 @@ bool ArenaPart::open(Fill& fill) {
   fill = {free_.back(), 0};
   free_.pop_back();
   references_[fill.block - first_block_] = 1;
+  pinned_[fill.block - first_block_] = pinned;
+  if (pinned != nullptr) {
+    ++*pinned;
+  }
   return true;
 }
 
@@ -74,16 +82,20 @@ std::size_t ArenaPart::extend_range(Fill& fill, Placed range, std::span<const st
   return length;
 }
 
-RangeOwner ArenaPart::release(std::uint32_t offset) {
-  const RangeOwner owner = std::exchange(owners_[offset / kGranuleBytes], {});
-  if (owner.length > 0) {
+ArenaPart::Released ArenaPart::release(std::uint32_t offset) {
+  Released released{std::exchange(owners_[offset / kGranuleBytes], {})};
+  if (released.length > 0) {
+    released.is_pinned = pinned_[offset / kBlock - first_block_] != nullptr;
     unreference(offset / kBlock);
   }
-  return owner;
+  return released;
 }
 
 void ArenaPart::unreference(std::uint32_t block) {
   if (--references_[block - first_block_] == 0) {
+    if (std::uint32_t* const pinned = std::exchange(pinned_[block - first_block_], nullptr)) {
+      --*pinned;
+    }
     free_.push_back(block);
   }
 }

@@ -1,6 +1,7 @@
 // One worker's share of a channel's arena: blocks of 32 KiB with reference counts. A range (the bytes of one
 // event) holds a reference to its block, and so does each fill that still adds to it; a block without any is
-// free. The last one freed is the next one taken, because it is in the processor's cache.
+// free. The last one freed is the next one taken, because it is in the processor's cache. A block that is
+// taken for one holder counts whole for it, however little it keeps there.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +35,9 @@ class ArenaPart {
   // `owners`: one for each granule of the arena. Lifetime: both longer.
   ArenaPart(std::uint8_t* arena, RangeOwner* owners, std::uint32_t first_block, std::uint32_t blocks);
 
-  // Gives the fill a new block. False when none is free.
-  bool open(Fill& fill);
+  // Gives the fill a new block. False when none is free. Where `pinned` is not null it counts the holder's
+  // blocks, this one until it is free again. Lifetime: of *pinned until then.
+  bool open(Fill& fill, std::uint32_t* pinned = nullptr);
   void close(Fill& fill);
   // Bytes that a new range in the fill may have.
   [[nodiscard]] std::size_t room(Fill& fill);
@@ -49,7 +51,10 @@ class ArenaPart {
   std::size_t extend_range(Fill& fill, Placed range, std::span<const std::uint8_t> bytes);
 
   // Ends the range that starts there; who had it.
-  RangeOwner release(std::uint32_t offset);
+  struct Released : RangeOwner {
+    bool is_pinned = false;  // the block counted for its holder
+  };
+  Released release(std::uint32_t offset);
 
   [[nodiscard]] std::size_t free_bytes() const { return free_.size() * kBlockBytes; }
   [[nodiscard]] std::size_t free_blocks() const { return free_.size(); }
@@ -62,6 +67,7 @@ class ArenaPart {
   RangeOwner* owners_;
   std::uint32_t first_block_;
   std::vector<std::uint32_t> references_;  // by block, from first_block_
+  std::vector<std::uint32_t*> pinned_;     // the same; null: the block is for all
   std::vector<std::uint32_t> free_;        // a stack
 };
 

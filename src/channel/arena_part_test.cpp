@@ -28,6 +28,25 @@ TEST(ArenaPart, StartsEachRangeAtAGranule) {
   EXPECT_EQ(arena.add(fill, 1).offset % kBlockBytes, 3 * kGranuleBytes);
 }
 
+TEST(ArenaPart, CountsABlockForItsHolderUntilItIsFree) {
+  SmallArena arena;
+  std::uint32_t pinned = 0;
+  Fill own;
+  Fill shared;
+  ASSERT_TRUE(arena.part.open(own, &pinned));
+  ASSERT_TRUE(arena.part.open(shared));
+  const std::uint32_t kept = arena.add(own, 1).offset;
+  const std::uint32_t other = arena.add(shared, 1).offset;
+  arena.part.close(own);
+  EXPECT_EQ(pinned, 1U) << "a range is left";
+  EXPECT_FALSE(arena.part.release(other).is_pinned);
+  EXPECT_TRUE(arena.part.release(kept).is_pinned);
+  EXPECT_EQ(pinned, 0U);
+  Fill next;
+  ASSERT_TRUE(arena.part.open(next));
+  EXPECT_EQ(pinned, 0U) << "the block is for all now";
+}
+
 TEST(ArenaPart, ExtendsTheLastRangeOnly) {
   SmallArena arena;
   Fill fill;

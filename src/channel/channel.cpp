@@ -256,6 +256,10 @@ void Channel::add_to(krepis::ApplicationMemory& memory) const {
     const std::uint64_t free = core_->free_blocks[i].load(std::memory_order_relaxed);
     memory.arena_used_bytes += (core_->layout.blocks_per_worker - free) * kBlockBytes;
     memory.events_waiting += core_->backlogs[i].load(std::memory_order_relaxed);
+    Mailbox& mailbox = core_->mailboxes[i];
+    memory.mail_bytes += mailbox.taken_memory_bytes.load(std::memory_order_relaxed);
+    const std::lock_guard lock(mailbox.mutex);
+    memory.mail_bytes += mailbox.mail.memory_bytes();
   }
 }
 

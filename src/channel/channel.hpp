@@ -103,7 +103,8 @@ class Channel {
     Outcome refusal;
   };
   Held hold(std::uint32_t handle, bool is_stream);
-  Outcome command_stream(const Command& command, std::uint32_t side);
+  Outcome command_stream(const Command& command, std::uint32_t side, std::uint32_t once);
+  [[nodiscard]] bool count_write(const Held& held);
   [[nodiscard]] krepis::SharedBytes copy_large(std::uint32_t stream,
                                                std::span<const std::uint8_t> bytes) const;
   // What a write on the stream would take. Without the lock of its mailbox only an estimate.

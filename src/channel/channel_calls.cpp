@@ -12,6 +12,8 @@ constexpr std::uint64_t kLargestCode = (std::uint64_t{1} << 62) - 1;
 constexpr std::uint32_t kLargestLength = 1U << 30;
 constexpr std::uint32_t kMostWaitingOpens = 1'024;
 constexpr std::size_t kSmallWrite = 2 << 10;  // copied through the mailbox; a larger one gets its own buffer
+// Writes of one connection in a row that its worker has not seen, 48 bytes each; further ones take nothing.
+constexpr std::uint32_t kMostWritesAhead = 4'096;
 // Datagrams of policies other than block may be this many queues ahead of a worker that is late.
 constexpr std::uint32_t kDatagramQueuesAhead = 16;
 
@@ -147,7 +149,8 @@ std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, co
                              bool is_fin) {
   Entry& entry = *held.entry;
   const std::size_t prepared = copy.owner != nullptr ? copy.bytes.size() : kSmallWrite - 1;
-  const std::size_t taken = take_room(entry, std::min(bytes.size(), prepared));
+  const bool may_write = bytes.empty() || count_write(held);
+  const std::size_t taken = may_write ? take_room(entry, std::min(bytes.size(), prepared)) : 0;
   const std::uint32_t handle = entry.handle.load(std::memory_order_relaxed);
   const bool takes_fin = is_fin && taken == bytes.size();
   if (copy.owner != nullptr && taken > 0) {
@@ -168,7 +171,21 @@ std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, co
   return static_cast<std::uint32_t>(taken);
 }
 
-Outcome Channel::command_stream(const Command& command, std::uint32_t side) {
+// False: the stream's connection has as many writes as it may before its worker's next turn.
+// Thread: with the lock of the stream's mailbox.
+bool Channel::count_write(const Held& held) {
+  Entry* const connection = connection_of(*held.entry);
+  if (connection == nullptr) {
+    return false;  // its end was told, and nothing will be sent
+  }
+  if (std::exchange(connection->writes_turn, held.mailbox->turn) != held.mailbox->turn) {
+    connection->writes = 0;
+  }
+  return connection->writes < kMostWritesAhead && ++connection->writes > 0;
+}
+
+// Nothing when `once` is set, which it is from now on.
+Outcome Channel::command_stream(const Command& command, std::uint32_t side, std::uint32_t once) {
   Held held = hold(command.handle, true);
   if (held.entry == nullptr) {
     return held.refusal;
@@ -176,9 +193,10 @@ Outcome Channel::command_stream(const Command& command, std::uint32_t side) {
   if (side != 0 && !held.entry->has(side)) {
     return Outcome::refuse(ErrorCode::kInvalidRequest, "the stream has no such side");
   }
-  if (command.kind == Command::Kind::kReset) {
-    held.entry->add(Entry::kIsSendOver);
+  if (held.entry->has(once)) {
+    return {};
   }
+  held.entry->add(once | (once == Entry::kIsReset ? Entry::kIsSendOver : 0));
   held.mailbox->add(command);
   held.lock.unlock();
   told_later(held.worker, false);
@@ -193,7 +211,7 @@ Outcome Channel::reset(std::uint32_t stream, std::uint64_t code) {
   command.kind = Command::Kind::kReset;
   command.handle = stream;
   command.code = code;
-  return command_stream(command, Entry::kCanSend);
+  return command_stream(command, Entry::kCanSend, Entry::kIsReset);
 }
 
 Outcome Channel::stop_sending(std::uint32_t stream, std::uint64_t code) {
@@ -204,7 +222,7 @@ Outcome Channel::stop_sending(std::uint32_t stream, std::uint64_t code) {
   command.kind = Command::Kind::kStopSending;
   command.handle = stream;
   command.code = code;
-  return command_stream(command, Entry::kCanReceive);
+  return command_stream(command, Entry::kCanReceive, Entry::kIsStopped);
 }
 
 Outcome Channel::set_priority(std::uint32_t stream, std::uint32_t urgency, std::uint32_t incremental) {
@@ -215,9 +233,17 @@ Outcome Channel::set_priority(std::uint32_t stream, std::uint32_t urgency, std::
   Command command;
   command.kind = Command::Kind::kPriority;
   command.handle = stream;
-  command.option = static_cast<std::uint8_t>(urgency);
-  command.is_set = incremental == 1;
-  return command_stream(command, 0);
+  Held held = hold(stream, true);
+  if (held.entry == nullptr) {
+    return held.refusal;
+  }
+  // The worker takes the last one.
+  if (held.entry->priority_order.exchange(PriorityOrder{urgency, incremental}.value()) == 0) {
+    held.mailbox->add(command);
+  }
+  held.lock.unlock();
+  told_later(held.worker, false);
+  return {};
 }
 
 Outcome Channel::describe_stream(std::uint32_t stream, StreamFacts& facts) {
@@ -270,8 +296,11 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
     held.entry->queued.fetch_add(1, std::memory_order_relaxed);
     held.mailbox->add_with_bytes(command, bytes);
   } else if (blocks) {
-    command.kind = Command::Kind::kWantDatagramWritable;
-    held.mailbox->add(command);
+    if (!held.entry->has(Entry::kAwaitsDatagramWritable)) {
+      held.entry->add(Entry::kAwaitsDatagramWritable);
+      command.kind = Command::Kind::kWantDatagramWritable;
+      held.mailbox->add(command);
+    }
   } else {
     core_->datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
     core_->server->datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
@@ -291,6 +320,10 @@ Outcome Channel::close_connection(std::uint32_t connection, std::uint64_t code, 
   if (held.entry == nullptr) {
     return held.refusal;
   }
+  if (held.entry->has(Entry::kIsClosing)) {
+    return {};  // the first one counts
+  }
+  held.entry->add(Entry::kIsClosing);
   Command command;
   command.kind = Command::Kind::kCloseConnection;
   command.handle = connection;

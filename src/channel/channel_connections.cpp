@@ -124,6 +124,7 @@ bool ChannelWorker::may_hold_datagram(const ConnectionState& state) {
 void ChannelWorker::note_range(ConnectionState& state, std::uint32_t bytes) {
   if (bytes > 0) {
     state.unreleased_bytes += bytes;
+    state.shared_bytes += bytes;
     ++state.unreleased_ranges;
     ++connection_ranges_;
   }
@@ -158,6 +159,7 @@ void ChannelWorker::flush_datagrams(ConnectionState& state) {
     blocked.pop();
   }
   if (blocked.empty() && std::exchange(state.wants_datagram_writable, false)) {
+    state.entry->remove(Entry::kAwaitsDatagramWritable);
     ring_.push(make_event(KREPIS_EVENT_DATAGRAM_WRITABLE, state.handle));
   }
 }

@@ -11,6 +11,7 @@ void ChannelWorker::take_mail() {
   {
     const std::lock_guard lock(mailbox_.mutex);
     std::swap(mail_, mailbox_.mail);
+    ++mailbox_.turn;
   }
   for (const std::uint32_t offset : mail_.releases) {
     release(offset);
@@ -25,6 +26,7 @@ void ChannelWorker::take_mail() {
     }
   }
   mail_.clear();
+  mailbox_.taken_memory_bytes.store(mail_.memory_bytes(), std::memory_order_relaxed);
 }
 
 // Without memory for a command its stream would go on with a gap, so the connection ends.
@@ -71,13 +73,20 @@ void ChannelWorker::run_stream_command(const Command& command, StreamState& stre
     case Kind::kStopSending:
       return stop_receiving(stream, command.code);
     case Kind::kPriority:
-      stream.priority = {command.option, command.is_set};
-      if (stream.id) {
-        connection.set_priority(*stream.id, stream.priority);
-      }
-      return;
+      return set_priority(stream);
     default:
       return;
+  }
+}
+
+void ChannelWorker::set_priority(StreamState& stream) {
+  const PriorityOrder order(stream.entry->priority_order.exchange(0));
+  if (!order.is_set()) {
+    return;
+  }
+  stream.priority = {order.urgency(), order.is_incremental()};
+  if (stream.id) {
+    stream.connection->connection->set_priority(*stream.id, stream.priority);
   }
 }
 
@@ -187,7 +196,7 @@ void ChannelWorker::abandon_waiting(StreamState& stream) {
 }
 
 void ChannelWorker::release(std::uint32_t offset) {
-  const RangeOwner owner = arena_.release(offset);
+  const ArenaPart::Released owner = arena_.release(offset);
   has_freed_ = true;
   if (owner.length == 0) {
     return;
@@ -197,6 +206,7 @@ void ChannelWorker::release(std::uint32_t offset) {
     --stream->unreleased_ranges;
     stream->unreleased_bytes -= owner.length;
     state.unreleased_bytes -= owner.length;
+    state.shared_bytes -= owner.is_pinned ? 0 : owner.length;
     if (stream->unreleased_ranges == 0) {
       arena_.close(stream->own_fill);
     }
@@ -211,6 +221,7 @@ void ChannelWorker::release(std::uint32_t offset) {
       identity_bytes_ -= owner.length;
     }
     state->unreleased_bytes -= owner.length;
+    state->shared_bytes -= owner.length;
     --state->unreleased_ranges;
     --connection_ranges_;
     free_if_released(*state);

@@ -2,7 +2,8 @@
 //
 // Small payloads of many streams share one block. A stream that lags, which is one whose bytes the program
 // holds for long, gets blocks of its own, so that it pins those and not everybody's. What one connection may
-// hold is half of what is free: however many lag, there is always something left for the others.
+// hold is half of what is free, where such blocks count whole: however many lag, there is always something
+// left for the others. Weak case: a few bytes in a shared block keep all of it, and count as a few bytes.
 #include <algorithm>
 #include <functional>
 
@@ -65,18 +66,11 @@ void ChannelWorker::receive(StreamState& stream, std::span<const std::uint8_t> b
 
 std::size_t ChannelWorker::place(StreamState& stream, std::span<const std::uint8_t> bytes) {
   std::size_t placed = 0;
-  while (placed < bytes.size() && may_hold_more(*stream.connection)) {
+  while (placed < bytes.size()) {
     const std::span<const std::uint8_t> rest = bytes.subspan(placed);
-    if (FfiEvent* last = find_last_data(stream)) {
-      const ArenaPart::Placed range{last->offset, last->length};
-      std::size_t added = arena_.extend_range(stream.own_fill, range, rest);
-      added = added > 0 ? added : arena_.extend_range(shared_fill_, range, rest);
-      if (added > 0) {
-        last->length += static_cast<std::uint32_t>(added);
-        note_range(stream, static_cast<std::uint32_t>(added));
-        placed += added;
-        continue;
-      }
+    if (const std::size_t added = extend_last(stream, rest); added > 0) {
+      placed += added;
+      continue;
     }
     Fill* const fill = choose_fill(stream, rest.size());
     if (fill == nullptr) {
@@ -88,10 +82,28 @@ std::size_t ChannelWorker::place(StreamState& stream, std::span<const std::uint8
     event.length = range.length;
     stream.last_data = push(stream, event);
     ++stream.unreleased_ranges;
-    note_range(stream, range.length);
+    note_range(stream, *fill, range.length);
     placed += range.length;
   }
   return placed;
+}
+
+// Adds to the stream's last event; the bytes taken.
+std::size_t ChannelWorker::extend_last(StreamState& stream, std::span<const std::uint8_t> bytes) {
+  FfiEvent* const last = find_last_data(stream);
+  if (last == nullptr) {
+    return 0;
+  }
+  const ArenaPart::Placed range{last->offset, last->length};
+  const Fill* fill = &stream.own_fill;
+  std::size_t added = arena_.extend_range(stream.own_fill, range, bytes);
+  if (added == 0 && may_hold_more(*stream.connection)) {
+    fill = &shared_fill_;
+    added = arena_.extend_range(shared_fill_, range, bytes);
+  }
+  last->length += static_cast<std::uint32_t>(added);
+  note_range(stream, *fill, static_cast<std::uint32_t>(added));
+  return added;
 }
 
 FfiEvent* ChannelWorker::find_last_data(const StreamState& stream) {
@@ -101,27 +113,36 @@ FfiEvent* ChannelWorker::find_last_data(const StreamState& stream) {
                                                                                                     : nullptr;
 }
 
-void ChannelWorker::note_range(StreamState& stream, std::uint32_t bytes) {
+void ChannelWorker::note_range(StreamState& stream, const Fill& fill, std::uint32_t bytes) {
   stream.unreleased_bytes += bytes;
   stream.connection->unreleased_bytes += bytes;
+  stream.connection->shared_bytes += &fill == &shared_fill_ ? bytes : 0;
 }
 
 bool ChannelWorker::may_hold_more(const ConnectionState& state) {
   return base::fair_share::may_take_piece(arena_.free_bytes() + arena_.room(shared_fill_),
-                                          state.unreleased_bytes, base::fair_share::kHalfOfFree);
+                                          state.shared_bytes + state.pinned_blocks * kBlockBytes,
+                                          base::fair_share::kHalfOfFree);
 }
 
 Fill* ChannelWorker::choose_fill(StreamState& stream, std::size_t bytes) {
   const bool is_lagging =
       stream.unreleased_ranges >= kLaggingRanges || stream.unreleased_bytes > kLaggingBytes;
-  if (is_lagging && (arena_.room(stream.own_fill) > 0 || arena_.open(stream.own_fill))) {
+  const bool has_own_room = arena_.room(stream.own_fill) > 0;  // which counts already
+  if (is_lagging && has_own_room) {
+    return &stream.own_fill;
+  }
+  if (!may_hold_more(*stream.connection)) {
+    return has_own_room ? &stream.own_fill : nullptr;
+  }
+  if (is_lagging && arena_.open(stream.own_fill, &stream.connection->pinned_blocks)) {
     return &stream.own_fill;
   }
   if (arena_.room(shared_fill_) >= std::min(bytes, kWorthwhileBytes) || arena_.open(shared_fill_) ||
       arena_.room(shared_fill_) > 0) {
     return &shared_fill_;
   }
-  return arena_.room(stream.own_fill) > 0 ? &stream.own_fill : nullptr;
+  return has_own_room ? &stream.own_fill : nullptr;
 }
 
 void ChannelWorker::finish_receiving(StreamState& stream) {

@@ -100,6 +100,7 @@ class ChannelWorker {
   void give_up(const Command& command);
   void run_stream_command(const Command& command, StreamState& stream);
   void run_connection_command(const Command& command, ConnectionState& state);
+  void set_priority(StreamState& stream);
   void open_for_program(const Command& command);
   void stop_receiving(StreamState& stream, std::uint64_t code);
   bool try_open(StreamState& stream);
@@ -129,7 +130,9 @@ class ChannelWorker {
   // Its last event with bytes, if that is not published yet.
   FfiEvent* find_last_data(const StreamState& stream);
   Fill* choose_fill(StreamState& stream, std::size_t bytes);
+  // Of the shared blocks, or one more of its own.
   [[nodiscard]] bool may_hold_more(const ConnectionState& state);
+  std::size_t extend_last(StreamState& stream, std::span<const std::uint8_t> bytes);
   void finish_receiving(StreamState& stream);
   void retain_until_read(StreamState& stream);
   void park(StreamState& stream, std::span<const std::uint8_t> bytes);
@@ -146,7 +149,7 @@ class ChannelWorker {
   void free_when_read(std::uint32_t handle);
   void free_if_released(StreamState& stream);
   void free_if_released(ConnectionState& state);
-  void note_range(StreamState& stream, std::uint32_t bytes);
+  void note_range(StreamState& stream, const Fill& fill, std::uint32_t bytes);
   // Of an event of the connection itself; nothing where `bytes` is 0.
   void note_range(ConnectionState& state, std::uint32_t bytes);
   [[nodiscard]] bool may_hold_datagram(const ConnectionState& state);

@@ -60,10 +60,12 @@ class NotingConnection final : public krepis::Connection {
   }
   [[nodiscard]] std::size_t writable_bytes(krepis::StreamId /*stream*/) const override { return 1 << 20; }
   void consume(krepis::StreamId /*stream*/, std::size_t /*bytes*/) override {}
-  void reset_stream(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
-  void stop_sending(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
+  void reset_stream(krepis::StreamId /*stream*/, std::uint64_t code) override { resets.push_back(code); }
+  void stop_sending(krepis::StreamId /*stream*/, std::uint64_t code) override { stops.push_back(code); }
   void refuse_stream(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
-  void set_priority(krepis::StreamId /*stream*/, krepis::StreamPriority /*priority*/) override {}
+  void set_priority(krepis::StreamId /*stream*/, krepis::StreamPriority priority) override {
+    priorities.push_back(priority.urgency);
+  }
   void drop_datagram() override { ++datagrams_dropped; }
   void retain_stream(krepis::StreamId /*stream*/) override {}
   void release_stream(krepis::StreamId /*stream*/) override {}
@@ -92,6 +94,8 @@ class NotingConnection final : public krepis::Connection {
   int fins = 0;
   std::uint64_t close_code = 0;
   std::uint64_t congestion_window = 0;
+  std::vector<std::uint64_t> resets, stops;
+  std::vector<int> priorities;  // their urgencies
   int datagrams_dropped = 0;
 };
 

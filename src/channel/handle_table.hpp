@@ -25,6 +25,23 @@ struct WorkerObject {
   virtual ~WorkerObject() = default;
 };
 
+// As a program sets it: never 0.
+class PriorityOrder {
+ public:
+  PriorityOrder(std::uint32_t urgency, std::uint32_t incremental)
+      : value_(kIsSet | urgency << 1 | incremental) {}
+  explicit PriorityOrder(std::uint32_t value) : value_(value) {}
+
+  [[nodiscard]] std::uint32_t value() const { return value_; }
+  [[nodiscard]] bool is_set() const { return value_ != 0; }
+  [[nodiscard]] std::uint8_t urgency() const { return value_ >> 1 & 7; }
+  [[nodiscard]] bool is_incremental() const { return (value_ & 1) != 0; }
+
+ private:
+  static constexpr std::uint32_t kIsSet = 16;
+  std::uint32_t value_;
+};
+
 // A connection's figures, for the program.
 struct ConnectionFacts;
 
@@ -39,6 +56,11 @@ struct alignas(64) Entry {
   static constexpr std::uint32_t kIsOpenedByPeer = 32;
   static constexpr std::uint32_t kIsUnidirectional = 64;
   static constexpr std::uint32_t kAwaitsWritable = 128;  // the worker was asked to say when there is room
+  // What the program asked for once, and need not be queued again.
+  static constexpr std::uint32_t kIsReset = 256;
+  static constexpr std::uint32_t kIsStopped = 512;
+  static constexpr std::uint32_t kIsClosing = 1'024;
+  static constexpr std::uint32_t kAwaitsDatagramWritable = 2'048;
   static constexpr std::uint64_t kNoStreamId = ~std::uint64_t{0};
 
   [[nodiscard]] bool has(std::uint32_t flag) const {
@@ -65,6 +87,11 @@ struct alignas(64) Entry {
   std::atomic<std::uint64_t> held_bytes{0};
   // Of a connection: how many held_bytes its congestion window allows. Thread: the worker writes it.
   std::atomic<std::uint64_t> allowance{WriteBudget::kAllowanceBytes};
+  // Of a stream: the priority that its worker is to set, or 0.
+  std::atomic<std::uint32_t> priority_order{0};
+  // Of a connection: writes of its streams since that turn of its worker. Thread: as for facts.
+  std::uint32_t writes = 0;
+  std::uint64_t writes_turn = 0;
   std::unique_ptr<ConnectionFacts> facts;  // Thread: under the lock of the worker's mailbox
   std::unique_ptr<WorkerObject> object;    // Thread: the worker's
 };

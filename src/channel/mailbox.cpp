@@ -24,6 +24,11 @@ void Mail::clear() {
   empty(releases);
 }
 
+std::size_t Mail::memory_bytes() const {
+  return commands.capacity() * sizeof(Command) + bytes.capacity() +
+         buffers.capacity() * sizeof(krepis::SharedBytes) + releases.capacity() * sizeof(std::uint32_t);
+}
+
 void Mailbox::write(std::uint32_t stream, std::span<const std::uint8_t> bytes, bool is_fin) {
   const std::size_t offset = mail.bytes.size();
   mail.bytes.insert(mail.bytes.end(), bytes.begin(), bytes.end());

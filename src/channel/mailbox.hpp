@@ -1,6 +1,9 @@
 // What the program's threads have for one worker of one channel: commands, the bytes of small writes, the
 // buffers of large ones, released offsets. The worker swaps the whole against an empty one, so neither side
 // waits for more than a copy, and in steady state nobody allocates.
+//
+// Commands are bounded, however late the worker is: of a stream one of each kind, of a connection its writes
+// and datagrams (channel_calls.cpp).
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -21,14 +24,14 @@ struct Command {
     kOpenStream,    // handle: of the stream
     kReset,
     kStopSending,
-    kPriority,
+    kPriority,  // Entry::priority_order
     kDatagram,
     kWantDatagramWritable,
     kCloseConnection,
   };
   Kind kind = Kind::kWrite;
-  bool is_set = false;      // FIN, unidirectional, incremental, or whether the fate is reported
-  std::uint8_t option = 0;  // urgency, or the datagram policy
+  bool is_set = false;      // FIN, unidirectional, or whether the fate is reported
+  std::uint8_t option = 0;  // the datagram policy
   std::uint32_t handle = 0;
   std::uint32_t length = 0;
   std::uint32_t expires_ms = 0;
@@ -39,6 +42,7 @@ struct Command {
 
 struct Mail {
   void clear();
+  [[nodiscard]] std::size_t memory_bytes() const;
 
   std::vector<Command> commands;
   std::vector<std::uint8_t> bytes;
@@ -55,9 +59,12 @@ struct Mailbox {
 
   std::mutex mutex;
   Mail mail;
-  bool is_open = true;  // false: the worker has ended and takes nothing any more
+  std::uint64_t turn = 0;  // how often the worker has taken the mail
+  bool is_open = true;     // false: the worker has ended and takes nothing any more
   // The worker was told, and has not looked since.
   std::atomic<bool> is_told{false};
+  // Of the mail that the worker has taken or emptied last.
+  std::atomic<std::size_t> taken_memory_bytes{0};
 };
 
 }  // namespace knul::channel

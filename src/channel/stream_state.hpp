@@ -62,6 +62,8 @@ struct ConnectionState final : WorkerObject {
   absl::flat_hash_map<krepis::StreamId, StreamState*> streams;
   std::vector<StreamState*> waiting;             // for the peer's stream limit, oldest first
   std::uint64_t unreleased_bytes = 0;            // of the connection and its streams
+  std::uint64_t shared_bytes = 0;                // of those, in blocks that are for all connections
+  std::uint32_t pinned_blocks = 0;               // blocks of the arena that are for its streams alone
   std::uint32_t unreleased_ranges = 0;           // of its own events: DATAGRAMs, and its beginning and end
   std::optional<std::uint32_t> identity_offset;  // of the bytes of CONNECTION_OPENED, until they are released
   std::uint64_t parked_bytes = 0;                // of its streams

@@ -80,9 +80,9 @@ class WriteBudget {
                     left(kStreamAllowanceBytes, waiting.of_stream));
   }
   [[nodiscard]] std::uint64_t room(std::uint64_t held, std::uint64_t used) const {
-    return std::max(base::fair_share::room_of_connection(left(limit_bytes_, used), held,
-                                                         base::fair_share::kHalfOfFree),
-                    left(kConnectionFloorBytes, held));
+    return std::max(
+        base::fair_share::room_of_connection(left(limit_bytes_, used), held, base::fair_share::kHalfOfFree),
+        left(kConnectionFloorBytes, held));
   }
 
   const std::uint64_t limit_bytes_;

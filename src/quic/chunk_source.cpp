@@ -18,6 +18,7 @@ std::size_t index_of(std::size_t bytes) {
 }  // namespace
 
 ChunkSource::~ChunkSource() {
+  kept_bytes_.sub(warm_count_ * kSmallestBytes);
   for (const Reservation& reservation : reservations_) {
     pages_.release(reservation.begin, reservation.bytes);
   }
@@ -25,6 +26,7 @@ ChunkSource::~ChunkSource() {
 
 std::uint8_t* ChunkSource::take(std::size_t bytes) noexcept {
   if (bytes == kSmallestBytes && warm_count_ > 0) {
+    kept_bytes_.sub(kSmallestBytes);
     return warm_[--warm_count_];
   }
   std::vector<std::uint8_t*>& free = free_[index_of(bytes)];
@@ -63,6 +65,7 @@ std::uint8_t* ChunkSource::cut(std::size_t bytes) {
 // The last ones keep their pages: in a stream of short connections each would fault them in anew.
 void ChunkSource::give(std::uint8_t* chunk, std::size_t bytes) noexcept {
   if (bytes == kSmallestBytes && warm_count_ < kWarmChunks) {
+    kept_bytes_.add(kSmallestBytes);
     warm_[warm_count_++] = chunk;
     return;
   }

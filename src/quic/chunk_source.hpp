@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/page_source.hpp"
+#include "stats/counter.hpp"
 
 namespace knul::quic {
 
@@ -18,8 +19,8 @@ class ChunkSource {
   static constexpr std::size_t kLargestBytes = 4 << 20;
   static constexpr std::size_t kWarmChunks = 64;  // of the smallest size, kept with their pages
 
-  // Lifetime: `pages` longer.
-  explicit ChunkSource(base::PageSource& pages) : pages_(pages) {}
+  // `kept` counts the memory of warm chunks. Lifetime: both longer.
+  ChunkSource(base::PageSource& pages, stats::Gauge& kept) : pages_(pages), kept_bytes_(kept) {}
   ~ChunkSource();
   ChunkSource(const ChunkSource&) = delete;
   ChunkSource& operator=(const ChunkSource&) = delete;
@@ -41,6 +42,7 @@ class ChunkSource {
   [[nodiscard]] std::uint8_t* cut(std::size_t bytes);
 
   base::PageSource& pages_;
+  stats::Gauge& kept_bytes_;
   std::vector<Reservation> reservations_;
   std::size_t used_bytes_ = 0;  // of the last reservation
   std::array<std::vector<std::uint8_t*>, kSizes> free_;

@@ -12,7 +12,8 @@ namespace knul::quic {
 namespace {
 
 TEST(ChunkSource, GivesChunksOfEverySizeThatDoNotOverlap) {
-  ChunkSource source(PoisoningPages::shared());
+  stats::Gauge kept;
+  ChunkSource source(PoisoningPages::shared(), kept);
   std::map<std::uint8_t*, std::size_t> chunks;
   for (std::size_t bytes = ChunkSource::kSmallestBytes; bytes <= ChunkSource::kLargestBytes; bytes *= 2) {
     for (int i = 0; i < 3; ++i) {
@@ -28,7 +29,8 @@ TEST(ChunkSource, GivesChunksOfEverySizeThatDoNotOverlap) {
 
 TEST(ChunkSource, GivesTheSameChunksAgain) {
   ScarcePages pages;
-  ChunkSource source(pages);
+  stats::Gauge kept;
+  ChunkSource source(pages, kept);
   for (std::size_t bytes = ChunkSource::kSmallestBytes; bytes <= ChunkSource::kLargestBytes; bytes *= 2) {
     std::uint8_t* const chunk = source.take(bytes);
     source.give(chunk, bytes);
@@ -38,7 +40,8 @@ TEST(ChunkSource, GivesTheSameChunksAgain) {
 
 TEST(ChunkSource, UsesAllOfWhatItReserves) {
   ScarcePages pages;
-  ChunkSource source(pages);
+  stats::Gauge kept;
+  ChunkSource source(pages, kept);
   for (int i = 0; i < 1 + 2 + 4; ++i)
     EXPECT_NE(source.take(ChunkSource::kLargestBytes), nullptr);
   EXPECT_EQ(pages.held_bytes, 7 * ChunkSource::kLargestBytes);
@@ -46,23 +49,27 @@ TEST(ChunkSource, UsesAllOfWhatItReserves) {
 
 TEST(ChunkSource, DiscardsAllButAFewSmallChunks) {
   ScarcePages pages;
-  ChunkSource source(pages);
+  stats::Gauge kept;
+  ChunkSource source(pages, kept);
   std::set<std::uint8_t*> chunks;
   for (std::size_t i = 0; i < ChunkSource::kWarmChunks + 3; ++i)
     chunks.insert(source.take(ChunkSource::kSmallestBytes));
   for (std::uint8_t* const chunk : chunks)
     source.give(chunk, ChunkSource::kSmallestBytes);
   EXPECT_EQ(pages.discarded_bytes, 3 * ChunkSource::kSmallestBytes);
+  EXPECT_EQ(kept.load(), ChunkSource::kWarmChunks * ChunkSource::kSmallestBytes);
   source.give(source.take(ChunkSource::kLargestBytes), ChunkSource::kLargestBytes);
   EXPECT_EQ(pages.discarded_bytes, 3 * ChunkSource::kSmallestBytes + ChunkSource::kLargestBytes);
   for (std::size_t i = chunks.size(); i > 0; --i)
     EXPECT_EQ(chunks.erase(source.take(ChunkSource::kSmallestBytes)), 1U);
+  EXPECT_EQ(kept.load(), 0U);
 }
 
 TEST(ChunkSource, IsNullUntilThereArePagesAgain) {
   ScarcePages pages;
+  stats::Gauge kept;
   {
-    ChunkSource source(pages);
+    ChunkSource source(pages, kept);
     pages.reservations = 0;
     EXPECT_EQ(source.take(ChunkSource::kSmallestBytes), nullptr);
     pages.reservations = 1;
@@ -75,6 +82,7 @@ TEST(ChunkSource, IsNullUntilThereArePagesAgain) {
     EXPECT_NE(source.take(ChunkSource::kSmallestBytes), nullptr);
   }
   EXPECT_EQ(pages.held_bytes, 0U);
+  EXPECT_EQ(kept.load(), 0U);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ class ConnectionArena;
 
 // What the arenas of one endpoint share. Lifetime: longer than they. Thread: one.
 struct ArenaPool {
-  explicit ArenaPool(base::PageSource& pages) : chunks(pages) {}
+  ArenaPool(base::PageSource& pages, stats::Gauge& kept) : chunks(pages, kept) {}
 
   ChunkSource chunks;
   MemoryPacker packer;

@@ -100,7 +100,8 @@ class ConnectionArenaTest : public ::testing::Test {
   std::mt19937 random{seed};
   stats::Gauge gauge;
   ScarcePages pages;
-  ArenaPool pool{pages};
+  stats::Gauge warm;
+  ArenaPool pool{pages, warm};
   std::optional<ConnectionArena> arena{std::in_place, pool, gauge};
   Blocks blocks;
 

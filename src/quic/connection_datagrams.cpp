@@ -51,10 +51,9 @@ DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
 // The first one is always taken: whoever is blocked is told when those before leave.
 bool Connection::has_room_for_datagram(std::size_t memory) const {
   const SendBudget& budget = environment_.send_budget;
-  return datagrams_.is_empty() ||
-         (datagrams_.size() < environment_.transport.datagram_queue &&
-          (budget.has_plenty_for(*this, memory) ||
-           memory <= budget.room_for_datagrams(*this, datagrams_.held_bytes())));
+  return datagrams_.is_empty() || (datagrams_.size() < environment_.transport.datagram_queue &&
+                                   (budget.has_plenty_for(*this, memory) ||
+                                    memory <= budget.room_for_datagrams(*this, datagrams_.held_bytes())));
 }
 
 std::size_t Connection::pop_datagram() {

@@ -31,9 +31,9 @@ constexpr std::uint32_t kSleepsPerSecond = 2'000;
 constexpr std::uint32_t kSleepsAtOnce = 16;
 constexpr std::size_t kSleepBytes = ConnectionArena::kLargestAsleepBytes / kSleepsAtOnce;
 
-std::unique_ptr<ArenaPool> arena_pool(const EndpointOptions& options) {
+std::unique_ptr<ArenaPool> arena_pool(const EndpointOptions& options, stats::WorkerCounters& counters) {
   const bool hibernates = options.pages != nullptr && options.transport.hibernate_after > base::Duration{0};
-  return hibernates ? std::make_unique<ArenaPool>(*options.pages) : nullptr;
+  return hibernates ? std::make_unique<ArenaPool>(*options.pages, counters.pool_kept_bytes) : nullptr;
 }
 
 // Of the memory for what is sent: a quarter of a stream's or connection's buffer, so that a full one is not
@@ -60,7 +60,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
       half_open_places_(options_.max_half_open),
       admitted_places_(options_.max_connections),
       blocks_(counters),
-      arenas_(arena_pool(options_)),
+      arenas_(arena_pool(options_, counters)),
       address_tokens_(options_.static_secret, random),
       reset_tokens_(options_.static_secret),
       send_budget_(options_.send_buffer_bytes, room_worth_a_turn(options_),

@@ -99,6 +99,7 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
     snapshot.channel_region_bytes = memory.region_bytes;
     snapshot.channel_arena_used_bytes = memory.arena_used_bytes;
     snapshot.channel_events_waiting = memory.events_waiting;
+    snapshot.channel_mail_bytes = memory.mail_bytes;
     snapshot.channel_spare_bytes = memory.spare_bytes;
     snapshot.totals.datagrams_dropped += memory.datagrams_dropped;
   }

@@ -1,0 +1,117 @@
+// What one connection may have of a channel: blocks of the arena, commands of the program.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <vector>
+
+#include "channel/channel_worker_test_support.hpp"
+
+namespace knul::channel {
+namespace {
+
+// Each of its streams gets a block of its own for a few bytes, as the program holds those for long.
+TEST(ChannelBounds, CountsTheBlocksOfStreamsThatLagInTheShareOfTheirConnection) {
+  OneConnection one;
+  const std::size_t blocks = one.core().layout.blocks_per_worker;
+  const std::vector<std::uint8_t> byte(1);
+  for (int round = 0; round < 6; ++round) {
+    for (krepis::StreamId id = 0; id < 4 * 100; id += 4) {
+      if (round == 0) {
+        one.worker.open_stream(*one.state, id);
+      }
+      one.worker.receive(*one.state->streams.at(id), byte, false);
+    }
+    one.worker.end_turn();
+  }
+  const std::size_t free = one.core().free_blocks[0].load();
+  EXPECT_GE(free, blocks * 2 / 3 - 2);
+  EXPECT_LE(free, blocks * 2 / 3 + 2) << "they do lag";
+  NotingConnection other;
+  ConnectionState* const state = one.worker.add_connection(other);
+  one.worker.open_stream(*state, 0);
+  one.worker.receive(*state->streams.at(0), std::vector<std::uint8_t>(100 << 10), false);
+  EXPECT_EQ(state->parked_bytes, 0U);
+}
+
+// However its streams lag: what is given back is no longer counted.
+TEST(ChannelBounds, CountsNothingOfAConnectionWhoseBytesAreReleased) {
+  OneConnection one;
+  const std::vector<std::uint8_t> bytes(3'000);
+  for (int round = 0; round < 20; ++round) {
+    for (krepis::StreamId id = 0; id < 4 * 10; id += 4) {
+      if (round == 0) {
+        one.worker.open_stream(*one.state, id);
+      }
+      one.worker.receive(*one.state->streams.at(id), bytes, false);
+    }
+    one.worker.end_turn();
+  }
+  EXPECT_GT(one.state->pinned_blocks, 0U);
+  for (int events = 0; events < 1'000 && one.state->unreleased_bytes > 0; ++events) {
+    one.release_oldest();
+    one.worker.end_turn();
+  }
+  EXPECT_EQ(one.state->pinned_blocks, 0U);
+  EXPECT_EQ(one.state->shared_bytes, 0U);
+}
+
+TEST(ChannelBounds, QueuesOfAStreamOneCommandOfEachKindHoweverOftenItIsAsked) {
+  OneConnection one;
+  one.worker.open_stream(*one.state, 0);
+  const std::uint32_t stream = one.state->streams.at(0)->handle;
+  for (std::uint32_t i = 0; i < 1'000; ++i) {
+    EXPECT_FALSE(one.channel.set_priority(stream, i % 8, i % 2).is_refused());
+    EXPECT_FALSE(one.channel.stop_sending(stream, i).is_refused());
+    EXPECT_FALSE(one.channel.reset(stream, i).is_refused());
+    EXPECT_FALSE(one.channel.close_connection(one.state->handle, i, "over").is_refused());
+  }
+  EXPECT_EQ(one.core().mailboxes[0].mail.commands.size(), 4U);
+  one.worker.end_turn();
+  EXPECT_EQ(one.connection.priorities, (std::vector<int>{999 % 8})) << "the last one";
+  EXPECT_EQ(one.connection.resets, (std::vector<std::uint64_t>{0})) << "the first one";
+  EXPECT_EQ(one.connection.stops, (std::vector<std::uint64_t>{0}));
+  EXPECT_EQ(one.connection.close_code, 0U);
+  EXPECT_FALSE(one.channel.set_priority(stream, 1, 1).is_refused());
+  one.worker.end_turn();
+  EXPECT_EQ(one.connection.priorities.back(), 1) << "also after the turn";
+}
+
+TEST(ChannelBounds, AsksOnceForRoomForDatagramsUntilThereIsSome) {
+  OneConnection one;
+  const std::vector<std::uint8_t> byte(1);
+  const DatagramSend block{.policy = KREPIS_DATAGRAM_BLOCK};
+  for (int i = 0; i < 1'000; ++i) {
+    (void)one.channel.send_datagram(one.state->handle, byte, block);
+  }
+  const auto& commands = one.core().mailboxes[0].mail.commands;
+  EXPECT_EQ(commands.size(), one.core().settings.datagram_queue + 1);
+  one.worker.end_turn();
+  for (int i = 0; i < 1'000; ++i) {
+    (void)one.channel.send_datagram(one.state->handle, byte, block);
+  }
+  EXPECT_EQ(commands.size(), one.core().settings.datagram_queue + 1) << "asked again after the answer";
+}
+
+TEST(ChannelBounds, TakesNothingOfAWriteBeyondTheCommandsOfAConnection) {
+  OneConnection one;
+  std::array<std::uint32_t, 2> streams{};
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    one.worker.open_stream(*one.state, 4 * i);
+    streams[i] = one.state->streams.at(4 * i)->handle;
+  }
+  const std::vector<std::uint8_t> byte(1);
+  std::size_t taken = 0;
+  for (int round = 1; round <= 3; ++round) {
+    for (int i = 0; i < 20'000; ++i) {  // never two in a row on one stream, which would be one command
+      taken += static_cast<std::size_t>(one.channel.write(streams[i % 2], byte, 0).number);
+    }
+    EXPECT_EQ(taken, 4'096U * static_cast<std::size_t>(round));
+    EXPECT_LE(one.core().mailboxes[0].mail.commands.size(), 4'096U + 2U);
+    one.worker.end_turn();
+    EXPECT_EQ(one.connection.written().size(), taken);
+    EXPECT_FALSE(one.state->streams.at(0)->entry->has(Entry::kAwaitsWritable)) << "it was told of room";
+  }
+}
+
+}  // namespace
+}  // namespace knul::channel
