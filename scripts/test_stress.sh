@@ -13,8 +13,8 @@ STEPS=(
   "620 | attacks          | build/dev/tests/attack/knul_attack --full --json build/attack.json"
   "110 | sim              | KNUL_SIM_SEEDS=3 build/dev/tests/sim/knul_sim_test --gtest_brief=1"
   "30  | abi_directions   | KNUL_TEST_SEEDS=100 build/dev/tests/abi/knul_abi_channel_directions_test"
-  "70  | deno_directions  | KNUL_SEEDS=15 $suites directions"
-  "70  | deno_peers       | KNUL_SEEDS=15 $suites peers"
+  "60  | deno_directions  | KNUL_SEEDS=25 $suites directions"
+  "70  | deno_peers       | KNUL_SEEDS=12 $suites peers"
 )
 limit_seconds=900
 

@@ -7,7 +7,10 @@ export interface ChannelOptions {
   arenaBytes?: number;
   /** Records of each event ring, a power of two from 64 to 1,048,576. Default: 4,096. */
   ringRecords?: number;
-  /** Bytes accepted for one stream and not yet taken by its connection, 4 KiB to 256 MiB. Default: 1 MiB. */
+  /**
+   * Bytes accepted for one stream and not yet taken by its connection, 4 KiB to 256 MiB. Default: 1 MiB. Fewer are
+   * accepted while the connection holds 128 KiB, or eight times its congestion window if that is more.
+   */
   queueBytes?: number;
   /**
    * How long events may wait before the library takes this isolate for dead and closes its connections with
