@@ -113,10 +113,10 @@ KREPIS_API FfiResponse krepis_quic_start(const FfiQuicConfig* config) KREPIS_NOE
  * Result: none.
  * Errors: KREPIS_INVALID_POINTER: no such server, or it is being stopped already. Of concurrent stops exactly
  *     one gets another answer.
- *   KREPIS_TIMEOUT: streams were cut, at the deadline, by the program, or because memory was short; the
- * server is stopped all the same. Blocks: at most the deadline and 0.2 s for the last packets. When it
- * returns, threads, sockets and memory of the server are released and the port is free. Threads: any. Memory:
- * ends the life of the start's 8 bytes. Since: 1.1.0. RFC 9000 §10.2. */
+ *   KREPIS_TIMEOUT: streams were cut (deadline, program, short memory); the server is stopped all the same.
+ * Blocks: at most the deadline and 0.2 s for the last packets. When it returns, threads, sockets and memory
+ * of the server are released and the port is free. Threads: any. Memory: ends the life of the start's 8
+ * bytes. Since: 1.1.0. RFC 9000 §10.2. */
 KREPIS_API FfiResponse krepis_quic_stop(uint64_t handle) KREPIS_NOEXCEPT;
 
 /* Statistics of a server as one flat JSON object; docs/statistics.md lists the names.
