@@ -113,5 +113,52 @@ TEST(ChannelBounds, TakesNothingOfAWriteBeyondTheCommandsOfAConnection) {
   }
 }
 
+// What another connection of this worker can have of the arena.
+std::uint64_t bytes_for_another(OneConnection& one) {
+  NotingConnection other;
+  ConnectionState* const state = one.worker.add_connection(other);
+  one.worker.open_stream(*state, 0);
+  StreamState& stream = *state->streams.at(0);
+  one.worker.receive(stream, std::vector<std::uint8_t>(1 << 20), false);
+  return stream.unreleased_bytes;
+}
+
+// A piece of a byte that is an event of its own, which the program reads and does not release.
+void receive_byte(OneConnection& one, StreamState& stream) {
+  one.worker.receive(stream, std::vector<std::uint8_t>(1), false);
+  one.worker.end_turn();
+  one.read_all();
+}
+
+TEST(ChannelBounds, LeavesRoomToOthersBesideStreamsOfPiecesOfAByte) {
+  for (const int streams : {1, 10, 100, 1'000}) {
+    SCOPED_TRACE(streams);
+    OneConnection one(1 << 20);
+    std::vector<StreamState*> open;
+    for (int i = 0; i < streams; ++i) {
+      one.worker.open_stream(*one.state, krepis::StreamId{4} * i);
+      open.push_back(one.state->streams.at(krepis::StreamId{4} * i));
+    }
+    for (int i = 0; i < 30'000; ++i) {
+      receive_byte(one, *open[i % streams]);
+    }
+    EXPECT_GT(bytes_for_another(one), 64U << 10);
+  }
+}
+
+TEST(ChannelBounds, LeavesRoomToOthersBesideStreamsThatEndedWithPiecesOfAByte) {
+  OneConnection one(1 << 20);
+  for (krepis::StreamId id = 0; id < 4 * 1'000; id += 4) {
+    one.worker.open_stream(*one.state, id);
+    StreamState& stream = *one.state->streams.at(id);
+    for (int i = 0; i < 5; ++i) {
+      receive_byte(one, stream);
+    }
+    one.worker.handle_reset(stream, 1);
+    one.worker.handle_closed(stream);
+  }
+  EXPECT_GT(bytes_for_another(one), 64U << 10);
+}
+
 }  // namespace
 }  // namespace knul::channel
