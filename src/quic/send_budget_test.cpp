@@ -16,18 +16,23 @@ namespace {
 
 constexpr std::uint64_t kAll = UINT64_MAX;
 
+// As a stream writes: takes what there is room for, and waits for the rest.
+std::uint64_t write(SendBudget& budget, SendBudget::Member& member, std::uint64_t wanted, base::Instant now) {
+  const std::uint64_t taken = std::min(wanted, budget.room_of(member));
+  budget.take(member, taken, now);
+  if (taken < wanted) {
+    budget.wait(member);
+  }
+  return taken;
+}
+
 struct Shared {
   SendBudget budget{100, 10};
   SendBudget::Member holder, first, second, third;
   base::Instant now{};
 
   std::uint64_t take(SendBudget::Member& member, std::uint64_t wanted) {
-    const std::uint64_t taken = std::min(wanted, budget.room_of(member));
-    budget.take(member, taken, now);
-    if (taken < wanted) {
-      budget.wait(member);
-    }
-    return taken;
+    return write(budget, member, wanted, now);
   }
   void release(std::uint64_t bytes) { budget.release(holder, bytes); }
   // The holder has all; the first and the second want all.
@@ -195,12 +200,7 @@ struct Shares {
     return members[&sources[source]][index];
   }
   std::uint64_t take(SendBudget::Member& member, std::uint64_t wanted) {
-    const std::uint64_t taken = std::min(wanted, budget.room_of(member));
-    budget.take(member, taken, now);
-    if (taken < wanted) {
-      budget.wait(member);
-    }
-    return taken;
+    return write(budget, member, wanted, now);
   }
   // Until it gets no more.
   std::uint64_t take_all(SendBudget::Member& member) {
