@@ -10,11 +10,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 suites="KNUL_BIN=$PWD/build/dev/cli/knul KREPIS_LIBRARY=$PWD/build/dev/libknul.so \
 KNUL_SCRIPT_PEER=$PWD/build/dev/tests/packages/knul_script_peer node tests/packages/run.mjs"
 STEPS=(
-  "620 | attacks          | build/dev/tests/attack/knul_attack --full --json build/attack.json"
+  "560 | attacks          | build/dev/tests/attack/knul_attack --full --json build/attack.json"
   "110 | sim              | KNUL_SIM_SEEDS=3 build/dev/tests/sim/knul_sim_test --gtest_brief=1"
   "30  | abi_directions   | KNUL_TEST_SEEDS=100 build/dev/tests/abi/knul_abi_channel_directions_test"
   "60  | deno_directions  | KNUL_SEEDS=25 $suites directions"
-  "70  | deno_peers       | KNUL_SEEDS=12 $suites peers"
+  "130 | deno_peers       | KNUL_SEEDS=4 $suites peers"
 )
 limit_seconds=900
 
