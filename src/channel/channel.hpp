@@ -102,7 +102,9 @@ class Channel {
     std::unique_lock<std::mutex> lock;
     Outcome refusal;
   };
-  Held hold(std::uint32_t handle, bool is_stream);
+  // Locks the mailbox of a stream or connection, and makes room there for what the call adds, of which
+  // `copied_bytes` are copied. What follows finds memory, so a call that throws has changed nothing.
+  Held hold(std::uint32_t handle, bool is_stream, std::size_t copied_bytes = 0);
   Outcome command_stream(const Command& command, std::uint32_t side, std::uint32_t once);
   [[nodiscard]] bool count_write(const Held& held);
   [[nodiscard]] krepis::SharedBytes copy_large(std::uint32_t stream,

@@ -11,6 +11,7 @@ using krepis::ErrorCode;
 constexpr std::uint64_t kLargestCode = (std::uint64_t{1} << 62) - 1;
 constexpr std::uint32_t kLargestLength = 1U << 30;
 constexpr std::uint32_t kMostWaitingOpens = 1'024;
+constexpr std::size_t kMostDatagramBytes = 65'527;  // of a UDP payload; a longer one is refused
 constexpr std::size_t kSmallWrite = 2 << 10;  // copied through the mailbox; a larger one gets its own buffer
 // Writes of one connection in a row that its worker has not seen, 48 bytes each; further ones take nothing.
 constexpr std::uint32_t kMostWritesAhead = 4'096;
@@ -27,7 +28,7 @@ Outcome bad_code() {
 
 }  // namespace
 
-Channel::Held Channel::hold(std::uint32_t handle, bool is_stream) {
+Channel::Held Channel::hold(std::uint32_t handle, bool is_stream, std::size_t copied_bytes) {
   Held held;
   held.refusal = usable();
   if (held.refusal.is_refused()) {
@@ -41,6 +42,7 @@ Channel::Held Channel::hold(std::uint32_t handle, bool is_stream) {
     // It may have ended, and even begun again elsewhere, before the lock was taken.
     if (entry->handle.load(std::memory_order_relaxed) == handle && !entry->has(Entry::kIsVoid) &&
         entry->has(Entry::kIsStream) == is_stream && held.mailbox->is_open) {
+      held.mailbox->make_room(copied_bytes);
       held.entry = entry;
       return held;
     }
@@ -85,7 +87,7 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
     return Outcome::refuse(ErrorCode::kInvalidRequest, "flags are unknown, or length is above 2^30");
   }
   const krepis::SharedBytes copy = copy_large(stream, bytes);
-  Held held = hold(stream, true);
+  Held held = hold(stream, true, copy.owner != nullptr ? 0 : std::min(bytes.size(), kSmallWrite));
   if (held.entry == nullptr) {
     return held.refusal;
   }
@@ -184,7 +186,7 @@ bool Channel::count_write(const Held& held) {
   return connection->writes < kMostWritesAhead && ++connection->writes > 0;
 }
 
-// Nothing when `once` is set, which it is from now on.
+// Queues the command and sets the flag `once`. Does nothing if the flag is set already.
 Outcome Channel::command_stream(const Command& command, std::uint32_t side, std::uint32_t once) {
   Held held = hold(command.handle, true);
   if (held.entry == nullptr) {
@@ -268,7 +270,7 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
   if (policy > KREPIS_DATAGRAM_DROP_NEWEST) {
     return Outcome::refuse(ErrorCode::kInvalidRequest, "policy is no KrepisDatagramPolicy");
   }
-  Held held = hold(connection, false);
+  Held held = hold(connection, false, bytes.size() <= kMostDatagramBytes ? bytes.size() : 0);
   if (held.entry == nullptr) {
     return held.refusal;
   }
@@ -316,7 +318,7 @@ Outcome Channel::close_connection(std::uint32_t connection, std::uint64_t code, 
     return Outcome::refuse(ErrorCode::kInvalidRequest,
                            "code is above 2^62 - 1, or reason_length above 1,024");
   }
-  Held held = hold(connection, false);
+  Held held = hold(connection, false, reason.size());
   if (held.entry == nullptr) {
     return held.refusal;
   }

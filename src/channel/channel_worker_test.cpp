@@ -487,5 +487,61 @@ TEST(ChannelWorker, BeginsEachStreamAfresh) {
   }
 }
 
+// What a program's call changes, as far as others can see it.
+struct Footprint {
+  explicit Footprint(OneConnection& one)
+      : commands(one.core().mailboxes[0].mail.commands.size()),
+        bytes(one.core().mailboxes[0].mail.bytes.size()),
+        buffers(one.core().mailboxes[0].mail.buffers.size()),
+        held(one.state->entry->held_bytes.load()),
+        opens(one.state->entry->waiting_opens.load()),
+        queued(one.state->streams.at(0)->entry->queued.load()),
+        flags(one.state->streams.at(0)->entry->flags.load() | one.state->entry->flags.load() << 16),
+        priority(one.state->streams.at(0)->entry->priority_order.load()),
+        budget(one.core().server->writes.used_bytes()) {}
+  bool operator==(const Footprint&) const = default;
+
+  std::uint64_t commands, bytes, buffers, held, opens, queued, flags, priority, budget;
+};
+
+TEST(ChannelCalls, ChangeNothingWhenTheyFindNoMemory) {
+  struct Call {
+    const char* name;
+    std::function<Outcome(Channel&, std::uint32_t connection, std::uint32_t stream)> make;
+  };
+  static const std::vector<std::uint8_t> small(100), large(64 << 10), huge(1 << 20);
+  const std::vector<Call> calls{
+      {"a write", [](Channel& it, auto, auto stream) { return it.write(stream, small, 0); }},
+      {"a FIN", [](Channel& it, auto, auto stream) { return it.write(stream, {}, KREPIS_WRITE_FIN); }},
+      {"a large write", [](Channel& it, auto, auto stream) { return it.write(stream, large, 0); }},
+      {"a partial write", [](Channel& it, auto, auto stream) { return it.write(stream, huge, 0); }},
+      {"a reset", [](Channel& it, auto, auto stream) { return it.reset(stream, 1); }},
+      {"a stop", [](Channel& it, auto, auto stream) { return it.stop_sending(stream, 1); }},
+      {"a priority", [](Channel& it, auto, auto stream) { return it.set_priority(stream, 1, 0); }},
+      {"a stream", [](Channel& it, auto connection, auto) { return it.open_stream(connection, false); }},
+      {"a datagram",
+       [](Channel& it, auto connection, auto) { return it.send_datagram(connection, small, {}); }},
+      {"a close", [](Channel& it, auto connection, auto) { return it.close_connection(connection, 1, "x"); }},
+  };
+  for (const Call& call : calls) {
+    bool is_short = true;
+    for (int allocation = 1; is_short && allocation < 20; ++allocation) {
+      OneConnection one;
+      one.worker.open_stream(*one.state, 0);
+      const auto make = [&] {
+        return call.make(one.channel, one.state->handle, one.state->streams.at(0)->handle);
+      };
+      const Footprint before(one);
+      is_short = lacks_memory(allocation, [&] { ASSERT_FALSE(make().is_refused()); });
+      if (is_short) {
+        EXPECT_EQ(Footprint(one), before) << call.name << ", allocation " << allocation;
+        EXPECT_FALSE(make().is_refused());
+      }
+      EXPECT_GT(one.core().mailboxes[0].mail.commands.size(), 0U) << call.name;
+    }
+    EXPECT_FALSE(is_short) << call.name;
+  }
+}
+
 }  // namespace
 }  // namespace knul::channel

@@ -1,5 +1,6 @@
 #include "channel/mailbox.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace knul::channel {
@@ -15,6 +16,13 @@ void empty(std::vector<T>& list) {
   }
 }
 
+template <class T>
+void make_room_in(std::vector<T>& list, std::size_t more) {
+  if (list.capacity() - list.size() < more) {
+    list.reserve(std::max(2 * list.capacity(), list.size() + more));
+  }
+}
+
 }  // namespace
 
 void Mail::clear() {
@@ -27,6 +35,12 @@ void Mail::clear() {
 std::size_t Mail::memory_bytes() const {
   return commands.capacity() * sizeof(Command) + bytes.capacity() +
          buffers.capacity() * sizeof(krepis::SharedBytes) + releases.capacity() * sizeof(std::uint32_t);
+}
+
+void Mailbox::make_room(std::size_t copied_bytes) {
+  make_room_in(mail.commands, 2);
+  make_room_in(mail.buffers, 1);
+  make_room_in(mail.bytes, copied_bytes);
 }
 
 void Mailbox::write(std::uint32_t stream, std::span<const std::uint8_t> bytes, bool is_fin) {

@@ -51,6 +51,9 @@ struct Mail {
 };
 
 struct Mailbox {
+  // Memory for what one call adds: two commands, a buffer, copies of `copied_bytes`. Throws std::bad_alloc,
+  // and then nothing has changed. Until the lock is given back none of the following throws within that.
+  void make_room(std::size_t copied_bytes);
   // Thread: any, with the mutex held.
   void write(std::uint32_t stream, std::span<const std::uint8_t> bytes, bool is_fin);
   void write_shared(std::uint32_t stream, krepis::SharedBytes bytes, bool is_fin);
