@@ -116,10 +116,12 @@ struct StreamPriority {
   bool is_incremental = true;
 };
 
-// What happens to a datagram when the connection's queue of unsent ones is full.
+// What happens to a datagram when the connection's queue of unsent ones is full, or its share of
+// server_send_buffer_bytes is used up.
 enum class DatagramPolicy : std::uint8_t {
   kBlock,       // it is not taken, on_datagram_writable follows
-  kDropOldest,  // it takes the place of the oldest
+  kDropOldest,  // it takes the place of the oldest; as kDropNewest in on_datagram_fate of a datagram that was
+                // dropped for another one
   kDropNewest,  // it is dropped
 };
 
@@ -261,7 +263,7 @@ class Application {
   virtual void on_datagram(Connection& connection, std::span<const std::uint8_t> /*bytes*/) {
     connection.drop_datagram();
   }
-  // After a send_datagram that gave kBlocked, once half of the queue is free.
+  // After a send_datagram that gave kBlocked, once half of the datagrams that were queued then have left.
   virtual void on_datagram_writable(Connection& /*connection*/) {}
   virtual void on_datagram_fate(Connection& /*connection*/, std::uint32_t /*context*/,
                                 DatagramFate /*fate*/) {}

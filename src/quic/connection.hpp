@@ -425,6 +425,7 @@ class Connection final
   base::Instant stream_credit_due_at_ = base::kNever;
   std::array<StreamQueue, Stream::kUrgencies> send_queues_;
   DatagramQueue datagrams_;
+  bool is_dropping_datagrams_ = false;  // for a new one; the observer hears of each
   ReceiveWindow window_;
   std::uint64_t path_capacity_bytes_ = 0;  // the most that note_path_capacity() has found on this path
   std::uint64_t bytes_received_ = 0;

@@ -13,6 +13,18 @@ constexpr std::size_t kLargestUdpPayloadBytes = 65'527;
 static_assert(sizeof(UnsentDatagram) + kLargestUdpPayloadBytes - kDatagramOverheadBytes <=
               BlockPool::kLargestBytes);
 
+// Sets the flag for its own lifetime.
+class DroppingScope {
+ public:
+  explicit DroppingScope(bool& flag) : flag_(flag) { flag_ = true; }
+  ~DroppingScope() { flag_ = false; }
+  DroppingScope(const DroppingScope&) = delete;
+  DroppingScope& operator=(const DroppingScope&) = delete;
+
+ private:
+  bool& flag_;
+};
+
 }  // namespace
 
 DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
@@ -24,18 +36,22 @@ DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
     return DatagramOutcome::kRefused;
   }
   const std::size_t memory = DatagramQueue::memory_of(bytes.size());
-  // What older ones had, it may have, although its connection may be above its share.
+  // A program that sends when it hears of a drop would drop another one, and so on without end.
+  const bool is_within_drop = is_dropping_datagrams_;
+  // The new datagram may use the memory of those dropped for it, even if its connection is above its share.
   std::size_t freed = 0;
-  while (freed < memory && !has_room_for_datagram(memory)) {
+  while (is_within_drop || (freed < memory && !has_room_for_datagram(memory))) {
     if (request.policy == DatagramPolicy::kBlock) {
       datagrams_.note_blocked();
       return DatagramOutcome::kBlocked;
     }
-    environment_.counters.datagrams_dropped_send_memory.add(datagrams_.size() < limit ? 1 : 0);
-    if (request.policy == DatagramPolicy::kDropNewest) {
+    const bool is_for_memory = !is_within_drop && datagrams_.size() < limit;
+    environment_.counters.datagrams_dropped_send_memory.add(is_for_memory ? 1 : 0);
+    if (request.policy == DatagramPolicy::kDropNewest || is_within_drop) {
       environment_.counters.datagrams_dropped.add();
       return DatagramOutcome::kDropped;
     }
+    const DroppingScope scope(is_dropping_datagrams_);
     freed += drop_front_datagram();
   }
   has_been_used_ = true;
@@ -48,7 +64,7 @@ DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
   return DatagramOutcome::kQueued;
 }
 
-// The first one is always taken: whoever is blocked is told when those before leave.
+// An empty queue always has room, because a blocked program is told when queued datagrams leave.
 bool Connection::has_room_for_datagram(std::size_t memory) const {
   const SendBudget& budget = environment_.send_budget;
   return datagrams_.is_empty() || (datagrams_.size() < environment_.transport.datagram_queue &&

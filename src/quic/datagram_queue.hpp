@@ -85,7 +85,9 @@ class DatagramQueue {
     void* const block = pool_.take(sizeof(UnsentDatagram) + bytes.size());
     const std::span<std::uint8_t> copy(static_cast<std::uint8_t*>(block) + sizeof(UnsentDatagram),
                                        bytes.size());
-    std::memcpy(copy.data(), bytes.data(), bytes.size());
+    if (!bytes.empty()) {
+      std::memcpy(copy.data(), bytes.data(), bytes.size());
+    }
     auto* const pushed = new (block) UnsentDatagram{tag, expires_at, copy};
     (is_empty() ? first_ : last_->next) = pushed;
     last_ = pushed;
@@ -97,7 +99,7 @@ class DatagramQueue {
     has_blocked_ = true;
     blocked_size_ = size_;
   }
-  // True once after note_blocked, when half of what was there then has left.
+  // True once after note_blocked(), as soon as half of the datagrams that were queued at that call have left.
   [[nodiscard]] bool take_writable() {
     return has_blocked_ && size_ <= blocked_size_ / 2 && std::exchange(has_blocked_, false);
   }

@@ -198,6 +198,26 @@ TEST(DatagramQueue, DropsTheOldestOrTheNewestAsAsked) {
   EXPECT_EQ(queue.pair.client_observer.fates[0], (std::pair{11U, DatagramFate::kDropped}));
 }
 
+TEST(DatagramQueue, DropsNoFurtherOneForAProgramThatSendsWhenItHearsOfADrop) {
+  ShortQueue queue;
+  std::vector<DatagramOutcome> outcomes;
+  queue.pair.client_observer.on_fate = [&](Connection& connection) {
+    ASSERT_LT(outcomes.size(), 10U);
+    for (const auto policy : {DatagramPolicy::kDropOldest, DatagramPolicy::kBlock}) {
+      outcomes.push_back(connection.send_datagram(bytes_of("again"), {.policy = policy, .fate_context = 7}));
+    }
+  };
+  for (std::uint32_t i = 1; i <= 3; ++i) {
+    EXPECT_EQ(queue.send(std::to_string(i), {.policy = DatagramPolicy::kDropOldest, .fate_context = i}),
+              DatagramOutcome::kQueued);
+  }
+  EXPECT_EQ(outcomes, (std::vector{DatagramOutcome::kDropped, DatagramOutcome::kBlocked}));
+  queue.pair.client_observer.on_fate = nullptr;
+  queue.pair.advance(1s);
+  EXPECT_EQ(queue.pair.server_observer.datagrams, (std::vector<std::string>{"2", "3"}));
+  EXPECT_EQ(queue.pair.client_observer.datagrams_writable, 1);
+}
+
 TEST(DatagramQueue, DropsWhatHasExpired) {
   ShortQueue queue;
   EXPECT_EQ(queue.send("late", {.expires_after = 1ms, .fate_context = 5}), DatagramOutcome::kQueued);

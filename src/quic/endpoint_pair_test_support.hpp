@@ -56,8 +56,10 @@ class RecordingObserver final : public ConnectionObserver {
     datagrams.emplace_back(bytes.begin(), bytes.end());
   }
   void on_datagram_writable(Connection&) override { ++datagrams_writable; }
-  void on_datagram_fate(Connection&, std::uint32_t context, DatagramFate fate) override {
+  void on_datagram_fate(Connection& connection, std::uint32_t context, DatagramFate fate) override {
     fates.emplace_back(context, fate);
+    if (on_fate)
+      on_fate(connection);
   }
 
   bool consumes = true;
@@ -65,6 +67,7 @@ class RecordingObserver final : public ConnectionObserver {
   std::vector<std::pair<std::uint32_t, DatagramFate>> fates;
   std::function<void(Connection&, Stream&, bool)> on_data;
   std::function<void(Connection&, Stream&)> on_writable;
+  std::function<void(Connection&)> on_fate;
   std::function<void(Connection&, Stream&)> on_end;  // in on_stream_closed
   std::vector<Connection*> connections;
   std::vector<CloseCause> closed;
