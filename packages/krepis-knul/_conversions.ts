@@ -13,7 +13,7 @@ export const FAILED = BigInt(AdapterCode.HandlerFailed);
 const encoder = new TextEncoder();
 
 /**
- * The bytes of `value`; copied only when the memory is shared with other isolates.
+ * The bytes of `value`, without a copy unless it is a string.
  * @throws {AdapterError} `InvalidRequest` (4001) for a value without bytes, and for a detached buffer
  */
 export function bytesOf(option: string, value: unknown): Uint8Array<ArrayBuffer> {
@@ -24,7 +24,7 @@ export function bytesOf(option: string, value: unknown): Uint8Array<ArrayBuffer>
   }
   if (typeof value === "string") return encoder.encode(value);
   if (value instanceof ArrayBuffer && !value.detached) return new Uint8Array(value);
-  if (value instanceof SharedArrayBuffer) return new Uint8Array(value).slice();
+  if (value instanceof SharedArrayBuffer) return new Uint8Array(value as unknown as ArrayBuffer);
   throw invalidOption(option, value, BYTES);
 }
 
@@ -32,7 +32,6 @@ function bytesOfView(
   option: string,
   { buffer, byteOffset, byteLength }: ArrayBufferView,
 ): Uint8Array<ArrayBuffer> {
-  if (buffer instanceof SharedArrayBuffer) return new Uint8Array(buffer, byteOffset, byteLength).slice();
   if ((buffer as ArrayBuffer).detached) throw invalidOption(option, "detached bytes", BYTES);
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 }
