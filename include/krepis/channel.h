@@ -240,8 +240,9 @@ KREPIS_API uint32_t krepis_channel_unmap(uint32_t channel) KREPIS_NOEXCEPT;
  *
  * data: `length` bytes; may be null with length 0. length: 0 to 2^30.
  * Returns: bytes taken, from 0 to length. Less than length: the queue of the stream or of its
- *   connection is full, and KREPIS_EVENT_STREAM_WRITABLE follows when there is room. A FIN alone is taken
- * with length 0. -KREPIS_INVALID_POINTER: no such channel or stream, or data is null.
+ *   connection is full, and KREPIS_EVENT_STREAM_WRITABLE follows when there is room.
+ *   A FIN alone is taken with length 0.
+ *   -KREPIS_INVALID_POINTER: no such channel or stream, or data is null.
  *   -KREPIS_INVALID_REQUEST: unknown flags, length above 2^30, or a receive-only stream.
  *   -KREPIS_INVALID_CONTEXT: the sending side is over: a FIN was taken, or it was reset by either side.
  *   -KREPIS_OUT_OF_MEMORY.

@@ -27,7 +27,7 @@ class TokenBucket {
     return true;
   }
 
-  // Whether half of the burst would be left after a token was taken.
+  // Whether taking a token now would leave at least half of the burst.
   [[nodiscard]] bool is_half_full(Instant now) const {
     return std::max(next_, now) - now + interval_ <= depth_ / 2;
   }

@@ -111,9 +111,9 @@ void ChannelWorker::receive_datagram(ConnectionState& state, std::span<const std
   refresh_facts(state);
 }
 
-// DATAGRAMs have half of the events that may wait, and a connection has half of what the others leave of
-// that, and of the arena, where each takes a granule at least. So a peer that floods costs others neither
-// DATAGRAMs nor connections.
+// All DATAGRAMs together may use half of the events that may wait. One connection may use half of what is
+// free of that, and of the granules of the arena, of which each DATAGRAM takes at least one. So a peer that
+// floods does not cost other peers their DATAGRAMs or their connections.
 bool ChannelWorker::may_hold_datagram(const ConnectionState& state) {
   const std::uint32_t free = kMostBacklogEvents / 2 - std::min(kMostBacklogEvents / 2, connection_ranges_);
   const std::size_t granules = (arena_.free_bytes() + arena_.room(shared_fill_)) / kGranuleBytes;

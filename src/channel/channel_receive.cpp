@@ -128,7 +128,7 @@ bool ChannelWorker::may_hold_more(const ConnectionState& state) {
 Fill* ChannelWorker::choose_fill(StreamState& stream, std::size_t bytes) {
   const bool is_lagging =
       stream.unreleased_ranges >= kLaggingRanges || stream.unreleased_bytes > kLaggingBytes;
-  const bool has_own_room = arena_.room(stream.own_fill) > 0;  // which counts already
+  const bool has_own_room = arena_.room(stream.own_fill) > 0;  // in a block that is counted already
   if (is_lagging && has_own_room) {
     return &stream.own_fill;
   }

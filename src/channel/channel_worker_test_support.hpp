@@ -77,7 +77,7 @@ class NotingConnection final : public krepis::Connection {
   [[nodiscard]] std::size_t max_datagram_bytes() const override { return 1'200; }
   void close(std::uint64_t code, std::string_view /*reason*/) override { close_code = code; }
 
-  // As it is now, which is not what it was if shared bytes have changed.
+  // All bytes that it took. Shared bytes are read now, so a change made to them since then shows.
   [[nodiscard]] std::string written() const {
     std::string text;
     for (const krepis::SharedBytes& piece : pieces) {

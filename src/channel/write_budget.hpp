@@ -3,10 +3,10 @@
 // A connection may hold half of what is free (base/fair_share.hpp). Below a floor no connection is refused,
 // so that a new one can always write: the floors come on top of the limit.
 //
-// A connection may not hold more than its peer has shown to take either, as a TCP socket's send buffer grows
-// with the congestion window. A program with one thread copies what is written before it reads the next
-// event: without this rule peers that acknowledge nothing make it copy the whole budget at once, and
-// everybody else waits meanwhile. Weak case: a peer that acknowledged much and then stops.
+// A connection may also hold at most a multiple of its congestion window, as the send buffer of a TCP socket
+// does. A program with one thread copies an answer before it reads the next event. Without this rule, peers
+// that acknowledge nothing would make it copy the whole budget at once, and all other peers would wait.
+// Weak case: a peer that acknowledged much and then stops.
 //
 // Why nobody is told when others give bytes back: a stream that was refused has bytes queued, because its
 // floor is above 0. It is looked at again when the connection takes those.
@@ -26,20 +26,20 @@ class WriteBudget {
   static constexpr std::uint64_t kDefaultBytes = 256 << 20;
   static constexpr std::uint64_t kConnectionFloorBytes = 16 << 10;
   static constexpr std::uint64_t kStreamFloorBytes = 2 << 10;
-  // A connection may hold so much before its congestion window has grown.
+  // What a connection may hold before its congestion window has grown.
   static constexpr std::uint64_t kAllowanceBytes = 128 << 10;
-  // A stream may hold so much although other streams of its connection hold all that this may.
+  // What each stream may hold even when other streams use up the allowance of their connection.
   static constexpr std::uint64_t kStreamAllowanceBytes = 16 << 10;
 
-  // What a write looks at: bytes that wait already, and what the connection may hold.
+  // The bytes that wait already, and what the connection may hold.
   struct Waiting {
     std::uint64_t of_connection = 0;
     std::uint64_t of_stream = 0;
     std::uint64_t allowance = kAllowanceBytes;
   };
 
-  // What a connection may hold whose congestion window is so large: what its path takes in eight round trips,
-  // because a program looks at its rings less often than once in a round trip.
+  // The allowance for a congestion window: what the path takes in eight round trips, because a program may
+  // read its rings less often than once in a round trip.
   static std::uint64_t allowance_of(std::uint64_t congestion_window_bytes) {
     return std::max(kAllowanceBytes, 8 * congestion_window_bytes);
   }
@@ -60,7 +60,8 @@ class WriteBudget {
       }
     }
   }
-  // The same two for a stream's bytes. A stream without any always has room for kStreamFloorBytes.
+  // room_of and take for the bytes of a stream. A stream that holds nothing always has room for
+  // kStreamFloorBytes.
   [[nodiscard]] std::uint64_t room_of(const Waiting& waiting) const {
     const std::uint64_t room = std::min(allowed(waiting), room_of(waiting.of_connection));
     return std::max(room, left(kStreamFloorBytes, waiting.of_stream));
@@ -74,7 +75,7 @@ class WriteBudget {
 
  private:
   static std::uint64_t left(std::uint64_t most, std::uint64_t used) { return most - std::min(most, used); }
-  // Without a look at the others.
+  // By the congestion window alone.
   static std::uint64_t allowed(const Waiting& waiting) {
     return std::max(left(waiting.allowance, waiting.of_connection),
                     left(kStreamAllowanceBytes, waiting.of_stream));

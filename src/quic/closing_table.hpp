@@ -1,6 +1,7 @@
 // Connections that are over but whose peers may still send: the closing and draining periods of RFC 9000
 // §10.2. Keeps the CONNECTION_CLOSE, not the connection: some 210 bytes for 3 × PTO. The places are shared
-// between the source addresses; who has to go is forgotten early, and late packets get a Stateless Reset.
+// between the source addresses. An entry that is evicted is forgotten early; late packets get a Stateless
+// Reset.
 #pragma once
 
 #include <algorithm>

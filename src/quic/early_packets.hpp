@@ -14,13 +14,13 @@ namespace knul::quic {
 class EarlyPackets {
  public:
   static constexpr std::size_t kMostBytes = 16 << 10;
-  // Behind packets that can be read so much does not count, and is never cut off: a client that repeats its
-  // Finished together with 1-RTT data goes on, and its Initial still is in a datagram of 1,200 bytes (RFC
-  // 9000 §14.1).
+  // Early packets of this size behind a readable packet of the same datagram are free. So a client may repeat
+  // its Finished together with 1-RTT data, and a datagram with an Initial keeps its 1,200 bytes (RFC 9000
+  // §14.1).
   static constexpr std::size_t kSmallBytes = 1'500;
 
-  // What the library may read of a client's datagram before the handshake completes: all of it, or its
-  // beginning with the packets that there are keys for. Empty: nothing.
+  // The part of a client's datagram that the library may read before the handshake completes: all of it, or
+  // the packets at its beginning that there are keys for. Empty: drop it.
   std::span<const std::uint8_t> admit(std::span<const std::uint8_t> datagram, bool has_handshake_keys);
 
  private:

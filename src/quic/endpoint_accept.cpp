@@ -140,9 +140,10 @@ void Endpoint::refuse_at_limit(const base::ReceivedDatagram& datagram, const ngt
   responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
 }
 
-// In silence: to answer a flood would only feed it. A young handshake of the newcomer's own address keeps its
-// place, and the newcomer's Initial is dropped: clients of one address that come all at once would else end
-// each other's handshakes just before these are complete. They send their Initials again.
+// Sends nothing to the connection that it ends: answers would double a flood.
+// A handshake younger than a second keeps its place against a newcomer of the same address, whose Initial is
+// dropped. Otherwise clients that start together behind one address would end each other's handshakes shortly
+// before they complete. A client sends a lost Initial again.
 bool Endpoint::make_half_open_place(const SourceHoldings& newcomer, base::Instant now) {
   constexpr base::Duration kYoung = std::chrono::seconds(1);
   SharedPlaces::Place* const place = half_open_places_.to_evict_for(newcomer.half_open);
