@@ -194,22 +194,36 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
     result = ngtcp2_conn_read_pkt(conn(), &path, &info, payload.data(), payload.size(), timestamp);
   }
   schedule();
-  handle_read_result(result);
-  if (streams_closed_early_ > kMostClosedEarly) {
-    abort(TransportCode::kInternalError,
-          "more than " + std::to_string(kMostClosedEarly) +
-              " unidirectional streams were reset before any of their data came");
+  if (result != 0 && !is_over()) {
+    handle_read_error(result);
   }
+  if (streams_closed_early_ > kMostClosedEarly) {
+    abort_for_closed_early();
+  }
+  if (!stop_sending_seen_.empty()) {
+    handle_stops_seen();
+  }
+  if (!waiting_for_room_.empty()) {
+    notify_writable();
+  }
+  if (is_handshake_confirmed_ && is_server_ && tls_.is_open() && !is_over()) {
+    release_tls_session();
+  }
+}
+
+void Connection::abort_for_closed_early() {
+  abort(TransportCode::kInternalError,
+        "more than " + std::to_string(kMostClosedEarly) +
+            " unidirectional streams were reset before any of their data came");
+}
+
+void Connection::handle_stops_seen() {
   for (std::size_t i = 0; i < stop_sending_seen_.size() && !is_over(); ++i) {
     handle_stop_sending(stop_sending_seen_[i]);
   }
   stop_sending_seen_.clear();
   if (stop_sending_seen_.capacity() > kKeptStops) {
     std::vector<StopSending>().swap(stop_sending_seen_);
-  }
-  notify_writable();
-  if (is_handshake_confirmed_ && is_server_ && tls_.is_open() && !is_over()) {
-    release_tls_session();
   }
 }
 
@@ -255,10 +269,7 @@ void Connection::offer_token() {
   ngtcp2_conn_submit_new_token(conn(), token.data(), token.size());
 }
 
-void Connection::handle_read_result(int result) {
-  if (result == 0 || is_over()) {
-    return;
-  }
+void Connection::handle_read_error(int result) {
   switch (result) {
     case NGTCP2_ERR_DRAINING:
       return fail_from_peer();

@@ -193,8 +193,8 @@ class Connection final
   // Ends it; the peer hears nothing.
   void evict() { end({CloseCause::Source::kEvicted, 0, "its place was given to another handshake"}); }
   // Ends the connection with a transport error. Without the memory for the reason it has none.
-  void abort(std::uint64_t transport_code, std::string_view reason) noexcept;
-  void abort(TransportCode code, std::string_view reason) noexcept {
+  [[gnu::cold]] void abort(std::uint64_t transport_code, std::string_view reason) noexcept;
+  [[gnu::cold]] void abort(TransportCode code, std::string_view reason) noexcept {
     abort(static_cast<std::uint64_t>(code), reason);
   }
   // All connection IDs that lead here; from now on the caller answers for them.
@@ -283,15 +283,16 @@ class Connection final
   void end_locally(const ngtcp2_ccerr& error, CloseCause::Source source, std::string_view reason) noexcept;
   void end_by_application(CloseCause::Source source, std::uint64_t application_code,
                           std::string_view reason) noexcept;
-  void fail(int library_error);
+  [[gnu::cold]] void fail(int library_error);
   void fail_tls();
   void fail_from_peer();
-  void handle_read_result(int result);
+  [[gnu::cold]] void handle_read_error(int result);
+  [[gnu::cold]] void abort_for_closed_early();
   // What the library is to read of a datagram, see early_packets.hpp; empty: nothing.
   [[nodiscard]] std::span<const std::uint8_t> admit(std::span<const std::uint8_t> datagram);
   // Of a packet just decrypted, before the library looks at it. False: the connection has ended.
   [[nodiscard]] bool note_frames(std::span<const std::uint8_t> payload, bool is_one_rtt);
-  void release_tls_session();
+  [[gnu::cold]] void release_tls_session();
   void offer_token();
   void schedule();
   ConnectionId make_route();
@@ -357,6 +358,8 @@ class Connection final
   void note_buffered(Stream& stream, std::size_t bytes);
   void release_buffered(std::size_t bytes);
   void handle_stop_sending(const StopSending& frame);
+  // Of the packets just read.
+  [[gnu::noinline]] void handle_stops_seen();
   void handle_closed_below(Stream& stream);
   void close_unseen_stream(Stream& stream);
   void finish_stream(Stream& stream);
@@ -418,7 +421,8 @@ class Connection final
   std::vector<std::int64_t> waiting_for_room_;
   std::vector<std::int64_t> told_of_room_;  // inside notify_writable; kept for its memory
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
-  Stream* recent_stream_ = nullptr;  // of streams_, the one found last: most calls follow one for the same
+  // Of streams_, the one found or added last: most calls follow one for the same.
+  Stream* recent_stream_ = nullptr;
   std::size_t streams_closed_early_ = 0;  // that the library has not closed, see close_unseen_stream()
   StreamCredit credit_bidi_;
   StreamCredit credit_uni_;

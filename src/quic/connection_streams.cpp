@@ -19,6 +19,7 @@ Stream& Connection::add_stream(std::int64_t id) {
                                   environment_.transport.initial_max_stream_data_bytes, environment_.blocks);
   base::make_room(streams_);
   Stream& stream = *streams_.emplace(id, std::move(made)).first->second;
+  recent_stream_ = &stream;
   has_been_used_ = true;
   environment_.counters.streams_active.add();
   count_opened(stream);
@@ -379,7 +380,9 @@ void Connection::finish_stream(Stream& stream) {
   environment_.observer.on_stream_closed(*this, stream);
   const std::int64_t id = stream.id;
   const bool is_clean = stream.is_clean;
-  recent_stream_ = nullptr;
+  if (recent_stream_ == &stream) {
+    recent_stream_ = nullptr;
+  }
   streams_.erase(id);
   environment_.counters.streams_active.sub();
   if (is_opened_by_server(id) == is_server_) {

@@ -179,11 +179,7 @@ std::optional<ngtcp2_ssize> Connection::write_streams(std::span<std::uint8_t> ro
   while (Stream* const next = next_to_send()) {
     Stream& stream = *next;
     std::array<ngtcp2_vec, 16> vectors;
-    const std::size_t count = stream.send.gather_unsent(vectors, room.size());
-    std::size_t offered = 0;
-    for (const ngtcp2_vec& part : std::span(vectors).first(count)) {
-      offered += part.len;
-    }
+    const auto [count, offered] = stream.send.gather_unsent(vectors, room.size());
     const bool offers_fin = stream.is_fin_queued && offered == stream.send.unsent();
     const std::uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE |
                                 (offers_fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE);
@@ -215,10 +211,11 @@ void Connection::after_stream_write(Stream& stream, ngtcp2_ssize taken, std::siz
   stream.send.mark_sent(static_cast<std::size_t>(taken));
   const bool sent_fin = offered_fin && static_cast<std::size_t>(taken) == offered;
   stream.is_fin_sent = stream.is_fin_sent || sent_fin;
-  stream.unlink();
-  if (stream.has_something_to_send()) {
-    StreamQueue& queue = queue_of(stream);
-    queue.insert(stream.is_incremental ? queue.end() : queue.begin(), stream);  // the others' turn, or not
+  StreamQueue& queue = queue_of(stream);  // which it is the first of
+  if (!stream.has_something_to_send()) {
+    stream.unlink();
+  } else if (stream.is_incremental && &queue.back() != &stream) {
+    queue.splice(queue.end(), queue, queue.begin());  // the others' turn
   }
   if (sent_fin) {
     environment_.observer.on_stream_fin_sent(*this, stream);

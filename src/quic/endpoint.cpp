@@ -102,23 +102,38 @@ void Endpoint::leave_places(Connection& connection) {
   admitted_places_.leave(static_cast<AdmittedPlace&>(connection));
 }
 
-template <class Work>
-void Endpoint::guarded(Connection& connection, Work work) noexcept {
-  try {
-    work();
-  } catch (...) {
-    counters_.errors.add();
-    connection.abort(TransportCode::kInternalError, "out of memory");
+inline void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now) {
+  if (route.connection != nullptr) {
+    if (!route.connection->takes_packet(now)) {
+      counters_.packets_dropped_budget.add();
+    } else if (!route.connection->has_frames_left(now)) {
+      counters_.packets_dropped_frame_budget.add();
+    } else if (!route.connection->is_over()) {
+      read(*route.connection, datagram, now);
+    }
+    return;
+  }
+  counters_.packets_dropped_closing.add();
+  if (route.closing->counts_for_an_answer(datagram.payload.size())) {
+    try {
+      responder_.repeat(route.closing->path(), route.closing->packet(), now);
+    } catch (...) {
+      counters_.errors.add();
+    }
   }
 }
 
 std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& datagram, base::Instant now) {
-  if (datagram.payload.empty()) {
-    counters_.packets_dropped_empty.add();
-    return std::nullopt;
-  }
   if (const Route recent = routes_.find_recent(datagram.payload); recent.is_known()) {
     deliver(recent, datagram, now);
+    return std::nullopt;
+  }
+  return route_datagram(datagram, now);
+}
+
+std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& datagram, base::Instant now) {
+  if (datagram.payload.empty()) {
+    counters_.packets_dropped_empty.add();
     return std::nullopt;
   }
   ngtcp2_version_cid header;
@@ -174,35 +189,6 @@ std::optional<unsigned> Endpoint::other_owner(const base::ReceivedDatagram& data
   }
   const unsigned owner = codec_.worker_of({header.dcid, header.dcidlen});
   return owner == codec_.worker() ? std::nullopt : std::optional(owner);
-}
-
-void Endpoint::read(Connection& connection, const base::ReceivedDatagram& datagram, base::Instant now) {
-  const bool had_something_to_send = connection.is_linked();
-  guarded(connection, [&] { connection.read(datagram, now); });
-  if (!had_something_to_send && connection.is_linked()) {
-    ++roused_count_;
-  }
-}
-
-void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now) {
-  if (route.connection != nullptr) {
-    if (!route.connection->takes_packet(now)) {
-      counters_.packets_dropped_budget.add();
-    } else if (!route.connection->has_frames_left(now)) {
-      counters_.packets_dropped_frame_budget.add();
-    } else if (!route.connection->is_over()) {
-      read(*route.connection, datagram, now);
-    }
-    return;
-  }
-  counters_.packets_dropped_closing.add();
-  if (route.closing->counts_for_an_answer(datagram.payload.size())) {
-    try {
-      responder_.repeat(route.closing->path(), route.closing->packet(), now);
-    } catch (...) {
-      counters_.errors.add();
-    }
-  }
 }
 
 void Endpoint::handle_expiry(base::Instant now) {

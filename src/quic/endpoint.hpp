@@ -90,9 +90,26 @@ class Endpoint final : private ConnectionHost {
   // endpoint.cpp
   // Does `work` of a connection's. An exception, which is for want of memory, ends that connection only.
   template <class Work>
-  void guarded(Connection& connection, Work work) noexcept;
-  void read(Connection& connection, const base::ReceivedDatagram& datagram, base::Instant now);
-  void deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now);
+  void guarded(Connection& connection, Work work) noexcept {
+    try {
+      work();
+    } catch (...) {
+      counters_.errors.add();
+      connection.abort(TransportCode::kInternalError, "out of memory");
+    }
+  }
+  // Of a packet of another connection than the last one. Apart, so that packets of the same one pay nothing
+  // for it.
+  [[nodiscard, gnu::noinline]] std::optional<unsigned> route_datagram(const base::ReceivedDatagram& datagram,
+                                                                      base::Instant now);
+  void read(Connection& connection, const base::ReceivedDatagram& datagram, base::Instant now) {
+    const bool had_something_to_send = connection.is_linked();
+    guarded(connection, [&] { connection.read(datagram, now); });
+    if (!had_something_to_send && connection.is_linked()) {
+      ++roused_count_;
+    }
+  }
+  [[gnu::always_inline]] void deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now);
   [[nodiscard]] std::optional<unsigned> other_owner(const base::ReceivedDatagram& datagram,
                                                     const ngtcp2_version_cid& header) const;
   void retire(Connection& connection, base::Instant now);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <random>
 
 namespace knul::quic {
@@ -57,6 +58,37 @@ TEST(FrameScanner, FindsStopSendingBehindMuchPadding) {
 
 TEST(FrameScanner, DoesNotLookIntoStreamDataThatFillsThePacket) {
   EXPECT_TRUE(scan(Bytes{0x08, 0x00} + kStopSending4With7).empty());
+}
+
+// RFC 9000 §16, of so many bytes: 1, 2, 4 or 8.
+Bytes varint(std::uint64_t value, unsigned length) {
+  Bytes bytes(length);
+  for (std::size_t i = length; i > 0; --i) {
+    bytes[i - 1] = static_cast<std::uint8_t>(value);
+    value >>= 8;
+  }
+  bytes[0] = static_cast<std::uint8_t>(bytes[0] | std::countr_zero(length) << 6);
+  return bytes;
+}
+
+TEST(FrameScanner, ReadsIntegersOfEveryLengthAndNothingOfThoseCutShort) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (const unsigned id_length : {1U, 2U, 4U, 8U}) {
+    for (const unsigned code_length : {1U, 2U, 4U, 8U}) {
+      const std::uint64_t id = random() >> (66 - 8 * id_length);
+      const std::uint64_t code = random() >> (66 - 8 * code_length);
+      const Bytes frame = Bytes{0x05} + varint(id, id_length) + varint(code, code_length);
+      const std::vector<StopSending> found = scan(frame);
+      ASSERT_EQ(found.size(), 1U);
+      EXPECT_EQ(found[0].stream_id, static_cast<std::int64_t>(id));
+      EXPECT_EQ(found[0].code, code);
+      for (std::size_t length = 0; length < frame.size(); ++length) {
+        EXPECT_TRUE(scan(Bytes(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(length))).empty());
+      }
+    }
+  }
 }
 
 PacketFrames frames_of(const Bytes& payload) {

@@ -4,8 +4,8 @@
 
 #include <absl/container/flat_hash_map.h>
 
-#include <algorithm>
-#include <array>
+#include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "base/make_room.hpp"
@@ -36,7 +36,7 @@ class RouteTable {
     }
     if (id.bytes().size() == ConnectionIdCodec::kLength) {
       recent_ = found->second;
-      std::ranges::copy(id.bytes(), recent_id_.begin());
+      recent_id_ = as_integer(id.bytes().data());
     }
     return found->second;
   }
@@ -44,8 +44,7 @@ class RouteTable {
   // Where a packet with a short header (RFC 9000 §17.3) leads if its ID was the last one found; else unknown.
   [[nodiscard]] Route find_recent(std::span<const std::uint8_t> packet) const {
     const bool is_short = packet.size() > ConnectionIdCodec::kLength && (packet[0] & 0x80) == 0;
-    return is_short && std::equal(recent_id_.begin(), recent_id_.end(), packet.begin() + 1) ? recent_
-                                                                                            : Route{};
+    return is_short && as_integer(packet.data() + 1) == recent_id_ ? recent_ : Route{};
   }
 
   void assign(const ConnectionId& id, Route route) {
@@ -61,10 +60,19 @@ class RouteTable {
   }
 
  private:
+  // Of an ID of kLength bytes. Comparing it is all of the routing for most packets; for bytes GCC 12 calls
+  // memcmp().
+  [[nodiscard]] static std::uint64_t as_integer(const std::uint8_t* id) {
+    std::uint64_t value = 0;
+    static_assert(sizeof(value) == ConnectionIdCodec::kLength);
+    std::memcpy(&value, id, sizeof(value));
+    return value;
+  }
+
   absl::flat_hash_map<ConnectionId, Route, ConnectionIdHash> routes_;
   // Invariant: what routes_ says of recent_id_, or unknown.
   Route recent_;
-  std::array<std::uint8_t, ConnectionIdCodec::kLength> recent_id_{};
+  std::uint64_t recent_id_ = 0;
 };
 
 }  // namespace knul::quic

@@ -84,7 +84,8 @@ class SendBudget {
   }
 
   // What `member` may take now. Its turn does not end with the call that tells it: a program may write later.
-  [[nodiscard]] std::uint64_t room_of(const Member& member) const {
+  // Not inline, so that who asks has_plenty_for() first saves no registers for it.
+  [[nodiscard, gnu::noinline]] std::uint64_t room_of(const Member& member) const {
     const Source& source = source_of(member);
     const std::uint64_t free = left(limit_bytes_);
     const std::uint64_t of_turn = std::min(free, member.turn_bytes_);
@@ -132,8 +133,8 @@ class SendBudget {
     used_bytes_ -= bytes;
     member.held_bytes_ -= bytes;
     source.held_bytes_ -= bytes;
-    if (source.is_capped_ && !is_at_share(source)) {
-      admit(source);
+    if (source.is_capped_) {
+      reconsider(source);
     }
   }
   // Some of what it holds was acknowledged, or it begins to hold some. Exact to kTick, so that it is cheap.
@@ -247,6 +248,11 @@ class SendBudget {
   void cap(Source& source) {
     source.is_capped_ = true;
     capped_.push_back(source);
+  }
+  [[gnu::noinline]] void reconsider(Source& source) {
+    if (!is_at_share(source)) {
+      admit(source);
+    }
   }
   void admit(Source& source) {
     source.place_.unlink();

@@ -50,21 +50,20 @@ void SendBuffer::append_shared(std::shared_ptr<const void> owner, std::span<cons
   unsent_bytes_ += bytes.size();
 }
 
-std::size_t SendBuffer::gather_unsent(std::span<ngtcp2_vec> out, std::size_t enough_bytes) const {
-  std::size_t count = 0;
-  std::size_t gathered_bytes = 0;
+SendBuffer::Gathered SendBuffer::gather_unsent(std::span<ngtcp2_vec> out, std::size_t enough_bytes) const {
+  Gathered gathered;
   std::size_t offset = send_offset_;
-  for (std::size_t i = send_chunk_; i < chunks_.size() && count < out.size() && gathered_bytes < enough_bytes;
-       ++i) {
+  for (std::size_t i = send_chunk_;
+       i < chunks_.size() && gathered.entries < out.size() && gathered.bytes < enough_bytes; ++i) {
     const Chunk& chunk = chunks_[i];
     if (chunk.length_bytes > offset) {
       // The library takes a mutable pointer but only reads through it.
-      out[count++] = {const_cast<std::uint8_t*>(chunk.data + offset), chunk.length_bytes - offset};
-      gathered_bytes += chunk.length_bytes - offset;
+      out[gathered.entries++] = {const_cast<std::uint8_t*>(chunk.data + offset), chunk.length_bytes - offset};
+      gathered.bytes += chunk.length_bytes - offset;
     }
     offset = 0;
   }
-  return count;
+  return gathered;
 }
 
 void SendBuffer::mark_sent(std::size_t bytes) {

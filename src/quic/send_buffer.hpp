@@ -26,9 +26,12 @@ class SendBuffer {
   // Keeps `owner` until the bytes are acknowledged. Lifetime: the bytes must live and stay as they are.
   void append_shared(std::shared_ptr<const void> owner, std::span<const std::uint8_t> bytes);
 
-  // Points `out` at the unsent bytes from the front, until there are `enough_bytes`; returns how many entries
-  // were filled.
-  [[nodiscard]] std::size_t gather_unsent(std::span<ngtcp2_vec> out, std::size_t enough_bytes) const;
+  struct Gathered {
+    std::size_t entries = 0;
+    std::size_t bytes = 0;
+  };
+  // Points `out` at the unsent bytes from the front, until there are `enough_bytes`; tells what was filled.
+  [[nodiscard]] Gathered gather_unsent(std::span<ngtcp2_vec> out, std::size_t enough_bytes) const;
   void mark_sent(std::size_t bytes);
   void acknowledge(std::size_t bytes);
   void clear();

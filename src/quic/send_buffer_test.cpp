@@ -13,7 +13,7 @@ namespace {
 
 std::vector<std::uint8_t> unsent_bytes(const SendBuffer& buffer) {
   std::array<ngtcp2_vec, 64> vectors{};
-  const std::size_t count = buffer.gather_unsent(vectors, ~std::size_t{0});
+  const std::size_t count = buffer.gather_unsent(vectors, ~std::size_t{0}).entries;
   std::vector<std::uint8_t> bytes;
   for (const ngtcp2_vec& part : std::span(vectors).first(count)) {
     bytes.insert(bytes.end(), part.base, part.base + part.len);
@@ -28,7 +28,7 @@ TEST(SendBuffer, KeepsBytesAtTheirAddressUntilAcknowledged) {
   const std::vector<std::uint8_t> first(500, 'a');
   buffer.append_copy(first);
   std::array<ngtcp2_vec, 1> before{};
-  ASSERT_EQ(buffer.gather_unsent(before, ~std::size_t{0}), 1U);
+  ASSERT_EQ(buffer.gather_unsent(before, ~std::size_t{0}).entries, 1U);
   buffer.mark_sent(500);
   for (int i = 0; i < 100; ++i)
     buffer.append_copy(std::vector<std::uint8_t>(70'000, 'b'));
@@ -42,8 +42,12 @@ TEST(SendBuffer, GathersNoMoreThanEnough) {
   for (int i = 0; i < 5; ++i)
     buffer.append_copy(std::vector<std::uint8_t>(BlockPool::kLargestBytes, 'a'));
   std::array<ngtcp2_vec, 16> vectors{};
-  EXPECT_EQ(buffer.gather_unsent(vectors, 1'452), 1U);
-  EXPECT_EQ(buffer.gather_unsent(vectors, BlockPool::kLargestBytes + 1), 2U);
+  const SendBuffer::Gathered packet = buffer.gather_unsent(vectors, 1'452);
+  EXPECT_EQ(packet.entries, 1U);
+  EXPECT_EQ(packet.bytes, BlockPool::kLargestBytes);
+  const SendBuffer::Gathered more = buffer.gather_unsent(vectors, BlockPool::kLargestBytes + 1);
+  EXPECT_EQ(more.entries, 2U);
+  EXPECT_EQ(more.bytes, 2 * BlockPool::kLargestBytes);
 }
 
 TEST(SendBuffer, ReleasesASharedOwnerWhenItsBytesAreAcknowledged) {

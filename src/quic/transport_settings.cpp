@@ -77,8 +77,13 @@ ngtcp2_path to_ngtcp2(const base::Path& path) {
 }
 
 bool is_same(const ngtcp2_path& a, const base::Path& b) {
+  // Once per packet: memcmp() of a constant size is no call.
   const auto is_same_address = [](const ngtcp2_addr& left, const base::SocketAddress& right) {
-    return left.addrlen == right.size() && std::memcmp(left.addr, right.data(), left.addrlen) == 0;
+    if (left.addrlen != right.size()) {
+      return false;
+    }
+    return right.is_v4() ? std::memcmp(left.addr, right.data(), sizeof(sockaddr_in)) == 0
+                         : std::memcmp(left.addr, right.data(), sizeof(sockaddr_in6)) == 0;
   };
   return is_same_address(a.remote, b.remote) && is_same_address(a.local, b.local);
 }

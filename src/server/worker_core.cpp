@@ -162,14 +162,13 @@ void WorkerCore::run_guarded(const std::function<void()>& task) {
   }
 }
 
-Session& WorkerCore::session_of(quic::Connection& connection) {
-  if (connection.user() == nullptr) {
-    StreamRefuser& refuser = *this;
-    auto session = std::make_unique<Session>(connection, refuser);
-    base::make_room(sessions_);
-    connection.set_user(sessions_.emplace(connection.number(), std::move(session)).first->second.get());
-  }
-  return *static_cast<Session*>(connection.user());
+Session& WorkerCore::make_session(quic::Connection& connection) {
+  StreamRefuser& refuser = *this;
+  auto made = std::make_unique<Session>(connection, refuser);
+  base::make_room(sessions_);
+  Session& session = *sessions_.emplace(connection.number(), std::move(made)).first->second;
+  connection.set_user(&session);
+  return session;
 }
 
 template <class Call>

@@ -20,15 +20,7 @@ class ConnectionStates {
   // Lifetime: until erase.
   State& of(const krepis::Connection& connection) {
     const std::uint64_t id = connection.id();
-    if (recent_ == nullptr || recent_id_ != id) {
-      std::unique_ptr<State>& state = states_.find_or_insert(id);
-      if (state == nullptr) {
-        state = std::make_unique<State>(key_);
-      }
-      recent_ = state.get();
-      recent_id_ = id;
-    }
-    return *recent_;
+    return recent_ != nullptr && recent_id_ == id ? *recent_ : look_up(id);
   }
 
   void erase(const krepis::Connection& connection) {
@@ -39,6 +31,16 @@ class ConnectionStates {
   [[nodiscard]] std::size_t size() const { return states_.size(); }
 
  private:
+  [[gnu::noinline]] State& look_up(std::uint64_t id) {
+    std::unique_ptr<State>& state = states_.find_or_insert(id);
+    if (state == nullptr) {
+      state = std::make_unique<State>(key_);
+    }
+    recent_ = state.get();
+    recent_id_ = id;
+    return *recent_;
+  }
+
   std::uint64_t key_;
   IdTable<std::unique_ptr<State>> states_;
   State* recent_ = nullptr;

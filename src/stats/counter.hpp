@@ -11,7 +11,7 @@ namespace knul::stats {
 // Thread: add() on the owning thread alone; load() on any.
 class Counter {
  public:
-  void add(std::uint64_t n = 1) {
+  [[gnu::always_inline]] void add(std::uint64_t n = 1) {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint64_t load() const { return value_.load(std::memory_order_relaxed); }
