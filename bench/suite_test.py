@@ -5,6 +5,7 @@ import xml.etree.ElementTree as xml
 from plot import Axes, Line, Panel, round_step, svg
 from suite import work
 from suite.figures import Results
+from suite.pairs import interval, table_of, works
 from suite.servers import Server
 from suite.table import number, peer_table, table
 from suite.targets import TARGETS, at_least, at_most
@@ -36,6 +37,22 @@ class Targets(unittest.TestCase):
         names |= {"idle_1000", "idle_10000", "idle_100000", "idle_after_work_1000", "growth_bursts", "growth_steady",
                   "growth_single"}
         self.assertEqual({name.partition(".")[0] for name in TARGETS} - names, set())
+
+
+class Pairs(unittest.TestCase):
+    def test_the_interval_leaves_out_as_many_at_each_end_as_chance_allows(self):
+        self.assertEqual(interval(range(32)), (9, 22))
+        self.assertEqual(interval(range(31, -1, -1)), (9, 22))
+
+    def test_few_ratios_are_all_in_the_interval(self):
+        self.assertEqual(interval([2, 1, 3]), (1, 3))
+        self.assertEqual(interval([1]), (1, 1))
+
+    def test_the_table_has_the_median_of_the_ratios(self):
+        self.assertIn("1.010", table_of({"up": [1.0, 1.01, 9.0]}))
+
+    def test_what_is_compared_is_what_run_measures_with_less_work(self):
+        self.assertLessEqual({"up", "down_connections16", "requests_16x64", "handshakes_16"}, set(works()))
 
 
 class Figures(unittest.TestCase):
