@@ -18,7 +18,7 @@
 
 #include "base/log.hpp"
 #include "pinned_process.hpp"
-#include "quic/protection_library.hpp"
+#include "quic/crypto/protection_library.hpp"
 #include "stats/worker_counters.hpp"
 #include "udp/udp_socket.hpp"
 

@@ -30,10 +30,11 @@ function(knul_register_gtest target)
 endfunction()
 
 # knul_library(NAME <folder> [DEPENDS folders] [LINKS short names] [TEST_DEPENDS folders] [TEST_LINKS ...]):
-# the static library knul_<folder>, its tests knul_<folder>_test, its benchmarks knul_<folder>_bench.
+# the static library knul_<folder>, its tests knul_<folder>_test, its benchmarks knul_<folder>_bench; of the
+# sources in the folder and in the folders below it.
 function(knul_library)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "DEPENDS;LINKS;TEST_DEPENDS;TEST_LINKS")
-  knul_sources(sources *.cpp)
+  knul_sources(sources *.cpp */*.cpp)
   set(tests ${sources})
   set(benches ${sources})
   list(FILTER tests INCLUDE REGEX "_test(_support)?\\.cpp$")

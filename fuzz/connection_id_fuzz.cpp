@@ -3,7 +3,7 @@
 #include <ngtcp2/ngtcp2.h>
 
 #include "input.hpp"
-#include "quic/connection_id.hpp"
+#include "quic/wire/connection_id.hpp"
 #include "udp/steering.hpp"
 
 namespace {

@@ -1,7 +1,7 @@
 // A server endpoint with a real connection behind it: the input decides which datagrams it gets and when, raw
 // ones and ones whose protection is right and whose content is not.
 #include "packet_forge.hpp"
-#include "quic/endpoint_pair_test_support.hpp"
+#include "quic/endpoint/endpoint_pair_test_support.hpp"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // The frame scanner: ends on anything, reads nothing but its bytes, and finds every STOP_SENDING of a payload
 // that the input puts together from well-formed frames.
-#include "quic/frame_scanner.hpp"
+#include "quic/wire/frame_scanner.hpp"
 
 #include "input.hpp"
 

@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "input.hpp"
-#include "quic/connection.hpp"
+#include "quic/connection/connection.hpp"
 
 namespace knul::fuzz {
 

@@ -4,9 +4,9 @@
 #include <iterator>
 
 #include "input.hpp"
-#include "quic/address_tokens.hpp"
-#include "quic/endpoint_pair_test_support.hpp"
-#include "quic/seeded_random_test_support.hpp"
+#include "quic/endpoint/endpoint_pair_test_support.hpp"
+#include "quic/wire/address_tokens.hpp"
+#include "quic/wire/seeded_random_test_support.hpp"
 
 namespace {
 

@@ -24,6 +24,18 @@ ARROWS = {
     "service": {"base"},
     "abi": {"server", "channel", "service", "stats", "base"},
 }
+# The folders inside a folder of src/, each with those beside it that it may include. All share their folder's
+# namespace. Tests may also include what these include.
+ROOMS = {
+    "quic": {
+        "memory": set(),
+        "crypto": set(),
+        "wire": {"crypto"},
+        "stream": {"memory"},
+        "connection": {"memory", "crypto", "wire", "stream"},
+        "endpoint": {"connection", "wire", "crypto", "memory"},
+    },
+}
 # Bytes, time and randomness in; bytes out: these folders ask the system for nothing.
 SANS_IO = {"base", "quic"}
 # Inline, for the folders that open descriptors: udp, runtime, channel and service have only base in common. quic may
@@ -44,6 +56,16 @@ NAMESPACE = re.compile(r"^\s*(?:inline\s+)?namespace\s+((?:knul|krepis)(?:::\w+)
 def is_own_source(path, header):
     """Of base/x.hpp: base/x_test.cpp."""
     return path.as_posix().endswith(header.replace(".hpp", "_test.cpp"))
+
+
+def rooms_of_tests(rooms, room):
+    """What the tests of `room` may include: its arrows, and theirs."""
+    reached, left = set(), [room]
+    while left:
+        for further in rooms[left.pop()] - reached:
+            reached.add(further)
+            left.append(further)
+    return reached
 
 
 def is_test(path):
@@ -81,6 +103,7 @@ class Checker:
             return
         for number, quote, name in self.includes(path):
             self.check_include(path, folder, number, quote, name)
+        self.check_place(path, folder)
         self.check_own_header_first(path, folder)
         self.check_namespace(path, folder)
         self.check_library_names(path, folder)
@@ -98,6 +121,8 @@ class Checker:
                 self.report(path, number, f'"{name}": write "folder/file.hpp", or <...> for what is not ours')
             elif target != folder and target not in ARROWS[folder]:
                 self.report(path, number, f'"{name}": {folder} must not know {target}')
+            elif target in ROOMS:
+                self.check_room(path, folder, number, name)
             elif name == OWNERS_OF_DESCRIPTORS and folder in SANS_IO and not is_own_source(path, name):
                 self.report(path, number, f'"{name}": {folder} opens no descriptors')
         elif path.as_posix().endswith("src/" + OWNERS_OF_DESCRIPTORS):
@@ -106,6 +131,26 @@ class Checker:
             self.report(path, number, f"<{name}>: {folder} asks the system for nothing")
         elif QUIC_LIBRARIES.match(name) and folder != "quic" and not is_test(path):
             self.report(path, number, f"<{name}>: ngtcp2 and TLS stay in quic")
+
+    def check_room(self, path, folder, number, name):
+        """An include of a folder that has rooms."""
+        target, *inner = name.split("/")
+        rooms = ROOMS[target]
+        if len(inner) != 2 or inner[0] not in rooms:
+            self.report(path, number, f'"{name}": write "{target}/folder/file.hpp"')
+            return
+        own = path.relative_to(self.root / "src").parts[1]
+        if folder != target or own == inner[0] or own not in rooms:
+            return
+        allowed = rooms_of_tests(rooms, own) if is_test(path) else rooms[own]
+        if inner[0] not in allowed:
+            self.report(path, number, f'"{name}": {folder}/{own} must not know {folder}/{inner[0]}')
+
+    def check_place(self, path, folder):
+        """Sources of a folder that has rooms stand in one of them."""
+        place = path.relative_to(self.root / "src").parts[1:-1]
+        if folder in ROOMS and (len(place) != 1 or place[0] not in ROOMS[folder]):
+            self.report(path, 1, f"put it into one of {folder}/{{{','.join(ROOMS[folder])}}}")
 
     def check_library_names(self, path, folder):
         """A quic header may show ngtcp2 to the compiler, but not to the code of other folders."""
@@ -158,7 +203,7 @@ class SelfTest(unittest.TestCase):
     def errors(self, path, text):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
-            for name, content in {"src/quic/x.hpp": "#pragma once\nnamespace knul::quic {\n}\n", path: text}.items():
+            for name, content in {"src/quic/wire/x.hpp": "#pragma once\nnamespace knul::quic {\n}\n", path: text}.items():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_text(content, encoding="utf-8")
             checker = Checker(root)
@@ -173,26 +218,47 @@ class SelfTest(unittest.TestCase):
     quic = "namespace knul::quic {\n}\n"
 
     def test_accepts_an_arrow(self):
-        self.assertEqual(self.errors("src/quic/y.cpp", '#include "base/time.hpp"\n#include <vector>\n' + self.quic), [])
+        self.assertEqual(self.errors("src/quic/wire/y.cpp", '#include "base/time.hpp"\n#include <vector>\n' + self.quic), [])
 
     def test_refuses_udp_in_quic(self):
-        self.assert_refused("src/quic/y.cpp", '#include "udp/socket.hpp"\n' + self.quic, "must not know udp")
+        self.assert_refused("src/quic/wire/y.cpp", '#include "udp/socket.hpp"\n' + self.quic, "must not know udp")
+
+    def test_accepts_an_arrow_between_rooms(self):
+        text = '#include "quic/wire/x.hpp"\n' + self.quic
+        self.assertEqual(self.errors("src/quic/connection/y.cpp", text), [])
+        self.assertEqual(self.errors("src/server/y.cpp", '#include "quic/wire/x.hpp"\nnamespace knul::server {\n}\n'), [])
+
+    def test_refuses_an_upward_arrow_between_rooms(self):
+        for room in ("endpoint", "connection", "stream", "memory"):
+            text = f'#include "quic/{room}/y.hpp"\n' + self.quic
+            self.assert_refused("src/quic/wire/y.cpp", text, f"quic/wire must not know quic/{room}")
+            self.assert_refused("src/quic/wire/y_test.cpp", text, f"quic/wire must not know quic/{room}")
+
+    def test_lets_tests_include_what_their_room_includes_in_turn(self):
+        text = '#include "quic/stream/y.hpp"\n' + self.quic
+        self.assertEqual(self.errors("src/quic/endpoint/y_test.cpp", text), [])
+        self.assert_refused("src/quic/endpoint/y.cpp", text, "quic/endpoint must not know quic/stream")
+
+    def test_refuses_sources_and_includes_beside_the_rooms(self):
+        self.assert_refused("src/quic/y.cpp", self.quic, "put it into one of")
+        self.assert_refused("src/quic/other/y.cpp", self.quic, "put it into one of")
+        self.assert_refused("src/server/y.cpp", '#include "quic/y.hpp"\nnamespace knul::server {\n}\n', "quic/folder/file.hpp")
 
     def test_refuses_parent_folders(self):
-        self.assert_refused("src/quic/y.cpp", '#include "../base/time.hpp"\n' + self.quic, "never with ../")
+        self.assert_refused("src/quic/wire/y.cpp", '#include "../base/time.hpp"\n' + self.quic, "never with ../")
 
     def test_refuses_includes_without_a_folder(self):
-        self.assert_refused("src/quic/y.cpp", '#include "z.hpp"\n' + self.quic, "folder/file.hpp")
+        self.assert_refused("src/quic/wire/y.cpp", '#include "z.hpp"\n' + self.quic, "folder/file.hpp")
 
     def test_accepts_descriptors_in_their_header_only(self):
         base = "#pragma once\n#include <unistd.h>\nnamespace knul::base {\n}\n"
         self.assertEqual(self.errors("src/base/file_descriptor.hpp", base), [])
         self.assert_refused("src/base/other.hpp", base, "asks the system for nothing")
-        self.assert_refused("src/quic/y.cpp", '#include "base/file_descriptor.hpp"\n' + self.quic, "opens no descriptors")
+        self.assert_refused("src/quic/wire/y.cpp", '#include "base/file_descriptor.hpp"\n' + self.quic, "opens no descriptors")
 
     def test_refuses_system_headers_in_sans_io_folders(self):
         for header in ("thread", "sys/epoll.h", "fstream", "mutex", "unistd.h"):
-            self.assert_refused("src/quic/y.cpp", f"#include <{header}>\n" + self.quic, "asks the system for nothing")
+            self.assert_refused("src/quic/wire/y.cpp", f"#include <{header}>\n" + self.quic, "asks the system for nothing")
 
     def test_refuses_ngtcp2_outside_quic(self):
         self.assert_refused("src/server/y.cpp", "#include <ngtcp2/ngtcp2.h>\nnamespace knul::server {\n}\n", "stay in quic")
@@ -202,16 +268,16 @@ class SelfTest(unittest.TestCase):
         self.assert_refused("src/server/y.cpp", text, "ngtcp2_conn_info")
 
     def test_refuses_a_foreign_namespace(self):
-        self.assert_refused("src/quic/y.cpp", self.quic + "namespace knul::udp {\n}\n", "namespace knul::udp")
+        self.assert_refused("src/quic/wire/y.cpp", self.quic + "namespace knul::udp {\n}\n", "namespace knul::udp")
 
     def test_refuses_a_file_without_its_namespace(self):
-        self.assert_refused("src/quic/y.cpp", "int x;\n", "declares nothing")
+        self.assert_refused("src/quic/wire/y.cpp", "int x;\n", "declares nothing")
 
     def test_refuses_another_first_include(self):
-        self.assert_refused("src/quic/x.cpp", '#include <vector>\n#include "quic/x.hpp"\n' + self.quic, "first include")
+        self.assert_refused("src/quic/wire/x.cpp", '#include <vector>\n#include "quic/wire/x.hpp"\n' + self.quic, "first include")
 
     def test_refuses_a_header_without_pragma_once(self):
-        self.assert_refused("src/quic/y.hpp", self.quic, "#pragma once")
+        self.assert_refused("src/quic/wire/y.hpp", self.quic, "#pragma once")
 
     def test_refuses_an_unknown_folder(self):
         self.assert_refused("src/common/y.hpp", "#pragma once\n", "has no arrows")

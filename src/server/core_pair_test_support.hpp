@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "quic/endpoint_pair_test_support.hpp"
+#include "quic/endpoint/endpoint_pair_test_support.hpp"
 #include "server/worker_core.hpp"
 
 namespace knul::server {

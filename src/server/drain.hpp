@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "quic/endpoint.hpp"
+#include "quic/endpoint/endpoint.hpp"
 
 namespace knul::server {
 

@@ -3,8 +3,8 @@
 
 #include <krepis/krepis.hpp>
 
-#include "quic/connection_id.hpp"
-#include "quic/endpoint_options.hpp"
+#include "quic/endpoint/endpoint_options.hpp"
+#include "quic/wire/connection_id.hpp"
 #include "udp/socket_group.hpp"
 
 namespace knul::server {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
-#include "quic/endpoint_options.hpp"
+#include "quic/endpoint/endpoint_options.hpp"
 #include "runtime/clock.hpp"
 #include "server/credential_files.hpp"
 #include "server/engine_options.hpp"

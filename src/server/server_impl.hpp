@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "quic/tls_context.hpp"
+#include "quic/crypto/tls_context.hpp"
 #include "server/fork_guard.hpp"
 #include "server/worker.hpp"
 #include "stats/snapshot.hpp"

@@ -3,7 +3,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "quic/library_versions.hpp"
+#include "quic/crypto/library_versions.hpp"
 #include "runtime/clock.hpp"
 #include "server/engine_options.hpp"
 #include "server/log_sink.hpp"

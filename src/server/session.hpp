@@ -3,7 +3,7 @@
 
 #include <krepis/krepis.hpp>
 
-#include "quic/connection.hpp"
+#include "quic/connection/connection.hpp"
 
 namespace knul::server {
 

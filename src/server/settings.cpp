@@ -4,7 +4,7 @@
 #include <array>
 #include <type_traits>
 
-#include "quic/protection_library.hpp"
+#include "quic/crypto/protection_library.hpp"
 
 namespace knul::server {
 

@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "quic/protection_library.hpp"
+#include "quic/crypto/protection_library.hpp"
 
 namespace knul::server {
 namespace {

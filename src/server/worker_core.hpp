@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "quic/endpoint.hpp"
+#include "quic/endpoint/endpoint.hpp"
 #include "server/drain.hpp"
 #include "server/session.hpp"
 #include "server/timer_queue.hpp"

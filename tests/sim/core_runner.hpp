@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "network.hpp"
-#include "quic/seeded_random_test_support.hpp"
+#include "quic/wire/seeded_random_test_support.hpp"
 #include "server/worker_core.hpp"
 
 namespace knul::sim {

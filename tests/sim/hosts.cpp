@@ -3,9 +3,9 @@
 #include <numeric>
 #include <tuple>
 
-#include "quic/connection_id.hpp"
-#include "quic/endpoint_pair_test_support.hpp"
-#include "quic/poisoning_pages_test_support.hpp"
+#include "quic/endpoint/endpoint_pair_test_support.hpp"
+#include "quic/memory/poisoning_pages_test_support.hpp"
+#include "quic/wire/connection_id.hpp"
 
 namespace knul::sim {
 namespace {

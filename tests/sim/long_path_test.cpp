@@ -143,7 +143,7 @@ TEST(LongPath, MakesAStreamsSendBufferGrowToThreeQuartersOfItsConnections) {
   expect_most_buffered(nullptr, kMostBytes / 4 * 3);
 }
 
-// Half of what is not kept for those that hold hardly anything, see quic/send_budget.hpp.
+// Half of what is not kept for those that hold hardly anything, see quic/stream/send_budget.hpp.
 TEST(LongPath, MakesAStreamsSendBufferGrowToItsShareOfItsWorkers) {
   constexpr std::uint64_t kMemory = 1'000 << 10;
   expect_most_buffered([](quic::EndpointOptions& options) { options.send_buffer_bytes = kMemory; },

@@ -2,7 +2,7 @@
 #include <array>
 #include <fstream>
 
-#include "quic/endpoint_pair_test_support.hpp"
+#include "quic/endpoint/endpoint_pair_test_support.hpp"
 #include "world.hpp"
 
 namespace knul::sim {

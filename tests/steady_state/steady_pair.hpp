@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "allocation_counter.hpp"
-#include "quic/endpoint_pair_test_support.hpp"
+#include "quic/endpoint/endpoint_pair_test_support.hpp"
 #include "server/worker_core.hpp"
 #include "service/perf_service.hpp"
 

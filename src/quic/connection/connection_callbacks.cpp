@@ -1,0 +1,352 @@
+#include "quic/connection/connection_callbacks.hpp"
+
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "quic/connection/connection.hpp"
+#include "quic/connection/transport_settings.hpp"
+#include "quic/crypto/packet_protection.hpp"
+
+namespace knul::quic {
+namespace {
+
+// Thread: each worker has its own. Invariant: null outside of Connection::read.
+thread_local Connection* reading_connection = nullptr;
+
+constexpr std::uint64_t kUnexpectedMessage = NGTCP2_CRYPTO_ERROR | 0x0a;
+
+Connection& connection_of(void* user_data) { return *static_cast<Connection*>(user_data); }
+
+// Null: open_stream() found no memory when the library had opened it, and the peer, which was told nothing of
+// it, uses it.
+Stream& stream_of(void* stream_user_data) {
+  return stream_user_data != nullptr ? *static_cast<Stream*>(stream_user_data) : throw std::bad_alloc();
+}
+
+// An exception must not pass through the library, which is C.
+template <class Function>
+int guarded(Function function) {
+  try {
+    function();
+    return 0;
+  } catch (...) {
+    return NGTCP2_ERR_CALLBACK_FAILURE;
+  }
+}
+
+}  // namespace
+
+ReadingScope::ReadingScope(Connection& connection) { reading_connection = &connection; }
+ReadingScope::~ReadingScope() { reading_connection = nullptr; }
+
+// A struct, so that Connection can befriend all of them at once.
+struct ConnectionCallbacks {
+  static int on_crypto_data(ngtcp2_conn* conn, ngtcp2_encryption_level level, std::uint64_t offset,
+                            const std::uint8_t* data, std::size_t length, void* user_data) {
+    Connection& connection = connection_of(user_data);
+    if (connection.is_server_) {
+      const CryptoVerdict verdict = connection.crypto_guard_.check_client_data(level, {data, length});
+      if (verdict != CryptoVerdict::kPass) {
+        connection.environment_.counters.crypto_limit_violations.add();
+        connection.abort(
+            verdict == CryptoVerdict::kTooMuch ? NGTCP2_CRYPTO_BUFFER_EXCEEDED : kUnexpectedMessage,
+            "CRYPTO data that a client does not send");
+        return NGTCP2_ERR_CALLBACK_FAILURE;
+      }
+    }
+    return ngtcp2_crypto_recv_crypto_data_cb(conn, level, offset, data, length, user_data);
+  }
+
+  static int on_handshake_completed(ngtcp2_conn* /*conn*/, void* user_data) {
+    return guarded([&] {
+      Connection& connection = connection_of(user_data);
+      connection.is_handshake_completed_ = true;
+      connection.alpn_ = connection.tls_.alpn();
+      if (connection.is_server_) {
+        connection.server_name_ = connection.tls_.server_name();
+        connection.tls_.send_ticket();
+        connection.offer_token();
+        connection.is_handshake_confirmed_ = true;  // RFC 9001 §4.1.2: for a server the same moment
+      }
+      connection.is_resumed_ = connection.tls_.is_resumed();
+      if (connection.is_resumed_) {
+        connection.environment_.counters.handshakes_resumed.add();
+      }
+      connection.environment_.host.note_handshake_completed(connection);
+      connection.environment_.observer.on_handshake_completed(connection);
+    });
+  }
+
+  static int on_decrypt(std::uint8_t* dest, const ngtcp2_crypto_aead* aead,
+                        const ngtcp2_crypto_aead_ctx* context, const std::uint8_t* ciphertext,
+                        std::size_t ciphertext_length, const std::uint8_t* nonce, std::size_t nonce_length,
+                        const std::uint8_t* aad, std::size_t aad_length) {
+    const int result = decrypt_packet(dest, aead, context, ciphertext, ciphertext_length, nonce, nonce_length,
+                                      aad, aad_length);
+    if (result != 0 || reading_connection == nullptr) {
+      return result;
+    }
+    constexpr std::uint8_t kLongHeader = 0x80;
+    const bool is_one_rtt = (aad[0] & kLongHeader) == 0;
+    try {
+      return reading_connection->note_frames({dest, ciphertext_length - aead->max_overhead}, is_one_rtt)
+                 ? 0
+                 : NGTCP2_ERR_CALLBACK_FAILURE;
+    } catch (...) {
+      return NGTCP2_ERR_CALLBACK_FAILURE;
+    }
+  }
+
+  static int on_stream_open(ngtcp2_conn* conn, std::int64_t id, void* user_data) {
+    return guarded([&] {
+      Connection& connection = connection_of(user_data);
+      Stream& stream = connection.add_stream(id);
+      ngtcp2_conn_set_stream_user_data(conn, id, &stream);
+      connection.environment_.observer.on_stream_opened(connection, stream);
+    });
+  }
+
+  static int on_stream_data(ngtcp2_conn* /*conn*/, std::uint32_t flags, std::int64_t /*id*/,
+                            std::uint64_t /*offset*/, const std::uint8_t* data, std::size_t length,
+                            void* user_data, void* stream_user_data) {
+    return guarded([&] {
+      Connection& connection = connection_of(user_data);
+      Stream& stream = stream_of(stream_user_data);
+      const bool is_fin = (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0;
+      stream.received_bytes += length;
+      if (stream.is_receive_over) {
+        connection.consume(stream, length);
+        return;
+      }
+      stream.is_receive_over = is_fin;
+      connection.environment_.observer.on_stream_data(connection, stream, {data, length}, is_fin);
+    });
+  }
+
+  static int on_acknowledged(ngtcp2_conn* /*conn*/, std::int64_t /*id*/, std::uint64_t /*offset*/,
+                             std::uint64_t length, void* user_data, void* stream_user_data) {
+    return guarded([&] {
+      Connection& connection = connection_of(user_data);
+      Stream& stream = stream_of(stream_user_data);
+      stream.send.acknowledge(length);
+      connection.release_buffered(length);
+      connection.environment_.send_budget.note_progress(connection, connection.last_now_);
+    });
+  }
+
+  static int on_stream_close(ngtcp2_conn* /*conn*/, std::uint32_t flags, std::int64_t /*id*/,
+                             std::uint64_t /*code*/, void* user_data, void* stream_user_data) {
+    return guarded([&] {
+      if (stream_user_data == nullptr) {  // see close_unseen_stream(), or add_stream() found no memory
+        std::size_t& closed_early = connection_of(user_data).streams_closed_early_;
+        closed_early -= std::min<std::size_t>(closed_early, 1);
+        return;
+      }
+      auto& stream = *static_cast<Stream*>(stream_user_data);
+      stream.is_clean = (flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) == 0;
+      connection_of(user_data).handle_closed_below(stream);
+    });
+  }
+
+  static int on_stream_reset(ngtcp2_conn* /*conn*/, std::int64_t id, std::uint64_t /*final_size*/,
+                             std::uint64_t code, void* user_data, void* stream_user_data) {
+    return guarded([&] {
+      Connection& connection = connection_of(user_data);
+      Stream& stream = stream_of(stream_user_data);
+      connection.environment_.counters.streams_reset_received.add();
+      const bool was_over = stream.is_receive_over;
+      connection.end_receiving(stream);
+      if (!was_over) {
+        connection.environment_.observer.on_stream_reset(connection, stream, code);
+      }
+      if (!is_bidirectional(id) && stream.received_bytes == 0) {
+        connection.close_unseen_stream(stream);
+      }
+    });
+  }
+
+  static int on_stream_credit(ngtcp2_conn* /*conn*/, std::int64_t /*id*/, std::uint64_t /*max_data*/,
+                              void* user_data, void* stream_user_data) {
+    if (stream_user_data != nullptr) {
+      auto& stream = *static_cast<Stream*>(stream_user_data);
+      stream.is_flow_blocked = false;
+      connection_of(user_data).enqueue(stream);
+    }
+    return 0;
+  }
+
+  template <bool kBidirectional>
+  static int on_streams_available(ngtcp2_conn* /*conn*/, std::uint64_t /*max_streams*/, void* user_data) {
+    return guarded([&] {
+      Connection& connection = connection_of(user_data);
+      if (connection.is_handshake_completed_) {
+        connection.environment_.observer.on_streams_available(connection, kBidirectional);
+      }
+    });
+  }
+
+  static int on_datagram(ngtcp2_conn* /*conn*/, std::uint32_t /*flags*/, const std::uint8_t* data,
+                         std::size_t length, void* user_data) {
+    return guarded([&] {
+      Connection& connection = connection_of(user_data);
+      connection.has_been_used_ = true;
+      connection.environment_.counters.datagrams_received.add();
+      connection.environment_.observer.on_datagram(connection, {data, length});
+    });
+  }
+
+  template <DatagramFate kFate>
+  static int on_datagram_fate(ngtcp2_conn* /*conn*/, std::uint64_t id, void* user_data) {
+    if constexpr (kFate == DatagramFate::kAcknowledged) {
+      connection_of(user_data).note_datagram_acknowledged();
+    }
+    const DatagramTag tag(id);
+    if (!tag.reports_fate()) {
+      return 0;
+    }
+    return guarded([&] {
+      Connection& connection = connection_of(user_data);
+      connection.environment_.observer.on_datagram_fate(connection, tag.context(), kFate);
+    });
+  }
+
+  static int on_new_connection_id(ngtcp2_conn* /*conn*/, ngtcp2_cid* id, std::uint8_t* token,
+                                  std::size_t /*length*/, void* user_data) {
+    return guarded([&] {
+      Connection& connection = connection_of(user_data);
+      const ConnectionId made = connection.make_route();
+      *id = made.to_ngtcp2();
+      if (!connection.environment_.reset_tokens.write(made.bytes(), token)) {
+        throw std::bad_alloc();
+      }
+    });
+  }
+
+  static int on_retired_connection_id(ngtcp2_conn* /*conn*/, const ngtcp2_cid* id, void* user_data) {
+    connection_of(user_data).drop_route(ConnectionId(*id));
+    return 0;
+  }
+
+  static int on_client_initial(ngtcp2_conn* conn, const ngtcp2_cid* client_id, void* user_data) {
+    TlsConnRef& reference = connection_of(user_data).conn_ref_;
+    if (reference.protection == nullptr) {
+      return ngtcp2_crypto_recv_client_initial_cb(conn, client_id, user_data);
+    }
+    return guarded([&] {
+      if (!install_initial_keys(reference, conn, {client_id->data, client_id->datalen})) {
+        throw std::bad_alloc();
+      }
+    });
+  }
+
+  static int on_update_key(ngtcp2_conn* conn, std::uint8_t* rx_secret, std::uint8_t* tx_secret,
+                           ngtcp2_crypto_aead_ctx* rx_context, std::uint8_t* rx_iv,
+                           ngtcp2_crypto_aead_ctx* tx_context, std::uint8_t* tx_iv,
+                           const std::uint8_t* current_rx_secret, const std::uint8_t* current_tx_secret,
+                           std::size_t length, void* user_data) {
+    // The library asks for the next keys in advance: the first time right after the handshake, then once
+    // an update is over.
+    Connection& connection = connection_of(user_data);
+    if (std::exchange(connection.has_next_keys_, true)) {
+      connection.environment_.counters.key_updates.add();
+    }
+    if (has_keys_of(connection.environment_.protection, conn)) {
+      return guarded([&] {
+        update_keys(connection.conn_ref_, conn, {rx_secret, rx_context, rx_iv, current_rx_secret, length},
+                    {tx_secret, tx_context, tx_iv, current_tx_secret, length});
+      });
+    }
+    return ngtcp2_crypto_update_key_cb(conn, rx_secret, tx_secret, rx_context, rx_iv, tx_context, tx_iv,
+                                       current_rx_secret, current_tx_secret, length, user_data);
+  }
+
+  static int on_path_validation(ngtcp2_conn* conn, std::uint32_t /*flags*/, const ngtcp2_path* path,
+                                const ngtcp2_path* old_path, ngtcp2_path_validation_result result,
+                                void* user_data) {
+    Connection& connection = connection_of(user_data);
+    if (result != NGTCP2_PATH_VALIDATION_RESULT_SUCCESS) {
+      return 0;
+    }
+    if (old_path != nullptr && ngtcp2_path_eq(path, old_path) == 0) {
+      connection.environment_.counters.path_migrations.add();
+    }
+    // A path that was only probed is not used yet.
+    if (ngtcp2_path_eq(path, ngtcp2_conn_get_path(conn)) != 0) {
+      connection.path_ = from_ngtcp2(*path);
+      connection.path_capacity_bytes_ = 0;
+    }
+    return 0;
+  }
+
+  static int on_handshake_confirmed(ngtcp2_conn* /*conn*/, void* user_data) {
+    connection_of(user_data).is_handshake_confirmed_ = true;
+    return 0;
+  }
+
+  static int on_stateless_reset(ngtcp2_conn* /*conn*/, const ngtcp2_pkt_stateless_reset* /*reset*/,
+                                void* user_data) {
+    connection_of(user_data).end({CloseCause::Source::kStatelessReset, 0, "stateless reset"});
+    return 0;
+  }
+
+  // Non-cryptographic randomness for the library; `context` is the endpoint's source.
+  static void on_random(std::uint8_t* dest, std::size_t length, const ngtcp2_rand_ctx* context) {
+    static_cast<base::RandomSource*>(context->native_handle)->fill({dest, length});
+  }
+
+  static ngtcp2_callbacks common() {
+    ngtcp2_callbacks callbacks{};
+    callbacks.recv_crypto_data = &on_crypto_data;
+    callbacks.handshake_completed = &on_handshake_completed;
+    callbacks.encrypt = &encrypt_packet;
+    callbacks.decrypt = &on_decrypt;
+    callbacks.hp_mask = &mask_header;
+    callbacks.recv_stream_data = &on_stream_data;
+    callbacks.acked_stream_data_offset = &on_acknowledged;
+    callbacks.stream_open = &on_stream_open;
+    callbacks.stream_close = &on_stream_close;
+    callbacks.stream_reset = &on_stream_reset;
+    callbacks.extend_max_stream_data = &on_stream_credit;
+    callbacks.extend_max_local_streams_bidi = &on_streams_available<true>;
+    callbacks.extend_max_local_streams_uni = &on_streams_available<false>;
+    callbacks.recv_datagram = &on_datagram;
+    callbacks.ack_datagram = &on_datagram_fate<DatagramFate::kAcknowledged>;
+    callbacks.lost_datagram = &on_datagram_fate<DatagramFate::kLost>;
+    callbacks.rand = &on_random;
+    callbacks.get_new_connection_id = &on_new_connection_id;
+    callbacks.remove_connection_id = &on_retired_connection_id;
+    callbacks.update_key = &on_update_key;
+    callbacks.path_validation = &on_path_validation;
+    callbacks.delete_crypto_aead_ctx = &delete_aead_context;
+    callbacks.delete_crypto_cipher_ctx = &delete_cipher_context;
+    callbacks.get_path_challenge_data = &ngtcp2_crypto_get_path_challenge_data_cb;
+    callbacks.version_negotiation = &ngtcp2_crypto_version_negotiation_cb;
+    callbacks.recv_stateless_reset = &on_stateless_reset;
+    return callbacks;
+  }
+};
+
+const ngtcp2_callbacks& server_callbacks() {
+  static const ngtcp2_callbacks callbacks = [] {
+    ngtcp2_callbacks made = ConnectionCallbacks::common();
+    made.recv_client_initial = &ConnectionCallbacks::on_client_initial;
+    return made;
+  }();
+  return callbacks;
+}
+
+const ngtcp2_callbacks& client_callbacks() {
+  static const ngtcp2_callbacks callbacks = [] {
+    ngtcp2_callbacks made = ConnectionCallbacks::common();
+    made.client_initial = &ngtcp2_crypto_client_initial_cb;
+    made.recv_retry = &ngtcp2_crypto_recv_retry_cb;
+    made.handshake_confirmed = &ConnectionCallbacks::on_handshake_confirmed;
+    return made;
+  }();
+  return callbacks;
+}
+
+}  // namespace knul::quic

@@ -1,0 +1,282 @@
+// GnuTLS asks an external key of ours to sign; OpenSSL signs what it is asked for in a handshake, everything
+// else (GnuTLS's own check that key and certificate belong together, above all) the key as GnuTLS has it.
+#include "quic/crypto/openssl_signer.hpp"
+
+#ifndef KNUL_HAS_OPENSSL
+
+namespace knul::quic {
+
+bool has_openssl() { return false; }
+
+gnutls_certificate_credentials_t sign_by_openssl(gnutls_certificate_credentials_t) { return nullptr; }
+
+}  // namespace knul::quic
+
+#else
+
+#include <gnutls/abstract.h>
+#include <gnutls/x509.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace knul::quic {
+namespace {
+
+template <auto kFree>
+struct Free {
+  template <class T>
+  void operator()(T* object) const {
+    kFree(object);
+  }
+};
+using EvpKey = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free> >;
+using EvpContext = std::unique_ptr<EVP_PKEY_CTX, Free<EVP_PKEY_CTX_free> >;
+using X509Key = std::unique_ptr<gnutls_x509_privkey_int, Free<gnutls_x509_privkey_deinit> >;
+using PrivateKey = std::unique_ptr<gnutls_privkey_st, Free<gnutls_privkey_deinit> >;
+using Credentials =
+    std::unique_ptr<gnutls_certificate_credentials_st, Free<gnutls_certificate_free_credentials> >;
+
+// What a handshake asks of a key, RFC 8446 §4.2.3.
+struct Scheme {
+  gnutls_sign_algorithm_t algorithm;
+  const EVP_MD* (*digest)();
+};
+constexpr std::array kP256Schemes{
+    Scheme{GNUTLS_SIGN_ECDSA_SECP256R1_SHA256, &EVP_sha256},
+};
+constexpr std::array kRsaSchemes{
+    Scheme{GNUTLS_SIGN_RSA_PSS_RSAE_SHA256, &EVP_sha256},
+    Scheme{GNUTLS_SIGN_RSA_PSS_RSAE_SHA384, &EVP_sha384},
+    Scheme{GNUTLS_SIGN_RSA_PSS_RSAE_SHA512, &EVP_sha512},
+};
+
+// The kinds of keys that gain. P-384 is slower in OpenSSL 3.0 by a factor of seven, P-521 and Ed25519 by a
+// fifth.
+struct KeyKind {
+  gnutls_pk_algorithm_t algorithm = GNUTLS_PK_UNKNOWN;
+  unsigned bits = 0;
+  int evp_type = EVP_PKEY_NONE;
+  std::span<const Scheme> schemes;
+};
+
+KeyKind kind_of(gnutls_x509_privkey_t key) {
+  KeyKind kind;
+  kind.algorithm = static_cast<gnutls_pk_algorithm_t>(gnutls_x509_privkey_get_pk_algorithm2(key, &kind.bits));
+  gnutls_ecc_curve_t curve = GNUTLS_ECC_CURVE_INVALID;
+  if (kind.algorithm == GNUTLS_PK_RSA) {
+    kind.evp_type = EVP_PKEY_RSA;
+    kind.schemes = kRsaSchemes;
+  } else if (kind.algorithm == GNUTLS_PK_ECDSA &&
+             gnutls_x509_privkey_export_ecc_raw(key, &curve, nullptr, nullptr, nullptr) == 0 &&
+             curve == GNUTLS_ECC_CURVE_SECP256R1) {
+    kind.evp_type = EVP_PKEY_EC;
+    kind.schemes = kP256Schemes;
+  }
+  return kind;
+}
+
+EvpKey to_openssl(gnutls_x509_privkey_t key, int evp_type) {
+  gnutls_datum_t der{};
+  if (gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_DER, &der) != GNUTLS_E_SUCCESS) {
+    return nullptr;
+  }
+  const unsigned char* at = der.data;
+  EvpKey made(d2i_PrivateKey(evp_type, nullptr, &at, static_cast<long>(der.size)));
+  gnutls_memset(der.data, 0, der.size);
+  gnutls_free(der.data);
+  return made;
+}
+
+EvpContext make_context(EVP_PKEY* key, const Scheme& scheme) {
+  EvpContext context(EVP_PKEY_CTX_new(key, nullptr));
+  if (context == nullptr || EVP_PKEY_sign_init(context.get()) != 1 ||
+      EVP_PKEY_CTX_set_signature_md(context.get(), scheme.digest()) != 1) {
+    return nullptr;
+  }
+  const bool is_rsa = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
+  if (is_rsa && (EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PSS_PADDING) != 1 ||
+                 EVP_PKEY_CTX_set_rsa_pss_saltlen(context.get(), RSA_PSS_SALTLEN_DIGEST) != 1)) {
+    return nullptr;
+  }
+  return context;
+}
+
+// Thread: any, once made: every signature copies a context that nobody changes.
+class OpensslSigner {
+ public:
+  // Null if OpenSSL cannot use the key.
+  static std::unique_ptr<OpensslSigner> create(gnutls_x509_privkey_t key, const KeyKind& kind) {
+    auto made = std::unique_ptr<OpensslSigner>(new OpensslSigner(kind));
+    made->key_ = to_openssl(key, kind.evp_type);
+    gnutls_privkey_t own = nullptr;
+    if (made->key_ == nullptr || gnutls_privkey_init(&own) != GNUTLS_E_SUCCESS) {
+      return nullptr;
+    }
+    made->gnutls_key_.reset(own);
+    if (gnutls_privkey_import_x509(own, key, GNUTLS_PRIVKEY_IMPORT_COPY) != GNUTLS_E_SUCCESS) {
+      return nullptr;
+    }
+    for (const Scheme& scheme : kind.schemes) {
+      made->contexts_.push_back(make_context(made->key_.get(), scheme));
+      if (made->contexts_.back() == nullptr) {
+        return nullptr;
+      }
+    }
+    return made;
+  }
+
+  // The callbacks of gnutls_privkey_import_ext4, `user` being the signer.
+  static int sign(gnutls_privkey_t /*key*/, gnutls_sign_algorithm_t algorithm, void* user, unsigned flags,
+                  const gnutls_datum_t* digest, gnutls_datum_t* signature) {
+    const auto& self = *static_cast<OpensslSigner*>(user);
+    const auto scheme = std::ranges::find(self.kind_.schemes, algorithm, &Scheme::algorithm);
+    if (scheme == self.kind_.schemes.end()) {
+      return gnutls_privkey_sign_hash2(self.gnutls_key_.get(), algorithm, flags, digest, signature);
+    }
+    const auto index = static_cast<std::size_t>(scheme - self.kind_.schemes.begin());
+    if (sign_by(*self.contexts_[index], *digest, *signature)) {
+      return GNUTLS_E_SUCCESS;
+    }
+    ERR_clear_error();
+    return GNUTLS_E_PK_SIGN_FAILED;
+  }
+
+  static int tell(gnutls_privkey_t /*key*/, unsigned flags, void* user) {
+    const KeyKind& kind = static_cast<OpensslSigner*>(user)->kind_;
+    if ((flags & GNUTLS_PRIVKEY_INFO_PK_ALGO) != 0) {
+      return static_cast<int>(kind.algorithm);
+    }
+    if ((flags & GNUTLS_PRIVKEY_INFO_PK_ALGO_BITS) != 0) {
+      return static_cast<int>(kind.bits);
+    }
+    if ((flags & GNUTLS_PRIVKEY_INFO_HAVE_SIGN_ALGO) != 0) {
+      const auto algorithm = static_cast<gnutls_sign_algorithm_t>(GNUTLS_FLAGS_TO_SIGN_ALGO(flags));
+      return static_cast<int>(gnutls_sign_supports_pk_algorithm(algorithm, kind.algorithm));
+    }
+    return -1;
+  }
+
+  static void destroy(gnutls_privkey_t /*key*/, void* user) {
+    const std::unique_ptr<OpensslSigner> ended(static_cast<OpensslSigner*>(user));
+  }
+
+ private:
+  explicit OpensslSigner(const KeyKind& kind) : kind_(kind) {}
+
+  static bool sign_by(const EVP_PKEY_CTX& context, const gnutls_datum_t& digest, gnutls_datum_t& signature) {
+    const EvpContext own(EVP_PKEY_CTX_dup(&context));
+    std::size_t bytes = 0;
+    if (own == nullptr || EVP_PKEY_sign(own.get(), nullptr, &bytes, digest.data, digest.size) != 1) {
+      return false;
+    }
+    auto* const made = static_cast<unsigned char*>(gnutls_malloc(bytes));
+    if (made == nullptr || EVP_PKEY_sign(own.get(), made, &bytes, digest.data, digest.size) != 1) {
+      gnutls_free(made);
+      return false;
+    }
+    signature = {made, static_cast<unsigned>(bytes)};
+    return true;
+  }
+
+  KeyKind kind_;
+  EvpKey key_;
+  PrivateKey gnutls_key_;
+  std::vector<EvpContext> contexts_;  // one for each of kind_.schemes
+};
+
+X509Key key_of(gnutls_certificate_credentials_t credentials) {
+  gnutls_x509_privkey_t key = nullptr;
+  return X509Key(gnutls_certificate_get_x509_key(credentials, 0, &key) == GNUTLS_E_SUCCESS ? key : nullptr);
+}
+
+// A key that asks the signer, which it owns.
+PrivateKey make_external(std::unique_ptr<OpensslSigner> signer) {
+  gnutls_privkey_t key = nullptr;
+  if (gnutls_privkey_init(&key) != GNUTLS_E_SUCCESS) {
+    return nullptr;
+  }
+  PrivateKey made(key);
+  if (gnutls_privkey_import_ext4(key, signer.get(), nullptr, &OpensslSigner::sign, nullptr,
+                                 &OpensslSigner::destroy, &OpensslSigner::tell, 0) != GNUTLS_E_SUCCESS) {
+    return nullptr;
+  }
+  (void)signer.release();  // destroy() ends it with the key
+  return made;
+}
+
+// The certificates of a chain, released unless somebody took them.
+class Chain {
+ public:
+  explicit Chain(gnutls_certificate_credentials_t credentials) {
+    gnutls_x509_crt_t* list = nullptr;
+    unsigned count = 0;
+    if (gnutls_certificate_get_x509_crt(credentials, 0, &list, &count) != GNUTLS_E_SUCCESS) {
+      return;
+    }
+    certificates_.resize(count);
+    is_whole_ = count > 0;
+    for (unsigned i = 0; i < count; ++i) {
+      is_whole_ = gnutls_pcert_import_x509(&certificates_[i], list[i], 0) == GNUTLS_E_SUCCESS && is_whole_;
+      gnutls_x509_crt_deinit(list[i]);
+    }
+    gnutls_free(list);
+  }
+  ~Chain() {
+    std::ranges::for_each(certificates_, [](gnutls_pcert_st& one) { gnutls_pcert_deinit(&one); });
+  }
+  Chain(const Chain&) = delete;
+  Chain& operator=(const Chain&) = delete;
+
+  [[nodiscard]] bool is_whole() const { return is_whole_; }
+  // Gives certificates and key away, if they belong together.
+  [[nodiscard]] bool give(gnutls_certificate_credentials_t to, PrivateKey key) {
+    if (gnutls_certificate_set_key(to, nullptr, 0, certificates_.data(),
+                                   static_cast<int>(certificates_.size()), key.get()) < 0) {
+      return false;
+    }
+    (void)key.release();
+    certificates_.clear();
+    return true;
+  }
+
+ private:
+  std::vector<gnutls_pcert_st> certificates_;
+  bool is_whole_ = false;
+};
+
+}  // namespace
+
+bool has_openssl() { return true; }
+
+gnutls_certificate_credentials_t sign_by_openssl(gnutls_certificate_credentials_t credentials) {
+  // NO_ATEXIT: at exit workers may still be signing. NO_LOAD_CONFIG: this copy of OpenSSL is nobody's but
+  // ours.
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+  const X509Key key = key_of(credentials);
+  const KeyKind kind = key == nullptr ? KeyKind() : kind_of(key.get());
+  if (kind.schemes.empty()) {
+    return nullptr;
+  }
+  auto signer = OpensslSigner::create(key.get(), kind);
+  PrivateKey external = signer == nullptr ? nullptr : make_external(std::move(signer));
+  ERR_clear_error();
+  Chain chain(credentials);
+  gnutls_certificate_credentials_t made = nullptr;
+  if (external == nullptr || !chain.is_whole() || gnutls_certificate_allocate_credentials(&made) != 0) {
+    return nullptr;
+  }
+  Credentials owned(made);
+  return chain.give(made, std::move(external)) ? owned.release() : nullptr;
+}
+
+}  // namespace knul::quic
+
+#endif

@@ -1,0 +1,351 @@
+#include "quic/crypto/tls_context.hpp"
+
+#include <gnutls/x509.h>
+#include <ngtcp2/ngtcp2_crypto_gnutls.h>
+
+#include <arpa/inet.h>
+
+#include <array>
+#include <utility>
+
+#include "quic/crypto/openssl_signer.hpp"
+#include "quic/crypto/packet_protection.hpp"
+
+namespace knul::quic {
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+
+// X25519 first: it is the fastest of the groups, and a client's key share is for the first group it offers.
+// %DISABLE_TLS13_COMPAT_MODE: QUIC forbids the compatibility session id (RFC 9001 §8.4).
+constexpr std::string_view kPriority =
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:"
+    "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:"
+    "%DISABLE_TLS13_COMPAT_MODE:-CIPHER-ALL";
+constexpr std::array kCiphers = {GNUTLS_CIPHER_AES_128_GCM, GNUTLS_CIPHER_AES_256_GCM,
+                                 GNUTLS_CIPHER_CHACHA20_POLY1305};
+
+Error tls_error(ErrorKind kind, const std::string& what, int code) {
+  return {kind, what + ": " + gnutls_strerror(code)};
+}
+
+gnutls_datum_t datum(std::span<const std::uint8_t> bytes) {
+  // GnuTLS takes a mutable pointer but only reads through it.
+  return {const_cast<unsigned char*>(bytes.data()), static_cast<unsigned>(bytes.size())};
+}
+
+bool holds_private_key(std::span<const std::uint8_t> pem) {
+  const std::string_view text(reinterpret_cast<const char*>(pem.data()), pem.size());
+  return text.find("PRIVATE KEY-----") != std::string_view::npos;
+}
+
+// Refuses to decrypt: without this an encrypted key could make the library prompt on a terminal.
+int refuse_pin(void*, int, const char*, const char*, unsigned, char*, std::size_t) {
+  return GNUTLS_E_PKCS11_PIN_ERROR;
+}
+
+base::Result<gnutls_priority_t> make_priority(std::span<const gnutls_cipher_algorithm_t> ciphers) {
+  std::string text(kPriority);
+  for (const gnutls_cipher_algorithm_t cipher : ciphers) {
+    text.append(":+").append(gnutls_cipher_get_name(cipher));
+  }
+  gnutls_priority_t priority = nullptr;
+  if (const int rv = gnutls_priority_init(&priority, text.c_str(), nullptr); rv != GNUTLS_E_SUCCESS) {
+    return tls_error(ErrorKind::kInternal, "TLS priorities", rv);
+  }
+  return priority;
+}
+
+base::Result<std::int64_t> leaf_not_after(std::span<const std::uint8_t> pem) {
+  gnutls_x509_crt_t certificate = nullptr;
+  if (const int rv = gnutls_x509_crt_init(&certificate); rv != GNUTLS_E_SUCCESS) {
+    return tls_error(ErrorKind::kOutOfMemory, "certificate", rv);
+  }
+  const std::unique_ptr<gnutls_x509_crt_int, decltype(&gnutls_x509_crt_deinit)> guard(
+      certificate, &gnutls_x509_crt_deinit);
+  const gnutls_datum_t data = datum(pem);
+  if (const int rv = gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_PEM); rv != 0) {
+    return tls_error(ErrorKind::kCredentials, "cert_path: not a PEM certificate", rv);
+  }
+  return static_cast<std::int64_t>(gnutls_x509_crt_get_expiration_time(certificate));
+}
+
+int set_alpn(gnutls_session_t session, const std::vector<std::string>& names, unsigned flags) {
+  std::vector<gnutls_datum_t> protocols;
+  protocols.reserve(names.size());
+  for (const std::string& name : names) {
+    protocols.push_back(datum({reinterpret_cast<const std::uint8_t*>(name.data()), name.size()}));
+  }
+  return gnutls_alpn_set_protocols(session, protocols.data(), static_cast<unsigned>(protocols.size()), flags);
+}
+
+// Notes the two extensions that QUIC requires. ALPN, RFC 7301 §3.1: a two-byte list length, then names
+// with a length byte each.
+int read_extension(void* context, unsigned tls_id, const unsigned char* data, unsigned size) {
+  constexpr unsigned kAlpn = 16;
+  constexpr unsigned kTransportParameters = 0x39;
+  auto& reference = *static_cast<TlsConnRef*>(context);
+  if (tls_id == kTransportParameters) {
+    reference.has_transport_parameters = true;
+  }
+  if (tls_id != kAlpn) {
+    return 0;
+  }
+  for (unsigned at = 2; at < size && at + data[at] < size; at += 1U + data[at]) {
+    reference.offered_alpn.emplace_back(reinterpret_cast<const char*>(data) + at + 1, data[at]);
+  }
+  return 0;
+}
+
+TlsConnRef& reference_of(gnutls_session_t session) {
+  return *static_cast<TlsConnRef*>(static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session)));
+}
+
+// RFC 9001 §8.1, §8.2: without an agreed application protocol and without transport parameters the
+// handshake must fail. GnuTLS only refuses an ALPN offer without a match, so what is missing is refused here.
+int require_extensions(gnutls_session_t session, unsigned, unsigned, unsigned,
+                       const gnutls_datum_t* message) {
+  TlsConnRef& reference = reference_of(session);
+  reference.offered_alpn.clear();
+  if (gnutls_ext_raw_parse(&reference, &read_extension, message, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO) < 0) {
+    return 0;  // malformed: GnuTLS itself says how
+  }
+  if (!reference.has_transport_parameters) {
+    return GNUTLS_E_MISSING_EXTENSION;
+  }
+  return reference.offered_alpn.empty() ? GNUTLS_E_NO_APPLICATION_PROTOCOL : 0;
+}
+
+// A NewSessionTicket has come.
+int keep_ticket(gnutls_session_t session, unsigned, unsigned, unsigned, const gnutls_datum_t*) {
+  const TlsConnRef& reference = reference_of(session);
+  gnutls_datum_t packed{};
+  if (gnutls_session_get_data2(session, &packed) != GNUTLS_E_SUCCESS) {
+    return 0;  // the next connection makes a full handshake
+  }
+  try {
+    reference.tickets->put(reference.server_name, {packed.data, packed.size});
+  } catch (const std::bad_alloc&) {  // the same; C code must not be thrown through
+  }
+  gnutls_memset(packed.data, 0, packed.size);
+  gnutls_free(packed.data);
+  return 0;
+}
+
+// A session that cannot be used, being too old, is ignored: the handshake is a full one.
+void resume(gnutls_session_t session, const TlsConnRef& reference) {
+  const std::vector<std::uint8_t> packed = reference.tickets->take(reference.server_name);
+  if (!packed.empty()) {
+    gnutls_session_set_data(session, packed.data(), packed.size());
+  }
+  gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_POST,
+                                     &keep_ticket);
+}
+
+bool is_address(const std::string& name) {
+  std::array<std::uint8_t, 16> bytes{};
+  return inet_pton(AF_INET, name.c_str(), bytes.data()) == 1 ||
+         inet_pton(AF_INET6, name.c_str(), bytes.data()) == 1;
+}
+
+struct SessionParts {
+  unsigned flags;
+  gnutls_priority_t priority;
+  gnutls_certificate_credentials_t credentials;
+  const std::vector<std::string>& alpn;
+  unsigned alpn_flags;
+  std::shared_ptr<const void> context;  // kept alive by the session
+};
+
+// Shows the session the way to its connection, and its secrets to the library that protects packets.
+TlsSession bind(TlsSession session, TlsConnRef& conn_ref) {
+  gnutls_session_set_ptr(session.native(), static_cast<ngtcp2_crypto_conn_ref*>(&conn_ref));
+  if (conn_ref.protection != nullptr) {
+    take_secrets(session.native());
+  }
+  return session;
+}
+
+// What the sessions of servers and clients have in common.
+base::Result<TlsSession> make_session(SessionParts parts) {
+  gnutls_session_t native = nullptr;
+  // NO_END_OF_EARLY_DATA: QUIC has no such message (RFC 9001 §8.3).
+  if (const int rv = gnutls_init(&native, parts.flags | GNUTLS_NO_END_OF_EARLY_DATA); rv != 0) {
+    return tls_error(ErrorKind::kOutOfMemory, "TLS session", rv);
+  }
+  TlsSession session(native, std::move(parts.context));
+  int rv = gnutls_priority_set(native, parts.priority);
+  if (rv == 0)
+    rv = gnutls_credentials_set(native, GNUTLS_CRD_CERTIFICATE, parts.credentials);
+  if (rv == 0)
+    rv = set_alpn(native, parts.alpn, parts.alpn_flags);
+  if (rv != 0) {
+    return tls_error(ErrorKind::kInternal, "TLS session", rv);
+  }
+  return session;
+}
+
+}  // namespace
+
+base::Result<std::shared_ptr<TlsServerContext>> TlsServerContext::create(const TlsServerOptions& options) {
+  std::shared_ptr<TlsServerContext> context(new TlsServerContext);
+  if (base::Status status = context->load(options); !status) {
+    return std::move(status).error();
+  }
+  return context;
+}
+
+base::Status TlsServerContext::load(const TlsServerOptions& options) {
+  alpn_ = options.alpn;
+  auto priority = make_priority(kCiphers);
+  if (!priority) {
+    return std::move(priority).error();
+  }
+  priority_ = *priority;
+  auto not_after = leaf_not_after(options.certificate_pem);
+  if (!not_after) {
+    return std::move(not_after).error();
+  }
+  certificate_not_after_ = *not_after;
+  if (const int rv = gnutls_certificate_allocate_credentials(&credentials_); rv != GNUTLS_E_SUCCESS) {
+    return tls_error(ErrorKind::kOutOfMemory, "TLS credentials", rv);
+  }
+  gnutls_certificate_set_pin_function(credentials_, &refuse_pin, nullptr);
+  const gnutls_datum_t certificate = datum(options.certificate_pem);
+  const gnutls_datum_t key = datum(options.private_key_pem);
+  if (const int rv = gnutls_certificate_set_x509_key_mem2(credentials_, &certificate, &key,
+                                                          GNUTLS_X509_FMT_PEM, nullptr, 0);
+      rv < 0) {
+    return tls_error(ErrorKind::kCredentials,
+                     "cert_path, key_path: expected PEM files of a certificate and its unencrypted key", rv);
+  }
+  if (gnutls_certificate_credentials_t const faster = sign_by_openssl(credentials_); faster != nullptr) {
+    gnutls_certificate_free_credentials(std::exchange(credentials_, faster));
+  }
+  if (const int rv = gnutls_session_ticket_key_generate(&ticket_key_); rv != GNUTLS_E_SUCCESS) {
+    return tls_error(ErrorKind::kInternal, "session ticket key", rv);
+  }
+  return {};
+}
+
+TlsServerContext::~TlsServerContext() {
+  if (ticket_key_.data != nullptr) {
+    gnutls_memset(ticket_key_.data, 0, ticket_key_.size);
+    gnutls_free(ticket_key_.data);
+  }
+  if (credentials_ != nullptr) {
+    gnutls_certificate_free_credentials(credentials_);
+  }
+  if (priority_ != nullptr) {
+    gnutls_priority_deinit(priority_);
+  }
+}
+
+base::Result<TlsSession> TlsServerContext::create_session(TlsConnRef& conn_ref) const {
+  // NO_AUTO_SEND_TICKET: a ticket is sent when the handshake is complete, see Connection.
+  auto session = make_session({.flags = GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET,
+                               .priority = priority_,
+                               .credentials = credentials_,
+                               .alpn = alpn_,
+                               .alpn_flags = GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE,
+                               .context = shared_from_this()});
+  if (!session) {
+    return session;
+  }
+  gnutls_session_t native = session->native();
+  int rv = gnutls_session_ticket_enable_server(native, &ticket_key_);
+  if (rv == 0)
+    rv = ngtcp2_crypto_gnutls_configure_server_session(native);
+  if (rv != 0) {
+    return tls_error(ErrorKind::kInternal, "TLS session", rv);
+  }
+  gnutls_handshake_set_hook_function(native, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE,
+                                     &require_extensions);
+  return bind(*std::move(session), conn_ref);
+}
+
+base::Result<std::shared_ptr<TlsClientContext>> TlsClientContext::create(const TlsClientOptions& options) {
+  std::shared_ptr<TlsClientContext> context(new TlsClientContext);
+  if (base::Status status = context->load(options); !status) {
+    return std::move(status).error();
+  }
+  return context;
+}
+
+base::Status TlsClientContext::load(const TlsClientOptions& options) {
+  alpn_ = options.alpn;
+  verify_peer_ = options.verify_peer;
+  auto priority = options.ciphers.empty() ? make_priority(kCiphers) : make_priority(options.ciphers);
+  if (!priority) {
+    return std::move(priority).error();
+  }
+  priority_ = *priority;
+  if (const int rv = gnutls_certificate_allocate_credentials(&credentials_); rv != GNUTLS_E_SUCCESS) {
+    return tls_error(ErrorKind::kOutOfMemory, "TLS credentials", rv);
+  }
+  if (!verify_peer_) {
+    return {};
+  }
+  if (options.ca_pem.empty()) {
+    if (const int rv = gnutls_certificate_set_x509_system_trust(credentials_); rv < 0) {
+      return tls_error(ErrorKind::kCredentials, "the system's trusted certificates", rv);
+    }
+    return {};
+  }
+  const gnutls_datum_t ca = datum(options.ca_pem);
+  const int rv = gnutls_certificate_set_x509_trust_mem(credentials_, &ca, GNUTLS_X509_FMT_PEM);
+  if (rv <= 0 && holds_private_key(options.ca_pem)) {
+    return Error{ErrorKind::kCredentials, "ca_path: the file holds a private key, expected PEM certificates"};
+  }
+  if (rv == 0) {
+    return Error{ErrorKind::kCredentials,
+                 "ca_path: the file holds no certificate, expected PEM certificates"};
+  }
+  if (rv < 0) {
+    return tls_error(ErrorKind::kCredentials, "ca_path: expected PEM certificates", rv);
+  }
+  return {};
+}
+
+TlsClientContext::~TlsClientContext() {
+  if (credentials_ != nullptr) {
+    gnutls_certificate_free_credentials(credentials_);
+  }
+  if (priority_ != nullptr) {
+    gnutls_priority_deinit(priority_);
+  }
+}
+
+base::Result<TlsSession> TlsClientContext::create_session(TlsConnRef& conn_ref,
+                                                          const std::string& server_name) const {
+  auto session = make_session({.flags = GNUTLS_CLIENT,
+                               .priority = priority_,
+                               .credentials = credentials_,
+                               .alpn = alpn_,
+                               .alpn_flags = GNUTLS_ALPN_MANDATORY,
+                               .context = shared_from_this()});
+  if (!session) {
+    return session;
+  }
+  gnutls_session_t native = session->native();
+  int rv = 0;
+  if (!is_address(server_name)) {
+    rv = gnutls_server_name_set(native, GNUTLS_NAME_DNS, server_name.data(), server_name.size());
+  }
+  if (rv == 0)
+    rv = ngtcp2_crypto_gnutls_configure_client_session(native);
+  if (rv != 0) {
+    return tls_error(ErrorKind::kInternal, "TLS session", rv);
+  }
+  if (verify_peer_) {
+    gnutls_session_set_verify_cert(native, server_name.c_str(), 0);
+  }
+  conn_ref.server_name = server_name;
+  if (conn_ref.tickets != nullptr) {
+    resume(native, conn_ref);
+  }
+  return bind(*std::move(session), conn_ref);
+}
+
+}  // namespace knul::quic

@@ -1,0 +1,123 @@
+// TLS 1.3 for QUIC (RFC 9001) on GnuTLS: what all sessions of a server or client share, and the session of
+// one connection.
+#pragma once
+
+#include <gnutls/gnutls.h>
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "quic/crypto/protection_library.hpp"
+#include "quic/crypto/ticket_store.hpp"
+
+namespace knul::quic {
+
+// What the TLS callbacks find behind a session: the way to its ngtcp2 connection; on a server what the client
+// offered, for the message that explains a refusal; on a client where its tickets go.
+struct TlsConnRef : ngtcp2_crypto_conn_ref {
+  std::vector<std::string> offered_alpn;
+  bool has_transport_parameters = false;
+  const ProtectionLibrary* protection = nullptr;  // null: GnuTLS protects packets
+  AeadKeyList keys;                               // those of `protection`
+  HeaderKeyList header_keys;                      // so that leak checkers find them while the arena sleeps
+  TicketStore* tickets = nullptr;                 // null: sessions are neither kept nor resumed
+  std::string_view server_name;                   // the key of `tickets`
+};
+
+// One connection's TLS session. Lifetime: keeps its context alive (certificates, ticket key).
+class TlsSession {
+ public:
+  TlsSession() = default;
+  TlsSession(gnutls_session_t session, std::shared_ptr<const void> context)
+      : context_(std::move(context)), session_(session) {}
+
+  [[nodiscard]] bool is_open() const { return session_ != nullptr; }
+  [[nodiscard]] gnutls_session_t native() const { return session_.get(); }
+  [[nodiscard]] std::string alpn() const;
+  [[nodiscard]] std::string server_name() const;
+  [[nodiscard]] bool is_resumed() const;
+  // Server, after the handshake: queues one NewSessionTicket (RFC 8446 §4.6.1) as CRYPTO data.
+  void send_ticket();
+  // Why the peer's certificate was rejected; empty if it was not.
+  [[nodiscard]] std::string verification_failure() const;
+  void reset() { session_.reset(); }
+
+ private:
+  struct Deinit {
+    void operator()(gnutls_session_t session) const { gnutls_deinit(session); }
+  };
+  // Order: the session goes before the context it uses.
+  std::shared_ptr<const void> context_;
+  std::unique_ptr<gnutls_session_int, Deinit> session_;
+};
+
+struct TlsServerOptions {
+  std::span<const std::uint8_t> certificate_pem;  // chain, leaf first
+  std::span<const std::uint8_t> private_key_pem;  // unencrypted
+  std::vector<std::string> alpn;                  // in order of preference, not empty
+};
+
+// Thread: any; immutable after create.
+class TlsServerContext : public std::enable_shared_from_this<TlsServerContext> {
+ public:
+  // kCredentials: not PEM, encrypted, or the key does not belong to the certificate.
+  static base::Result<std::shared_ptr<TlsServerContext>> create(const TlsServerOptions& options);
+  ~TlsServerContext();
+  TlsServerContext(const TlsServerContext&) = delete;
+  TlsServerContext& operator=(const TlsServerContext&) = delete;
+
+  // Lifetime: `conn_ref` longer than the session.
+  base::Result<TlsSession> create_session(TlsConnRef& conn_ref) const;
+  [[nodiscard]] const std::vector<std::string>& alpn() const { return alpn_; }
+  // End of the leaf's validity, Unix seconds.
+  [[nodiscard]] std::int64_t certificate_not_after() const { return certificate_not_after_; }
+
+ private:
+  TlsServerContext() = default;
+  base::Status load(const TlsServerOptions& options);
+
+  gnutls_certificate_credentials_t credentials_ = nullptr;
+  gnutls_priority_t priority_ = nullptr;
+  gnutls_datum_t ticket_key_{};
+  std::vector<std::string> alpn_;
+  std::int64_t certificate_not_after_ = 0;
+};
+
+struct TlsClientOptions {
+  std::vector<std::string> alpn;
+  std::span<const std::uint8_t> ca_pem;  // empty: the system's roots
+  bool verify_peer = true;
+  // Of TLS 1.3, in order of preference; empty: those of a server.
+  std::vector<gnutls_cipher_algorithm_t> ciphers = {};
+};
+
+// Thread: any; immutable after create.
+class TlsClientContext : public std::enable_shared_from_this<TlsClientContext> {
+ public:
+  static base::Result<std::shared_ptr<TlsClientContext>> create(const TlsClientOptions& options);
+  ~TlsClientContext();
+  TlsClientContext(const TlsClientContext&) = delete;
+  TlsClientContext& operator=(const TlsClientContext&) = delete;
+
+  // `server_name` is checked against the certificate and, unless it is an address, sent as SNI. Resumes a
+  // session of conn_ref.tickets where there is one; then no certificate comes, the one of that session
+  // counts. Lifetime: both arguments longer than the session.
+  base::Result<TlsSession> create_session(TlsConnRef& conn_ref, const std::string& server_name) const;
+
+ private:
+  TlsClientContext() = default;
+  base::Status load(const TlsClientOptions& options);
+
+  gnutls_certificate_credentials_t credentials_ = nullptr;
+  gnutls_priority_t priority_ = nullptr;
+  std::vector<std::string> alpn_;
+  bool verify_peer_ = true;
+};
+
+}  // namespace knul::quic

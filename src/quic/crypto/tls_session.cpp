@@ -1,0 +1,47 @@
+#include <gnutls/x509.h>
+
+#include <array>
+
+#include "quic/crypto/tls_context.hpp"
+
+namespace knul::quic {
+
+std::string TlsSession::alpn() const {
+  gnutls_datum_t name{};
+  if (gnutls_alpn_get_selected_protocol(session_.get(), &name) != GNUTLS_E_SUCCESS) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(name.data), name.size};
+}
+
+std::string TlsSession::server_name() const {
+  std::array<char, 256> name{};
+  std::size_t length = name.size();
+  unsigned type = 0;
+  if (gnutls_server_name_get(session_.get(), name.data(), &length, &type, 0) != GNUTLS_E_SUCCESS ||
+      type != GNUTLS_NAME_DNS) {
+    return {};
+  }
+  return {name.data(), std::char_traits<char>::length(name.data())};
+}
+
+bool TlsSession::is_resumed() const { return gnutls_session_is_resumed(session_.get()) != 0; }
+
+void TlsSession::send_ticket() {
+  // A client that cannot use tickets just does not get one.
+  gnutls_session_ticket_send(session_.get(), 1, 0);
+}
+
+std::string TlsSession::verification_failure() const {
+  const unsigned status = gnutls_session_get_verify_cert_status(session_.get());
+  gnutls_datum_t text{};
+  if (status == 0 || status == static_cast<unsigned>(-1) ||
+      gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &text, 0) != GNUTLS_E_SUCCESS) {
+    return {};
+  }
+  std::string reason(reinterpret_cast<const char*>(text.data), text.size);
+  gnutls_free(text.data);
+  return reason;
+}
+
+}  // namespace knul::quic

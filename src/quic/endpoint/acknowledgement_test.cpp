@@ -1,0 +1,126 @@
+// What acknowledges travels with what is sent anyway (RFC 9000 §13.2.1), and alone only when it is due.
+#include <gtest/gtest.h>
+
+#include "quic/endpoint/slow_pair_test_support.hpp"
+
+namespace knul::quic {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A server that answers requests as told, on a path whose packets are acknowledged 6 ms later if alone.
+struct AskingPair : SlowPair {
+  explicit AskingPair(const Change& change = {})
+      : SlowPair([&](EndpointOptions& of_server, EndpointOptions& of_client) {
+          for (EndpointOptions* options : {&of_server, &of_client})
+            options->transport.max_udp_payload_bytes = 1'200;  // no probes of the path
+          if (change)
+            change(of_server, of_client);
+        }) {
+    answer_with([](Connection& connection, Stream& stream) {
+      connection.write_copy(stream, bytes_of("answer"), true);
+    });
+  }
+
+  void answer_with(const std::function<void(Connection&, Stream&)>& answer) {
+    server_observer.on_data = [answer](Connection& connection, Stream& stream, bool is_fin) {
+      if (is_fin)
+        answer(connection, stream);
+    };
+  }
+  // The client's request is with the server, which has not sent anything yet.
+  void ask() {
+    request(client_connection());
+    now += kLeg;
+    ASSERT_EQ(count_packets(*client), 1U);
+  }
+  static void request(Connection& from) {
+    Stream& stream = **from.open_stream(true);
+    from.write_copy(stream, bytes_of("request"), true);
+  }
+  // What that end sends when the time has come for acknowledgements that go alone.
+  std::uint64_t count_packets_later(Endpoint& from) {
+    now += 10ms;
+    from.handle_expiry(now);
+    return count_packets(from);
+  }
+};
+
+TEST(Acknowledgement, OfARequestTravelsWithItsAnswer) {
+  AskingPair pair;
+  pair.ask();
+  EXPECT_EQ(pair.count_packets(*pair.server), 1U);
+  EXPECT_EQ(pair.client_observer.finished.size(), 1U);
+  EXPECT_EQ(pair.count_packets_later(*pair.server), 0U);
+}
+
+TEST(Acknowledgement, OfAnAnswerTravelsWithTheNextRequest) {
+  AskingPair pair;
+  pair.client_observer.on_data = [](Connection& connection, Stream&, bool) {
+    AskingPair::request(connection);
+  };
+  pair.ask();
+  pair.now += 2ms;  // so that the client may send again
+  ASSERT_EQ(pair.count_packets(*pair.server), 1U);
+  EXPECT_EQ(pair.count_packets(*pair.client), 1U);
+  EXPECT_EQ(pair.server_observer.finished.size(), 2U);
+  EXPECT_EQ(pair.count_packets_later(*pair.client), 0U);
+}
+
+TEST(Acknowledgement, OfARequestTravelsWithADatagram) {
+  AskingPair pair;
+  pair.answer_with(
+      [](Connection& connection, Stream&) { EXPECT_TRUE(connection.send_datagram(bytes_of("answer"))); });
+  pair.ask();
+  EXPECT_EQ(pair.count_packets(*pair.server), 1U);
+  EXPECT_EQ(pair.client_observer.datagrams.size(), 1U);
+  EXPECT_EQ(pair.count_packets_later(*pair.server), 0U);
+}
+
+TEST(Acknowledgement, WaitsWhereThereIsNoAnswer) {
+  AskingPair pair;
+  pair.answer_with([](Connection&, Stream&) {});
+  pair.ask();
+  EXPECT_EQ(pair.count_packets(*pair.server), 0U);
+  EXPECT_EQ(pair.count_packets_later(*pair.server), 1U);
+}
+
+TEST(Acknowledgement, WaitsWhereTheAnswerWaitsForItsTurn) {
+  constexpr std::size_t kPacedBytes = 40'000;
+  AskingPair pair;
+  Stream& stream = **pair.server_connection().open_stream(true);
+  pair.answer_with([](Connection&, Stream&) {});
+  pair.request(pair.client_connection());
+  const auto write = [&] {
+    pair.server_connection().write_copy(stream, std::vector<std::uint8_t>(kPacedBytes, 1), false);
+  };
+  write();
+  ASSERT_GT(pair.count_packets(*pair.server), 1U);
+  write();
+  pair.now += 1ms;
+  ASSERT_EQ(pair.count_packets(*pair.server), 0U) << "the next packet's time has not come";
+  ASSERT_GT(pair.count_packets(*pair.client), 0U);
+  EXPECT_EQ(pair.count_packets(*pair.server), 0U);
+  EXPECT_EQ(pair.count_packets_later(*pair.server), 1U);
+  pair.request(pair.client_connection());
+  ASSERT_GT(pair.count_packets(*pair.client), 0U);
+  EXPECT_EQ(pair.count_packets(*pair.server), 0U) << "also after one that went alone";
+}
+
+TEST(Acknowledgement, WaitsWhereThePeerTakesNoMoreData) {
+  AskingPair pair(
+      [](EndpointOptions&, EndpointOptions& client) { client.transport.initial_max_data_bytes = 1'000; });
+  pair.client_observer.consumes = false;
+  pair.answer_with([](Connection& connection, Stream& stream) {
+    connection.write_copy(stream, std::vector<std::uint8_t>(10'000, 1), true);
+  });
+  pair.ask();
+  ASSERT_EQ(pair.count_packets(*pair.server), 1U);
+  pair.travel();
+  pair.ask();
+  EXPECT_EQ(pair.count_packets(*pair.server), 0U);
+  EXPECT_EQ(pair.count_packets_later(*pair.server), 1U);
+}
+
+}  // namespace
+}  // namespace knul::quic

@@ -1,0 +1,429 @@
+#include "quic/endpoint/endpoint.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "base/make_room.hpp"
+#include "base/text.hpp"
+
+namespace knul::quic {
+namespace {
+
+base::SipKey make_key(base::RandomSource& random) {
+  std::array<std::uint8_t, 16> bytes;
+  random.fill(bytes);
+  base::SipKey key;
+  std::memcpy(&key.k0, bytes.data(), 8);
+  std::memcpy(&key.k1, bytes.data() + 8, 8);
+  return key;
+}
+
+// RFC 9000 §17.2.4; RFC 9369 §3.2 numbers the types differently.
+bool is_handshake_packet(std::uint8_t first_byte, std::uint32_t version) {
+  const unsigned type = first_byte >> 4 & 0x3;
+  return version == NGTCP2_PROTO_VER_V2 ? type == 3 : type == 2;
+}
+
+// Connections put to sleep a second, and at once; one whose memory is large counts as several. Packing takes
+// 30 to 200 µs for each.
+constexpr std::uint32_t kSleepsPerSecond = 2'000;
+constexpr std::uint32_t kSleepsAtOnce = 16;
+constexpr std::size_t kSleepBytes = ConnectionArena::kLargestAsleepBytes / kSleepsAtOnce;
+
+std::unique_ptr<ArenaPool> arena_pool(const EndpointOptions& options, stats::WorkerCounters& counters) {
+  const bool hibernates = options.pages != nullptr && options.transport.hibernate_after > base::Duration{0};
+  return hibernates ? std::make_unique<ArenaPool>(*options.pages, counters.pool_kept_bytes) : nullptr;
+}
+
+// Of the memory for what is sent: a quarter of a stream's or connection's buffer, so that a full one is not
+// refilled packet by packet; of what all share less, as where somebody waits what is too small for a turn
+// lies idle.
+std::uint64_t room_worth_a_turn(const EndpointOptions& options) {
+  const TransportOptions& transport = options.transport;
+  return std::max<std::uint64_t>(
+      1, std::min({transport.stream_send_buffer_bytes / 4, transport.connection_send_buffer_bytes / 4,
+                   options.send_buffer_bytes / 64}));
+}
+
+}  // namespace
+
+Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::RandomSource& random,
+                   base::LogSink& log, stats::WorkerCounters& counters)
+    : options_(std::move(options)),
+      random_(random),
+      log_(log),
+      counters_(counters),
+      codec_(options_.worker, options_.workers),
+      hash_key_(make_key(random)),
+      sources_(hash_key_),
+      half_open_places_(options_.max_half_open),
+      admitted_places_(options_.max_connections),
+      blocks_(counters),
+      arenas_(arena_pool(options_, counters)),
+      address_tokens_(options_.static_secret, random),
+      reset_tokens_(options_.static_secret),
+      send_budget_(options_.send_buffer_bytes, room_worth_a_turn(options_),
+                   base::fair_share::parts_of(options_.send_buffer_bytes,
+                                              options_.transport.connection_send_buffer_bytes)),
+      receive_budget_{
+          options_.receive_window_bytes, 0,
+          base::fair_share::parts_of(options_.receive_window_bytes, options_.transport.max_window_bytes)},
+      accepted_alpn_(options_.server_tls == nullptr ? "none" : base::join(options_.server_tls->alpn())),
+      environment_{options_.transport,
+                   observer,
+                   *this,
+                   codec_,
+                   accepted_alpn_,
+                   address_tokens_,
+                   reset_tokens_,
+                   options_.protection,
+                   options_.resumes_sessions ? &tickets_ : nullptr,
+                   arenas_.get(),
+                   blocks_,
+                   send_budget_,
+                   receive_budget_,
+                   frame_budget_,
+                   random,
+                   log,
+                   counters},
+      responder_(address_tokens_, reset_tokens_, codec_, hash_key_, random, counters),
+      closing_(options_.max_closing),
+      routes_(hash_key_),
+      sleeps_(kSleepsPerSecond, kSleepsAtOnce) {}
+
+Endpoint::~Endpoint() {
+  write_list_.clear();
+  for_each_connection([this](Connection& connection) { leave_places(connection); });
+}
+
+void Endpoint::leave_places(Connection& connection) {
+  half_open_places_.leave(static_cast<HalfOpenPlace&>(connection));
+  admitted_places_.leave(static_cast<AdmittedPlace&>(connection));
+}
+
+inline void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now) {
+  if (route.connection != nullptr) {
+    if (!route.connection->takes_packet(now)) {
+      counters_.packets_dropped_budget.add();
+    } else if (!route.connection->has_frames_left(now)) {
+      counters_.packets_dropped_frame_budget.add();
+    } else if (!route.connection->is_over()) {
+      read(*route.connection, datagram, now);
+    }
+    return;
+  }
+  counters_.packets_dropped_closing.add();
+  if (route.closing->counts_for_an_answer(datagram.payload.size())) {
+    try {
+      responder_.repeat(route.closing->path(), route.closing->packet(), now);
+    } catch (...) {
+      counters_.errors.add();
+    }
+  }
+}
+
+std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& datagram, base::Instant now) {
+  if (const Route recent = routes_.find_recent(datagram.payload); recent.is_known()) {
+    deliver(recent, datagram, now);
+    return std::nullopt;
+  }
+  return route_datagram(datagram, now);
+}
+
+std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& datagram, base::Instant now) {
+  if (datagram.payload.empty()) {
+    counters_.packets_dropped_empty.add();
+    return std::nullopt;
+  }
+  ngtcp2_version_cid header;
+  const int result = ngtcp2_pkt_decode_version_cid(&header, datagram.payload.data(), datagram.payload.size(),
+                                                   ConnectionIdCodec::kLength);
+  if (result == NGTCP2_ERR_VERSION_NEGOTIATION) {
+    counters_.packets_dropped_unsupported_version.add();
+    try {
+      if (options_.server_tls != nullptr && !is_reflection(datagram.path.remote)) {
+        responder_.negotiate_version(datagram, header, now);
+      }
+    } catch (...) {
+      counters_.errors.add();
+    }
+    return std::nullopt;
+  }
+  // A Version Negotiation packet may carry IDs of up to 255 bytes, which no table of ours holds.
+  if (result != 0 || header.dcidlen > NGTCP2_MAX_CIDLEN) {
+    counters_.packets_dropped_malformed.add();
+    return std::nullopt;
+  }
+  if (const Route route = routes_.find(ConnectionId({header.dcid, header.dcidlen})); route.is_known()) {
+    deliver(route, datagram, now);
+    return std::nullopt;
+  }
+  if (const std::optional<unsigned> owner = other_owner(datagram, header)) {
+    return owner;
+  }
+  try {
+    handle_unrouted(datagram, header, now);
+  } catch (...) {  // no memory for an answer or for a connection, which is gone then
+    counters_.errors.add();
+  }
+  return std::nullopt;
+}
+
+void Endpoint::handle_handed_over(const base::ReceivedDatagram& datagram, base::Instant now) {
+  if (handle_datagram(datagram, now).has_value()) {
+    counters_.packets_dropped_unknown_connection.add();
+  }
+}
+
+std::optional<unsigned> Endpoint::other_owner(const base::ReceivedDatagram& datagram,
+                                              const ngtcp2_version_cid& header) const {
+  if (options_.workers == 1 || header.dcidlen == 0) {
+    return std::nullopt;
+  }
+  const bool is_long = (datagram.payload[0] & 0x80) != 0;
+  const bool is_ours = !is_long || (header.dcidlen == ConnectionIdCodec::kLength &&
+                                    is_handshake_packet(datagram.payload[0], header.version));
+  if (!is_ours && options_.steering == Steering::kByKernel) {
+    return std::nullopt;
+  }
+  const unsigned owner = codec_.worker_of({header.dcid, header.dcidlen});
+  return owner == codec_.worker() ? std::nullopt : std::optional(owner);
+}
+
+void Endpoint::handle_expiry(base::Instant now) {
+  while (Connection* due = deadlines_.take_due(now)) {
+    if (due->is_sleepy(now)) {
+      const std::size_t sleeps = due->arena_bytes() / kSleepBytes + 1;
+      guarded(*due, [&] {
+        if (sleeps_.take(now, static_cast<std::uint32_t>(std::min<std::size_t>(sleeps, kSleepsAtOnce)))) {
+          due->try_sleep(now);
+        } else {
+          due->postpone_sleep(now);
+        }
+        deadlines_.arm(*due, due->next_expiry());
+      });
+      continue;
+    }
+    if (!due->is_over()) {
+      guarded(*due, [&] { due->handle_expiry(now); });
+    }
+    // Writing re-arms the deadline, also when there is nothing to write.
+    if (!due->is_linked()) {
+      schedule(*due);
+    }
+  }
+  if (send_budget_.next_round_at() <= now) {
+    give_turns_to_write(now);
+  }
+  while (const ClosingConnection::Owner due = closing_.take_due(now)) {
+    forget(*due);
+  }
+}
+
+base::Instant Endpoint::next_expiry() const {
+  return std::min({deadlines_.soonest(), closing_.next_expiry(), send_budget_.next_round_at()});
+}
+
+void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
+  responder_.poll_send(batch);
+  give_turns_to_write(now);
+  while (!write_list_.empty() && batch.room().size() >= options_.transport.max_udp_payload_bytes) {
+    Connection& connection = write_list_.front();
+    write_list_.pop_front();
+    bool wants_more = false;
+    guarded(connection, [&] {
+      wants_more = !connection.is_over() && connection.write(batch, now);
+      if (!connection.is_over()) {
+        deadlines_.arm(connection, connection.next_expiry());
+      }
+    });
+    if (connection.is_over()) {
+      retire(connection, now);
+      give_turns_to_write(now);
+      continue;
+    }
+    if (wants_more && !connection.is_linked()) {
+      write_list_.push_back(connection);
+    }
+  }
+  responder_.poll_send(batch);
+}
+
+// Acknowledgements tell only their own connection of room, but others may have waited longer for it.
+void Endpoint::give_turns_to_write(base::Instant now) {
+  if (!send_budget_.watch(now)) {
+    return;
+  }
+  close_stalled(now);
+  while (SendBudget::Member* const next = send_budget_.begin_turn(now)) {
+    auto& connection = *static_cast<Connection*>(next);
+    guarded(connection, [&] { connection.notify_writable(); });
+  }
+}
+
+// One in a call: what it holds is free when it has been retired, before another has to go.
+void Endpoint::close_stalled(base::Instant now) {
+  SendBudget::Member* const stalled =
+      send_budget_.find_stalled(now, [](const SendBudget::Member& member, base::Duration since) {
+        const auto& connection = static_cast<const Connection&>(member);
+        return !connection.is_over() && connection.has_stalled(since);
+      });
+  if (stalled != nullptr) {
+    static_cast<Connection*>(stalled)->end_for_no_progress("nothing was acknowledged while memory was short");
+  }
+}
+
+void Endpoint::retire(Connection& connection, base::Instant now) {
+  deadlines_.cancel(connection);
+  if (connection.is_linked()) {
+    connection.unlink();
+  }
+  guarded(connection, [&] { keep_closing(connection, now); });
+  guarded(connection, [&] { environment_.observer.on_closed(connection, connection.cause()); });
+  count_closed(connection);
+  leave_places(connection);
+  const auto found = connections_.find(connection.number());
+  const std::unique_ptr<Connection> last = std::move(found->second.connection);
+  connections_.erase(found);
+  // What on_closed may have asked for goes with the connection.
+  if (last->is_linked()) {
+    last->unlink();
+  }
+}
+
+void Endpoint::keep_closing(Connection& connection, base::Instant now) {
+  using Source = CloseCause::Source;
+  const Source source = connection.cause().source;
+  const bool is_peers = source == Source::kPeerApplication || source == Source::kPeerTransport;
+  base::Path path;
+  const std::vector<std::uint8_t> packet = connection.take_close_packet(path, now);
+  if (!packet.empty()) {
+    responder_.send(path, packet);
+  }
+  const std::vector<ConnectionId> routes = connection.take_routes();  // from here on nothing throws
+  ClosingConnection* kept = nullptr;
+  if (!packet.empty() || is_peers) {
+    kept = try_keep(connection, path, routes, packet, now);
+  }
+  // To lead a known ID elsewhere takes no memory.
+  std::size_t left = kept == nullptr ? 0 : ClosingConnection::kMostRoutes;
+  for (const ConnectionId& id : routes) {
+    if (left > 0) {
+      routes_.assign(id, {nullptr, kept});
+      --left;
+    } else {
+      routes_.erase(id);
+    }
+  }
+}
+
+// Null without the memory for it: late packets get a Stateless Reset then.
+ClosingConnection* Endpoint::try_keep(const Connection& connection, const base::Path& path,
+                                      std::span<const ConnectionId> routes,
+                                      std::span<const std::uint8_t> packet, base::Instant now) {
+  const SourceRef& source = connection.source();
+  if (const ClosingConnection::Owner goer = closing_.make_place(source.get())) {
+    counters_.connections_closing_evicted.add();
+    forget(*goer);
+  }
+  try {
+    const bool is_address_validated = connection.is_handshake_completed() || !connection.is_server();
+    ClosingConnection& kept =
+        closing_.add(ClosingConnection::make(path, routes, packet, is_address_validated, source.share()),
+                     now + connection.closing_period());
+    counters_.connections_closing.add();
+    return &kept;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void Endpoint::forget(const ClosingConnection& entry) {
+  counters_.connections_closing.sub();
+  entry.for_each_route([this](const ConnectionId& id) { routes_.erase(id); });
+}
+
+void Endpoint::repeat_closes() {
+  try {
+    closing_.for_each([this](const ClosingConnection& entry) {
+      if (!entry.packet().empty() && entry.is_address_validated()) {
+        responder_.send(entry.path(), entry.packet());
+      }
+    });
+  } catch (...) {
+    counters_.errors.add();
+  }
+}
+
+void Endpoint::count_closed(const Connection& connection) {
+  using Source = CloseCause::Source;
+  const CloseCause& cause = connection.cause();
+  if (connection.is_handshake_completed()) {
+    counters_.connections_active.sub();
+  } else {
+    --half_open_;
+    counters_.connections_half_open.sub();
+    const bool is_alert = cause.code >= 0x100 && cause.code <= 0x1ff;
+    constexpr std::uint64_t kNoApplicationProtocol = 0x178;
+    counters_.errors.add();
+    if (cause.source == Source::kHandshakeTimeout) {
+      counters_.handshakes_failed_timeout.add();
+    } else if (cause.source == Source::kEvicted) {
+      counters_.handshakes_failed_evicted.add();
+    } else if (cause.code == kNoApplicationProtocol) {
+      counters_.handshakes_failed_alpn.add();
+    } else if (is_alert) {
+      counters_.handshakes_failed_tls_alert.add();
+    } else if (cause.code == NGTCP2_NO_ERROR && cause.source == Source::kPeerTransport) {
+      counters_.handshakes_failed_closed.add();
+    } else if (cause.source == Source::kLocalTransport || cause.source == Source::kPeerTransport) {
+      counters_.handshakes_failed_protocol.add();
+    } else {
+      counters_.handshakes_failed_other.add();
+    }
+  }
+}
+
+void Endpoint::add_route(const ConnectionId& id, Connection& connection) {
+  routes_.assign(id, {&connection, nullptr});
+}
+
+void Endpoint::remove_route(const ConnectionId& id) { routes_.erase(id); }
+
+void Endpoint::schedule(Connection& connection) { write_list_.push_back(connection); }
+
+void Endpoint::note_handshake_completed(Connection& connection) {
+  --half_open_;
+  half_open_places_.leave(static_cast<HalfOpenPlace&>(connection));
+  counters_.connections_half_open.sub();
+  counters_.connections_active.add();
+  counters_.handshakes_completed.add();
+}
+
+base::Result<Connection*> Endpoint::connect(const ConnectTarget& target, base::Instant now) {
+  if (options_.client_tls == nullptr) {
+    return base::Error{base::ErrorKind::kUnsupported, "connect: this endpoint is a server"};
+  }
+  base::make_room(connections_);
+  const std::uint64_t number = next_number_++;
+  auto made = Connection::connect(environment_, *options_.client_tls, target, now, number);
+  if (!made) {
+    return std::move(made).error();
+  }
+  Connection& connection = **made;
+  connections_.emplace(number, Entry{*std::move(made)});
+  ++half_open_;
+  counters_.connections_half_open.add();
+  if (!connection.is_linked()) {
+    schedule(connection);
+  }
+  return &connection;
+}
+
+Connection* Endpoint::find_connection(std::uint64_t number) {
+  const auto found = connections_.find(number);
+  return found == connections_.end() ? nullptr : found->second.connection.get();
+}
+
+}  // namespace knul::quic

@@ -1,0 +1,232 @@
+// A packet that leads to no connection: the beginning of one, or an answer without one, or nothing.
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/make_room.hpp"
+#include "quic/connection/transport_settings.hpp"
+#include "quic/endpoint/endpoint.hpp"
+
+namespace knul::quic {
+namespace {
+
+// Ports of UDP services that answer anything: a packet "from" there was forged to make us hit them.
+// echo, discard, qotd, chargen, dns, tftp, portmapper, ntp, netbios, snmp, cldap, rip, ssdp, mdns, memcached.
+constexpr std::array<std::uint16_t, 17> kReflectionPorts{0,   7,   9,   17,  19,   53,   69,    111,  123,
+                                                         137, 161, 389, 520, 1900, 5353, 11211, 27015};
+
+}  // namespace
+
+bool Endpoint::is_reflection(const base::SocketAddress& source) {
+  if (std::ranges::find(kReflectionPorts, source.port()) == kReflectionPorts.end()) {
+    return false;
+  }
+  counters_.packets_dropped_source_port_blocked.add();
+  return true;
+}
+
+void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
+                               base::Instant now) {
+  if (is_reflection(datagram.path.remote)) {
+    return;
+  }
+  const bool is_long = (datagram.payload[0] & 0x80) != 0;
+  if (is_long && options_.server_tls != nullptr && header.version != 0) {
+    // RFC 9000 §7.2: a client chooses at least 8 bytes, and our own connection IDs have 8. The library only
+    // looks where there is no token.
+    if (header.dcidlen < NGTCP2_MIN_INITIAL_DCIDLEN) {
+      counters_.packets_dropped_short_connection_id.add();
+      return;
+    }
+    accept(datagram, now);
+    return;
+  }
+  if (Connection* connection = is_long ? nullptr : find_reset(datagram)) {
+    connection->read(datagram, now);
+    return;
+  }
+  counters_.packets_dropped_unknown_connection.add();
+  if (!is_long && options_.server_tls != nullptr) {
+    responder_.reset(datagram, {header.dcid, header.dcidlen}, now);
+  }
+}
+
+// RFC 9000 §10.3.1: the connection ID of a Stateless Reset is random; the last 16 bytes say whose it is. Only
+// servers hand out tokens here, so only clients look. Cost: every connection's tokens, for a packet that
+// is otherwise lost.
+Connection* Endpoint::find_reset(const base::ReceivedDatagram& datagram) {
+  constexpr std::size_t kSmallest = NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN;
+  if (options_.client_tls == nullptr || datagram.payload.size() < kSmallest) {
+    return nullptr;
+  }
+  const auto token = datagram.payload.last(NGTCP2_STATELESS_RESET_TOKENLEN);
+  const auto found = std::ranges::find_if(
+      connections_, [&](const auto& item) { return item.second.connection->knows_reset_token(token); });
+  return found == connections_.end() ? nullptr : found->second.connection.get();
+}
+
+void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now) {
+  AcceptedInitial initial;
+  initial.path = datagram.path;
+  if (ngtcp2_accept(&initial.header, datagram.payload.data(), datagram.payload.size()) != 0) {
+    // 0-RTT before its Initial, a Handshake packet of a connection that is gone, or an Initial too small.
+    const bool is_small = datagram.payload.size() < NGTCP2_MAX_UDP_PAYLOAD_SIZE;
+    (is_small ? counters_.packets_dropped_too_short_initial : counters_.packets_dropped_unknown_connection)
+        .add();
+    return;
+  }
+  if (!is_admitted(datagram, initial.header, now) || !validate_token(initial, now)) {
+    return;
+  }
+  SourceRef source = sources_.acquire(datagram.path.remote);
+  if (!make_half_open_place(*source, now)) {
+    counters_.packets_dropped_half_open_share.add();
+    return;
+  }
+  if (admitted_places_.is_full() && (initial.validated_token.empty() || !make_place(*source, now))) {
+    refuse_at_limit(datagram, initial.header, now);
+    return;
+  }
+  base::make_room(connections_);
+  const std::uint64_t number = next_number_++ * options_.workers + options_.worker;
+  auto made = Connection::accept(environment_, *options_.server_tls, initial, now, number);
+  if (!made) {
+    log_.write(base::LogLevel::kError, base::LogKind::kNotAccepted, [&] {
+      return "connection from " + datagram.path.remote.to_string() + " not accepted: " + made.error().message;
+    });
+    counters_.errors.add();
+    return;
+  }
+  Connection& connection = **made;
+  static_cast<HalfOpenPlace&>(connection).taken_at = now;
+  half_open_places_.take(static_cast<HalfOpenPlace&>(connection), source->half_open);
+  admitted_places_.take(static_cast<AdmittedPlace&>(connection), source->connections);
+  connection.set_source(std::move(source));
+  connections_.emplace(number, Entry{*std::move(made)});
+  ++half_open_;
+  counters_.connections_half_open.add();
+  counters_.connections_accepted.add();
+  read(connection, datagram, now);
+}
+
+bool Endpoint::is_admitted(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
+                           base::Instant now) {
+  if (is_refusing_) {
+    counters_.connections_refused_draining.add();
+    responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
+    return false;
+  }
+  const SourceHoldings* const source = sources_.find(datagram.path.remote);
+  const SharedPlaces::Holder* const connections = source == nullptr ? nullptr : &source->connections;
+  if (admitted_places_.is_full() && admitted_places_.to_evict_of_others(connections) == nullptr) {
+    refuse_at_limit(datagram, header, now);
+    return false;
+  }
+  if (options_.max_connections_per_address > 0 && connections != nullptr &&
+      connections->count() >= options_.max_connections_per_address) {
+    counters_.connections_refused_address_limit.add();
+    counters_.packets_dropped_address_limit.add();
+    responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
+    return false;
+  }
+  return true;
+}
+
+void Endpoint::refuse_at_limit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
+                               base::Instant now) {
+  counters_.connections_refused_limit.add();
+  counters_.packets_dropped_connection_limit.add();
+  responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
+}
+
+// Sends nothing to the connection that it ends: answers would double a flood.
+// A handshake younger than a second keeps its place against a newcomer of the same address, whose Initial is
+// dropped. Otherwise clients that start together behind one address would end each other's handshakes shortly
+// before they complete. A client sends a lost Initial again.
+bool Endpoint::make_half_open_place(const SourceHoldings& newcomer, base::Instant now) {
+  constexpr base::Duration kYoung = std::chrono::seconds(1);
+  SharedPlaces::Place* const place = half_open_places_.to_evict_for(newcomer.half_open);
+  if (place == nullptr) {
+    return true;
+  }
+  auto& half_open = static_cast<HalfOpenPlace&>(*place);
+  if (half_open.is_held_by(newcomer.half_open) && now - half_open.taken_at < kYoung) {
+    return false;
+  }
+  auto& connection = static_cast<Connection&>(half_open);
+  connection.evict();
+  retire(connection, now);
+  return true;
+}
+
+// Only for an address that was validated, or forged ones could end connections. Of some of the oldest of the
+// address that has most, one without streams goes first, then the one that has been inactive for longest.
+// None that was active a moment ago.
+bool Endpoint::make_place(const SourceHoldings& newcomer, base::Instant now) {
+  constexpr int kLooks = 32;
+  constexpr base::Duration kLeastInactivity = std::chrono::seconds(1);
+  Connection* chosen = nullptr;
+  for (int i = 0; i < kLooks; ++i) {
+    SharedPlaces::Place* const place = admitted_places_.to_evict_of_others(&newcomer.connections);
+    if (place == nullptr) {
+      break;
+    }
+    admitted_places_.renew(*place);
+    auto& connection = static_cast<Connection&>(static_cast<AdmittedPlace&>(*place));
+    const auto rank = [](const Connection& it) {
+      return std::pair(it.stream_count() > 0, it.last_active_at());
+    };
+    if (!connection.is_over() && now - connection.last_active_at() >= kLeastInactivity &&
+        (chosen == nullptr || rank(connection) < rank(*chosen))) {
+      chosen = &connection;
+    }
+  }
+  if (chosen == nullptr) {
+    return false;
+  }
+  chosen->end_for_no_progress("inactive while the server has as many connections as it may");
+  retire(*chosen, now);
+  return true;
+}
+
+bool Endpoint::asks_for_retry() const {
+  return options_.retry == RetryPolicy::kAlways ||
+         (options_.retry == RetryPolicy::kAuto &&
+          (half_open_ >= std::min(options_.max_half_open / 2, kHalfOpenWithoutRetry) ||
+           admitted_places_.is_full()));
+}
+
+bool Endpoint::validate_token(AcceptedInitial& initial, base::Instant now) {
+  const ngtcp2_pkt_hd& header = initial.header;
+  const base::SocketAddress& remote = initial.path.remote;
+  const std::span<const std::uint8_t> token(header.token, header.tokenlen);
+  if (AddressTokens::is_retry_token(token)) {
+    // The Initial goes to the connection ID that the Retry came from.
+    initial.original_dcid =
+        address_tokens_.open_retry_token(token, {header.version, remote, header.dcid}, now);
+    if (!initial.original_dcid) {
+      // The client answers no second Retry, so it is told at once. RFC 9000 §8.1.2.
+      counters_.connections_refused_invalid_token.add();
+      counters_.packets_dropped_token_invalid.add();
+      responder_.refuse(initial.path, header, NGTCP2_INVALID_TOKEN, now);
+      return false;
+    }
+    initial.validated_token = token;
+    initial.token_type = NGTCP2_TOKEN_TYPE_RETRY;
+    return true;
+  }
+  if (address_tokens_.is_valid_new_token(token, remote, now)) {
+    initial.validated_token = token;
+    initial.token_type = NGTCP2_TOKEN_TYPE_NEW_TOKEN;
+    return true;
+  }
+  // An unknown token counts as none: it may come from another server behind the same name.
+  if (asks_for_retry()) {
+    responder_.retry(initial.path, header, now);
+    return false;
+  }
+  return true;
+}
+
+}  // namespace knul::quic

@@ -1,0 +1,77 @@
+// In which order streams send, and when their end is told.
+#include <gtest/gtest.h>
+
+#include "quic/endpoint/endpoint_pair_test_support.hpp"
+
+namespace knul::quic {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kBytes = 100'000;
+
+Stream& open_with(Connection& connection, std::size_t bytes) {
+  Stream& stream = **connection.open_stream(true);
+  connection.write_copy(stream, std::vector<std::uint8_t>(bytes, 1), true);
+  return stream;
+}
+
+// Which streams the server saw finished, in order.
+std::vector<std::int64_t> finished_at(EndpointPair& pair) {
+  pair.advance(5s);
+  return pair.server_observer.finished;
+}
+
+TEST(StreamOrder, SendsTheMoreUrgentStreamFirst) {
+  EndpointPair pair;
+  pair.shake_hands();
+  Connection& connection = pair.client_connection();
+  const Stream& late = open_with(connection, kBytes);
+  Stream& early = open_with(connection, kBytes);
+  const std::int64_t late_id = late.id;
+  const std::int64_t early_id = early.id;
+  connection.set_priority(early, 1, true);
+  EXPECT_EQ(finished_at(pair), (std::vector<std::int64_t>{early_id, late_id}));
+}
+
+TEST(StreamOrder, SendsStreamsThatAreNotIncrementalOneAfterTheOther) {
+  EndpointPair pair;
+  pair.shake_hands();
+  Connection& connection = pair.client_connection();
+  Stream& larger = open_with(connection, 2 * kBytes);
+  Stream& smaller = open_with(connection, kBytes);
+  const std::int64_t larger_id = larger.id;
+  const std::int64_t smaller_id = smaller.id;
+  connection.set_priority(larger, 3, false);
+  connection.set_priority(smaller, 3, false);
+  EXPECT_EQ(finished_at(pair), (std::vector<std::int64_t>{larger_id, smaller_id}));
+}
+
+TEST(StreamOrder, LetsIncrementalStreamsTakeTurns) {
+  EndpointPair pair;
+  pair.shake_hands();
+  Connection& connection = pair.client_connection();
+  const std::int64_t larger_id = open_with(connection, 2 * kBytes).id;
+  const std::int64_t smaller_id = open_with(connection, kBytes).id;
+  EXPECT_EQ(finished_at(pair), (std::vector<std::int64_t>{smaller_id, larger_id}));
+}
+
+TEST(StreamOrder, KeepsARetainedStreamAndItsCreditUntilItIsReleased) {
+  EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_bidi = 1; });
+  pair.shake_hands();
+  pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
+    connection.retain_stream(stream);
+    connection.write_copy(stream, {}, is_fin);
+  };
+  const std::int64_t id = open_with(pair.client_connection(), 10).id;
+  pair.advance(1s);
+  EXPECT_TRUE(pair.server_observer.streams_closed.empty());
+  EXPECT_FALSE(pair.client_connection().open_stream(true));
+  pair.server_connection().release_stream(*pair.server_connection().find_stream(id));
+  pair.advance(1s);
+  EXPECT_EQ(pair.server_observer.streams_closed.size(), 1U);
+  EXPECT_TRUE(pair.client_connection().open_stream(true));
+}
+
+}  // namespace
+}  // namespace knul::quic

@@ -1,0 +1,38 @@
+#include "quic/crypto/tls_context.hpp"
+
+#include <gtest/gtest.h>
+
+#include "quic/endpoint/endpoint_pair_test_support.hpp"
+#include "quic/endpoint/plain_client_hello_test_support.hpp"
+
+namespace knul::quic {
+namespace {
+
+// What the server's handshake says to it.
+int answer_to(const std::string& hello) {
+  const auto context = EndpointPair::server_tls({"knul"});
+  TlsConnRef reference{};
+  auto session = context->create_session(reference);
+  EXPECT_TRUE(session.has_value());
+  EXPECT_EQ(
+      gnutls_handshake_write(session->native(), GNUTLS_ENCRYPTION_LEVEL_INITIAL, hello.data(), hello.size()),
+      0);
+  return gnutls_handshake(session->native());
+}
+
+TEST(TlsServerContext, RefusesAClientHelloWithoutTransportParameters) {
+  const int answer = answer_to(plain_client_hello("knul"));
+  EXPECT_EQ(answer, GNUTLS_E_MISSING_EXTENSION);
+  EXPECT_EQ(gnutls_error_to_alert(answer, nullptr), GNUTLS_A_MISSING_EXTENSION) << "CRYPTO_ERROR 0x16d";
+}
+
+TEST(TlsServerContext, SaysWhichFilesItExpectedWhenTheKeyIsAnothers) {
+  const auto made = TlsServerContext::create(
+      {.certificate_pem = bytes_of(test_pem().certificate), .private_key_pem = {}, .alpn = {"knul"}});
+  ASSERT_FALSE(made.has_value());
+  EXPECT_EQ(made.error().kind, base::ErrorKind::kCredentials);
+  EXPECT_NE(made.error().message.find("key_path"), std::string::npos) << made.error().message;
+}
+
+}  // namespace
+}  // namespace knul::quic

@@ -1,0 +1,56 @@
+// One stream of one connection: what is still to be sent, and how much of what came has been used.
+#pragma once
+
+#include <boost/intrusive/list_hook.hpp>
+
+#include <cstdint>
+
+#include "base/time.hpp"
+#include "quic/stream/receive_window.hpp"
+#include "quic/stream/send_buffer.hpp"
+
+namespace knul::quic {
+
+// RFC 9000 §2.1: bit 0 says who opened the stream, bit 1 whether it is unidirectional.
+[[nodiscard]] constexpr bool is_bidirectional(std::int64_t id) { return (id & 2) == 0; }
+[[nodiscard]] constexpr bool is_opened_by_server(std::int64_t id) { return (id & 1) != 0; }
+
+// Lifetime: owned by its Connection, until ConnectionObserver::on_stream_closed has returned.
+struct Stream : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+  Stream(std::int64_t stream_id, base::Instant now, std::uint64_t window_bytes, BlockPool& pool) noexcept
+      : id(stream_id), opened_at(now), send(pool), window(window_bytes, now) {}
+
+  const std::int64_t id;
+  const base::Instant opened_at;
+
+  SendBuffer send;
+  bool is_fin_queued = false;
+  bool is_fin_sent = false;      // in a packet at least once
+  bool is_send_over = false;     // reset by us or refused by the peer: nothing more is accepted
+  bool is_flow_blocked = false;  // waits for MAX_STREAM_DATA
+  bool wants_writable = false;   // a write was cut short
+
+  ReceiveWindow window;
+  std::uint64_t received_bytes = 0;
+  std::uint64_t consumed_bytes = 0;
+  bool is_receive_over = false;  // FIN delivered, reset by the peer, or stopped by us
+  bool is_closed_below = false;  // the QUIC library is done with it
+  bool is_clean = false;         // then: neither side had reset or stopped it
+  bool is_retained = false;      // the layer above is not done with it
+
+  static constexpr std::uint8_t kUrgencies = 8;
+  std::uint8_t urgency = 3;  // RFC 9218 §4.1
+  bool is_incremental = true;
+
+  // For the layer above; this layer never looks at it.
+  std::uint64_t user_word = 0;
+
+  [[nodiscard]] bool is_finished() const {
+    return is_closed_below && !is_retained && consumed_bytes == received_bytes;
+  }
+  [[nodiscard]] bool has_something_to_send() const {
+    return !is_send_over && (send.unsent() > 0 || (is_fin_queued && !is_fin_sent));
+  }
+};
+
+}  // namespace knul::quic
