@@ -7,6 +7,7 @@ pairs, because their place in memory matters. Both have the client of the old bu
     bench/pairs.py OLD NEW [--pairs 32] [--only up,requests_16x64,...]     two build folders, such as build/release
 """
 import argparse
+import os
 
 from suite.pairs import compare, table_of, works
 from suite.suite import Suite
@@ -27,6 +28,9 @@ def main():
     names = options.only.split(",")
     if options.pairs < 1 or not set(names) <= set(known):
         parser.error(f"expected at least one pair, and some of {', '.join(known)}")
+    for folder in (options.old, options.new):
+        if not os.access(f"{folder}/cli/knul", os.X_OK):
+            parser.error(f"{folder}: expected a build folder with cli/knul in it")
     with suite_of(options.old) as old, suite_of(options.new) as new:
         print(table_of(compare(old, new, [known[name] for name in names], options.pairs)))
 

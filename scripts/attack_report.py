@@ -40,8 +40,8 @@ servers of their own.
 
 Elsewhere: coverage-guided fuzzing of datagrams, frames, tokens, settings, and of the memory and the calls of a channel is
 `make fuzz` ([fuzz/README.md](../fuzz/README.md)); every build replays its corpus. A token from the future cannot come from
-outside, because its time is sealed with a key that each start of a server makes anew; `quic/wire/address_tokens_test.cpp` has
-one of a worker whose clock is ahead. 0-RTT is not offered, so there is nothing to replay. AddressSanitizer and
+outside, because its time is sealed with a key that each start of a server makes anew; `quic/wire/address_tokens_test.cpp`
+has one of a worker whose clock is ahead. 0-RTT is not offered, so there is nothing to replay. AddressSanitizer and
 ThreadSanitizer see a quarter of the short form in `make test`.
 
 Measured on {date}, on {cpus} CPUs. Seed {seed}. {passed} of {total} rows hold{tries}.

@@ -116,12 +116,12 @@ struct StreamPriority {
   bool is_incremental = true;
 };
 
-// What happens to a datagram when the connection's queue of unsent ones is full, or its share of
+// What happens to a datagram when the connection's queue of unsent datagrams is full, or its share of
 // server_send_buffer_bytes is used up.
 enum class DatagramPolicy : std::uint8_t {
   kBlock,       // it is not taken, on_datagram_writable follows
-  kDropOldest,  // it takes the place of the oldest; as kDropNewest in on_datagram_fate of a datagram that was
-                // dropped for another one
+  kDropOldest,  // the oldest is dropped for it. Inside on_datagram_fate of a datagram that was dropped so, it
+                // means kDropNewest
   kDropNewest,  // it is dropped
 };
 

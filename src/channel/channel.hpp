@@ -102,8 +102,8 @@ class Channel {
     std::unique_lock<std::mutex> lock;
     Outcome refusal;
   };
-  // Locks the mailbox of a stream or connection, and makes room there for what the call adds, of which
-  // `copied_bytes` are copied. What follows finds memory, so a call that throws has changed nothing.
+  // Locks the mailbox of a stream or connection and reserves memory in it for what the call adds, including
+  // `copied_bytes` copied bytes. Throws std::bad_alloc before anything has changed.
   Held hold(std::uint32_t handle, bool is_stream, std::size_t copied_bytes = 0);
   Outcome command_stream(const Command& command, std::uint32_t side, std::uint32_t once);
   [[nodiscard]] bool count_write(const Held& held);

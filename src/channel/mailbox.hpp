@@ -51,8 +51,9 @@ struct Mail {
 };
 
 struct Mailbox {
-  // Memory for what one call adds: two commands, a buffer, copies of `copied_bytes`. Throws std::bad_alloc,
-  // and then nothing has changed. Until the lock is given back none of the following throws within that.
+  // Reserves memory for what one call adds: two commands, one buffer, and `copied_bytes` copied bytes. Throws
+  // std::bad_alloc and changes nothing then. While the mutex stays locked, the functions below do not throw
+  // for additions within these limits.
   void make_room(std::size_t copied_bytes);
   // Thread: any, with the mutex held.
   void write(std::uint32_t stream, std::span<const std::uint8_t> bytes, bool is_fin);

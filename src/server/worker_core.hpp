@@ -102,7 +102,7 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   void refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) override;
   void count_dropped_datagram() override { environment_.counters.datagrams_dropped.add(); }
 
-  // Made when it is asked for the first time. Throws std::bad_alloc.
+  // Makes the session at the first call for a connection. Throws std::bad_alloc.
   Session& session_of(quic::Connection& connection) {
     void* const known = connection.user();
     return known != nullptr ? *static_cast<Session*>(known) : make_session(connection);

@@ -42,7 +42,7 @@ void PerfService::on_stream_data(krepis::Connection& connection, krepis::StreamI
   IdTable<Stream>& streams = connections_.of(connection).streams;
   Stream* const known = streams.find(stream);
   if (known != nullptr && known->header_bytes == kHeaderBytes && fin == krepis::Fin::kNo) {
-    return;  // once the header is there, only the end changes anything
+    return;  // after the header, only the end of the request changes the stream's state
   }
   Stream fresh;
   Stream& state = known != nullptr ? *known : fresh;

@@ -203,9 +203,7 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   if (!stop_sending_seen_.empty()) {
     handle_stops_seen();
   }
-  if (!waiting_for_room_.empty()) {
-    notify_writable();
-  }
+  notify_writable();
   if (is_handshake_confirmed_ && is_server_ && tls_.is_open() && !is_over()) {
     release_tls_session();
   }

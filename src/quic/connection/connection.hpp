@@ -173,7 +173,11 @@ class Connection final
   // How long late packets are to be expected; RFC 9000 §10.2.
   [[nodiscard]] base::Duration closing_period() const;
   // Tells streams whose writes were cut short that there is room again.
-  void notify_writable();
+  void notify_writable() {
+    if (!waiting_for_room_.empty() && !is_over()) {
+      tell_of_room();
+    }
+  }
   // Whether a Stateless Reset with this token ends the connection. RFC 9000 §10.3.1.
   [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const;
   // Where it was admitted from, for its share of what all use together; a migration does not change it. Once,
@@ -283,6 +287,8 @@ class Connection final
   void end_locally(const ngtcp2_ccerr& error, CloseCause::Source source, std::string_view reason) noexcept;
   void end_by_application(CloseCause::Source source, std::uint64_t application_code,
                           std::string_view reason) noexcept;
+  // Cold functions run once in a connection or never; they are kept out of those that every packet runs
+  // through.
   [[gnu::cold]] void fail(int library_error);
   void fail_tls();
   void fail_from_peer();
@@ -355,10 +361,12 @@ class Connection final
   [[nodiscard]] std::uint64_t grown_stream_limit() const;  // 0: not grown
   [[nodiscard]] std::uint64_t own_room(const Stream& stream, std::size_t wanted_bytes) const;
   void wait_for_budget(const Stream& stream);
+  // Tells the streams that wait for room and have some now.
+  void tell_of_room();
   void note_buffered(Stream& stream, std::size_t bytes);
   void release_buffered(std::size_t bytes);
   void handle_stop_sending(const StopSending& frame);
-  // Of the packets just read.
+  // For the STOP_SENDING frames of the datagram just read.
   [[gnu::noinline]] void handle_stops_seen();
   void handle_closed_below(Stream& stream);
   void close_unseen_stream(Stream& stream);
@@ -419,9 +427,9 @@ class Connection final
   std::vector<StopSending> stop_sending_seen_;
   std::vector<StreamOrder> stream_orders_;
   std::vector<std::int64_t> waiting_for_room_;
-  std::vector<std::int64_t> told_of_room_;  // inside notify_writable; kept for its memory
+  std::vector<std::int64_t> told_of_room_;  // inside tell_of_room; kept for its memory
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
-  // Of streams_, the one found or added last: most calls follow one for the same.
+  // The stream found or added last, or null: most calls are for the same stream as the call before.
   Stream* recent_stream_ = nullptr;
   std::size_t streams_closed_early_ = 0;  // that the library has not closed, see close_unseen_stream()
   StreamCredit credit_bidi_;
@@ -429,7 +437,7 @@ class Connection final
   base::Instant stream_credit_due_at_ = base::kNever;
   std::array<StreamQueue, Stream::kUrgencies> send_queues_;
   DatagramQueue datagrams_;
-  bool is_dropping_datagrams_ = false;  // for a new one; the observer hears of each
+  bool is_dropping_datagrams_ = false;  // send_datagram() drops old ones, and the observer is told of each
   ReceiveWindow window_;
   std::uint64_t path_capacity_bytes_ = 0;  // the most that note_path_capacity() has found on this path
   std::uint64_t bytes_received_ = 0;

@@ -36,7 +36,8 @@ DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
     return DatagramOutcome::kRefused;
   }
   const std::size_t memory = DatagramQueue::memory_of(bytes.size());
-  // A program that sends when it hears of a drop would drop another one, and so on without end.
+  // The observer may send from inside on_datagram_fate. If that dropped a further datagram, there would be no
+  // end.
   const bool is_within_drop = is_dropping_datagrams_;
   // The new datagram may use the memory of those dropped for it, even if its connection is above its share.
   std::size_t freed = 0;

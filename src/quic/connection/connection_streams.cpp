@@ -191,10 +191,7 @@ void Connection::wait_for_budget(const Stream& stream) {
   }
 }
 
-void Connection::notify_writable() {
-  if (waiting_for_room_.empty() || is_over()) {
-    return;
-  }
+void Connection::tell_of_room() {
   told_of_room_.clear();
   told_of_room_.swap(waiting_for_room_);
   std::size_t kept = 0;

@@ -1,6 +1,7 @@
 // What a connection sends, packet by packet: orders noted by the layer above, datagrams, then the streams in
 // turn, several to a packet where they fit.
 #include <array>
+#include <cassert>
 #include <optional>
 #include <utility>
 
@@ -211,7 +212,8 @@ void Connection::after_stream_write(Stream& stream, ngtcp2_ssize taken, std::siz
   stream.send.mark_sent(static_cast<std::size_t>(taken));
   const bool sent_fin = offered_fin && static_cast<std::size_t>(taken) == offered;
   stream.is_fin_sent = stream.is_fin_sent || sent_fin;
-  StreamQueue& queue = queue_of(stream);  // which it is the first of
+  StreamQueue& queue = queue_of(stream);
+  assert(&queue.front() == &stream);  // see next_to_send()
   if (!stream.has_something_to_send()) {
     stream.unlink();
   } else if (stream.is_incremental && &queue.back() != &stream) {

@@ -77,13 +77,14 @@ ngtcp2_path to_ngtcp2(const base::Path& path) {
 }
 
 bool is_same(const ngtcp2_path& a, const base::Path& b) {
-  // Once per packet: memcmp() of a constant size is no call.
+  // Runs once per packet. The compiler expands memcmp() inline because each size is a constant.
   const auto is_same_address = [](const ngtcp2_addr& left, const base::SocketAddress& right) {
-    if (left.addrlen != right.size()) {
-      return false;
+    if (right.is_v4()) {
+      return left.addrlen == sizeof(sockaddr_in) &&
+             std::memcmp(left.addr, right.data(), sizeof(sockaddr_in)) == 0;
     }
-    return right.is_v4() ? std::memcmp(left.addr, right.data(), sizeof(sockaddr_in)) == 0
-                         : std::memcmp(left.addr, right.data(), sizeof(sockaddr_in6)) == 0;
+    return right.is_v6() && left.addrlen == sizeof(sockaddr_in6) &&
+           std::memcmp(left.addr, right.data(), sizeof(sockaddr_in6)) == 0;
   };
   return is_same_address(a.remote, b.remote) && is_same_address(a.local, b.local);
 }

@@ -98,8 +98,8 @@ class Endpoint final : private ConnectionHost {
       connection.abort(TransportCode::kInternalError, "out of memory");
     }
   }
-  // Of a packet of another connection than the last one. Apart, so that packets of the same one pay nothing
-  // for it.
+  // handle_datagram() for a packet that does not follow one of the same connection. Not inline, so that
+  // packets that do need no stack for it.
   [[nodiscard, gnu::noinline]] std::optional<unsigned> route_datagram(const base::ReceivedDatagram& datagram,
                                                                       base::Instant now);
   void read(Connection& connection, const base::ReceivedDatagram& datagram, base::Instant now) {

@@ -69,6 +69,31 @@ TEST(Endpoint, CarriesAMegabyteBothWays) {
   EXPECT_EQ(pair.server_counters.send_buffer_bytes.load(), 0U);
 }
 
+TEST(Endpoint, TellsAFullStreamOfRoomWhenItsDataIsAcknowledged) {
+  EndpointPair pair([](EndpointOptions&, EndpointOptions& client) {
+    client.transport.stream_send_buffer_bytes = 16 << 10;
+    client.transport.max_stream_send_buffer_bytes = 16 << 10;
+  });
+  pair.shake_hands();
+  const std::string text(100'000, 'x');
+  std::size_t written = 0;
+  int times_told = 0;
+  const auto write_more = [&](Connection& connection, Stream& stream) {
+    written += connection.write_copy(stream, bytes_of(text.substr(written)), true);
+  };
+  pair.client_observer.on_writable = [&](Connection& connection, Stream& stream) {
+    ++times_told;
+    write_more(connection, stream);
+  };
+  Stream& stream = **pair.client_connection().open_stream(true);
+  const std::int64_t id = stream.id;
+  write_more(pair.client_connection(), stream);
+  EXPECT_EQ(written, 16U << 10);
+  pair.advance(1s);
+  EXPECT_GE(times_told, 5);
+  EXPECT_EQ(pair.server_observer.received[id], text);
+}
+
 TEST(Endpoint, SlowsThePeerDownUntilDataIsConsumed) {
   EndpointPair pair([](EndpointOptions& server, EndpointOptions&) {
     server.transport.initial_max_stream_data_bytes = 50'000;

@@ -60,8 +60,8 @@ class RouteTable {
   }
 
  private:
-  // Of an ID of kLength bytes. Comparing it is all of the routing for most packets; for bytes GCC 12 calls
-  // memcmp().
+  // Reads a connection ID of kLength bytes as an integer. Most packets are routed by one comparison of it,
+  // and GCC 12 calls memcmp() to compare the same bytes as an array.
   [[nodiscard]] static std::uint64_t as_integer(const std::uint8_t* id) {
     std::uint64_t value = 0;
     static_assert(sizeof(value) == ConnectionIdCodec::kLength);

@@ -84,7 +84,7 @@ class SendBudget {
   }
 
   // What `member` may take now. Its turn does not end with the call that tells it: a program may write later.
-  // Not inline, so that who asks has_plenty_for() first saves no registers for it.
+  // Not inline, so that callers that has_plenty_for() answers save no registers for it.
   [[nodiscard, gnu::noinline]] std::uint64_t room_of(const Member& member) const {
     const Source& source = source_of(member);
     const std::uint64_t free = left(limit_bytes_);
@@ -249,6 +249,7 @@ class SendBudget {
     source.is_capped_ = true;
     capped_.push_back(source);
   }
+  // After memory of a capped source was released.
   [[gnu::noinline]] void reconsider(Source& source) {
     if (!is_at_share(source)) {
       admit(source);

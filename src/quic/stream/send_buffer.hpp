@@ -30,7 +30,8 @@ class SendBuffer {
     std::size_t entries = 0;
     std::size_t bytes = 0;
   };
-  // Points `out` at the unsent bytes from the front, until there are `enough_bytes`; tells what was filled.
+  // Points `out` at the first unsent bytes, at least `enough_bytes` where there are so many. Returns how many
+  // entries of `out` it filled, and how many bytes they have.
   [[nodiscard]] Gathered gather_unsent(std::span<ngtcp2_vec> out, std::size_t enough_bytes) const;
   void mark_sent(std::size_t bytes);
   void acknowledge(std::size_t bytes);

@@ -8,7 +8,7 @@ namespace {
 
 struct Varint {
   std::uint64_t value = 0;
-  std::size_t length = 0;  // 0: it is not all there
+  std::size_t length = 0;  // in bytes; 0: the integer is cut short
 };
 
 // RFC 9000 §16.
@@ -25,17 +25,17 @@ std::size_t varint_length(std::uint8_t first) { return std::size_t{1} << (first 
   return read;
 }
 
-// Reads forward; once anything is missing it stays empty. Every packet comes by here, so it is two
-// pointers that stay in registers: none of its functions that are not inlined is given its address.
+// Reads forward. After bytes were missing it is empty. It is used for every packet, so it should stay in
+// registers: no function that is not inlined takes its address.
 class Reader {
  public:
   explicit Reader(std::span<const std::uint8_t> bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
 
   [[nodiscard]] bool is_empty() const { return at_ == end_; }
-  // An integer that was asked for was not all there.
+  // varint() was called and the integer was cut short.
   [[nodiscard]] bool has_failed() const { return has_failed_; }
 
-  // Most are of one byte, the length of a full packet's data of two.
+  // Fast for one byte, as most integers have, and for two, as the length of a full packet's data has.
   [[gnu::always_inline]] std::uint64_t varint() {
     if (at_ != end_ && *at_ < 0x40) {
       return *at_++;

@@ -60,7 +60,7 @@ TEST(FrameScanner, DoesNotLookIntoStreamDataThatFillsThePacket) {
   EXPECT_TRUE(scan(Bytes{0x08, 0x00} + kStopSending4With7).empty());
 }
 
-// RFC 9000 §16, of so many bytes: 1, 2, 4 or 8.
+// RFC 9000 §16. `length` is 1, 2, 4 or 8 bytes.
 Bytes varint(std::uint64_t value, unsigned length) {
   Bytes bytes(length);
   for (std::size_t i = length; i > 0; --i) {
