@@ -16,7 +16,7 @@ class Attack {
   Attack() : forge_(pair_.connect()) {
     pair_.server_observer.on_data = [](quic::Connection& connection, quic::Stream& stream, bool is_fin) {
       if (quic::is_bidirectional(stream.id)) {
-        connection.write_copy(stream, quic::bytes_of("an answer"), is_fin);
+        connection.streams().write_copy(stream, quic::bytes_of("an answer"), is_fin);
       }
     };
     pair_.drops = [this](std::span<const std::uint8_t>, bool is_from_client) {
@@ -130,19 +130,20 @@ class Attack {
       return;
     }
     quic::Connection& connection = *pair_.server_observer.connections.front();
-    quic::Stream* const stream = connection.find_stream(argument);
+    quic::Stream* const stream = connection.streams().find(argument);
     if (what % 6 == 0) {
-      std::ignore = connection.open_stream(argument % 2 == 0);
+      std::ignore = connection.streams().open(argument % 2 == 0);
     } else if (what % 6 == 1) {
       connection.send_datagram(quic::bytes_of(std::string(argument, 'd')));
     } else if (what % 6 == 2 && argument > 0xf0) {
       connection.close(argument, "enough");
     } else if (stream != nullptr && what % 6 == 3) {
-      connection.write_copy(*stream, quic::bytes_of(std::string(argument * 64U, 's')), argument % 2 == 0);
+      connection.streams().write_copy(*stream, quic::bytes_of(std::string(argument * 64U, 's')),
+                                      argument % 2 == 0);
     } else if (stream != nullptr && what % 6 == 4) {
-      connection.reset_stream(*stream, argument);
+      connection.streams().reset(*stream, argument);
     } else if (stream != nullptr) {
-      connection.stop_sending(*stream, argument);
+      connection.streams().stop_sending(*stream, argument);
     }
     pair_.carry(*pair_.server, *pair_.client);
   }

@@ -23,13 +23,13 @@ void Drain::begin(quic::Endpoint& endpoint, base::Instant now, base::Instant dea
                        "the endpoint stops");
       return;
     }
-    connection.freeze_stream_credit();
+    connection.streams().freeze_credit();
     close_if_idle(connection, 0);
   });
 }
 
 void Drain::close_if_idle(quic::Connection& connection, std::size_t streams_that_do_not_count) {
-  if (connection.stream_count() != streams_that_do_not_count) {
+  if (connection.streams().count() != streams_that_do_not_count) {
     return;
   }
   if (connection.has_unsent_datagrams()) {
@@ -75,8 +75,8 @@ void Drain::cut(quic::Connection& connection) {
   if (connection.is_over()) {
     return;
   }
-  report_.streams_cut += connection.stream_count();
-  report_.bytes_unsent += connection.buffered_bytes();
+  report_.streams_cut += connection.streams().count();
+  report_.bytes_unsent += connection.streams().buffered_bytes();
   connection.close(kDeadline, "the server's drain deadline has passed");
 }
 
@@ -100,8 +100,8 @@ void Drain::note_connection_closed(const quic::Connection& connection, const qui
   const bool is_ours = cause.source == Source::kLocalApplication || cause.source == Source::kNoProgress;
   const bool is_counted = is_cut_ && cause.code == kDeadline;  // by cut
   if (is_ours && !is_counted) {
-    report_.streams_cut += connection.stream_count();
-    report_.bytes_unsent += connection.buffered_bytes();
+    report_.streams_cut += connection.streams().count();
+    report_.bytes_unsent += connection.streams().buffered_bytes();
   }
   last_closed_ = now;
   next_repeat_ = std::min(next_repeat_, now + repeat_interval());

@@ -28,16 +28,16 @@ krepis::ConnectionInfo Session::info() const {
   info.bytes_in_flight = transport.in_flight_bytes;
   info.bytes_received = connection_.bytes_received();
   info.bytes_sent = connection_.bytes_sent();
-  info.streams_active = connection_.stream_count();
+  info.streams_active = connection_.streams().count();
   return info;
 }
 
 quic::Stream* Session::find(krepis::StreamId id) const {
-  return connection_.find_stream(static_cast<std::int64_t>(id));
+  return connection_.streams().find(static_cast<std::int64_t>(id));
 }
 
 krepis::Result<krepis::StreamId> Session::open_stream(krepis::StreamDirection direction) {
-  auto opened = connection_.open_stream(direction == krepis::StreamDirection::kBidirectional);
+  auto opened = connection_.streams().open(direction == krepis::StreamDirection::kBidirectional);
   if (!opened) {
     return to_public(std::move(opened).error());
   }
@@ -46,36 +46,36 @@ krepis::Result<krepis::StreamId> Session::open_stream(krepis::StreamDirection di
 
 std::size_t Session::write(krepis::StreamId id, std::span<const std::uint8_t> bytes, krepis::Fin fin) {
   quic::Stream* stream = find(id);
-  return stream == nullptr ? 0 : connection_.write_copy(*stream, bytes, fin == krepis::Fin::kYes);
+  return stream == nullptr ? 0 : connection_.streams().write_copy(*stream, bytes, fin == krepis::Fin::kYes);
 }
 
 std::size_t Session::write(krepis::StreamId id, krepis::SharedBytes bytes, krepis::Fin fin) {
   quic::Stream* stream = find(id);
   return stream == nullptr ? 0
-                           : connection_.write_shared(*stream, std::move(bytes.owner), bytes.bytes,
-                                                      fin == krepis::Fin::kYes);
+                           : connection_.streams().write_shared(*stream, std::move(bytes.owner), bytes.bytes,
+                                                                fin == krepis::Fin::kYes);
 }
 
 std::size_t Session::writable_bytes(krepis::StreamId id) const {
   const quic::Stream* stream = find(id);
-  return stream == nullptr ? 0 : connection_.writable_bytes(*stream);
+  return stream == nullptr ? 0 : connection_.streams().writable_bytes(*stream);
 }
 
 void Session::consume(krepis::StreamId id, std::size_t bytes) {
   if (quic::Stream* stream = find(id)) {
-    connection_.consume(*stream, bytes);
+    connection_.streams().consume(*stream, bytes);
   }
 }
 
 void Session::reset_stream(krepis::StreamId id, std::uint64_t code) {
   if (quic::Stream* stream = find(id)) {
-    connection_.reset_stream(*stream, code);
+    connection_.streams().reset(*stream, code);
   }
 }
 
 void Session::stop_sending(krepis::StreamId id, std::uint64_t code) {
   if (quic::Stream* stream = find(id)) {
-    connection_.stop_sending(*stream, code);
+    connection_.streams().stop_sending(*stream, code);
   }
 }
 
@@ -87,19 +87,19 @@ void Session::refuse_stream(krepis::StreamId id, std::uint64_t code) {
 
 void Session::set_priority(krepis::StreamId id, krepis::StreamPriority priority) {
   if (quic::Stream* stream = find(id)) {
-    connection_.set_priority(*stream, priority.urgency, priority.is_incremental);
+    connection_.streams().set_priority(*stream, priority.urgency, priority.is_incremental);
   }
 }
 
 void Session::retain_stream(krepis::StreamId id) {
   if (quic::Stream* stream = find(id)) {
-    connection_.retain_stream(*stream);
+    connection_.streams().retain(*stream);
   }
 }
 
 void Session::release_stream(krepis::StreamId id) {
   if (quic::Stream* stream = find(id)) {
-    connection_.release_stream(*stream);
+    connection_.streams().release(*stream);
   }
 }
 

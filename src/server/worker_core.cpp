@@ -185,10 +185,10 @@ void WorkerCore::tell(quic::Connection& connection, quic::Stream* stream, Call c
     environment_.counters.application_exceptions.add();
     environment_.counters.errors.add();
     // The callback may have finished the stream before it threw.
-    quic::Stream* left = stream_id < 0 ? nullptr : connection.find_stream(stream_id);
+    quic::Stream* left = stream_id < 0 ? nullptr : connection.streams().find(stream_id);
     if (left != nullptr) {
-      connection.reset_stream(*left, kCode);
-      connection.stop_sending(*left, kCode);
+      connection.streams().reset(*left, kCode);
+      connection.streams().stop_sending(*left, kCode);
     } else if (stream_id < 0) {
       connection.close(kCode, "the application failed");
     }
@@ -204,7 +204,7 @@ void WorkerCore::on_handshake_completed(quic::Connection& connection) {
 void WorkerCore::on_closed(quic::Connection& connection, const quic::CloseCause& cause) {
   const auto* const session = static_cast<const Session*>(connection.user());  // null: nobody was told of it
   const bool is_drain = drain_.has_begun() && cause.source == quic::CloseCause::Source::kLocalApplication;
-  connection.for_each_stream([this](quic::Stream& stream) { end_request(stream, false); });
+  connection.streams().for_each([this](quic::Stream& stream) { end_request(stream, false); });
   if (session != nullptr && session->is_known_to_application) {
     tell(connection, nullptr, [&](krepis::Application& application, Session& told) {
       application.on_connection_closed(told, to_public(cause, is_drain));
@@ -264,8 +264,8 @@ void WorkerCore::refuse_stream(quic::Connection& connection, quic::Stream& strea
   environment_.counters.streams_refused.add();
   end_request(stream, false);
   stream.user_word = kRefused;
-  connection.reset_stream(stream, code);
-  connection.stop_sending(stream, code);
+  connection.streams().reset(stream, code);
+  connection.streams().stop_sending(stream, code);
 }
 
 void WorkerCore::on_stream_data(quic::Connection& connection, quic::Stream& stream,

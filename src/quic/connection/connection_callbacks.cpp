@@ -16,8 +16,6 @@ namespace {
 // Thread: each worker has its own. Invariant: null outside of Connection::read.
 thread_local Connection* reading_connection = nullptr;
 
-constexpr std::uint64_t kUnexpectedMessage = NGTCP2_CRYPTO_ERROR | 0x0a;
-
 Connection& connection_of(void* user_data) { return *static_cast<Connection*>(user_data); }
 
 // Null: open_stream() found no memory when the library had opened it, and the peer, which was told nothing of
@@ -47,37 +45,14 @@ struct ConnectionCallbacks {
   static int on_crypto_data(ngtcp2_conn* conn, ngtcp2_encryption_level level, std::uint64_t offset,
                             const std::uint8_t* data, std::size_t length, void* user_data) {
     Connection& connection = connection_of(user_data);
-    if (connection.is_server_) {
-      const CryptoVerdict verdict = connection.crypto_guard_.check_client_data(level, {data, length});
-      if (verdict != CryptoVerdict::kPass) {
-        connection.environment_.counters.crypto_limit_violations.add();
-        connection.abort(
-            verdict == CryptoVerdict::kTooMuch ? NGTCP2_CRYPTO_BUFFER_EXCEEDED : kUnexpectedMessage,
-            "CRYPTO data that a client does not send");
-        return NGTCP2_ERR_CALLBACK_FAILURE;
-      }
+    if (connection.is_server_ && !connection.admit_crypto(level, {data, length})) {
+      return NGTCP2_ERR_CALLBACK_FAILURE;
     }
     return ngtcp2_crypto_recv_crypto_data_cb(conn, level, offset, data, length, user_data);
   }
 
   static int on_handshake_completed(ngtcp2_conn* /*conn*/, void* user_data) {
-    return guarded([&] {
-      Connection& connection = connection_of(user_data);
-      connection.is_handshake_completed_ = true;
-      connection.alpn_ = connection.tls_.alpn();
-      if (connection.is_server_) {
-        connection.server_name_ = connection.tls_.server_name();
-        connection.tls_.send_ticket();
-        connection.offer_token();
-        connection.is_handshake_confirmed_ = true;  // RFC 9001 §4.1.2: for a server the same moment
-      }
-      connection.is_resumed_ = connection.tls_.is_resumed();
-      if (connection.is_resumed_) {
-        connection.environment_.counters.handshakes_resumed.add();
-      }
-      connection.environment_.host.note_handshake_completed(connection);
-      connection.environment_.observer.on_handshake_completed(connection);
-    });
+    return guarded([&] { connection_of(user_data).handle_handshake_completed(); });
   }
 
   static int on_decrypt(std::uint8_t* dest, const ngtcp2_crypto_aead* aead,
@@ -103,7 +78,7 @@ struct ConnectionCallbacks {
   static int on_stream_open(ngtcp2_conn* conn, std::int64_t id, void* user_data) {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
-      Stream& stream = connection.add_stream(id);
+      Stream& stream = connection.streams_.add(id);
       ngtcp2_conn_set_stream_user_data(conn, id, &stream);
       connection.environment_.observer.on_stream_opened(connection, stream);
     });
@@ -118,7 +93,7 @@ struct ConnectionCallbacks {
       const bool is_fin = (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0;
       stream.received_bytes += length;
       if (stream.is_receive_over) {
-        connection.consume(stream, length);
+        connection.streams_.consume(stream, length);
         return;
       }
       stream.is_receive_over = is_fin;
@@ -128,52 +103,34 @@ struct ConnectionCallbacks {
 
   static int on_acknowledged(ngtcp2_conn* /*conn*/, std::int64_t /*id*/, std::uint64_t /*offset*/,
                              std::uint64_t length, void* user_data, void* stream_user_data) {
-    return guarded([&] {
-      Connection& connection = connection_of(user_data);
-      Stream& stream = stream_of(stream_user_data);
-      stream.send.acknowledge(length);
-      connection.release_buffered(length);
-      connection.environment_.send_budget.note_progress(connection, connection.last_now_);
-    });
+    return guarded(
+        [&] { connection_of(user_data).streams_.handle_acknowledged(stream_of(stream_user_data), length); });
   }
 
   static int on_stream_close(ngtcp2_conn* /*conn*/, std::uint32_t flags, std::int64_t /*id*/,
                              std::uint64_t /*code*/, void* user_data, void* stream_user_data) {
     return guarded([&] {
-      if (stream_user_data == nullptr) {  // see close_unseen_stream(), or add_stream() found no memory
-        std::size_t& closed_early = connection_of(user_data).streams_closed_early_;
-        closed_early -= std::min<std::size_t>(closed_early, 1);
+      StreamSet& streams = connection_of(user_data).streams_;
+      if (stream_user_data == nullptr) {
+        streams.handle_closed_unseen();
         return;
       }
       auto& stream = *static_cast<Stream*>(stream_user_data);
       stream.is_clean = (flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) == 0;
-      connection_of(user_data).handle_closed_below(stream);
+      streams.handle_closed(stream);
     });
   }
 
-  static int on_stream_reset(ngtcp2_conn* /*conn*/, std::int64_t id, std::uint64_t /*final_size*/,
+  static int on_stream_reset(ngtcp2_conn* /*conn*/, std::int64_t /*id*/, std::uint64_t /*final_size*/,
                              std::uint64_t code, void* user_data, void* stream_user_data) {
-    return guarded([&] {
-      Connection& connection = connection_of(user_data);
-      Stream& stream = stream_of(stream_user_data);
-      connection.environment_.counters.streams_reset_received.add();
-      const bool was_over = stream.is_receive_over;
-      connection.end_receiving(stream);
-      if (!was_over) {
-        connection.environment_.observer.on_stream_reset(connection, stream, code);
-      }
-      if (!is_bidirectional(id) && stream.received_bytes == 0) {
-        connection.close_unseen_stream(stream);
-      }
-    });
+    return guarded(
+        [&] { connection_of(user_data).streams_.handle_reset(stream_of(stream_user_data), code); });
   }
 
   static int on_stream_credit(ngtcp2_conn* /*conn*/, std::int64_t /*id*/, std::uint64_t /*max_data*/,
                               void* user_data, void* stream_user_data) {
     if (stream_user_data != nullptr) {
-      auto& stream = *static_cast<Stream*>(stream_user_data);
-      stream.is_flow_blocked = false;
-      connection_of(user_data).enqueue(stream);
+      connection_of(user_data).streams_.handle_credit(*static_cast<Stream*>(stream_user_data));
     }
     return 0;
   }
@@ -192,7 +149,7 @@ struct ConnectionCallbacks {
                          std::size_t length, void* user_data) {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
-      connection.has_been_used_ = true;
+      connection.note_used();
       connection.environment_.counters.datagrams_received.add();
       connection.environment_.observer.on_datagram(connection, {data, length});
     });
@@ -201,7 +158,7 @@ struct ConnectionCallbacks {
   template <DatagramFate kFate>
   static int on_datagram_fate(ngtcp2_conn* /*conn*/, std::uint64_t id, void* user_data) {
     if constexpr (kFate == DatagramFate::kAcknowledged) {
-      connection_of(user_data).note_datagram_acknowledged();
+      connection_of(user_data).datagrams_.note_acknowledged();
     }
     const DatagramTag tag(id);
     if (!tag.reports_fate()) {
@@ -231,7 +188,7 @@ struct ConnectionCallbacks {
   }
 
   static int on_client_initial(ngtcp2_conn* conn, const ngtcp2_cid* client_id, void* user_data) {
-    TlsConnRef& reference = connection_of(user_data).conn_ref_;
+    TlsConnRef& reference = connection_of(user_data).library_.tls_reference();
     if (reference.protection == nullptr) {
       return ngtcp2_crypto_recv_client_initial_cb(conn, client_id, user_data);
     }
@@ -255,7 +212,8 @@ struct ConnectionCallbacks {
     }
     if (has_keys_of(connection.environment_.protection, conn)) {
       return guarded([&] {
-        update_keys(connection.conn_ref_, conn, {rx_secret, rx_context, rx_iv, current_rx_secret, length},
+        update_keys(connection.library_.tls_reference(), conn,
+                    {rx_secret, rx_context, rx_iv, current_rx_secret, length},
                     {tx_secret, tx_context, tx_iv, current_tx_secret, length});
       });
     }
@@ -275,8 +233,7 @@ struct ConnectionCallbacks {
     }
     // A path that was only probed is not used yet.
     if (ngtcp2_path_eq(path, ngtcp2_conn_get_path(conn)) != 0) {
-      connection.path_ = from_ngtcp2(*path);
-      connection.path_capacity_bytes_ = 0;
+      connection.handle_new_path(*path);
     }
     return 0;
   }
@@ -288,7 +245,7 @@ struct ConnectionCallbacks {
 
   static int on_stateless_reset(ngtcp2_conn* /*conn*/, const ngtcp2_pkt_stateless_reset* /*reset*/,
                                 void* user_data) {
-    connection_of(user_data).end({CloseCause::Source::kStatelessReset, 0, "stateless reset"});
+    connection_of(user_data).end(CloseCause::Source::kStatelessReset, 0, "stateless reset");
     return 0;
   }
 

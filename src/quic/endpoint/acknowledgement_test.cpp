@@ -18,7 +18,7 @@ struct AskingPair : SlowPair {
             change(of_server, of_client);
         }) {
     answer_with([](Connection& connection, Stream& stream) {
-      connection.write_copy(stream, bytes_of("answer"), true);
+      connection.streams().write_copy(stream, bytes_of("answer"), true);
     });
   }
 
@@ -35,8 +35,8 @@ struct AskingPair : SlowPair {
     ASSERT_EQ(count_packets(*client), 1U);
   }
   static void request(Connection& from) {
-    Stream& stream = **from.open_stream(true);
-    from.write_copy(stream, bytes_of("request"), true);
+    Stream& stream = **from.streams().open(true);
+    from.streams().write_copy(stream, bytes_of("request"), true);
   }
   // What that end sends when the time has come for acknowledgements that go alone.
   std::uint64_t count_packets_later(Endpoint& from) {
@@ -88,11 +88,11 @@ TEST(Acknowledgement, WaitsWhereThereIsNoAnswer) {
 TEST(Acknowledgement, WaitsWhereTheAnswerWaitsForItsTurn) {
   constexpr std::size_t kPacedBytes = 40'000;
   AskingPair pair;
-  Stream& stream = **pair.server_connection().open_stream(true);
+  Stream& stream = **pair.server_connection().streams().open(true);
   pair.answer_with([](Connection&, Stream&) {});
   pair.request(pair.client_connection());
   const auto write = [&] {
-    pair.server_connection().write_copy(stream, std::vector<std::uint8_t>(kPacedBytes, 1), false);
+    pair.server_connection().streams().write_copy(stream, std::vector<std::uint8_t>(kPacedBytes, 1), false);
   };
   write();
   ASSERT_GT(pair.count_packets(*pair.server), 1U);
@@ -112,7 +112,7 @@ TEST(Acknowledgement, WaitsWhereThePeerTakesNoMoreData) {
       [](EndpointOptions&, EndpointOptions& client) { client.transport.initial_max_data_bytes = 1'000; });
   pair.client_observer.consumes = false;
   pair.answer_with([](Connection& connection, Stream& stream) {
-    connection.write_copy(stream, std::vector<std::uint8_t>(10'000, 1), true);
+    connection.streams().write_copy(stream, std::vector<std::uint8_t>(10'000, 1), true);
   });
   pair.ask();
   ASSERT_EQ(pair.count_packets(*pair.server), 1U);

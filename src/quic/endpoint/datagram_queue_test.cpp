@@ -98,8 +98,8 @@ TEST(DatagramQueue, LeavesSendMemoryToTheStreamsOfOthers) {
   server.silence();
   server.flood({}, 1);
   Connection& other = *server.pair.server_observer.connections.back();
-  Stream& stream = **other.open_stream(false);
-  EXPECT_GE(other.writable_bytes(stream), 1'000U);
+  Stream& stream = **other.streams().open(false);
+  EXPECT_GE(other.streams().writable_bytes(stream), 1'000U);
 }
 
 TEST(DatagramQueue, EndsConnectionsThatAcknowledgeNoneWhileMemoryIsShort) {
@@ -146,7 +146,7 @@ TEST(DatagramQueue, GivesItsMemoryBackWhenDatagramsLeaveAndWhenTheirConnectionEn
   server.flood();
   EXPECT_GT(server.queued_bytes(), 0U);
   for (Connection* connection : std::vector(server.pair.server_observer.connections)) {
-    EXPECT_EQ(connection->buffered_bytes(), 0U) << "of streams";
+    EXPECT_EQ(connection->streams().buffered_bytes(), 0U) << "of streams";
     connection->close(1, "over");
   }
   server.pair.run();

@@ -104,7 +104,7 @@ void Endpoint::leave_places(Connection& connection) {
 
 inline void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now) {
   if (route.connection != nullptr) {
-    if (!route.connection->takes_packet(now)) {
+    if (!route.connection->admit_packet(now)) {
       counters_.packets_dropped_budget.add();
     } else if (!route.connection->has_frames_left(now)) {
       counters_.packets_dropped_frame_budget.add();

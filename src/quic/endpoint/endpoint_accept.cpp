@@ -175,7 +175,7 @@ bool Endpoint::make_place(const SourceHoldings& newcomer, base::Instant now) {
     admitted_places_.renew(*place);
     auto& connection = static_cast<Connection&>(static_cast<AdmittedPlace&>(*place));
     const auto rank = [](const Connection& it) {
-      return std::pair(it.stream_count() > 0, it.last_active_at());
+      return std::pair(it.streams().count() > 0, it.last_active_at());
     };
     if (!connection.is_over() && now - connection.last_active_at() >= kLeastInactivity &&
         (chosen == nullptr || rank(connection) < rank(*chosen))) {

@@ -58,8 +58,8 @@ class Scene {
     const std::uint64_t busy_number = busy.number();  // it may have ended later on
     scarce_ = {.successes_left = successes, .failures_left = 1};
     for (const bool is_bidirectional : {true, false}) {
-      Stream& stream = **busy.open_stream(is_bidirectional);
-      busy.write_copy(stream, bytes_of(std::string(5'000, 'q')), true);
+      Stream& stream = **busy.streams().open(is_bidirectional);
+      busy.streams().write_copy(stream, bytes_of(std::string(5'000, 'q')), true);
     }
     busy.send_datagram(bytes_of("a datagram"));
     pair_.connect();  // a fourth one
@@ -96,10 +96,10 @@ class Scene {
     ASSERT_NE(resting, nullptr);
     for (Connection* connection : {resting, pair_.client_observer.connections.back()}) {
       ASSERT_FALSE(connection->is_over());
-      Stream& stream = **connection->open_stream(true);
+      Stream& stream = **connection->streams().open(true);
       const std::int64_t id = stream.id;
       pair_.client_observer.received.clear();
-      connection->write_copy(stream, bytes_of("still there"), true);
+      connection->streams().write_copy(stream, bytes_of("still there"), true);
       pair_.advance(1s);
       EXPECT_EQ(pair_.client_observer.received[id].size(), kAnswerBytes);
     }
@@ -128,7 +128,8 @@ class Scene {
   }
   // As much as there is room for; the rest when there is more.
   void answer(Connection& connection, Stream& stream, std::size_t bytes) {
-    const std::size_t taken = connection.write_copy(stream, bytes_of(std::string(bytes, 'a')), true);
+    const std::size_t taken =
+        connection.streams().write_copy(stream, bytes_of(std::string(bytes, 'a')), true);
     unwritten_[{connection.number(), stream.id}] = bytes - taken;
   }
   // Of a client's connection. It arrives, and can arrive again. Empty: the connection has ended.
@@ -231,7 +232,7 @@ TEST(EndpointMemory, OfAProgramThatIsToldOfRoomIsMissedByThatConnectionOnly) {
   }
   bool has_thrown = false;
   pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool) {
-    connection.write_copy(stream, std::vector<std::uint8_t>(1 << 20), true);
+    connection.streams().write_copy(stream, std::vector<std::uint8_t>(1 << 20), true);
   };
   pair.server_observer.on_writable = [&](Connection&, Stream&) {
     if (!std::exchange(has_thrown, true)) {
@@ -240,7 +241,7 @@ TEST(EndpointMemory, OfAProgramThatIsToldOfRoomIsMissedByThatConnectionOnly) {
   };
   pair.drops = [](std::span<const std::uint8_t>, bool is_from_client) { return !is_from_client; };
   for (Connection* connection : pair.client_observer.connections) {
-    connection->write_copy(**connection->open_stream(true), bytes_of("question"), true);
+    connection->streams().write_copy(**connection->streams().open(true), bytes_of("question"), true);
     pair.carry(*pair.client, *pair.server);
     pair.carry(*pair.server, *pair.client);
   }

@@ -24,7 +24,7 @@ class RecordingObserver final : public ConnectionObserver {
   void on_handshake_completed(Connection& connection) override { connections.push_back(&connection); }
   void on_closed(Connection& connection, const CloseCause& cause) override {
     std::erase(connections, &connection);
-    connection.for_each_stream([this](Stream& stream) { streams_cut.push_back(stream.id); });
+    connection.streams().for_each([this](Stream& stream) { streams_cut.push_back(stream.id); });
     closed.push_back(cause);
   }
   void on_stream_opened(Connection&, Stream& stream) override { opened.push_back(stream.id); }
@@ -33,7 +33,7 @@ class RecordingObserver final : public ConnectionObserver {
     std::string& text = received[stream.id];
     text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (consumes)
-      connection.consume(stream, bytes.size());
+      connection.streams().consume(stream, bytes.size());
     if (is_fin)
       finished.push_back(stream.id);
     if (on_data)

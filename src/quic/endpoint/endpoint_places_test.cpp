@@ -94,7 +94,8 @@ struct Admitted {
       numbers.push_back(pair.server_observer.connections.back()->number());
       if (i == 0) {
         Connection& connection = pair.client_connection();
-        connection.write_copy(**connection.open_stream(true), bytes_of("a request without an end"), false);
+        connection.streams().write_copy(**connection.streams().open(true),
+                                        bytes_of("a request without an end"), false);
       }
     }
     pair.advance(2s);

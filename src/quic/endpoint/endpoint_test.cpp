@@ -56,11 +56,11 @@ TEST(Endpoint, CarriesAMegabyteBothWays) {
     text[i] = static_cast<char>(i * 31 >> 3);
   pair.server_observer.on_data = [&](Connection& connection, Stream& stream, bool is_fin) {
     if (is_fin) {
-      EXPECT_EQ(connection.write_copy(stream, bytes_of(text), true), text.size());
+      EXPECT_EQ(connection.streams().write_copy(stream, bytes_of(text), true), text.size());
     }
   };
-  Stream& stream = **pair.client_connection().open_stream(true);
-  ASSERT_EQ(pair.client_connection().write_copy(stream, bytes_of(text), true), text.size());
+  Stream& stream = **pair.client_connection().streams().open(true);
+  ASSERT_EQ(pair.client_connection().streams().write_copy(stream, bytes_of(text), true), text.size());
   const std::int64_t id = stream.id;
   pair.advance(1s);
   EXPECT_EQ(pair.server_observer.received[id], text);
@@ -79,13 +79,13 @@ TEST(Endpoint, TellsAFullStreamOfRoomWhenItsDataIsAcknowledged) {
   std::size_t written = 0;
   int times_told = 0;
   const auto write_more = [&](Connection& connection, Stream& stream) {
-    written += connection.write_copy(stream, bytes_of(text.substr(written)), true);
+    written += connection.streams().write_copy(stream, bytes_of(text.substr(written)), true);
   };
   pair.client_observer.on_writable = [&](Connection& connection, Stream& stream) {
     ++times_told;
     write_more(connection, stream);
   };
-  Stream& stream = **pair.client_connection().open_stream(true);
+  Stream& stream = **pair.client_connection().streams().open(true);
   const std::int64_t id = stream.id;
   write_more(pair.client_connection(), stream);
   EXPECT_EQ(written, 16U << 10);
@@ -100,11 +100,11 @@ TEST(Endpoint, SlowsThePeerDownUntilDataIsConsumed) {
   });
   pair.shake_hands();
   pair.server_observer.consumes = false;
-  Stream& stream = **pair.client_connection().open_stream(true);
-  pair.client_connection().write_copy(stream, bytes_of(std::string(200'000, 'a')), true);
+  Stream& stream = **pair.client_connection().streams().open(true);
+  pair.client_connection().streams().write_copy(stream, bytes_of(std::string(200'000, 'a')), true);
   pair.advance(1s);
   EXPECT_EQ(pair.server_observer.received[0].size(), 50'000U);
-  pair.server_connection().consume(*pair.server_connection().find_stream(0), 50'000);
+  pair.server_connection().streams().consume(*pair.server_connection().streams().find(0), 50'000);
   pair.advance(1s);
   EXPECT_GT(pair.server_observer.received[0].size(), 90'000U);
 }
@@ -115,27 +115,27 @@ TEST(Endpoint, GivesStreamCreditBackOnlyWhenAStreamIsConsumed) {
   pair.server_observer.consumes = false;
   pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
     if (is_fin)
-      connection.write_copy(stream, {}, true);
+      connection.streams().write_copy(stream, {}, true);
   };
-  Stream& stream = **pair.client_connection().open_stream(true);
-  pair.client_connection().write_copy(stream, bytes_of("abc"), true);
+  Stream& stream = **pair.client_connection().streams().open(true);
+  pair.client_connection().streams().write_copy(stream, bytes_of("abc"), true);
   pair.advance(1s);
-  EXPECT_FALSE(pair.client_connection().open_stream(true).has_value());
+  EXPECT_FALSE(pair.client_connection().streams().open(true).has_value());
   pair.client_observer.streams_available = 0;
-  pair.server_connection().consume(*pair.server_connection().find_stream(0), 3);
+  pair.server_connection().streams().consume(*pair.server_connection().streams().find(0), 3);
   pair.advance(1s);
-  EXPECT_TRUE(pair.client_connection().open_stream(true).has_value());
+  EXPECT_TRUE(pair.client_connection().streams().open(true).has_value());
   EXPECT_EQ(pair.client_observer.streams_available, 1);
 }
 
 TEST(Endpoint, TellsOfResetAndStopSendingWithTheirCodes) {
   EndpointPair pair;
   pair.shake_hands();
-  Stream& stream = **pair.client_connection().open_stream(true);
-  pair.client_connection().write_copy(stream, bytes_of("abc"), false);
+  Stream& stream = **pair.client_connection().streams().open(true);
+  pair.client_connection().streams().write_copy(stream, bytes_of("abc"), false);
   pair.run();
-  pair.client_connection().reset_stream(stream, 71);
-  pair.client_connection().stop_sending(stream, 72);
+  pair.client_connection().streams().reset(stream, 71);
+  pair.client_connection().streams().stop_sending(stream, 72);
   pair.advance(1s);
   EXPECT_EQ(pair.server_observer.resets, std::vector<std::uint64_t>{71});
   EXPECT_EQ(pair.server_observer.stops, std::vector<std::uint64_t>{72});
@@ -250,7 +250,8 @@ TEST(Endpoint, KnowsThePacketsThatCameTogetherForOneConnection) {
   };
   for (std::size_t i : {0, 1}) {
     Connection& connection = *pair.client_observer.connections.at(i);
-    connection.write_copy(**connection.open_stream(true), std::vector<std::uint8_t>(3'000, 1), false);
+    connection.streams().write_copy(**connection.streams().open(true), std::vector<std::uint8_t>(3'000, 1),
+                                    false);
   }
   pair.carry(*pair.client, *pair.server);
   EXPECT_EQ(continues, (std::vector<bool>{false, true, true, false, true, true}));
@@ -266,7 +267,8 @@ TEST(Endpoint, CountsTheConnectionsThatTheirOwnPacketsRouse) {
       EXPECT_TRUE(connection->send_datagram(bytes_of("to all")));
   };
   Connection& connection = pair.client_connection();
-  connection.write_copy(**connection.open_stream(true), std::vector<std::uint8_t>(3'000, 1), false);
+  connection.streams().write_copy(**connection.streams().open(true), std::vector<std::uint8_t>(3'000, 1),
+                                  false);
   pair.carry(*pair.client, *pair.server);
   EXPECT_EQ(pair.server->roused_count() - before, 1U);
 }

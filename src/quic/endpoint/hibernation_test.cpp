@@ -21,12 +21,12 @@ struct ShakenPair : EndpointPair {
   void exchange(const std::string& request) {
     server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
       if (is_fin)
-        connection.write_copy(stream, bytes_of("answer"), true);
+        connection.streams().write_copy(stream, bytes_of("answer"), true);
     };
     Connection& from = client_connection();
-    Stream& stream = **from.open_stream(true);
+    Stream& stream = **from.streams().open(true);
     last_stream = stream.id;
-    from.write_copy(stream, bytes_of(request), true);
+    from.streams().write_copy(stream, bytes_of(request), true);
     advance(kUntilLastPacket);
   }
 
@@ -78,8 +78,8 @@ TEST(Hibernation, DoesNotComeBetweenTheDatagramsOfAConnection) {
 
 TEST(Hibernation, WaitsForOpenStreams) {
   ShakenPair pair;
-  Stream& stream = **pair.client_connection().open_stream(true);
-  pair.client_connection().write_copy(stream, bytes_of("the beginning"), false);
+  Stream& stream = **pair.client_connection().streams().open(true);
+  pair.client_connection().streams().write_copy(stream, bytes_of("the beginning"), false);
   pair.advance(kHibernateAfter * 5);
   EXPECT_FALSE(pair.server_connection().is_asleep());
   EXPECT_FALSE(pair.client_connection().is_asleep());
@@ -116,11 +116,11 @@ TEST(Hibernation, FreesWhatABurstLeftBehind) {
   ShakenPair pair;
   pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
     if (is_fin)
-      connection.write_copy(stream, bytes_of(std::string(1'024, 'a')), true);
+      connection.streams().write_copy(stream, bytes_of(std::string(1'024, 'a')), true);
   };
   for (int i = 0; i < 64; ++i) {
-    Stream& stream = **pair.client_connection().open_stream(true);
-    pair.client_connection().write_copy(stream, bytes_of("request"), true);
+    Stream& stream = **pair.client_connection().streams().open(true);
+    pair.client_connection().streams().write_copy(stream, bytes_of("request"), true);
   }
   pair.run();
   const std::uint64_t busy = pair.server_counters.connection_memory_bytes.load();

@@ -22,8 +22,8 @@ struct PacedPair : SlowPair {
   }
   // How many packets the server sends of a stream of so many bytes, now.
   std::uint64_t send(std::size_t bytes = kBytes) {
-    Stream& stream = **server_connection().open_stream(false);
-    server_connection().write_copy(stream, std::vector<std::uint8_t>(bytes, 1), true);
+    Stream& stream = **server_connection().streams().open(false);
+    server_connection().streams().write_copy(stream, std::vector<std::uint8_t>(bytes, 1), true);
     return count_packets(*server);
   }
   // The client acknowledges what it has, before the server's next packet may leave.
@@ -88,7 +88,8 @@ TEST(Pacing, LeavesATimerForFramesThatWereLost) {
     SCOPED_TRACE(bytes);
     PacedPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_uni = 4; });
     for (int i = 0; i < 2; ++i)
-      pair.client_connection().write_copy(**pair.client_connection().open_stream(false), bytes_of("x"), true);
+      pair.client_connection().streams().write_copy(**pair.client_connection().streams().open(false),
+                                                    bytes_of("x"), true);
     pair.count_packets(*pair.client);
     pair.drops = [](std::span<const std::uint8_t>, bool) { return true; };
     ASSERT_EQ(pair.count_packets(*pair.server), 1U);
@@ -96,7 +97,7 @@ TEST(Pacing, LeavesATimerForFramesThatWereLost) {
     pair.now += 5ms;
     ASSERT_GT(pair.send(bytes), 1U);
     pair.acknowledge_early();
-    ASSERT_EQ(pair.server_connection().buffered_bytes(), 0U);
+    ASSERT_EQ(pair.server_connection().streams().buffered_bytes(), 0U);
     ASSERT_EQ(pair.server_connection().transport_state().in_flight_bytes == 0, bytes > kBytes);
     EXPECT_LT(pair.server->next_expiry(), pair.now + 100ms);
   }
@@ -107,7 +108,8 @@ TEST(Pacing, LeavesATimerForFramesThatWaitForTheirTurn) {
   PacedPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_uni = 1; });
   ASSERT_GT(pair.send(2 * kBytes), 1U);  // some 20 ms
   pair.now += 1ms;
-  pair.client_connection().write_copy(**pair.client_connection().open_stream(false), bytes_of("x"), true);
+  pair.client_connection().streams().write_copy(**pair.client_connection().streams().open(false),
+                                                bytes_of("x"), true);
   ASSERT_EQ(pair.count_packets(*pair.client), 1U);
   const base::SendBatch& sent = pair.batch;
   const std::span<const std::uint8_t> bytes = sent.bytes(sent.trains().front());
@@ -128,9 +130,9 @@ TEST(Pacing, LeavesATimerForFramesThatWaitForTheirTurn) {
 
 TEST(Pacing, LeavesATimerForAnAcknowledgementThatIsOwed) {
   PacedPair pair;
-  Stream& upload = **pair.client_connection().open_stream(false);
+  Stream& upload = **pair.client_connection().streams().open(false);
   ASSERT_GT(pair.send(kBytes / 2), 1U);  // some 5 ms; an acknowledgement may wait for 6
-  pair.client_connection().write_copy(upload, std::vector<std::uint8_t>(1), true);
+  pair.client_connection().streams().write_copy(upload, std::vector<std::uint8_t>(1), true);
   pair.acknowledge_early();
   EXPECT_LT(pair.server->next_expiry(), pair.now + 30ms);
 }

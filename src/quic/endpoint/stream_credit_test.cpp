@@ -50,15 +50,15 @@ struct RequestPair : EndpointPair {
     of_server.transport.max_streams_bidi = kStreams;
   }
   std::int64_t ask() {
-    Stream& stream = **client_connection().open_stream(true);
+    Stream& stream = **client_connection().streams().open(true);
     const std::int64_t id = stream.id;
-    client_connection().write_copy(stream, bytes_of("question"), true);
+    client_connection().streams().write_copy(stream, bytes_of("question"), true);
     advance(1ms);
     return id;
   }
   void answer(std::int64_t id) {
     Connection& connection = server_connection();
-    connection.write_copy(*connection.find_stream(id), bytes_of("answer"), true);
+    connection.streams().write_copy(*connection.streams().find(id), bytes_of("answer"), true);
     advance(100ms);
   }
   std::uint64_t left() { return ngtcp2_conn_get_streams_bidi_left(client_connection().native()); }
@@ -94,8 +94,8 @@ TEST(StreamCredit, ComesAfterASecondAtTheLatest) {
 TEST(StreamCredit, ComesAtOnceForAStreamThatThePeerGaveUp) {
   RequestPair pair;
   const std::int64_t id = pair.ask();
-  Stream& stream = *pair.client_connection().find_stream(id);
-  pair.client_connection().stop_sending(stream, 1);
+  Stream& stream = *pair.client_connection().streams().find(id);
+  pair.client_connection().streams().stop_sending(stream, 1);
   pair.advance(1s);
   EXPECT_EQ(pair.left(), RequestPair::kStreams);
 }

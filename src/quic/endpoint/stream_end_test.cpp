@@ -12,9 +12,9 @@ using namespace std::chrono_literals;
 // The peer resets `count` unidirectional streams, one after the other, before any of their data has come.
 void reset_unseen_streams(EndpointPair& pair, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
-    auto stream = pair.client_connection().open_stream(false);
+    auto stream = pair.client_connection().streams().open(false);
     ASSERT_TRUE(stream) << i << ": " << stream.error().message;
-    pair.client_connection().reset_stream(**stream, 7);
+    pair.client_connection().streams().reset(**stream, 7);
     pair.advance(2s);
   }
 }
@@ -25,7 +25,7 @@ TEST(StreamEnd, ComesForAUnidirectionalStreamOfWhichOnlyTheResetCame) {
   reset_unseen_streams(pair, 1);
   EXPECT_EQ(pair.server_counters.streams_reset_received.load(), 1U);
   EXPECT_EQ(pair.server_observer.streams_closed.size(), 1U);
-  EXPECT_EQ(pair.server_connection().stream_count(), 0U);
+  EXPECT_EQ(pair.server_connection().streams().count(), 0U);
   pair.advance(5s);
   EXPECT_TRUE(pair.server_connection().is_asleep());
 }
@@ -37,14 +37,14 @@ class StopSendingCounts : public testing::Test {
       GTEST_SKIP() << "not in this build, or no AES instructions";
     }
     pair_.server_observer.on_data = [this](Connection& connection, Stream& stream, bool) {
-      connection.write_copy(stream, bytes_of("an answer"), is_answer_whole_);
+      connection.streams().write_copy(stream, bytes_of("an answer"), is_answer_whole_);
     };
     pair_.shake_hands();
   }
   void request(bool is_whole) {
-    Stream& stream = **pair_.client_connection().open_stream(true);
+    Stream& stream = **pair_.client_connection().streams().open(true);
     ASSERT_EQ(stream.id, 0);
-    pair_.client_connection().write_copy(stream, bytes_of("a request"), is_whole);
+    pair_.client_connection().streams().write_copy(stream, bytes_of("a request"), is_whole);
     pair_.advance(1s);
   }
   // One STOP_SENDING for stream 0, and PADDING.
@@ -80,7 +80,7 @@ TEST_F(StopSendingCounts, HaveTheResetThatAnswersTheFirst) {
 TEST_F(StopSendingCounts, HaveStreamsThatHaveEnded) {
   is_answer_whole_ = true;
   request(true);
-  ASSERT_EQ(pair_.server_connection().stream_count(), 0U);
+  ASSERT_EQ(pair_.server_connection().streams().count(), 0U);
   stop();
   EXPECT_EQ(counters_.stop_sending_received.load(), 1U);
   EXPECT_EQ(counters_.streams_reset_sent.load(), 0U);
@@ -89,7 +89,7 @@ TEST_F(StopSendingCounts, HaveStreamsThatHaveEnded) {
 TEST_F(StopSendingCounts, HaveNoResetWhereAllWasAcknowledged) {
   is_answer_whole_ = true;
   request(false);
-  ASSERT_EQ(pair_.server_connection().stream_count(), 1U);
+  ASSERT_EQ(pair_.server_connection().streams().count(), 1U);
   stop();
   EXPECT_EQ(counters_.stop_sending_received.load(), 1U);
   EXPECT_EQ(counters_.streams_reset_sent.load(), 0U);
@@ -101,19 +101,19 @@ TEST(StreamEnd, LeavesNothingToBeFound) {
   pair.shake_hands();
   for (RecordingObserver* observer : {&pair.client_observer, &pair.server_observer}) {
     observer->on_end = [](Connection& connection, Stream& stream) {
-      EXPECT_EQ(connection.find_stream(stream.id), &stream) << "within on_stream_closed it is still there";
+      EXPECT_EQ(connection.streams().find(stream.id), &stream) << "within on_stream_closed it is still there";
     };
   }
   for (std::size_t i = 1; i <= 3; ++i) {
-    auto opened = pair.client_connection().open_stream(false);
+    auto opened = pair.client_connection().streams().open(false);
     ASSERT_TRUE(opened);
     const std::int64_t id = (*opened)->id;
-    pair.client_connection().write_copy(**opened, bytes_of("all of it"), true);
-    EXPECT_EQ(pair.client_connection().find_stream(id), *opened);
+    pair.client_connection().streams().write_copy(**opened, bytes_of("all of it"), true);
+    EXPECT_EQ(pair.client_connection().streams().find(id), *opened);
     pair.advance(1s);
     EXPECT_EQ(pair.server_observer.streams_closed.size(), i);
     for (Connection* connection : {&pair.client_connection(), &pair.server_connection()}) {
-      EXPECT_EQ(connection->find_stream(id), nullptr);
+      EXPECT_EQ(connection->streams().find(id), nullptr);
     }
   }
 }
@@ -122,15 +122,15 @@ TEST(StreamEnd, ComesOnceForWhoRetainsAndReleasesItThen) {
   EndpointPair pair;
   pair.shake_hands();
   pair.server_observer.on_end = [](Connection& connection, Stream& stream) {
-    connection.retain_stream(stream);
-    connection.release_stream(stream);
+    connection.streams().retain(stream);
+    connection.streams().release(stream);
   };
-  auto opened = pair.client_connection().open_stream(false);
+  auto opened = pair.client_connection().streams().open(false);
   ASSERT_TRUE(opened);
-  pair.client_connection().write_copy(**opened, bytes_of("all of it"), true);
+  pair.client_connection().streams().write_copy(**opened, bytes_of("all of it"), true);
   pair.advance(1s);
   EXPECT_EQ(pair.server_observer.streams_closed.size(), 1U);
-  EXPECT_EQ(pair.server_connection().stream_count(), 0U);
+  EXPECT_EQ(pair.server_connection().streams().count(), 0U);
   EXPECT_EQ(pair.server_counters.streams_active.load(), 0U);
 }
 
@@ -146,18 +146,18 @@ TEST(StreamEnd, ComesOnceWhetherDataCameBeforeTheResetOrNot) {
   EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_uni = 3; });
   pair.shake_hands();
   for (std::size_t i = 1; i <= 20; ++i) {
-    auto stream = pair.client_connection().open_stream(false);
+    auto stream = pair.client_connection().streams().open(false);
     ASSERT_TRUE(stream) << i;
-    pair.client_connection().write_copy(**stream, bytes_of("x"), false);
+    pair.client_connection().streams().write_copy(**stream, bytes_of("x"), false);
     pair.drops = [&](std::span<const std::uint8_t>, bool is_from_client) {
       return is_from_client && i % 2 == 0;
     };
     pair.run();
     pair.drops = nullptr;
-    pair.client_connection().reset_stream(**stream, 7);
+    pair.client_connection().streams().reset(**stream, 7);
     pair.advance(2s);
     EXPECT_EQ(pair.server_observer.streams_closed.size(), i);
-    EXPECT_EQ(pair.server_connection().stream_count(), 0U);
+    EXPECT_EQ(pair.server_connection().streams().count(), 0U);
   }
 }
 
@@ -168,23 +168,23 @@ TEST(StreamEnd, IsNotCountedForStreamsThatTheLibraryClosesItself) {
   pair.shake_hands();
   constexpr std::size_t kMany = 1'100;
   for (std::size_t i = 1; i <= kMany; ++i) {
-    auto stream = pair.client_connection().open_stream(false);
+    auto stream = pair.client_connection().streams().open(false);
     ASSERT_TRUE(stream) << i;
-    pair.client_connection().write_copy(**stream, std::vector<std::uint8_t>(2'000), false);
+    pair.client_connection().streams().write_copy(**stream, std::vector<std::uint8_t>(2'000), false);
     bool is_first = true;
     pair.drops = [&is_first](std::span<const std::uint8_t>, bool is_from_client) {
       return is_from_client && std::exchange(is_first, false);
     };
     pair.run();
     pair.drops = nullptr;
-    pair.client_connection().reset_stream(**stream, 7);
+    pair.client_connection().streams().reset(**stream, 7);
     pair.advance(2s);
     ASSERT_EQ(pair.server_observer.streams_closed.size(), i);
   }
   EXPECT_TRUE(pair.server_observer.received.empty());
   reset_unseen_streams(pair, 1);  // of which there may be a thousand
   EXPECT_EQ(pair.server_observer.streams_closed.size(), kMany + 1);
-  EXPECT_EQ(pair.server_connection().stream_count(), 0U);
+  EXPECT_EQ(pair.server_connection().streams().count(), 0U);
 }
 
 TEST(StreamEnd, ComesForAThousandStreamsThatTheLibraryNeverClosesAndThenTheConnectionEnds) {
@@ -192,7 +192,7 @@ TEST(StreamEnd, ComesForAThousandStreamsThatTheLibraryNeverClosesAndThenTheConne
   pair.shake_hands();
   reset_unseen_streams(pair, 1'000);
   EXPECT_EQ(pair.server_observer.streams_closed.size(), 1'000U);
-  EXPECT_EQ(pair.server_connection().stream_count(), 0U);
+  EXPECT_EQ(pair.server_connection().streams().count(), 0U);
   EXPECT_TRUE(pair.server_observer.closed.empty());
 
   reset_unseen_streams(pair, 1);
@@ -209,9 +209,9 @@ TEST(StreamEnd, ComesForAThousandStreamsThatTheLibraryNeverClosesAndThenTheConne
 TEST(StreamEnd, IsNotDisturbedByWhatComesLate) {
   EndpointPair pair;
   pair.shake_hands();
-  auto stream = pair.client_connection().open_stream(false);
+  auto stream = pair.client_connection().streams().open(false);
   ASSERT_TRUE(stream);
-  pair.client_connection().write_copy(**stream, bytes_of("x"), false);
+  pair.client_connection().streams().write_copy(**stream, bytes_of("x"), false);
   std::vector<std::vector<std::uint8_t>> overtaken;
   pair.drops = [&](std::span<const std::uint8_t> packet, bool is_from_client) {
     if (is_from_client)
@@ -220,7 +220,7 @@ TEST(StreamEnd, IsNotDisturbedByWhatComesLate) {
   };
   pair.run();
   ASSERT_FALSE(overtaken.empty());
-  pair.client_connection().reset_stream(**stream, 7);
+  pair.client_connection().streams().reset(**stream, 7);
   pair.drops = [](std::span<const std::uint8_t>, bool is_from_client) { return !is_from_client; };
   pair.run();
   ASSERT_EQ(pair.server_observer.streams_closed.size(), 1U);

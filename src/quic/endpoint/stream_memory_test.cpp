@@ -38,7 +38,8 @@ std::size_t let_each_fail(Attempt attempt) {
 
 TEST(StreamMemory, EndsTheConnectionOfAPeersStreamThatFindsNone) {
   const std::size_t failures = let_each_fail([](EndpointPair& pair, std::size_t successes) {
-    pair.client_connection().write_copy(**pair.client_connection().open_stream(false), bytes_of("x"), false);
+    pair.client_connection().streams().write_copy(**pair.client_connection().streams().open(false),
+                                                  bytes_of("x"), false);
     const std::vector<std::uint8_t> packet = pair.intercept();
     EXPECT_FALSE(packet.empty());
     const base::Path path{EndpointPair::path().remote, EndpointPair::path().local};
@@ -64,15 +65,15 @@ TEST(StreamMemory, LetsAProgramAskAgain) {
   const std::size_t failures = let_each_fail([](EndpointPair& pair, std::size_t successes) {
     const bool has_failed = fails_once(successes, [&] {
       try {
-        std::ignore = pair.client_connection().open_stream(true);
+        std::ignore = pair.client_connection().streams().open(true);
       } catch (const std::bad_alloc&) {
       }
     });
     const std::size_t opened = has_failed ? 0 : 1;
-    EXPECT_EQ(pair.client_connection().stream_count(), opened);
+    EXPECT_EQ(pair.client_connection().streams().count(), opened);
     EXPECT_EQ(pair.client_counters.streams_active.load(), opened);
-    Stream& stream = **pair.client_connection().open_stream(true);
-    pair.client_connection().write_copy(stream, bytes_of("after all"), true);
+    Stream& stream = **pair.client_connection().streams().open(true);
+    pair.client_connection().streams().write_copy(stream, bytes_of("after all"), true);
     const std::int64_t id = stream.id;
     pair.advance(1s);
     EXPECT_EQ(pair.server_observer.received[id], "after all");

@@ -11,8 +11,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t kBytes = 100'000;
 
 Stream& open_with(Connection& connection, std::size_t bytes) {
-  Stream& stream = **connection.open_stream(true);
-  connection.write_copy(stream, std::vector<std::uint8_t>(bytes, 1), true);
+  Stream& stream = **connection.streams().open(true);
+  connection.streams().write_copy(stream, std::vector<std::uint8_t>(bytes, 1), true);
   return stream;
 }
 
@@ -30,7 +30,7 @@ TEST(StreamOrder, SendsTheMoreUrgentStreamFirst) {
   Stream& early = open_with(connection, kBytes);
   const std::int64_t late_id = late.id;
   const std::int64_t early_id = early.id;
-  connection.set_priority(early, 1, true);
+  connection.streams().set_priority(early, 1, true);
   EXPECT_EQ(finished_at(pair), (std::vector<std::int64_t>{early_id, late_id}));
 }
 
@@ -42,8 +42,8 @@ TEST(StreamOrder, SendsStreamsThatAreNotIncrementalOneAfterTheOther) {
   Stream& smaller = open_with(connection, kBytes);
   const std::int64_t larger_id = larger.id;
   const std::int64_t smaller_id = smaller.id;
-  connection.set_priority(larger, 3, false);
-  connection.set_priority(smaller, 3, false);
+  connection.streams().set_priority(larger, 3, false);
+  connection.streams().set_priority(smaller, 3, false);
   EXPECT_EQ(finished_at(pair), (std::vector<std::int64_t>{larger_id, smaller_id}));
 }
 
@@ -60,17 +60,17 @@ TEST(StreamOrder, KeepsARetainedStreamAndItsCreditUntilItIsReleased) {
   EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_bidi = 1; });
   pair.shake_hands();
   pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
-    connection.retain_stream(stream);
-    connection.write_copy(stream, {}, is_fin);
+    connection.streams().retain(stream);
+    connection.streams().write_copy(stream, {}, is_fin);
   };
   const std::int64_t id = open_with(pair.client_connection(), 10).id;
   pair.advance(1s);
   EXPECT_TRUE(pair.server_observer.streams_closed.empty());
-  EXPECT_FALSE(pair.client_connection().open_stream(true));
-  pair.server_connection().release_stream(*pair.server_connection().find_stream(id));
+  EXPECT_FALSE(pair.client_connection().streams().open(true));
+  pair.server_connection().streams().release(*pair.server_connection().streams().find(id));
   pair.advance(1s);
   EXPECT_EQ(pair.server_observer.streams_closed.size(), 1U);
-  EXPECT_TRUE(pair.client_connection().open_stream(true));
+  EXPECT_TRUE(pair.client_connection().streams().open(true));
 }
 
 }  // namespace

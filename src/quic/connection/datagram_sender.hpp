@@ -1,0 +1,56 @@
+// The DATAGRAM frames that a connection sends (RFC 9221), and their share of the send memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "quic/connection/connection_environment.hpp"
+#include "quic/connection/ending.hpp"
+#include "quic/connection/library_connection.hpp"
+#include "quic/stream/datagram_queue.hpp"
+#include "quic/stream/send_budget.hpp"
+
+namespace knul::quic {
+
+// Thread: one.
+class DatagramSender {
+ public:
+  // `connection` is the one that the observer is told of. Lifetime: longer, all of them.
+  DatagramSender(const ConnectionEnvironment& environment, Connection& connection, SendBudget::Member& member,
+                 LibraryConnection& library, const Ending& ending);
+  ~DatagramSender();
+  DatagramSender(const DatagramSender&) = delete;
+  DatagramSender& operator=(const DatagramSender&) = delete;
+
+  // Where it gives kQueued, the connection has something to send.
+  DatagramOutcome send(std::span<const std::uint8_t> bytes, const DatagramRequest& request);
+  // 0: the peer takes none, or the connection is over.
+  [[nodiscard]] std::size_t max_bytes() const;
+  [[nodiscard]] bool has_unsent() const { return !queue_.is_empty(); }
+
+  // Writes what fits into the packet. nullopt: the packet may still take stream data.
+  std::optional<ngtcp2_ssize> write(const PacketRoom& room);
+  // The peer has acknowledged one.
+  void note_acknowledged();
+  // Tells the program, after kBlocked, that half of the queue is free.
+  void notify_writable();
+
+ private:
+  [[nodiscard]] bool has_room_for(std::size_t memory) const;
+  // These two: the memory that it had.
+  std::size_t drop_front();
+  std::size_t pop();
+  void release(std::size_t memory);
+
+  const ConnectionEnvironment& environment_;
+  Connection& connection_;
+  SendBudget::Member& member_;
+  LibraryConnection& library_;
+  const Ending& ending_;
+  DatagramQueue queue_;
+  bool is_dropping_ = false;  // send() drops old ones, and the observer is told of each
+};
+
+}  // namespace knul::quic

@@ -1,0 +1,223 @@
+// The QUIC library's connection (ngtcp2_conn) with what belongs to it: memory, TLS session, clock, pacing
+// timer and sleep.
+//
+// Invariant: the ngtcp2_conn is reached through conn() only, which wakes it, because memory that sleeps may
+// not be touched. Invariant: each call that can queue a frame inside the library, apart from stream data and
+// acknowledgements, notes so in may_have_queued_frames_; try_pause() relies on it. Weak case: frames that the
+// library queues while it reads a packet are not noted; an acknowledgement is then due as well, and that
+// forbids a pause too.
+#pragma once
+
+#include <ngtcp2/ngtcp2.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "base/datagram.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "quic/connection/connection_environment.hpp"
+#include "quic/connection/transport_settings.hpp"
+#include "quic/crypto/tls_context.hpp"
+#include "quic/memory/connection_arena.hpp"
+
+namespace knul::quic {
+
+// What loss recovery and congestion control know. Before the first sample min_rtt is 0 and
+// smoothed_rtt the assumption of RFC 9002 §6.2.2.
+struct TransportState {
+  base::Duration smoothed_rtt{};
+  base::Duration min_rtt{};
+  std::uint64_t congestion_window_bytes = 0;
+  std::uint64_t in_flight_bytes = 0;
+};
+
+// Where one packet goes. `path` and `info` are the library's to fill.
+struct PacketRoom {
+  std::span<std::uint8_t> bytes;
+  ngtcp2_path* path;
+  ngtcp2_pkt_info* info;
+};
+
+// Thread: one. Functions that give an int give 0 or an error of the library.
+class LibraryConnection {
+ public:
+  // Lifetime: `environment` longer.
+  LibraryConnection(const ConnectionEnvironment& environment, bool is_server, base::Instant now);
+  ~LibraryConnection();
+  LibraryConnection(const LibraryConnection&) = delete;
+  LibraryConnection& operator=(const LibraryConnection&) = delete;
+
+  // Makes the ngtcp2_conn. `user_data` is what its callbacks get. Once, before anything else.
+  base::Status create_server(const AcceptedInitial& initial, const ConnectionId& id, TransportSettings& made,
+                             void* user_data);
+  base::Status create_client(const base::Path& path, const ConnectionId& id, TransportSettings& made,
+                             void* user_data);
+  // Second: `session` was made with tls_reference().
+  base::Status adopt(base::Result<TlsSession> session);
+  [[nodiscard]] TlsConnRef& tls_reference() { return tls_reference_; }
+  [[nodiscard]] TlsSession& tls() { return tls_; }
+  void release_tls_session();
+  // Changes the keys of both directions. False: the last update is not confirmed yet, or too recent (RFC 9001
+  // §6.1, §6.5).
+  bool begin_key_update() { return ngtcp2_conn_initiate_key_update(conn(), timestamp()) == 0; }
+  // Wakes it. Lifetime: this object.
+  [[nodiscard]] ngtcp2_conn* native() const { return conn(); }
+
+  // --- Clock.
+  // The latest time that it was told. Does not go backwards.
+  [[nodiscard]] base::Instant now() const { return now_; }
+  [[nodiscard]] int advance(base::Instant now);
+  [[nodiscard]] int handle_expiry() { return ngtcp2_conn_handle_expiry(conn(), timestamp()); }
+  // Asleep or awake.
+  [[nodiscard]] base::Instant next_expiry() const;
+
+  // --- Packets in.
+  [[nodiscard]] int read(const base::ReceivedDatagram& datagram, std::span<const std::uint8_t> payload);
+
+  // --- Packets out. A result is the bytes written, 0 when nothing may or need be sent now, an error of the
+  // library, or NGTCP2_ERR_WRITE_MORE: the packet takes more.
+  [[nodiscard]] std::size_t send_quantum() const { return ngtcp2_conn_get_send_quantum(conn()); }
+  // By pacing. Acknowledgements may leave before.
+  [[nodiscard]] bool may_send() const { return now_ >= next_packet_at_; }
+  [[nodiscard]] std::uint64_t max_data_left() const { return ngtcp2_conn_get_max_data_left(conn()); }
+  [[nodiscard]] std::uint64_t congestion_window_left() const { return ngtcp2_conn_get_cwnd_left(conn()); }
+  // `taken`: how much of `data` is in the packet; below 0: not even an empty frame.
+  ngtcp2_ssize write_stream(const PacketRoom& room, std::int64_t id, std::span<const ngtcp2_vec> data,
+                            bool is_fin, ngtcp2_ssize& taken) {
+    const std::uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE |
+                                (is_fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE);
+    taken = -1;
+    return ngtcp2_conn_writev_stream(conn(), room.path, room.info, room.bytes.data(), room.bytes.size(),
+                                     &taken, flags, id, data.data(), data.size(), timestamp());
+  }
+  ngtcp2_ssize write_datagram(const PacketRoom& room, std::uint64_t tag, std::span<std::uint8_t> bytes,
+                              bool& is_accepted);
+  // Acknowledgements and the like, and the end of a packet that took more.
+  ngtcp2_ssize write_rest(const PacketRoom& room) {
+    return ngtcp2_conn_writev_stream(conn(), room.path, room.info, room.bytes.data(), room.bytes.size(),
+                                     nullptr, NGTCP2_WRITE_STREAM_FLAG_NONE, -1, nullptr, 0, timestamp());
+  }
+  ngtcp2_ssize write_close(const PacketRoom& room, const ngtcp2_ccerr& error);
+  // After a round of packets that began when may_send() was `might_send`.
+  void note_written(bool might_send, bool has_sent_all, std::size_t written_bytes);
+  void pace(bool has_sent_all);
+  // In place of pace() where nothing was written and no stream is open and no datagram waits.
+  void try_pause();
+
+  // --- Streams.
+  // What the callbacks get for the stream.
+  void set_stream_user_data(std::int64_t id, void* user_data) {
+    ngtcp2_conn_set_stream_user_data(conn(), id, user_data);
+  }
+  // How many packets with data of the stream were lost.
+  [[nodiscard]] std::uint64_t stream_loss_count(std::int64_t id) const {
+    return ngtcp2_conn_get_stream_loss_count(conn(), id);
+  }
+
+  // --- What can queue a frame.
+  int open_stream(bool is_bidirectional, std::int64_t& id);
+  int reset_stream(std::int64_t id, std::uint64_t code);
+  int stop_sending(std::int64_t id, std::uint64_t code);
+  void submit_new_token(std::span<const std::uint8_t> token);
+  void extend_max_streams(bool is_bidirectional, std::uint64_t count);
+  void extend_max_data(std::uint64_t bytes);
+  void extend_max_stream_data(std::int64_t id, std::uint64_t bytes);
+
+  // --- Sleep. Until conn() is used again everything that the library keeps is packed.
+  [[nodiscard]] bool is_asleep() const { return arena_.has_value() && arena_->is_asleep(); }
+  // Whether it could sleep at some time.
+  [[nodiscard]] bool can_sleep() const { return arena_.has_value(); }
+  // While can_sleep(): what would have to be packed.
+  [[nodiscard]] std::size_t arena_bytes() const { return arena_->used_bytes(); }
+  // Whether the library has nothing to do at present, of what can be seen from here.
+  [[nodiscard]] bool is_at_rest(base::Instant now) const {
+    const bool is_paused = deferred_pacing_.has_value() && deferred_pacing_->is_pause;
+    return now < next_expiry() && !is_paused;
+  }
+  // False: something is in flight, or memory for the copy is short.
+  bool try_sleep();
+
+  // --- What it knows.
+  [[nodiscard]] TransportState transport_state() const;
+  [[nodiscard]] base::Duration probe_timeout() const {
+    return base::Duration(static_cast<std::int64_t>(ngtcp2_conn_get_pto(conn())));
+  }
+  // Whether a Stateless Reset with this token is the peer's. RFC 9000 §10.3.1.
+  [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const;
+  // Null: they have not come yet.
+  [[nodiscard]] const ngtcp2_transport_params* peer_parameters() const {
+    return ngtcp2_conn_get_remote_transport_params(conn());
+  }
+  [[nodiscard]] std::size_t max_udp_payload_bytes() const {
+    return ngtcp2_conn_get_path_max_tx_udp_payload_size(conn());
+  }
+
+  // RFC 9000 §13.2.1: what acknowledges goes along with what is sent anyway. ngtcp2 adds an ACK frame only
+  // once it would send one alone, an eighth of the round trip after the packet, so that an answer would leave
+  // without one, and a timer and a packet of its own would follow. While this lives, an ACK is due at once.
+  // The library reads the delay that it has promised to the peer only to time its acknowledgements, which may
+  // come sooner.
+  class AcknowledgesNow {
+   public:
+    explicit AcknowledgesNow(const LibraryConnection& library)
+        // Not a copy but what the library works with, in memory that is not const.
+        : delay_(const_cast<ngtcp2_transport_params*>(ngtcp2_conn_get_local_transport_params(library.conn()))
+                     ->max_ack_delay),
+          promised_(std::exchange(delay_, 0)) {}
+    ~AcknowledgesNow() { delay_ = promised_; }
+    AcknowledgesNow(const AcknowledgesNow&) = delete;
+    AcknowledgesNow& operator=(const AcknowledgesNow&) = delete;
+
+   private:
+    ngtcp2_duration& delay_;
+    ngtcp2_duration promised_;
+  };
+
+ private:
+  struct ConnDelete {
+    void operator()(ngtcp2_conn* conn) const { ngtcp2_conn_del(conn); }
+  };
+  // The library's timer for the next packet, where nothing waits for it; see pace() and try_pause().
+  struct DeferredPacing {
+    base::Instant due;
+    base::Instant others;  // the library's other timers
+    bool is_pause;         // `others` is not what the library said
+  };
+
+  [[nodiscard]] ngtcp2_conn* conn() const {
+    wake();
+    return conn_.get();
+  }
+  void wake() const {
+    if (is_asleep()) [[unlikely]] {
+      wake_up();
+    }
+  }
+  void wake_up() const;
+  [[nodiscard]] const ngtcp2_mem* memory() const { return arena_ ? &arena_->memory() : nullptr; }
+  [[nodiscard]] ngtcp2_tstamp timestamp() const { return to_timestamp(now_); }
+  // While awake.
+  [[nodiscard]] base::Instant expiry() const;
+  [[nodiscard]] bool owes_acknowledgement() const;
+
+  const ConnectionEnvironment& environment_;
+  TlsConnRef tls_reference_{};
+  TlsSession tls_;
+  mutable std::optional<ConnectionArena> arena_;  // mutable: asleep or awake, the connection is the same
+  // Order: deleted before the TLS session, whose callbacks point at it, and before its memory.
+  std::unique_ptr<ngtcp2_conn, ConnDelete> conn_;
+
+  base::Instant now_;
+  base::Instant next_packet_at_{};                   // by pacing
+  std::optional<DeferredPacing> deferred_pacing_;    // until the next call with a time
+  bool may_have_queued_frames_ = true;               // beside those of streams
+  std::uint64_t slow_start_threshold_ = UINT64_MAX;  // bytes, as try_pause() last saw it
+  base::Instant asleep_until_;                       // of the library's timers
+  TransportState asleep_state_;
+};
+
+}  // namespace knul::quic

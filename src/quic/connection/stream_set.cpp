@@ -1,0 +1,239 @@
+// Streams are made, received from and finished.
+#include "quic/connection/stream_set.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/make_room.hpp"
+#include "quic/connection/connection.hpp"
+
+namespace knul::quic {
+
+StreamSet::StreamSet(const ConnectionEnvironment& environment, Connection& connection,
+                     LibraryConnection& library)
+    : environment_(environment),
+      connection_(connection),
+      member_(connection),
+      library_(library),
+      is_server_(connection.is_server()),
+      allowance_(environment.transport),
+      window_(environment, library.now()) {}
+
+StreamSet::~StreamSet() {
+  environment_.counters.streams_active.sub(streams_.size());
+  release_buffered(buffered_bytes_);
+}
+
+Stream& StreamSet::add(std::int64_t id) {
+  auto made = make_pooled<Stream>(environment_.blocks, id, library_.now(),
+                                  environment_.transport.initial_max_stream_data_bytes, environment_.blocks);
+  base::make_room(streams_);
+  Stream& stream = *streams_.emplace(id, std::move(made)).first->second;
+  recent_ = &stream;
+  connection_.note_used();
+  environment_.counters.streams_active.add();
+  count_opened(stream);
+  if (!is_local(id) && allowance_.note_opened(id)) {
+    give_credit();
+  }
+  return stream;
+}
+
+void StreamSet::count_opened(const Stream& stream) {
+  stats::WorkerCounters& counters = environment_.counters;
+  if (is_bidirectional(stream.id)) {
+    (is_local(stream.id) ? counters.streams_opened_bidi_local : counters.streams_opened_bidi_remote).add();
+  } else {
+    (is_local(stream.id) ? counters.streams_opened_uni_local : counters.streams_opened_uni_remote).add();
+  }
+}
+
+base::Result<Stream*> StreamSet::open(bool is_bidi) {
+  if (connection_.is_over()) {
+    return base::Error{base::ErrorKind::kWrongState, "open_stream: the connection is closing"};
+  }
+  std::int64_t id = -1;
+  const int result = library_.open_stream(is_bidi, id);
+  if (result == NGTCP2_ERR_STREAM_ID_BLOCKED) {
+    return base::Error{base::ErrorKind::kConcurrencyLimit,
+                       "open_stream: the peer allows no more streams at present"};
+  }
+  if (result != 0) {
+    return base::Error{base::ErrorKind::kOutOfMemory, std::string("open_stream: ") + ngtcp2_strerror(result)};
+  }
+  Stream& stream = add(id);
+  stream.is_receive_over = !is_bidi;
+  library_.set_stream_user_data(id, &stream);
+  return &stream;
+}
+
+Stream* StreamSet::find(std::int64_t id) {
+  if (recent_ == nullptr || recent_->id != id) {
+    const auto found = streams_.find(id);
+    recent_ = found == streams_.end() ? nullptr : found->second.get();
+  }
+  return recent_;
+}
+
+void StreamSet::consume(Stream& stream, std::uint64_t bytes) {
+  bytes = std::min(bytes, stream.received_bytes - stream.consumed_bytes);
+  if (bytes == 0) {
+    return;  // also from within on_stream_closed, which must not come twice
+  }
+  stream.consumed_bytes += bytes;
+  return_credit(stream, bytes);
+  if (stream.is_finished()) {
+    finish(stream);
+  }
+}
+
+void StreamSet::release(Stream& stream) {
+  if (std::exchange(stream.is_retained, false) && stream.is_finished()) {
+    finish(stream);
+  }
+}
+
+void StreamSet::return_credit(Stream& stream, std::uint64_t bytes) {
+  if (connection_.is_over()) {
+    return;
+  }
+  if (window_.consume(bytes)) {
+    library_.extend_max_data(window_.take_credit(library_.now(), library_.transport_state().smoothed_rtt));
+    connection_.schedule();
+  }
+  if (!stream.is_receive_over && !stream.is_closed_below && stream.window.consume(bytes)) {
+    // More than its connection's would be of no use to a stream.
+    const std::uint64_t most = std::min(environment_.transport.max_stream_window_bytes, window_.bytes());
+    library_.extend_max_stream_data(
+        stream.id,
+        stream.window.take_credit({library_.now(), library_.transport_state().smoothed_rtt, most}));
+    connection_.schedule();
+  }
+}
+
+void StreamSet::end_receiving(Stream& stream) {
+  stream.is_receive_over = true;
+  consume(stream, stream.received_bytes - stream.consumed_bytes);
+}
+
+void StreamSet::stop_sending(Stream& stream, std::uint64_t code) {
+  if (stream.is_receive_over || stream.is_closed_below || connection_.is_over()) {
+    return;
+  }
+  end_receiving(stream);
+  orders_.push_back({Order::Kind::kStopSending, stream.id, code});
+  connection_.schedule();
+}
+
+void StreamSet::reset(Stream& stream, std::uint64_t code) {
+  if (!can_send(stream) || connection_.is_over()) {
+    return;
+  }
+  end_sending(stream);
+  environment_.counters.streams_reset_sent.add();
+  orders_.push_back({Order::Kind::kReset, stream.id, code});
+  connection_.schedule();
+}
+
+int StreamSet::run_orders() {
+  int result = 0;
+  for (std::size_t i = 0; i < orders_.size() && result == 0; ++i) {
+    const Order order = orders_[i];
+    result = order.kind == Order::Kind::kReset ? library_.reset_stream(order.stream_id, order.code)
+                                               : library_.stop_sending(order.stream_id, order.code);
+  }
+  orders_.clear();
+  return result;
+}
+
+void StreamSet::handle_reset(Stream& stream, std::uint64_t code) {
+  environment_.counters.streams_reset_received.add();
+  const bool is_unseen = !is_bidirectional(stream.id) && stream.received_bytes == 0;
+  const bool was_over = stream.is_receive_over;
+  end_receiving(stream);
+  if (!was_over) {
+    environment_.observer.on_stream_reset(connection_, stream, code);
+  }
+  if (is_unseen) {
+    close_unseen(stream);
+  }
+}
+
+void StreamSet::handle_stops() {
+  constexpr std::size_t kKept = 64;  // whose memory is kept for the next datagram
+  for (std::size_t i = 0; i < stops_seen_.size() && !connection_.is_over(); ++i) {
+    handle_stop_sending(stops_seen_[i]);
+  }
+  stops_seen_.clear();
+  if (stops_seen_.capacity() > kKept) {
+    std::vector<StopSending>().swap(stops_seen_);
+  }
+}
+
+void StreamSet::handle_stop_sending(const StopSending& frame) {
+  environment_.counters.stop_sending_received.add();
+  Stream* stream = find(frame.stream_id);
+  if (stream == nullptr || stream->is_send_over || stream->is_closed_below) {
+    return;
+  }
+  // RFC 9000 §3.5: the library answers with RESET_STREAM, unless everything has been acknowledged.
+  if (!stream->is_fin_sent || stream->send.size() > 0) {
+    environment_.counters.streams_reset_sent.add();
+  }
+  end_sending(*stream);
+  environment_.observer.on_stop_sending(connection_, *stream, frame.code);
+}
+
+void StreamSet::handle_closed(Stream& stream) {
+  stream.is_closed_below = true;
+  end_sending(stream);
+  if (const std::uint64_t unsent = stream.send.size(); unsent > 0) {
+    release_buffered(unsent);
+  }
+  stream.send.clear();
+  environment_.counters.packets_lost.add(library_.stream_loss_count(stream.id));
+  if (stream.is_finished()) {
+    finish(stream);
+  }
+}
+
+// The library (ngtcp2 1.11) never closes a unidirectional stream of which it saw nothing before RESET_STREAM.
+// It keeps some 200 bytes for each until the connection ends, so there is an end to them, see
+// has_too_many_unseen().
+void StreamSet::close_unseen(Stream& stream) {
+  ++unseen_;
+  library_.set_stream_user_data(stream.id, nullptr);
+  handle_closed(stream);
+}
+
+void StreamSet::finish(Stream& stream) {
+  environment_.observer.on_stream_closed(connection_, stream);
+  const std::int64_t id = stream.id;
+  const bool is_clean = stream.is_clean;
+  if (recent_ == &stream) {
+    recent_ = nullptr;
+  }
+  streams_.erase(id);
+  environment_.counters.streams_active.sub();
+  if (!is_local(id) && allowance_.note_finished(id, is_clean, library_.now())) {
+    give_credit();
+  }
+}
+
+void StreamSet::give_credit() {
+  if (!connection_.is_over()) {
+    allowance_.give(library_);
+    connection_.schedule();
+  }
+}
+
+void StreamSet::free_spare_memory() {
+  streams_ = {};
+  stops_seen_ = {};
+  orders_ = {};
+  waiting_for_room_ = {};
+  told_of_room_ = {};
+}
+
+}  // namespace knul::quic

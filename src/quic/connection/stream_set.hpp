@@ -1,0 +1,190 @@
+// The streams of one connection: what the layer above may do with them, what they send and receive, and the
+// accounting behind it.
+//
+// Its functions may be called from within the library's callbacks. What the library must not be asked there,
+// such as RESET_STREAM, is noted and done before the next packet is written (run_orders()).
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <array>
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/result.hpp"
+#include "quic/connection/connection_environment.hpp"
+#include "quic/connection/connection_window.hpp"
+#include "quic/connection/library_connection.hpp"
+#include "quic/connection/stream_allowance.hpp"
+#include "quic/memory/block_pool.hpp"
+#include "quic/stream/send_budget.hpp"
+#include "quic/stream/stream.hpp"
+#include "quic/wire/frame_scanner.hpp"
+
+namespace knul::quic {
+
+class Connection;
+
+// Thread: its connection's. Lifetime: as long as its connection, which it tells when there is something to
+// send.
+class StreamSet {
+ public:
+  StreamSet(const ConnectionEnvironment& environment, Connection& connection, LibraryConnection& library);
+  ~StreamSet();
+  StreamSet(const StreamSet&) = delete;
+  StreamSet& operator=(const StreamSet&) = delete;
+
+  // --- The layer above.
+  // kConcurrencyLimit without credit, kWrongState when the connection is over.
+  base::Result<Stream*> open(bool is_bidirectional);
+  // Null: there is none.
+  [[nodiscard]] Stream* find(std::int64_t id);
+  // See krepis::Connection for the meaning; `is_fin` is taken with the last byte only.
+  std::size_t write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin);
+  std::size_t write_shared(Stream& stream, std::shared_ptr<const void> owner,
+                           std::span<const std::uint8_t> bytes, bool is_fin);
+  // How many of `wanted_bytes` a write would accept; exact only when that is less.
+  [[nodiscard]] std::size_t writable_bytes(const Stream& stream, std::size_t wanted_bytes = SIZE_MAX) const;
+  void consume(Stream& stream, std::uint64_t bytes);
+  void reset(Stream& stream, std::uint64_t code);
+  void stop_sending(Stream& stream, std::uint64_t code);
+  // Until release(), on_stream_closed and new stream credit are withheld. Has no effect on a stream that is
+  // ending already: on_stream_closed follows.
+  void retain(Stream& stream) { stream.is_retained = !stream.is_finished(); }
+  void release(Stream& stream);
+  void set_priority(Stream& stream, std::uint8_t urgency, bool is_incremental);
+  // From now on closed streams of the peer are not replaced by new credit.
+  void freeze_credit() { allowance_.freeze(); }
+  [[nodiscard]] std::size_t count() const { return streams_.size(); }
+  // What their send buffers hold.
+  [[nodiscard]] std::uint64_t buffered_bytes() const { return buffered_bytes_; }
+  template <class Visit>
+  void for_each(Visit visit) {
+    for (auto& [id, stream] : streams_)
+      visit(*stream);
+  }
+
+  // --- The connection's side.
+  // Once, before there are streams. Lifetime: `source` longer.
+  void set_source(SourceHoldings& source) { window_.set_source(source); }
+  // Before an acknowledgement is read, when the most is on its way.
+  void note_reading() {
+    if (!waiting_for_room_.empty()) {
+      note_path_capacity();
+    }
+  }
+  // Where the STOP_SENDING frames of the datagram being read are noted.
+  [[nodiscard]] std::vector<StopSending>& stops_seen() { return stops_seen_; }
+  // After the datagram.
+  void handle_stops_seen() {
+    if (!stops_seen_.empty()) {
+      handle_stops();
+    }
+  }
+  // See close_unseen().
+  static constexpr std::size_t kMostUnseen = 1'000;
+  [[nodiscard]] bool has_too_many_unseen() const { return unseen_ > kMostUnseen; }
+  // Tells streams whose writes were cut short that there is room again.
+  void notify_writable() {
+    if (!waiting_for_room_.empty()) {
+      tell_of_room();
+    }
+  }
+  // Asks the library for what was noted since the last packet: 0 or its error.
+  int run_orders();
+  // Where stream data goes along, or it has waited for too long.
+  void give_due_credit() {
+    if (next_to_send() != nullptr || library_.now() >= allowance_.due_at()) {
+      allowance_.give(library_);
+    }
+  }
+  [[nodiscard]] base::Instant credit_due_at() const { return allowance_.due_at(); }
+  [[nodiscard]] bool has_something_to_send() { return next_to_send() != nullptr; }
+  // Writes what fits into the packet. nullopt: no stream has anything that may be sent; the packet may hold
+  // frames already.
+  std::optional<ngtcp2_ssize> write(const PacketRoom& room);
+  // No stream is open, and nothing is to be done for one that was.
+  [[nodiscard]] bool is_at_rest() const {
+    return streams_.empty() && orders_.empty() && allowance_.due_at() == base::kNever;
+  }
+  // While it is at rest: what the containers keep for the next burst.
+  void free_spare_memory();
+  // The connection has another path now.
+  void note_new_path() { path_capacity_bytes_ = 0; }
+
+  // --- What the library tells.
+  Stream& add(std::int64_t id);
+  void handle_acknowledged(Stream& stream, std::uint64_t bytes);
+  // The peer granted credit (MAX_STREAM_DATA).
+  void handle_credit(Stream& stream);
+  void handle_reset(Stream& stream, std::uint64_t code);
+  // The library is done with it.
+  void handle_closed(Stream& stream);
+  // The same for one that was closed here before, see close_unseen(), or for which open() found no memory.
+  void handle_closed_unseen() { unseen_ -= unseen_ > 0 ? 1 : 0; }
+
+ private:
+  struct Order {
+    enum class Kind : std::uint8_t { kReset, kStopSending };
+    Kind kind;
+    std::int64_t stream_id;
+    std::uint64_t code;
+  };
+  using Queue = boost::intrusive::list<Stream, boost::intrusive::constant_time_size<false>>;
+
+  // stream_set.cpp
+  [[nodiscard]] bool is_local(std::int64_t id) const { return is_opened_by_server(id) == is_server_; }
+  void count_opened(const Stream& stream);
+  void give_credit();
+  void return_credit(Stream& stream, std::uint64_t bytes);
+  void end_receiving(Stream& stream);
+  void handle_stop_sending(const StopSending& frame);
+  [[gnu::noinline]] void handle_stops();
+  void close_unseen(Stream& stream);
+  void finish(Stream& stream);
+
+  // stream_set_send.cpp
+  [[nodiscard]] bool can_send(const Stream& stream) const {
+    return (is_bidirectional(stream.id) || is_local(stream.id)) && !stream.is_send_over &&
+           !stream.is_closed_below;
+  }
+  void note_path_capacity();
+  [[nodiscard]] std::uint64_t grown_limit() const;  // 0: not grown
+  [[nodiscard]] std::uint64_t own_room(const Stream& stream, std::size_t wanted_bytes) const;
+  void note_buffered(Stream& stream, std::size_t bytes);
+  void release_buffered(std::uint64_t bytes);
+  void accept_fin(Stream& stream, bool is_fin, bool is_all_taken);
+  void wait_for_budget(const Stream& stream);
+  // Tells the streams that wait for room and have some now.
+  void tell_of_room();
+  [[nodiscard]] Stream* next_to_send();
+  Queue& queue_of(const Stream& stream) { return send_queues_[stream.urgency]; }
+  void enqueue(Stream& stream);
+  void note_written(Stream& stream, std::size_t taken, std::size_t offered, bool offered_fin);
+  void end_sending(Stream& stream);
+
+  const ConnectionEnvironment& environment_;
+  Connection& connection_;
+  SendBudget::Member& member_;
+  LibraryConnection& library_;
+  const bool is_server_;
+  std::vector<StopSending> stops_seen_;
+  std::vector<Order> orders_;
+  std::vector<std::int64_t> waiting_for_room_;
+  std::vector<std::int64_t> told_of_room_;  // inside tell_of_room; kept for its memory
+  absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
+  // The stream found or added last, or null: most calls are for the same stream as the call before.
+  Stream* recent_ = nullptr;
+  std::size_t unseen_ = 0;  // that the library has not closed, see close_unseen()
+  StreamAllowance allowance_;
+  std::array<Queue, Stream::kUrgencies> send_queues_;
+  ConnectionWindow window_;
+  std::uint64_t buffered_bytes_ = 0;
+  std::uint64_t path_capacity_bytes_ = 0;  // the most that note_path_capacity() has found on this path
+};
+
+}  // namespace knul::quic
