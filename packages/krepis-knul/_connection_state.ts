@@ -1,7 +1,7 @@
 // The mechanics of one connection: its streams, its datagrams, and how it ended. The program sees
 // QuicConnection, which is made on first use.
 import { DATAGRAM_REPORT_FATE, DatagramFate, KrepisCode, KrepisError } from "@krepis/core";
-import { AdapterError, printedCode, StreamError } from "./adapter_error.ts";
+import { AdapterError } from "./adapter_error.ts";
 import { AsyncQueue } from "./_async_queue.ts";
 import { camelCaseKeys } from "./_camel_case.ts";
 import type { Channel } from "./_channel.ts";
@@ -15,6 +15,7 @@ import type { Session } from "./_session.ts";
 import type { StreamState } from "./_stream_state.ts";
 import { type ConnectionEnd, type ConnectionInfo, QuicConnection } from "./quic_connection.ts";
 import type { QuicStream } from "./quic_stream.ts";
+import { printedCode, StreamError } from "./stream_error.ts";
 
 type ConnectionIdentity = Pick<ConnectionInfo, "id" | "peer" | "alpn" | "serverName">;
 

@@ -1,12 +1,13 @@
 // Converts the values that a program passes to what the library takes, or refuses them with the name of the option.
 import { KrepisCode } from "@krepis/core";
+import { checkCode } from "./_application_code.ts";
 import { AdapterCode } from "./adapter_codes.ts";
-import { AdapterError, invalidOption, StreamError } from "./adapter_error.ts";
+import { AdapterError, invalidOption } from "./adapter_error.ts";
+import { StreamError } from "./stream_error.ts";
 
 /** What can be sent: the memory of any view or buffer, or text, which is sent as UTF-8. */
 export type QuicBytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string;
 
-const CODES = "a whole number from 0 to 2^62 - 1";
 const BYTES = "bytes (a typed array, DataView or ArrayBuffer, not detached) or a string";
 /** The code that a peer gets when the program failed and chose none. */
 export const FAILED = BigInt(AdapterCode.HandlerFailed);
@@ -34,13 +35,6 @@ function bytesOfView(
 ): Uint8Array<ArrayBuffer> {
   if ((buffer as ArrayBuffer).detached) throw invalidOption(option, "detached bytes", BYTES);
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
-}
-
-/** @throws {AdapterError} `InvalidRequest` (4001) for an application code (RFC 9000 §20.2) that QUIC cannot carry */
-export function checkCode(option: string, value: unknown): bigint {
-  if (typeof value === "bigint" && value >= 0n && value < 2n ** 62n) return value;
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return BigInt(value);
-  throw invalidOption(option, value, CODES);
 }
 
 /**

@@ -3,7 +3,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { EventFlag, EventType, KrepisCode } from "@krepis/core";
 import { AdapterCode } from "./adapter_codes.ts";
-import { AdapterError, StreamError } from "./adapter_error.ts";
+import { AdapterError } from "./adapter_error.ts";
 import {
   chooseSeeds,
   Dice,
@@ -15,6 +15,7 @@ import {
 import { bytesOf, FakeLibrary, settle } from "./_fake_library_for_tests.ts";
 import type { QuicRequest } from "./quic_request.ts";
 import type { QuicStream } from "./quic_stream.ts";
+import { StreamError } from "./stream_error.ts";
 
 const STORIES = 150;
 const PIECE = "piece";

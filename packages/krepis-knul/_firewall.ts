@@ -1,7 +1,7 @@
 // The adapter calls the program's code only through this file, which catches every exception and rejection. One that
 // reached the event loop would end the process, so that any peer could end it.
-import { StreamError } from "./adapter_error.ts";
 import { type ErrorReporter, type Failure, isThenable } from "./_error_reporter.ts";
+import { StreamError } from "./stream_error.ts";
 
 /** A call of a handler, with its consequences. */
 export interface ProgramCall {

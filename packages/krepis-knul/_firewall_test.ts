@@ -3,12 +3,13 @@ import { EventFlag, EventType, KrepisCode } from "@krepis/core";
 import { bytesOf, FakeLibrary, settle } from "./_fake_library_for_tests.ts";
 import { uncaught } from "./_uncaught_for_tests.ts";
 import { AdapterCode } from "./adapter_codes.ts";
-import { AdapterError, StreamError } from "./adapter_error.ts";
+import { AdapterError } from "./adapter_error.ts";
 import { ErrorReporter, type Failure } from "./_error_reporter.ts";
 import { Firewall } from "./_firewall.ts";
 import type { QuicConnection } from "./quic_connection.ts";
 import type { QuicStream } from "./quic_stream.ts";
 import type { Handlers } from "./_session.ts";
+import { StreamError } from "./stream_error.ts";
 
 /** Every way in which a function of the program can fail. */
 const failures: Record<string, () => unknown> = {

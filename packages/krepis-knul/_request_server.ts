@@ -1,6 +1,6 @@
 // Gathers requests, calls the program's handler and sends its answers.
 import { AdapterCode } from "./adapter_codes.ts";
-import { invalidOption, StreamError } from "./adapter_error.ts";
+import { invalidOption } from "./adapter_error.ts";
 import type { ResolvedServingOptions } from "./adapter_options.ts";
 import { bytesOf, codeOfFailure } from "./_conversions.ts";
 import { Deadlines } from "./_deadlines.ts";
@@ -12,6 +12,7 @@ import { arenaBytes } from "./_region.ts";
 import { RequestState } from "./_request_state.ts";
 import type { StreamState } from "./_stream_state.ts";
 import { QuicRequest, type QuicResponse, type RequestHandler } from "./quic_request.ts";
+import { StreamError } from "./stream_error.ts";
 
 const EMPTY = new Uint8Array(0);
 

@@ -1,5 +1,4 @@
 // One request on its way: the payload while it is gathered, then the handler while it works.
-import type { StreamError } from "./adapter_error.ts";
 import type { Timed } from "./_deadlines.ts";
 import { type Gathered, Share } from "./_gather_budget.ts";
 import type { Failure } from "./_error_reporter.ts";
@@ -8,6 +7,7 @@ import type { PieceQueue } from "./_piece_queue.ts";
 import type { RequestServer } from "./_request_server.ts";
 import type { StreamState } from "./_stream_state.ts";
 import type { QuicRequest, QuicResponse } from "./quic_request.ts";
+import type { StreamError } from "./stream_error.ts";
 
 const FIRST_BUFFER_BYTES = 4096;
 const EMPTY = new Uint8Array(0);

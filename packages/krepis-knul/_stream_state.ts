@@ -5,13 +5,14 @@
 // the connection; writes fail only after STOP_SENDING, reset, or the end of the connection.
 import { KrepisCode } from "@krepis/core";
 import { AdapterCode } from "./adapter_codes.ts";
-import { AdapterError, StreamError } from "./adapter_error.ts";
+import { AdapterError } from "./adapter_error.ts";
 import type { Channel } from "./_channel.ts";
 import type { ConnectionState } from "./_connection_state.ts";
 import { observedResolvers, rejected } from "./_observed.ts";
 import { PieceQueue } from "./_piece_queue.ts";
 import type { RequestState } from "./_request_state.ts";
 import { QuicStream } from "./quic_stream.ts";
+import { StreamError } from "./stream_error.ts";
 
 /** How a stream ended. */
 export interface StreamEnd {

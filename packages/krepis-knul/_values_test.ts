@@ -3,12 +3,13 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { EventFlag, KrepisCode } from "@krepis/core";
 import { AdapterBuilder } from "./adapter_builder.ts";
-import { AdapterError, StreamError } from "./adapter_error.ts";
+import { AdapterError } from "./adapter_error.ts";
 import { nearest } from "./_conversions.ts";
 import { bytesOf as utf8, FakeLibrary, settle } from "./_fake_library_for_tests.ts";
 import { QuicAdapter } from "./quic_adapter.ts";
 import type { QuicConnection } from "./quic_connection.ts";
 import type { QuicStream } from "./quic_stream.ts";
+import { StreamError } from "./stream_error.ts";
 
 function detached(): Uint8Array {
   const bytes = new Uint8Array(4);

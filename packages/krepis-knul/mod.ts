@@ -22,3 +22,4 @@ export * from "./quic_adapter.ts";
 export * from "./quic_connection.ts";
 export * from "./quic_request.ts";
 export * from "./quic_stream.ts";
+export * from "./stream_error.ts";

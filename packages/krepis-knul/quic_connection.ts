@@ -3,7 +3,6 @@ import {
   bytesOf,
   checkBoolean,
   checkChoice,
-  checkCode,
   checkFunction,
   checkInteger,
   checkOptions,
@@ -11,6 +10,7 @@ import {
   checkText,
   type QuicBytes,
 } from "./_conversions.ts";
+import { checkCode } from "./_application_code.ts";
 import { invalidOption } from "./adapter_error.ts";
 import type { ConnectionState, DatagramHandler } from "./_connection_state.ts";
 import type { QuicStream } from "./quic_stream.ts";

@@ -2,9 +2,9 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { EventFlag, EventType } from "@krepis/core";
 import { bytesOf, FakeLibrary, settle } from "./_fake_library_for_tests.ts";
 import { AdapterCode } from "./adapter_codes.ts";
-import type { StreamError } from "./adapter_error.ts";
 import type { QuicRequest } from "./quic_request.ts";
 import type { Handlers } from "./_session.ts";
+import type { StreamError } from "./stream_error.ts";
 
 function open(request: Handlers["request"], more: Handlers = {}, options = {}): FakeLibrary {
   const fake = FakeLibrary.open({ request, ...more }, options);

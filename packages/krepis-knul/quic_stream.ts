@@ -1,12 +1,6 @@
+import { checkCode } from "./_application_code.ts";
 import { AdapterError } from "./adapter_error.ts";
-import {
-  bytesOf,
-  checkBoolean,
-  checkCode,
-  checkInteger,
-  checkOptions,
-  type QuicBytes,
-} from "./_conversions.ts";
+import { bytesOf, checkBoolean, checkInteger, checkOptions, type QuicBytes } from "./_conversions.ts";
 import type { StreamEnd, StreamState } from "./_stream_state.ts";
 import { rejected } from "./_observed.ts";
 import { makeReadable, makeWritable } from "./_web_streams.ts";
