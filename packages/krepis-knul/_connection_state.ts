@@ -1,28 +1,52 @@
 // The mechanics of one connection: its streams, its datagrams, and how it ended. The program sees
 // QuicConnection, which is made on first use.
-import { DATAGRAM_REPORT_FATE, DatagramFate, KrepisCode, KrepisError } from "@krepis/core";
+import { DATAGRAM_REPORT_FATE, DatagramFate, KrepisCode, type KrepisCore, KrepisError } from "@krepis/core";
 import { AdapterError } from "./adapter_error.ts";
 import { AsyncQueue } from "./_async_queue.ts";
 import { camelCaseKeys } from "./_camel_case.ts";
 import type { Channel } from "./_channel.ts";
 import type { Holder } from "./_fair_shares.ts";
 import { type FateHandler, Fates } from "./_fates.ts";
+import type { Firewall } from "./_firewall.ts";
 import type { Share } from "./_gather_budget.ts";
 import { observedResolvers } from "./_observed.ts";
+import type { Owner } from "./_owner.ts";
 import { FateCall } from "./_program_calls.ts";
 import { AdapterCode } from "./adapter_codes.ts";
-import type { Session } from "./_session.ts";
-import type { StreamState } from "./_stream_state.ts";
-import { type ConnectionEnd, type ConnectionInfo, QuicConnection } from "./quic_connection.ts";
+import {
+  type ConnectionEnd,
+  type ConnectionIdentity,
+  type ConnectionInfo,
+  type ConnectionMechanics,
+  type DatagramHandler,
+  type OpenedStream,
+  QuicConnection,
+} from "./quic_connection.ts";
 import type { QuicStream } from "./quic_stream.ts";
 import { printedCode, StreamError } from "./stream_error.ts";
 
-type ConnectionIdentity = Pick<ConnectionInfo, "id" | "peer" | "alpn" | "serverName">;
+/** What a connection needs of the session that it belongs to. */
+export interface ConnectionHost {
+  readonly core: Pick<KrepisCore, "connectionInfo" | "lastError">;
+  readonly channel: Channel;
+  readonly firewall: Firewall;
+  openStream(connection: ConnectionState, isUnidirectional: boolean): OpenedStream;
+  /** The handle of the stream is void from here on. */
+  forgetStream(stream: ListedStream): void;
+  /** A datagram's handler has settled. @param offset of the bytes where they were lent, -1 for a copy */
+  returnDatagram(connection: ConnectionState, length: number, offset: number): void;
+}
 
-export type DatagramHandler = (bytes: Uint8Array<ArrayBuffer>, connection: QuicConnection) => unknown;
+/** A stream in the list of its connection. */
+export interface ListedStream {
+  readonly handle: number;
+  previous: ListedStream | null;
+  next: ListedStream | null;
+  handleConnectionEnd(error: StreamError): void;
+}
 
-export class ConnectionState {
-  readonly session: Session;
+export class ConnectionState implements ConnectionMechanics, Owner<QuicConnection> {
+  readonly host: ConnectionHost;
   readonly channel: Channel;
   readonly handle: number;
   datagramHandler: DatagramHandler | null = null;
@@ -32,7 +56,7 @@ export class ConnectionState {
   readonly lent: Holder = { used: 0 };
   /** Bytes of its datagrams that were copied for handlers. */
   readonly copied: Holder = { used: 0 };
-  #firstStream: StreamState | null = null;
+  #firstStream: ListedStream | null = null;
   #identity: ConnectionIdentity | string; // JSON until it is needed; "": the arena had no room for it
   #info: ConnectionInfo | null = null;
   #end: ConnectionEnd | null = null;
@@ -43,10 +67,10 @@ export class ConnectionState {
   #facade: QuicConnection | null = null;
 
   /** @param identity the text of the event ConnectionOpened */
-  constructor(session: Session, handle: number, identity: string) {
+  constructor(host: ConnectionHost, handle: number, identity: string) {
     this.#identity = identity;
-    this.session = session;
-    this.channel = session.channel;
+    this.host = host;
+    this.channel = host.channel;
     this.handle = handle;
   }
 
@@ -78,7 +102,7 @@ export class ConnectionState {
   #look(): void {
     if (!this.channel.isOpen) return;
     try {
-      const found = this.session.core.connectionInfo(this.channel.id, this.handle);
+      const found = this.host.core.connectionInfo(this.channel.id, this.handle);
       this.#info = camelCaseKeys(found) as unknown as ConnectionInfo;
     } catch (error) {
       if (!(error instanceof KrepisError) || error.code !== KrepisCode.InvalidPointer) throw error;
@@ -97,13 +121,17 @@ export class ConnectionState {
     return this.#incoming;
   }
 
-  addStream(stream: StreamState): void {
+  openStream(isUnidirectional: boolean): OpenedStream {
+    return this.host.openStream(this, isUnidirectional);
+  }
+
+  addStream(stream: ListedStream): void {
     stream.next = this.#firstStream;
     if (this.#firstStream !== null) this.#firstStream.previous = stream;
     this.#firstStream = stream;
   }
 
-  removeStream(stream: StreamState): void {
+  removeStream(stream: ListedStream): void {
     if (stream.previous === null) this.#firstStream = stream.next;
     else stream.previous.next = stream.next;
     if (stream.next !== null) stream.next.previous = stream.previous;
@@ -118,13 +146,13 @@ export class ConnectionState {
     fate: FateHandler | undefined,
   ): boolean {
     this.requireOpen();
-    const { channel, session } = this;
+    const { channel, host } = this;
     const context = fate ? (this.#fates ??= new Fates()).expect(fate) : 0;
     const flags = fate ? policy | DATAGRAM_REPORT_FATE : policy;
     const call = channel.calls.krepis_datagram_send;
     const taken = call(channel.id, this.handle, bytes, bytes.length, flags, expiresMs, context);
     if (taken !== 1) this.#fates?.take(context);
-    if (taken < 0) throw refusedDatagram(-taken, session.core.lastError());
+    if (taken < 0) throw refusedDatagram(-taken, host.core.lastError());
     return taken === 1;
   }
 
@@ -134,7 +162,12 @@ export class ConnectionState {
   }
 
   #tellFate(handler: FateHandler, fate: number): void {
-    this.session.firewall.call(new FateCall(handler, this, fate));
+    this.host.firewall.call(new FateCall(handler, this, fate));
+  }
+
+  /** A datagram's handler has settled. @param offset of the bytes where they were lent, -1 for a copy */
+  returnDatagram(length: number, offset: number): void {
+    this.host.returnDatagram(this, length, offset);
   }
 
   datagramWritable(): Promise<void> {
@@ -153,7 +186,7 @@ export class ConnectionState {
     const call = this.channel.calls.krepis_connection_close;
     const answer = call(this.channel.id, this.handle, code, reason, reason.length);
     if (answer === KrepisCode.InvalidPointer) return; // it has ended; the event is not read yet
-    if (answer !== KrepisCode.Success) throw new AdapterError(answer, this.session.core.lastError());
+    if (answer !== KrepisCode.Success) throw new AdapterError(answer, this.host.core.lastError());
   }
 
   requireOpen(): void {
@@ -165,7 +198,7 @@ export class ConnectionState {
   handleClosed(end: ConnectionEnd, exactCode: number | bigint = end.code): void {
     if (this.#end !== null) return;
     // The library forgets the connection after this event.
-    if (this.#facade !== null) this.session.firewall.protect(() => this.#look());
+    if (this.#facade !== null) this.host.firewall.protect(() => this.#look());
     this.#end = end;
     const text = end.reason
       ? `the connection ended (${end.source}): ${end.reason}`
@@ -181,14 +214,11 @@ export class ConnectionState {
   }
 
   #endStreams(error: StreamError): void {
-    const { session } = this;
+    const { host } = this;
     for (let stream = this.#firstStream; stream !== null; stream = this.#firstStream) {
       this.removeStream(stream);
-      session.forgetStream(stream);
-      session.firewall.protect(() => {
-        if (stream.request !== null) session.requests?.handleEnd(stream.request, error);
-        stream.handleClosed(false, error);
-      });
+      host.forgetStream(stream);
+      host.firewall.protect(() => stream.handleConnectionEnd(error));
     }
   }
 

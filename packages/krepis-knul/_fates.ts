@@ -1,5 +1,5 @@
 // Handlers that wait for the fate of a connection's datagrams, by the context that the library gives back.
-import type { DatagramFate } from "./quic_connection.ts";
+import type { DatagramFate } from "./adapter_reports.ts";
 
 export type FateHandler = (fate: DatagramFate) => unknown;
 

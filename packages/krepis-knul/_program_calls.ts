@@ -1,22 +1,36 @@
 // The calls of the program's handlers that the firewall makes. Each is one object: a closure for each consequence would
 // cost more than the call.
-import type { ConnectionState, DatagramHandler } from "./_connection_state.ts";
 import { codeOfFailure } from "./_conversions.ts";
 import type { Failure } from "./_error_reporter.ts";
 import { type FateHandler, fateName } from "./_fates.ts";
 import type { ProgramCall } from "./_firewall.ts";
-import type { StreamState } from "./_stream_state.ts";
-import type { QuicConnection } from "./quic_connection.ts";
+import type { Owner } from "./_owner.ts";
+import type { DatagramHandler, QuicConnection } from "./quic_connection.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
 const EMPTY = new Uint8Array(0);
 
+interface ClosableConnection extends Owner<QuicConnection> {
+  close(code: bigint, reason: Uint8Array<ArrayBuffer>): void;
+}
+
+interface HandledStream extends Owner<QuicStream> {
+  readonly connection: Owner<QuicConnection>;
+  abandon(code: bigint): void;
+  returnLent(): void;
+  handlerDone(): void;
+}
+
+interface DatagramLender extends Owner<QuicConnection> {
+  returnDatagram(length: number, offset: number): void;
+}
+
 /** A handler that fails costs its connection. */
 export class ConnectionCall implements ProgramCall {
   readonly #handler: (connection: QuicConnection) => unknown;
-  readonly #connection: ConnectionState;
+  readonly #connection: ClosableConnection;
 
-  constructor(handler: (connection: QuicConnection) => unknown, connection: ConnectionState) {
+  constructor(handler: (connection: QuicConnection) => unknown, connection: ClosableConnection) {
     this.#handler = handler;
     this.#connection = connection;
   }
@@ -42,9 +56,9 @@ export class ConnectionCall implements ProgramCall {
 /** A handler that fails costs its stream. */
 export class StreamCall implements ProgramCall {
   readonly #handler: (stream: QuicStream) => unknown;
-  readonly #stream: StreamState;
+  readonly #stream: HandledStream;
 
-  constructor(handler: (stream: QuicStream) => unknown, stream: StreamState) {
+  constructor(handler: (stream: QuicStream) => unknown, stream: HandledStream) {
     this.#handler = handler;
     this.#stream = stream;
   }
@@ -74,7 +88,7 @@ export class StreamCall implements ProgramCall {
 /** The bytes of a datagram are returned when its handler has settled. */
 export class DatagramCall implements ProgramCall {
   readonly #handler: DatagramHandler;
-  readonly #connection: ConnectionState;
+  readonly #connection: DatagramLender;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #length: number; // kept, because the handler may transfer a copy
   readonly #offset: number;
@@ -82,7 +96,7 @@ export class DatagramCall implements ProgramCall {
   /** @param offset of the bytes where they are lent, -1 for a copy */
   constructor(
     handler: DatagramHandler,
-    connection: ConnectionState,
+    connection: DatagramLender,
     bytes: Uint8Array<ArrayBuffer>,
     offset: number,
   ) {
@@ -107,17 +121,17 @@ export class DatagramCall implements ProgramCall {
   failed(): void {}
 
   settled(): void {
-    this.#connection.session.returnDatagram(this.#connection, this.#length, this.#offset);
+    this.#connection.returnDatagram(this.#length, this.#offset);
   }
 }
 
 export class FateCall implements ProgramCall {
   readonly #handler: FateHandler;
-  readonly #connection: ConnectionState;
+  readonly #connection: Owner<QuicConnection>;
   readonly #fate: number;
 
   /** @param fate a KrepisDatagramFate */
-  constructor(handler: FateHandler, connection: ConnectionState, fate: number) {
+  constructor(handler: FateHandler, connection: Owner<QuicConnection>, fate: number) {
     this.#handler = handler;
     this.#connection = connection;
     this.#fate = fate;

@@ -9,8 +9,7 @@ import type { FairShares } from "./_fair_shares.ts";
 import type { Firewall } from "./_firewall.ts";
 import { PieceQueue } from "./_piece_queue.ts";
 import { arenaBytes } from "./_region.ts";
-import { RequestState } from "./_request_state.ts";
-import type { StreamState } from "./_stream_state.ts";
+import { type RequestHost, RequestState, type RequestStream } from "./_request_state.ts";
 import { QuicRequest, type QuicResponse, type RequestHandler } from "./quic_request.ts";
 import { StreamError } from "./stream_error.ts";
 
@@ -24,11 +23,11 @@ export class RequestCounters {
   overloaded = 0;
 }
 
-export class RequestServer {
+export class RequestServer implements RequestHost {
   readonly counters: RequestCounters;
   readonly budget: GatherBudget;
   readonly handler: RequestHandler;
-  readonly #firewall: Firewall;
+  readonly firewall: Firewall;
   readonly #lent: FairShares;
   readonly #maxPayloadBytes: number;
   readonly #deadlines: Deadlines<RequestState>;
@@ -51,7 +50,7 @@ export class RequestServer {
       },
       evict: (request) => this.#refuse(request as RequestState, AdapterCode.Overloaded),
     });
-    this.#firewall = firewall;
+    this.firewall = firewall;
     this.#lent = lent;
     this.#maxPayloadBytes = options.maxPayloadBytes;
     this.#deadlines = new Deadlines(
@@ -65,7 +64,7 @@ export class RequestServer {
   }
 
   /** Bytes of a request's stream, the first or further ones. */
-  handleData(stream: StreamState, offset: number, length: number, isLast: boolean): void {
+  handleData(stream: RequestStream, offset: number, length: number, isLast: boolean): void {
     const request = stream.request ??= new RequestState(stream, this);
     if (request.isOver) return release(stream, offset, length);
     if (request.payloadBytes + length > this.#maxPayloadBytes) {
@@ -125,7 +124,7 @@ export class RequestServer {
   }
 
   /** The client reset the stream. If the request was not complete, its handler is not called. */
-  handleReset(stream: StreamState, code: number | bigint): void {
+  handleReset(stream: RequestStream, code: number | bigint): void {
     if (!stream.handleReset(code)) return; // the request is complete
     stream.abandon(AdapterCode.RequestAborted);
     const { request } = stream;
@@ -133,7 +132,7 @@ export class RequestServer {
   }
 
   /** The connection has ended. The signal of a running handler aborts; a payload that is not complete is dropped. */
-  handleEnd(request: RequestState, error: StreamError): void {
+  handleConnectionEnd(request: RequestState, error: StreamError): void {
     request.abort(error);
     if (!request.isRunning) this.#conclude(request);
   }
@@ -142,14 +141,14 @@ export class RequestServer {
    * The client does not want the answer. Its request is still handled, because the directions are independent
    * (RFC 9000 §3): the handler is called with an aborted signal.
    */
-  handleStopSending(stream: StreamState, code: number | bigint): void {
+  handleStopSending(stream: RequestStream, code: number | bigint): void {
     stream.handleStopSending(code);
     const request = stream.request ??= new RequestState(stream, this);
     request.abort(stream.writeError!);
     if (!request.isOver) this.#deadlines.add(request, request.stream.channel.nowMs());
   }
 
-  #mayLend(stream: StreamState, length: number): boolean {
+  #mayLend(stream: RequestStream, length: number): boolean {
     return length === 0 || this.#lent.take(stream.connection.lent, 1);
   }
 
@@ -163,7 +162,7 @@ export class RequestServer {
     request.stream.handleData(0, 0, true);
     request.isRunning = true;
     request.facade = new QuicRequest(request, payload);
-    const isWaiting = this.#firewall.call(request);
+    const isWaiting = this.firewall.call(request);
     if (isWaiting && !request.isOver) this.#deadlines.add(request, request.stream.channel.nowMs());
   }
 
@@ -185,8 +184,8 @@ export class RequestServer {
   }
 
   #failBody(request: RequestState, error: unknown): void {
-    this.#firewall.protect(() => this.#firewall.report(error, request));
-    this.#firewall.protect(() => request.stream.abandon(codeOfFailure(error)));
+    this.firewall.protect(() => this.firewall.report(error, request));
+    this.firewall.protect(() => request.stream.abandon(codeOfFailure(error)));
   }
 
   /** The handler has failed. */
@@ -236,7 +235,7 @@ export class RequestServer {
   }
 }
 
-function release(stream: StreamState, offset: number, length: number): void {
+function release(stream: RequestStream, offset: number, length: number): void {
   if (length > 0) stream.channel.release(offset);
 }
 
@@ -251,7 +250,7 @@ function discard(answer: QuicResponse, reason: unknown): void {
 }
 
 /** Sends a stream of bytes, as fast as the peer takes them; cancels it when the peer gives up. */
-async function pipe(body: ReadableStream<Uint8Array<ArrayBuffer>>, stream: StreamState): Promise<void> {
+async function pipe(body: ReadableStream<Uint8Array<ArrayBuffer>>, stream: RequestStream): Promise<void> {
   const reader = body.getReader();
   const { writeSignal } = stream;
   const cancel = () => void reader.cancel(writeSignal.reason).catch(() => {});

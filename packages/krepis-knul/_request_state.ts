@@ -1,22 +1,59 @@
 // One request on its way: the payload while it is gathered, then the handler while it works.
+import type { Channel } from "./_channel.ts";
 import type { Timed } from "./_deadlines.ts";
+import type { Holder } from "./_fair_shares.ts";
 import { type Gathered, Share } from "./_gather_budget.ts";
 import type { Failure } from "./_error_reporter.ts";
-import type { ProgramCall } from "./_firewall.ts";
+import type { Firewall, ProgramCall } from "./_firewall.ts";
+import type { Owner } from "./_owner.ts";
 import type { PieceQueue } from "./_piece_queue.ts";
-import type { RequestServer } from "./_request_server.ts";
-import type { StreamState } from "./_stream_state.ts";
-import type { QuicRequest, QuicResponse } from "./quic_request.ts";
+import type { QuicConnection } from "./quic_connection.ts";
+import type { QuicRequest, QuicResponse, RequestHandler, RequestMechanics } from "./quic_request.ts";
+import type { QuicStream } from "./quic_stream.ts";
 import type { StreamError } from "./stream_error.ts";
 
 const FIRST_BUFFER_BYTES = 4096;
 const EMPTY = new Uint8Array(0);
 
-export class RequestState implements Timed, Gathered, ProgramCall {
+/** The stream of a request. */
+export interface RequestStream extends Owner<QuicStream> {
+  readonly channel: Channel;
+  readonly connection: RequestConnection;
+  request: RequestState | null;
+  /** Why writes fail; null: they do not, or the sending side ended with a FIN. */
+  readonly writeError: StreamError | null;
+  /** Aborts when writes begin to fail. */
+  readonly writeSignal: AbortSignal;
+  handleData(offset: number, length: number, isLast: boolean): void;
+  handleReset(code: number | bigint): boolean;
+  handleStopSending(code: number | bigint): void;
+  write(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): Promise<void>;
+  finish(bytes: Uint8Array<ArrayBuffer>, isLent?: boolean): void;
+  finishIfOpen(): void;
+  abandon(code: number | bigint): void;
+}
+
+/** The connection of a request. */
+export interface RequestConnection extends Owner<QuicConnection> {
+  share: Share | null;
+  readonly lent: Holder;
+}
+
+/** Who gathers requests and sends their answers. */
+export interface RequestHost {
+  readonly firewall: Firewall;
+  readonly handler: RequestHandler;
+  answer(request: RequestState, answer: QuicResponse): void;
+  fail(request: RequestState, error: unknown): void;
+  settle(request: RequestState): void;
+  handleConnectionEnd(request: RequestState, error: StreamError): void;
+}
+
+export class RequestState implements RequestMechanics, Timed, Gathered, ProgramCall {
   earlier: Timed | null = null;
   later: Timed | null = null;
   deadlineMs = 0;
-  readonly stream: StreamState;
+  readonly stream: RequestStream;
   /** The handler's argument. */
   facade: QuicRequest | null = null;
   /** Of the payload's bytes in the arena; -1 when they are elsewhere. */
@@ -36,22 +73,22 @@ export class RequestState implements Timed, Gathered, ProgramCall {
   #length = 0;
   #error: StreamError | null = null;
   #controller: AbortController | null = null;
-  readonly #server: RequestServer;
+  readonly #host: RequestHost;
 
-  constructor(stream: StreamState, server: RequestServer) {
+  constructor(stream: RequestStream, host: RequestHost) {
     this.stream = stream;
-    this.#server = server;
+    this.#host = host;
   }
 
   // ---- The call of the handler ----
 
   run(): unknown {
-    const { handler } = this.#server;
+    const { handler } = this.#host;
     return handler(this.facade!);
   }
 
   succeeded(answer: unknown): void {
-    this.#server.answer(this, answer as QuicResponse);
+    this.#host.answer(this, answer as QuicResponse);
   }
 
   failure(): Failure {
@@ -60,11 +97,11 @@ export class RequestState implements Timed, Gathered, ProgramCall {
   }
 
   failed(error: unknown): void {
-    this.#server.fail(this, error);
+    this.#host.fail(this, error);
   }
 
   settled(): void {
-    this.#server.settle(this);
+    this.#host.settle(this);
   }
 
   // ---- Its payload ----
@@ -123,7 +160,11 @@ export class RequestState implements Timed, Gathered, ProgramCall {
   /** Tells the handler that the client does not wait any more. */
   abort(error: StreamError): void {
     this.#error ??= error;
-    this.stream.connection.session.firewall.abort(this.#controller, error);
+    this.#host.firewall.abort(this.#controller, error);
+  }
+
+  handleConnectionEnd(error: StreamError): void {
+    this.#host.handleConnectionEnd(this, error);
   }
 
   get signal(): AbortSignal {

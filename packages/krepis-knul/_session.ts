@@ -5,7 +5,7 @@ import { AdapterError } from "./adapter_error.ts";
 import type { ResolvedServingOptions } from "./adapter_options.ts";
 import { AsyncQueue } from "./_async_queue.ts";
 import { Channel, type EventSink } from "./_channel.ts";
-import { ConnectionState, type DatagramHandler, hasEnded } from "./_connection_state.ts";
+import { type ConnectionHost, ConnectionState, hasEnded, type ListedStream } from "./_connection_state.ts";
 import type { ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
 import { FairShares } from "./_fair_shares.ts";
 import { Firewall } from "./_firewall.ts";
@@ -14,7 +14,7 @@ import type { MappedRegion } from "./_region.ts";
 import { RequestCounters, RequestServer } from "./_request_server.ts";
 import { StreamState } from "./_stream_state.ts";
 import { WakeLoop } from "./_wake.ts";
-import type { ConnectionEndSource, QuicConnection } from "./quic_connection.ts";
+import type { ConnectionEndSource, DatagramHandler, QuicConnection } from "./quic_connection.ts";
 import type { RequestHandler } from "./quic_request.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
@@ -65,7 +65,7 @@ const SOURCES = Object.keys(CloseSource).map((name) =>
   name[0].toLowerCase() + name.slice(1)
 ) as ConnectionEndSource[]; // in the order of the numbers
 
-export class Session implements EventSink {
+export class Session implements EventSink, ConnectionHost {
   readonly core: KrepisCore;
   readonly channel: Channel;
   readonly firewall: Firewall;
@@ -345,7 +345,7 @@ export class Session implements EventSink {
     return stream;
   }
 
-  forgetStream(stream: StreamState): void {
+  forgetStream(stream: ListedStream): void {
     this.#streams[stream.handle & SLOT_MASK] = null;
   }
 

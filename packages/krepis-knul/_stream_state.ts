@@ -7,19 +7,12 @@ import { KrepisCode } from "@krepis/core";
 import { AdapterCode } from "./adapter_codes.ts";
 import { AdapterError } from "./adapter_error.ts";
 import type { Channel } from "./_channel.ts";
-import type { ConnectionState } from "./_connection_state.ts";
+import type { ConnectionState, ListedStream } from "./_connection_state.ts";
 import { observedResolvers, rejected } from "./_observed.ts";
 import { PieceQueue } from "./_piece_queue.ts";
-import type { RequestState } from "./_request_state.ts";
-import { QuicStream } from "./quic_stream.ts";
+import type { RequestState, RequestStream } from "./_request_state.ts";
+import { QuicStream, type StreamEnd, type StreamMechanics } from "./quic_stream.ts";
 import { StreamError } from "./stream_error.ts";
-
-/** How a stream ended. */
-export interface StreamEnd {
-  /** Neither side reset or stopped it, and all was acknowledged. */
-  isClean: boolean;
-  error?: StreamError;
-}
 
 /** A read that waits for bytes. */
 interface Reader {
@@ -45,7 +38,7 @@ const orphans = new FinalizationRegistry<{ channel: Channel; offset: number }>((
 );
 const EMPTY = new Uint8Array(0);
 
-export class StreamState {
+export class StreamState implements StreamMechanics, ListedStream, RequestStream {
   readonly channel: Channel;
   readonly connection: ConnectionState;
   readonly handle: number;
@@ -55,8 +48,8 @@ export class StreamState {
   readonly isLocal: boolean;
   request: RequestState | null = null;
   /** The connection's list of streams. */
-  previous: StreamState | null = null;
-  next: StreamState | null = null;
+  previous: ListedStream | null = null;
+  next: ListedStream | null = null;
 
   #pieces: PieceQueue | null = null; // that were not read; null: there was none
   #kept: Uint8Array<ArrayBuffer>[] | null = null; // copies of what was unread when the stream ended
@@ -368,6 +361,12 @@ export class StreamState {
     this.stopSending(0n);
   }
 
+  /** The handle is void from here on, and so is that of the connection. */
+  handleConnectionEnd(error: StreamError): void {
+    this.request?.handleConnectionEnd(error);
+    this.handleClosed(false, error);
+  }
+
   /** The handle is void from here on. */
   handleClosed(isClean: boolean, error?: StreamError): void {
     if (this.#end !== null) return;
@@ -409,7 +408,7 @@ export class StreamState {
 
   #abort(of: "reads" | "writes", error: StreamError): void {
     if (this.#signals === null) return;
-    const { firewall } = this.connection.session;
+    const { firewall } = this.connection.host;
     firewall.abort(this.#signals[of], error);
     firewall.abort(this.#signals.either, error);
   }

@@ -2,10 +2,27 @@
 // in byte mode 1.9 µs.
 import { bytesOf, codeOfReason, FAILED } from "./_conversions.ts";
 import { observeMethods } from "./_observed.ts";
-import type { StreamState } from "./_stream_state.ts";
+
+/** The receiving side of a stream. */
+export interface ReceivingSide {
+  /** Aborts when reads begin to fail. */
+  readonly readSignal: AbortSignal;
+  read(): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** Ends the life of the view that the latest read gave. */
+  returnLent(): void;
+  stopSending(code: bigint): void;
+}
+
+/** The sending side of a stream. */
+export interface SendingSide {
+  /** Aborts when writes begin to fail. */
+  readonly writeSignal: AbortSignal;
+  write(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): Promise<void>;
+  reset(code: bigint): void;
+}
 
 /** Chunks are copies, because a WebStream says nothing about how long its reader keeps them. */
-export function makeReadable(state: StreamState): ReadableStream<Uint8Array<ArrayBuffer>> {
+export function makeReadable(state: ReceivingSide): ReadableStream<Uint8Array<ArrayBuffer>> {
   return observedReadable(
     new ReadableStream({
       start(controller) {
@@ -25,7 +42,7 @@ export function makeReadable(state: StreamState): ReadableStream<Uint8Array<Arra
   ); // 0: nothing is read, and the peer gets no credit, before the program reads
 }
 
-export function makeWritable(state: StreamState): WritableStream<Uint8Array<ArrayBuffer>> {
+export function makeWritable(state: SendingSide): WritableStream<Uint8Array<ArrayBuffer>> {
   return observedWritable(
     new WritableStream({
       start(controller) {
@@ -56,7 +73,7 @@ function observedWritable<T>(stream: WritableStream<T>): WritableStream<T> {
 }
 
 /** A refused chunk breaks the WritableStream, so the stream is reset. */
-function chunkOf(state: StreamState, chunk: unknown): Uint8Array<ArrayBuffer> {
+function chunkOf(state: SendingSide, chunk: unknown): Uint8Array<ArrayBuffer> {
   try {
     return bytesOf("chunk", chunk);
   } catch (error) {

@@ -45,5 +45,8 @@ export interface QuicStats {
   [name: string]: number | string;
 }
 
+/** What became of a datagram; one that is "lost" may still have arrived. */
+export type DatagramFate = "acknowledged" | "lost" | "dropped";
+
 /** The settings in force under the names of docs/settings.md in camelCase, and those of this adapter. */
 export type AdapterConfig = Record<string, unknown> & Pick<ResolvedServingOptions, "maxPayloadBytes">;

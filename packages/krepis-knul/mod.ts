@@ -19,7 +19,16 @@ export * from "./adapter_error.ts";
 export * from "./adapter_options.ts";
 export * from "./adapter_reports.ts";
 export * from "./quic_adapter.ts";
-export * from "./quic_connection.ts";
-export * from "./quic_request.ts";
-export * from "./quic_stream.ts";
+// Not the interfaces of these three, which the adapter's own objects implement.
+export {
+  type ConnectionEnd,
+  type ConnectionEndSource,
+  type ConnectionInfo,
+  type DatagramHandler,
+  type DatagramOptions,
+  type DatagramPolicy,
+  QuicConnection,
+} from "./quic_connection.ts";
+export { QuicRequest, type QuicResponse, type RequestHandler } from "./quic_request.ts";
+export { type QuicBytes, QuicStream, type StreamEnd, type StreamPriority } from "./quic_stream.ts";
 export * from "./stream_error.ts";

@@ -12,10 +12,13 @@ import {
 } from "./_conversions.ts";
 import { checkCode } from "./_application_code.ts";
 import { invalidOption } from "./adapter_error.ts";
-import type { ConnectionState, DatagramHandler } from "./_connection_state.ts";
-import type { QuicStream } from "./quic_stream.ts";
+import type { DatagramFate } from "./adapter_reports.ts";
+import type { FateHandler } from "./_fates.ts";
+import type { Owner } from "./_owner.ts";
+import type { QuicStream, StreamEnd } from "./quic_stream.ts";
 
-export type { DatagramHandler } from "./_connection_state.ts";
+/** Takes datagrams; see `QuicAdapter.onDatagram`. */
+export type DatagramHandler = (bytes: Uint8Array<ArrayBuffer>, connection: QuicConnection) => unknown;
 
 /** Who or what ended a connection. */
 export type ConnectionEndSource =
@@ -59,9 +62,6 @@ export interface ConnectionInfo {
 /** What happens to a datagram when the queue of unsent ones is full. */
 export type DatagramPolicy = "block" | "dropOldest" | "dropNewest";
 
-/** What became of a datagram; one that is "lost" may still have arrived. */
-export type DatagramFate = "acknowledged" | "lost" | "dropped";
-
 /** How to send a datagram. */
 export interface DatagramOptions {
   /** Default: "dropNewest". With "block" it is refused and `datagramWritable` says when to try again. */
@@ -79,6 +79,34 @@ const POLICIES: Record<DatagramPolicy, number> = {
   dropNewest: PolicyNumber.DropNewest,
 };
 
+/** The figures that do not change while the connection lives. */
+export type ConnectionIdentity = Pick<ConnectionInfo, "id" | "peer" | "alpn" | "serverName">;
+
+/** A stream that was opened here. */
+export interface OpenedStream extends Owner<QuicStream> {
+  readonly closed: Promise<StreamEnd>;
+  abandon(code: number | bigint): void;
+}
+
+/** The connection behind a `QuicConnection`. */
+export interface ConnectionMechanics {
+  readonly isOpen: boolean;
+  readonly incoming: AsyncIterable<QuicStream, void, void>;
+  readonly closed: Promise<ConnectionEnd>;
+  datagramHandler: DatagramHandler | null;
+  identity(): ConnectionIdentity;
+  info(): ConnectionInfo;
+  openStream(isUnidirectional: boolean): OpenedStream;
+  sendDatagram(
+    bytes: Uint8Array<ArrayBuffer>,
+    policy: number,
+    expiresMs: number,
+    fate: FateHandler | undefined,
+  ): boolean;
+  datagramWritable(): Promise<void>;
+  close(code: bigint, reason: Uint8Array<ArrayBuffer>): void;
+}
+
 /**
  * A connection whose handshake is complete.
  *
@@ -94,10 +122,10 @@ const POLICIES: Record<DatagramPolicy, number> = {
  * ```
  */
 export class QuicConnection {
-  readonly #state: ConnectionState;
+  readonly #state: ConnectionMechanics;
 
   /** Made by the adapter. */
-  constructor(state: ConnectionState) {
+  constructor(state: ConnectionMechanics) {
     this.#state = state;
   }
 
@@ -144,7 +172,7 @@ export class QuicConnection {
     const { unidirectional = false, signal } = checkOptions("options", options, ["unidirectional", "signal"]);
     checkBoolean("unidirectional", unidirectional);
     checkSignal("signal", signal)?.throwIfAborted();
-    const stream = this.#state.session.openStream(this.#state, unidirectional);
+    const stream = this.#state.openStream(unidirectional);
     if (signal) {
       const abandon = () => stream.abandon(0);
       signal.addEventListener("abort", abandon, { once: true });
@@ -163,7 +191,7 @@ export class QuicConnection {
 
   /** As `incomingStreams`. */
   [Symbol.asyncIterator](): AsyncIterator<QuicStream, void, void> {
-    return this.#state.incoming[Symbol.asyncIterator]() as AsyncIterator<QuicStream, void, void>;
+    return this.#state.incoming[Symbol.asyncIterator]();
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { RequestState } from "./_request_state.ts";
+import type { Owner } from "./_owner.ts";
 import type { QuicConnection } from "./quic_connection.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
@@ -8,6 +8,12 @@ export type QuicResponse = Uint8Array<ArrayBuffer> | string | ReadableStream<Uin
 /** Answers requests. A handler that returns its answer without a promise is the fastest. */
 export type RequestHandler = (request: QuicRequest) => QuicResponse | Promise<QuicResponse>;
 
+/** The request behind a `QuicRequest`. */
+export interface RequestMechanics {
+  readonly stream: Owner<QuicStream> & { readonly connection: Owner<QuicConnection> };
+  readonly signal: AbortSignal;
+}
+
 /** A whole bidirectional stream of a client, as one request. */
 export class QuicRequest {
   /**
@@ -15,10 +21,10 @@ export class QuicRequest {
    * (`slice()`). It may itself be the answer.
    */
   readonly payload: Uint8Array<ArrayBuffer>;
-  readonly #state: RequestState;
+  readonly #state: RequestMechanics;
 
   /** Made by the adapter. */
-  constructor(state: RequestState, payload: Uint8Array<ArrayBuffer>) {
+  constructor(state: RequestMechanics, payload: Uint8Array<ArrayBuffer>) {
     this.#state = state;
     this.payload = payload;
   }

@@ -1,14 +1,21 @@
 import { checkCode } from "./_application_code.ts";
 import { AdapterError } from "./adapter_error.ts";
 import { bytesOf, checkBoolean, checkInteger, checkOptions, type QuicBytes } from "./_conversions.ts";
-import type { StreamEnd, StreamState } from "./_stream_state.ts";
 import { rejected } from "./_observed.ts";
-import { makeReadable, makeWritable } from "./_web_streams.ts";
+import type { Owner } from "./_owner.ts";
+import { makeReadable, makeWritable, type ReceivingSide, type SendingSide } from "./_web_streams.ts";
 import type { QuicConnection } from "./quic_connection.ts";
+import type { StreamError } from "./stream_error.ts";
 import { KrepisCode } from "@krepis/core";
 
 export type { QuicBytes } from "./_conversions.ts";
-export type { StreamEnd } from "./_stream_state.ts";
+
+/** How a stream ended. */
+export interface StreamEnd {
+  /** Neither side reset or stopped it, and all was acknowledged. */
+  isClean: boolean;
+  error?: StreamError;
+}
 
 /** In which order the streams of a connection send (the scheme of RFC 9218 §4). */
 export interface StreamPriority {
@@ -16,6 +23,24 @@ export interface StreamPriority {
   urgency?: number;
   /** Whether streams of the same urgency take turns. Default: true. */
   incremental?: boolean;
+}
+
+/** The stream behind a `QuicStream`. */
+export interface StreamMechanics extends ReceivingSide, SendingSide {
+  readonly connection: Owner<QuicConnection>;
+  /** RFC 9000 §2.1; -1 while it waits for the peer's limit. */
+  readonly id: number;
+  readonly isUnidirectional: boolean;
+  readonly isLocal: boolean;
+  readonly canRead: boolean;
+  readonly canWrite: boolean;
+  readonly closed: Promise<StreamEnd>;
+  /** Aborts when either direction ends before its time. */
+  readonly signal: AbortSignal;
+  tryRead(): Uint8Array<ArrayBuffer> | null | undefined;
+  readAs<T>(give: (bytes: Uint8Array<ArrayBuffer> | null) => T): Promise<T>;
+  setPriority(urgency: number, isIncremental: boolean): number;
+  abandonRest(): void;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -41,12 +66,12 @@ const EMPTY = new Uint8Array(0);
  * ```
  */
 export class QuicStream implements Disposable {
-  readonly #state: StreamState;
+  readonly #state: StreamMechanics;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array<ArrayBuffer>> | null = null;
 
   /** Made by the adapter. */
-  constructor(state: StreamState) {
+  constructor(state: StreamMechanics) {
     this.#state = state;
   }
 
