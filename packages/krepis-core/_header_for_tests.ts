@@ -8,5 +8,5 @@ export function readHeader(name: string): string {
 
 /** Names and values that a pattern with two groups finds in a header. */
 export function readConstants(name: string, pattern: RegExp): [string, number][] {
-  return [...readHeader(name).matchAll(pattern)].map((match) => [match[1], Number(match[2])]);
+  return [...readHeader(name).matchAll(pattern)].map((match) => [match[1]!, Number(match[2])]);
 }

@@ -4,7 +4,7 @@ import { KrepisApplicationCode } from "./codes.ts";
 import { readConstants } from "./_header_for_tests.ts";
 
 const pascal = (name: string) =>
-  name.toLowerCase().split("_").map((word) => word[0].toUpperCase() + word.slice(1)).join("");
+  name.toLowerCase().split("_").map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
 
 Deno.test("every code of the header has the same number and name here", () => {
   const codes: Record<string, number> = KrepisCode;

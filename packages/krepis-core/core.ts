@@ -206,8 +206,8 @@ export class KrepisCore implements Disposable {
     const out = new Uint8Array(this.#response.buffer);
     const code = call(out);
     if (code !== KrepisCode.Success) throw this.error(code);
-    const data = this.#response[(FfiResponse.result_buffer + FfiBuffer.data) / 8];
-    const length = this.#response[(FfiResponse.result_buffer + FfiBuffer.len) / 8];
+    const data = this.#response[(FfiResponse.result_buffer + FfiBuffer.data) / 8]!;
+    const length = this.#response[(FfiResponse.result_buffer + FfiBuffer.len) / 8]!;
     const pointer = Deno.UnsafePointer.create(data);
     return pointer ? new Deno.UnsafePointerView(pointer).getArrayBuffer(Number(length)) : new ArrayBuffer(0);
   }

@@ -3,7 +3,7 @@ import { readConstants } from "./_header_for_tests.ts";
 import * as events from "./events.ts";
 
 const pascal = (name: string) =>
-  name.toLowerCase().split("_").map((word) => word[0].toUpperCase() + word.slice(1)).join("");
+  name.toLowerCase().split("_").map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
 
 const groups: [string, Record<string, number>, RegExp][] = [
   ["event types", events.EventType, /KREPIS_EVENT_(\w+) =\s+(\d+)/g],
@@ -24,6 +24,6 @@ for (const [title, here, pattern] of groups) {
 }
 
 Deno.test("the flag that asks for a datagram's fate is that of the header", () => {
-  const [[, value]] = readConstants("channel.h", /#define KREPIS_DATAGRAM_(REPORT_FATE) (0x\w+)u/g);
-  strictEqual(events.DATAGRAM_REPORT_FATE, value);
+  const [found] = readConstants("channel.h", /#define KREPIS_DATAGRAM_(REPORT_FATE) (0x\w+)u/g);
+  strictEqual(events.DATAGRAM_REPORT_FATE, found?.[1]);
 });

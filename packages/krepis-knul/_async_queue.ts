@@ -68,7 +68,10 @@ export class AsyncQueue<T> implements AsyncIterable<T> {
   #leave(iterator: object): void {
     if (!this.#iterators.delete(iterator)) return;
     for (let i = this.#takers.length - 1; i >= 0; i--) {
-      if (this.#takers[i].iterator === iterator) this.#takers.splice(i, 1)[0].next.resolve(end());
+      const taker = this.#takers[i]!;
+      if (taker.iterator !== iterator) continue;
+      this.#takers.splice(i, 1);
+      taker.next.resolve(end());
     }
     if (this.#iterators.size > 0 || this.#isClosed) return;
     this.#isLeft = true;

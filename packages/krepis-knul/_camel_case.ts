@@ -14,6 +14,6 @@ export function camelCase(name: string): string {
 /** The same object with its own keys in camelCase. */
 export function camelCaseKeys<T>(object: Record<string, T>): Record<string, T> {
   const made: Record<string, T> = {};
-  for (const name in object) made[camelCase(name)] = object[name];
+  for (const name in object) made[camelCase(name)] = object[name] as T;
   return made;
 }

@@ -89,10 +89,10 @@ export class Channel {
   }
 
   #pollRing(ring: number, sink: EventSink): number {
-    const words = this.#ringWords[ring];
+    const words = this.#ringWords[ring]!;
     const records = (words + EventRing.records / 4) | 0;
     const mask = this.#ringRecords - 1;
-    let head = this.#heads[ring];
+    let head = this.#heads[ring]!;
     const waiting = (Atomics.load(this.#i32, words) - head) >>> 0;
     const last = (head + Math.min(waiting, RECORDS_PER_TURN)) | 0;
     const first = head;

@@ -37,7 +37,7 @@ Deno.test("the events of a batch have one time, and later ones another", () => {
   note();
   note();
   strictEqual(times[0], times[1]);
-  for (let i = 2; i < 5; i++) ok(times[i] > times[i - 1]);
+  for (let i = 2; i < 5; i++) ok(times[i]! > times[i - 1]!);
 });
 
 Deno.test("records are read past the end of the ring", () => {

@@ -106,7 +106,7 @@ export function checkSignal(option: string, value: unknown): AbortSignal | undef
 
 /** @throws {AdapterError} `InvalidRequest` (4001) unless it is one of the keys of `choices` */
 export function checkChoice<T>(option: string, value: unknown, choices: Record<string, T>): T {
-  if (typeof value === "string" && Object.hasOwn(choices, value)) return choices[value];
+  if (typeof value === "string" && Object.hasOwn(choices, value)) return choices[value] as T;
   throw invalidOption(option, value, Object.keys(choices).map((choice) => `"${choice}"`).join(" or "));
 }
 
@@ -156,9 +156,9 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
     }
     row = next;
   }
-  return row[b.length];
+  return row[b.length]!;
 }

@@ -22,10 +22,10 @@ Deno.test("items expire in the order in which they were added, except those remo
   });
   const items = ["first", "second", "third", "last"].map(item);
   for (const each of items) deadlines.add(each, performance.now());
-  deadlines.remove(items[1]);
+  deadlines.remove(items[1]!);
   await alive(done.promise);
   deepStrictEqual(expired, ["first", "third", "last"]);
-  strictEqual(items[0].deadlineMs, 0);
+  strictEqual(items[0]!.deadlineMs, 0);
 });
 
 Deno.test("an item added while another is about to expire has its whole time", async () => {

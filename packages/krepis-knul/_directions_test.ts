@@ -186,13 +186,13 @@ async function checkRequest(fake: FakeLibrary, asked: Asked[], handle: number, s
       model.apply(step);
       if (model.received.end === "fin" && step.op === "fin") {
         strictEqual(asked.length, 1); // whatever the client thinks of the answer
-        strictEqual(asked[0].payload, PIECE.repeat(model.received.pieces));
-        strictEqual(asked[0].isUnwanted, model.sent.end === "stop");
+        strictEqual(asked[0]!.payload, PIECE.repeat(model.received.pieces));
+        strictEqual(asked[0]!.isUnwanted, model.sent.end === "stop");
       }
       // A request that is reset before its end has no answer.
       if (step.op === "reset") model.sent.apply("reset", AdapterCode.RequestAborted);
     } else if (asked.length > 0 && (step.op === "fin" || step.op === "reset")) {
-      const { answer } = asked[0];
+      const { answer } = asked[0]!;
       if (step.op === "fin") answer.resolve(PIECE);
       else answer.reject(new StreamError("local", step.code, "no"));
       await settle();
@@ -209,7 +209,7 @@ async function checkRequest(fake: FakeLibrary, asked: Asked[], handle: number, s
   strictEqual(wire.resetCode, sent.end === "reset" ? BigInt(sent.code) : undefined);
   strictEqual(wire.stopCode, undefined);
   if (asked.length > 0) {
-    deepStrictEqual([received.end, asked[0].request.signal.aborted], ["fin", sent.end === "stop"]);
+    deepStrictEqual([received.end, asked[0]!.request.signal.aborted], ["fin", sent.end === "stop"]);
     asked.pop()!.answer.resolve("");
     await settle();
   }

@@ -20,7 +20,7 @@ Deno.test("without a handler a flood of errors is one line, and all are counted"
     for (let i = 0; i < 1000; i++) reporter.report(new Error(`error ${i}`), { part: "stream" });
   });
   strictEqual(lines.length, 1);
-  strictEqual((lines[0][1] as Error).message, "error 0");
+  strictEqual((lines[0]![1] as Error).message, "error 0");
   strictEqual(reporter.handlerErrors, 1000);
 });
 
@@ -32,7 +32,7 @@ Deno.test("a handler gets each error, and its own failure is logged", () => {
   });
   const lines = logged(() => reporter.report("first", { part: "stream" }));
   deepStrictEqual(seen, ["first"]);
-  strictEqual((lines[0][1] as Error).message, "the handler's own");
+  strictEqual((lines[0]![1] as Error).message, "the handler's own");
 });
 
 Deno.test("a handler whose promise rejects, and an error that cannot be shown, do no harm", async () => {
@@ -46,7 +46,7 @@ Deno.test("a handler whose promise rejects, and an error that cannot be shown, d
   } finally {
     console.error = error;
   }
-  strictEqual((lines[0][1] as Error).message, "later");
+  strictEqual((lines[0]![1] as Error).message, "later");
   const unshowable = {
     [Symbol.for("Deno.customInspect")]() {
       throw new Error("not shown");

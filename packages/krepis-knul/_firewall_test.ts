@@ -208,7 +208,7 @@ for (const broken of own) {
         if (name === broken) throw new Error("the adapter's own");
       };
       firewall.call({
-        run: failures[kind],
+        run: failures[kind]!,
         succeeded: () => {},
         failure: () => {
           step("failure");
@@ -260,8 +260,8 @@ Deno.test("what failed is told with its connection and stream", () => {
   });
   fake.connect();
   fake.deliver(fake.data(5, bytesOf("x"), EventFlag.Opened));
-  strictEqual(told[0].stream, seen);
-  strictEqual(told[0].connection, seen!.connection);
+  strictEqual(told[0]!.stream, seen);
+  strictEqual(told[0]!.connection, seen!.connection);
 });
 
 Deno.test("records that say nonsense are reported, and the next ones are read", async () => {

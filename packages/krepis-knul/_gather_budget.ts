@@ -126,8 +126,8 @@ export class GatherBudget {
   /** A connection whose requests hold at least half as much as those of any other. */
   #largest(): Share | null {
     for (let bucket = this.#buckets.length - 1; bucket > 0; bucket--) {
-      const { items } = this.#buckets[bucket];
-      if (items.length > 0) return items[0];
+      const { items } = this.#buckets[bucket]!;
+      if (items.length > 0) return items[0]!;
     }
     return null;
   }
@@ -136,9 +136,9 @@ export class GatherBudget {
     share.incompleteBytes += bytes;
     const bucket = bitLength(share.incompleteBytes);
     if (bucket === share.bucket) return;
-    if (share.bucket > 0) this.#buckets[share.bucket].remove(share);
+    if (share.bucket > 0) this.#buckets[share.bucket]!.remove(share);
     share.bucket = bucket;
-    if (bucket > 0) this.#buckets[bucket].add(share);
+    if (bucket > 0) this.#buckets[bucket]!.add(share);
   }
 
   // Later, because resuming calls handlers, and the caller has not finished.

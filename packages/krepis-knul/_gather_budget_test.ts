@@ -39,8 +39,8 @@ Deno.test("whatever peers do, the budget holds, nobody has more than half of wha
   for (let step = 0; step < 20_000; step++) {
     const requests = [...live];
     const request = random(4) === 0 || requests.length === 0
-      ? requestOf(shares[random(shares.length)])
-      : requests[random(requests.length)];
+      ? requestOf(shares[random(shares.length)]!)
+      : requests[random(requests.length)]!;
     live.add(request);
     const bytes = 1 + random(1 << random(18));
     switch (random(6)) {

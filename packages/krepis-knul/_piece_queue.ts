@@ -36,8 +36,8 @@ export class PieceQueue {
       this.#clear();
       return;
     }
-    this.offset = rest[this.#head];
-    this.length = rest[this.#head + 1];
+    this.offset = rest[this.#head]!;
+    this.length = rest[this.#head + 1]!;
     this.#head += 2;
     if (this.#head < KEPT_NUMBERS || this.#head < rest.length / 2) return;
     rest.splice(0, this.#head);

@@ -6,7 +6,7 @@ Deno.test("a set has what was added and not removed, whatever the order, and eac
   const all = Array.from({ length: 20 }, (): Placed => ({ place: -1 }));
   const expected = new Set<Placed>();
   for (let step = 0; step < 2000; step++) {
-    const one = all[step * step % 19 + step % 2]; // adds and removes in a mixed order
+    const one = all[step * step % 19 + step % 2]!; // adds and removes in a mixed order
     if (expected.delete(one)) set.remove(one);
     else {
       expected.add(one);

@@ -34,6 +34,8 @@ export type SessionEnd = { report: string } | {
   isResumable: boolean;
 };
 
+// Fields of a record, counted from its begin. They are read with `!`: only a program that has detached the memory gets
+// undefined, and `Channel.view` finds that out before anything is read through it.
 const WORD = {
   flags: FfiEvent.flags / 4,
   connection: FfiEvent.connection / 4,
@@ -62,7 +64,7 @@ const CHANNEL_ENDS = new Map<number, string>([
 ]);
 
 const SOURCES = Object.keys(CloseSource).map((name) =>
-  name[0].toLowerCase() + name.slice(1)
+  name.charAt(0).toLowerCase() + name.slice(1)
 ) as ConnectionEndSource[]; // in the order of the numbers
 
 export class Session implements EventSink, ConnectionHost {
@@ -152,7 +154,7 @@ export class Session implements EventSink, ConnectionHost {
   }
 
   #dispatch(word: number, double: number): void {
-    const type = this.channel.u32[word];
+    const type = this.channel.u32[word]!;
     if (type >= EventType.StreamData && type <= EventType.StreamClosed) {
       return this.#handleStream(word, double);
     }
@@ -164,15 +166,15 @@ export class Session implements EventSink, ConnectionHost {
     const u32 = this.channel.u32;
     switch (u32[word]) {
       case EventType.ConnectionOpened:
-        return this.#handleConnection(u32[word + WORD.connection], this.#takeText(word));
+        return this.#handleConnection(u32[word + WORD.connection]!, this.#takeText(word));
       case EventType.ConnectionClosed:
         return this.#handleConnectionClosed(word);
       case EventType.DatagramWritable:
-        return this.#connection(u32[word + WORD.connection])?.handleDatagramWritable();
+        return this.#connection(u32[word + WORD.connection]!)?.handleDatagramWritable();
       case EventType.DatagramFate:
-        return this.#connection(u32[word + WORD.connection])?.handleFate(
-          u32[word + WORD.value],
-          u32[word + WORD.flags],
+        return this.#connection(u32[word + WORD.connection]!)?.handleFate(
+          u32[word + WORD.value]!,
+          u32[word + WORD.flags]!,
         );
       case EventType.Draining:
         this.isDraining = true;
@@ -190,10 +192,10 @@ export class Session implements EventSink, ConnectionHost {
   /** The first event of a stream of the peer has the flag Opened, whatever its type. The stream is accepted here. */
   #handleStream(word: number, double: number): void {
     const u32 = this.channel.u32;
-    const isNew = (u32[word + WORD.flags] & EventFlag.Opened) !== 0;
-    const stream = isNew ? this.#accept(word, double) : this.#stream(u32[word + WORD.stream]);
+    const isNew = (u32[word + WORD.flags]! & EventFlag.Opened) !== 0;
+    const stream = isNew ? this.#accept(word, double) : this.#stream(u32[word + WORD.stream]!);
     if (stream === null) {
-      if (u32[word + WORD.length] > 0) this.channel.release(u32[word + WORD.offset]);
+      if (u32[word + WORD.length]! > 0) this.channel.release(u32[word + WORD.offset]!);
       return;
     }
     const { requests } = this;
@@ -206,12 +208,12 @@ export class Session implements EventSink, ConnectionHost {
 
   #tellStream(stream: StreamState, word: number, double: number): void {
     const u32 = this.channel.u32;
-    const flags = u32[word + WORD.flags];
+    const flags = u32[word + WORD.flags]!;
     switch (u32[word]) {
       case EventType.StreamData:
         return stream.handleData(
-          u32[word + WORD.offset],
-          u32[word + WORD.length],
+          u32[word + WORD.offset]!,
+          u32[word + WORD.length]!,
           (flags & EventFlag.Fin) !== 0,
         );
       case EventType.StreamWritable:
@@ -221,7 +223,7 @@ export class Session implements EventSink, ConnectionHost {
       case EventType.StopSending:
         return stream.handleStopSending(this.#code(word));
       case EventType.StreamOpened:
-        stream.id = this.channel.f64[double + STREAM_ID_DOUBLE];
+        stream.id = this.channel.f64[double + STREAM_ID_DOUBLE]!;
         return;
       case EventType.StreamClosed:
         this.forgetStream(stream);
@@ -234,8 +236,8 @@ export class Session implements EventSink, ConnectionHost {
     const u32 = this.channel.u32;
     switch (u32[word]) {
       case EventType.StreamData: {
-        const isLast = (u32[word + WORD.flags] & EventFlag.Fin) !== 0;
-        return requests.handleData(stream, u32[word + WORD.offset], u32[word + WORD.length], isLast);
+        const isLast = (u32[word + WORD.flags]! & EventFlag.Fin) !== 0;
+        return requests.handleData(stream, u32[word + WORD.offset]!, u32[word + WORD.length]!, isLast);
       }
       case EventType.StreamReset:
         return requests.handleReset(stream, this.#code(word));
@@ -248,9 +250,9 @@ export class Session implements EventSink, ConnectionHost {
 
   #handleDatagram(word: number): void {
     const u32 = this.channel.u32;
-    const offset = u32[word + WORD.offset];
-    const length = u32[word + WORD.length];
-    const connection = this.#connection(u32[word + WORD.connection]);
+    const offset = u32[word + WORD.offset]!;
+    const length = u32[word + WORD.length]!;
+    const connection = this.#connection(u32[word + WORD.connection]!);
     const handler = connection?.datagramHandler ?? this.#handlers.datagram;
     if (connection === null || handler === undefined) {
       if (length > 0) this.channel.release(offset);
@@ -291,9 +293,9 @@ export class Session implements EventSink, ConnectionHost {
   }
 
   #handleConnectionClosed(word: number): void {
-    const handle = this.channel.u32[word + WORD.connection];
+    const handle = this.channel.u32[word + WORD.connection]!;
     const code = this.#code(word);
-    const source = SOURCES[this.channel.u32[word + WORD.flags]] ?? "localTransport";
+    const source = SOURCES[this.channel.u32[word + WORD.flags]!] ?? "localTransport";
     const reason = this.#takeText(word);
     const connection = this.#connection(handle);
     if (connection === null) return;
@@ -307,10 +309,10 @@ export class Session implements EventSink, ConnectionHost {
   /** A stream that the peer opened; null when nobody takes its kind. */
   #accept(word: number, double: number): StreamState | null {
     const u32 = this.channel.u32;
-    const handle = u32[word + WORD.stream];
-    const connection = this.#connection(u32[word + WORD.connection]);
+    const handle = u32[word + WORD.stream]!;
+    const connection = this.#connection(u32[word + WORD.connection]!);
     if (connection === null) return null;
-    const id = this.channel.f64[double + STREAM_ID_DOUBLE];
+    const id = this.channel.f64[double + STREAM_ID_DOUBLE]!;
     const stream = new StreamState(connection, handle, id, (id & 2) !== 0, false); // RFC 9000 §2.1
     if (!this.#hasTaker(stream)) {
       stream.abandon(AdapterCode.NoConsumer);
@@ -363,16 +365,16 @@ export class Session implements EventSink, ConnectionHost {
 
   /** The code of the event; a bigint if a number would not be exact. */
   #code(word: number): number | bigint {
-    const low = this.channel.u32[word + WORD.code];
-    const high = this.channel.u32[word + WORD.code + 1];
+    const low = this.channel.u32[word + WORD.code]!;
+    const high = this.channel.u32[word + WORD.code + 1]!;
     return high < 2 ** 21 ? low + high * 2 ** 32 : BigInt(low) | (BigInt(high) << 32n);
   }
 
   /** The bytes of an event as text; they are released. */
   #takeText(word: number): string {
-    const length = this.channel.u32[word + WORD.length];
+    const length = this.channel.u32[word + WORD.length]!;
     if (length === 0) return "";
-    const offset = this.channel.u32[word + WORD.offset];
+    const offset = this.channel.u32[word + WORD.offset]!;
     const text = decoder.decode(this.channel.view(offset, length));
     this.channel.release(offset);
     return text;

@@ -274,7 +274,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
     if (writes === null) return;
     let done = 0;
     while (done < writes.length) {
-      const write = writes[done];
+      const write = writes[done]!;
       const taken = this.#give(write.bytes, write.isLast);
       if (isRefused(taken)) return void this.#refuse(-taken);
       if (taken < write.bytes.length || taken < 0) {

@@ -298,7 +298,7 @@ const functions: Record<string, [string, Rule, Use]> = {
   "connection.close": ["code", optional(codeRule, 0n), (value) => {
     const { connection, fake } = Place.stream();
     connection.close(any(value));
-    return BigInt(fake.log.at(-1)!.split(" ")[3]);
+    return BigInt(fake.log.at(-1)!.split(" ")[3]!);
   }],
   "the reason of connection.close": ["reason", optional(textRule(0, 1024)), (value) => {
     Place.stream().connection.close(0, any(value));

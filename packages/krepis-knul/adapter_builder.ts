@@ -176,7 +176,7 @@ export class AdapterBuilder {
    * @throws {AdapterError} 4001: certPath or keyPath was not given
    */
   build(): QuicAdapter {
-    for (const [setting, option] of [["cert_path", "certPath"], ["key_path", "keyPath"]]) {
+    for (const [setting, option] of [["cert_path", "certPath"], ["key_path", "keyPath"]] as const) {
       if (this.#settings.has(setting)) continue;
       throw new AdapterError(KrepisCode.InvalidRequest, `${option}: must be given`, { option });
     }

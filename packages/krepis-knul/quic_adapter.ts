@@ -397,7 +397,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     const stats: Record<string, number> = {};
     if (!this.#session?.channel.isOpen) return stats;
     const info = this.#ask((core) => core.channelInfo(this.#session!.channel.id));
-    for (const name in info) stats[camelCase(`channel_${name}`)] = info[name];
+    for (const name in info) stats[camelCase(`channel_${name}`)] = info[name]!;
     return stats;
   }
 

@@ -149,10 +149,10 @@ Deno.test("an opening without room for its bytes is asked for when needed", () =
   const connections: QuicConnection[] = [];
   const fake = FakeLibrary.open({ connection: (opened) => void connections.push(opened) });
   fake.deliver({ type: EventType.ConnectionOpened, connection: 1 });
-  strictEqual(connections[0].alpn, "knul");
+  strictEqual(connections[0]!.alpn, "knul");
   fake.deliver({ type: EventType.ConnectionOpened, connection: 2 });
   fake.isGone = true;
-  throws(() => connections[1].alpn, { code: KrepisCode.InvalidContext });
+  throws(() => connections[1]!.alpn, { code: KrepisCode.InvalidContext });
 });
 
 Deno.test("a connection whose end is on its way is used as one that has ended", () => {

@@ -150,10 +150,10 @@ Deno.test("the signal aborts when the client stops the answer or the connection 
   fake.request(5, bytesOf("?"));
   fake.request(6, bytesOf("?"));
   fake.deliver({ type: EventType.StopSending, connection: 1, stream: 5, code: 9 });
-  strictEqual(requests[0].signal.reason.reason, "stopped");
-  strictEqual(requests[0].signal.reason.applicationCode, 9);
+  strictEqual(requests[0]!.signal.reason.reason, "stopped");
+  strictEqual(requests[0]!.signal.reason.applicationCode, 9);
   fake.deliver({ type: EventType.ConnectionClosed, connection: 1, flags: 4 });
-  match(requests[1].signal.reason.message, /idleTimeout/);
+  match(requests[1]!.signal.reason.message, /idleTimeout/);
   fake.session.close();
 });
 

@@ -3,7 +3,7 @@
 //   deno run --allow-ffi --allow-env=KREPIS_LIBRARY examples/datagram_chat.ts cert.pem key.pem 4433
 import { AdapterBuilder, type QuicConnection } from "@krepis/knul";
 
-const [cert, key, port = "0"] = Deno.args;
+const [cert = "", key = "", port = "0"] = Deno.args;
 const adapter = new AdapterBuilder().certPath(cert).keyPath(key).port(Number(port)).build();
 let guests = 0;
 const names = new Map<QuicConnection, string>();

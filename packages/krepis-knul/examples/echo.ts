@@ -2,7 +2,7 @@
 //   deno run --allow-ffi --allow-env=KREPIS_LIBRARY examples/echo.ts cert.pem key.pem 4433
 import { AdapterBuilder } from "@krepis/knul";
 
-const [cert, key, port = "0"] = Deno.args;
+const [cert = "", key = "", port = "0"] = Deno.args;
 const adapter = new AdapterBuilder().certPath(cert).keyPath(key).port(Number(port)).build();
 
 adapter.onStream(async (stream) => {

@@ -3,7 +3,7 @@
 //     examples/file_upload.ts cert.pem key.pem 4433 uploads
 import { AdapterBuilder, type QuicStream } from "@krepis/knul";
 
-const [cert, key, port, folder] = Deno.args;
+const [cert = "", key = "", port = "0", folder = "uploads"] = Deno.args;
 const adapter = new AdapterBuilder().certPath(cert).keyPath(key).port(Number(port)).build();
 const LINE_FEED = 10;
 const NOT_ACCEPTED = 1; // application code of this example
@@ -12,12 +12,12 @@ const LONGEST_LINE = 1_000;
 adapter.onStream(async (stream) => {
   const first = await readLine(stream);
   const end = first.indexOf(LINE_FEED);
-  const header = /^([\w.-]+) (\d+)$/.exec(new TextDecoder().decode(first.subarray(0, Math.max(end, 0))));
-  if (!header || header[1].startsWith(".")) {
+  const line = new TextDecoder().decode(first.subarray(0, Math.max(end, 0)));
+  const [, name, size] = /^([\w.-]+) (\d+)$/.exec(line) ?? [];
+  if (name === undefined || name.startsWith(".")) {
     stream.stopSending(NOT_ACCEPTED);
     return stream.reset(NOT_ACCEPTED);
   }
-  const [, name, size] = header;
   const stored = await store(stream, first.slice(end + 1), name, Number(size));
   await stream.end(new TextEncoder().encode(`stored ${stored} bytes of ${name}\n`));
 });
