@@ -29,7 +29,7 @@ bench-peers: ## transfers, requests, handshakes, memory beside ngtcp2's own serv
 fuzz: ## each fuzz target for 30 s (SECONDS_EACH=n for longer)
 	@scripts/fuzz.sh
 
-lint: ## layers, file lengths, layout, clang-tidy
+lint: ## layers, circles of imports, file lengths, layout, TypeScript, clang-tidy
 	@scripts/lint.sh
 
 format: ## clang-format on every source file

@@ -15,7 +15,7 @@ export const serverDefinitions = {
   krepis_quic_info_into: { parameters: ["u64", "buffer"], result: "u32" },
   krepis_quic_list_into: { parameters: ["buffer"], result: "u32" },
   krepis_quic_connections_into: { parameters: ["u64", "buffer"], result: "u32" },
-} as const satisfies Deno.ForeignLibraryInterface;
+} as const;
 
 /** channel.h, the data plane. */
 export const channelDefinitions = {
@@ -36,7 +36,7 @@ export const channelDefinitions = {
   krepis_connection_close: { parameters: ["u32", "u32", "u64", "buffer", "u32"], result: "u32" },
   krepis_connection_info_into: { parameters: ["u32", "u32", "buffer"], result: "u32" },
   krepis_quic_stop_begin: { parameters: ["u64", "u64"], result: "u32" },
-} as const satisfies Deno.ForeignLibraryInterface;
+} as const;
 
 /** The functions of krepis.h that this package calls. */
 export type ServerSymbols = Deno.StaticForeignLibraryInterface<typeof serverDefinitions>;

@@ -21,7 +21,7 @@ export function settingValue(value: unknown): string | boolean | number | string
 }
 
 /** @throws {KrepisError} `InvalidRequest` (4001), with `name` in its text, unless it is a whole number up to `max` */
-export function wholeNumber(name: string, value: unknown, max = Number.MAX_SAFE_INTEGER): number {
+export function wholeNumber(name: string, value: unknown, max: number = Number.MAX_SAFE_INTEGER): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max) return value;
   throw refused(name, value, `a whole number from 0 to ${max}`);
 }

@@ -10,7 +10,7 @@ export type QuicBytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer | stri
 
 const BYTES = "bytes (a typed array, DataView or ArrayBuffer, not detached) or a string";
 /** The code that a peer gets when the program failed and chose none. */
-export const FAILED = BigInt(AdapterCode.HandlerFailed);
+export const FAILED: bigint = BigInt(AdapterCode.HandlerFailed);
 const encoder = new TextEncoder();
 
 /**

@@ -35,8 +35,8 @@ export class Direction {
 
 /** A bidirectional stream that the peer opened, `received` and `sent` as the program sees them. */
 export class StreamModel {
-  readonly received = new Direction();
-  readonly sent = new Direction();
+  readonly received: Direction = new Direction();
+  readonly sent: Direction = new Direction();
 
   get isOver(): boolean {
     return this.received.isOver && this.sent.isOver;

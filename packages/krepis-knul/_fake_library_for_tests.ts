@@ -41,15 +41,15 @@ export interface Sent {
 }
 
 export class FakeLibrary {
-  readonly buffer = new ArrayBuffer(ARENA_OFFSET + BLOCKS * BLOCK_BYTES);
-  readonly sent = new Map<number, Sent>();
-  readonly held = new Set<number>(); // offsets that were not released yet
+  readonly buffer: ArrayBuffer = new ArrayBuffer(ARENA_OFFSET + BLOCKS * BLOCK_BYTES);
+  readonly sent: Map<number, Sent> = new Map();
+  readonly held: Set<number> = new Set(); // offsets that were not released yet
   readonly log: string[] = [];
   readonly datagrams: Uint8Array[] = [];
   /** If not 0, writes return this. */
   refusal = 0;
   /** How many bytes the next writes take in all. */
-  room = Infinity;
+  room: number = Infinity;
   /** Handles of connections are invalid, and the session does not know it yet. */
   isGone = false;
   /** Releases are refused with an error, as the library refuses an unknown offset. */
@@ -64,7 +64,7 @@ export class FakeLibrary {
   static open(handlers: Handlers, options: ServingOptions = {}): FakeLibrary {
     const fake = new FakeLibrary();
     const core = {
-      channel: fake.calls as unknown as ChannelSymbols,
+      channel: fake.#calls as unknown as ChannelSymbols,
       lastError: () => "refused",
       connectionInfo: () => {
         if (fake.isGone) throw new KrepisError(KrepisCode.InvalidPointer, "no such connection");
@@ -158,7 +158,7 @@ export class FakeLibrary {
     return offset;
   }
 
-  readonly calls = {
+  readonly #calls = {
     krepis_channel_arm: () => 0,
     krepis_channel_release: (_: number, offsets: Uint32Array, count: number) => {
       for (const offset of offsets.subarray(0, count)) {

@@ -25,7 +25,7 @@ export class Share implements Placed {
   readonly held: Holder = { used: 0 };
   readonly waiting: Holder = { used: 0 };
   /** Requests that can be evicted, because they are not complete. */
-  readonly incomplete = new PlacedSet<Gathered>();
+  readonly incomplete: PlacedSet<Gathered> = new PlacedSet();
   incompleteBytes = 0;
   bucket = 0;
 }

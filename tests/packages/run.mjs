@@ -64,7 +64,13 @@ if (!existsSync(join(here, "node_modules"))) {
   symlinkSync("../interop/node_modules", join(here, "node_modules"));
 }
 
-/** Layout, lint rules and types, by Deno's own tools. */
+/** @param {string} folder @param {string[]} args */
+function run_deno(folder, ...args) {
+  const { status } = spawnSync(deno_executable(), args, { cwd: folder, env, stdio: "inherit" });
+  if (status !== 0) throw new Error(`deno ${args[0]} failed in ${folder}`);
+}
+
+/** Layout, lint rules, types and what a registry demands of the packages, by Deno's own tools. */
 function lint() {
   const targets = [[packages, "krepis-core", "krepis-knul"], [here, "."], [
     join(here, "../../bench/deno"),
@@ -72,14 +78,10 @@ function lint() {
   ]];
   for (const [folder, ...names] of targets) {
     for (const check of [["fmt", "--check"], ["lint"], ["check"]]) {
-      const { status } = spawnSync(deno_executable(), [...check, "--quiet", ...names], {
-        cwd: folder,
-        env,
-        stdio: "inherit",
-      });
-      if (status !== 0) throw new Error(`deno ${check[0]} failed in ${folder}`);
+      run_deno(folder, ...check, "--quiet", ...names);
     }
   }
+  run_deno(packages, "publish", "--dry-run", "--allow-dirty", "--quiet"); // it asks no server
   console.log("layout, rules and types are good");
 }
 
