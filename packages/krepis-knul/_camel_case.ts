@@ -1,4 +1,4 @@
-// The library's names are snake_case, JavaScript's are camelCase.
+// The library's names are snake_case, JavaScript's are camelCase. @krepis/core gives its numbers names in PascalCase.
 const cache = new Map<string, string>();
 
 /** "total_bytes_in" becomes "totalBytesIn". */
@@ -16,4 +16,13 @@ export function camelCaseKeys<T>(object: Record<string, T>): Record<string, T> {
   const made: Record<string, T> = {};
   for (const name in object) made[camelCase(name)] = object[name] as T;
   return made;
+}
+
+/** The names of numbers in camelCase, each at the index of its number: `{ IdleTimeout: 4 }` gives [4] = "idleTimeout". */
+export function namesOf<Name extends string>(numbers: Record<Name, number>): Uncapitalize<Name>[] {
+  const names: Uncapitalize<Name>[] = [];
+  for (const name in numbers) {
+    names[numbers[name]] = name.charAt(0).toLowerCase() + name.slice(1) as Uncapitalize<Name>;
+  }
+  return names;
 }

@@ -1,9 +1,11 @@
 // Handlers that wait for the fate of a connection's datagrams, by the context that the library gives back.
+import { DatagramFate as FateNumber } from "@krepis/core";
 import type { DatagramFate } from "./adapter_reports.ts";
+import { namesOf } from "./_camel_case.ts";
 
 export type FateHandler = (fate: DatagramFate) => unknown;
 
-const NAMES: DatagramFate[] = ["dropped", "acknowledged", "lost", "dropped"]; // index: KrepisDatagramFate
+const NAMES: readonly (DatagramFate | undefined)[] = namesOf(FateNumber);
 const MAX_CONTEXT = 0xffff_ffff;
 
 export class Fates {

@@ -4,6 +4,7 @@ import { AdapterCode } from "./adapter_codes.ts";
 import { AdapterError } from "./adapter_error.ts";
 import type { ResolvedServingOptions } from "./adapter_options.ts";
 import { AsyncQueue } from "./_async_queue.ts";
+import { namesOf } from "./_camel_case.ts";
 import { Channel, type EventSink } from "./_channel.ts";
 import { type ConnectionHost, ConnectionState, hasEnded, type ListedStream } from "./_connection_state.ts";
 import type { ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
@@ -63,9 +64,7 @@ const CHANNEL_ENDS = new Map<number, string>([
   [KrepisCode.ConnectionFailed, "the descriptor that wakes the isolate was closed"],
 ]);
 
-const SOURCES = Object.keys(CloseSource).map((name) =>
-  name.charAt(0).toLowerCase() + name.slice(1)
-) as ConnectionEndSource[]; // in the order of the numbers
+const SOURCES: readonly (ConnectionEndSource | undefined)[] = namesOf(CloseSource);
 
 export class Session implements EventSink, ConnectionHost {
   readonly core: KrepisCore;

@@ -1,3 +1,4 @@
+import type { DatagramFate as FateNumber } from "@krepis/core";
 import type { ResolvedServingOptions } from "./adapter_options.ts";
 
 /** What a drain did. */
@@ -45,8 +46,8 @@ export interface QuicStats {
   [name: string]: number | string;
 }
 
-/** What became of a datagram; one that is "lost" may still have arrived. */
-export type DatagramFate = "acknowledged" | "lost" | "dropped";
+/** What became of a datagram: "acknowledged", "lost" or "dropped"; one that is "lost" may still have arrived. */
+export type DatagramFate = Uncapitalize<keyof typeof FateNumber>;
 
 /** The settings in force under the names of docs/settings.md in camelCase, and those of this adapter. */
 export type AdapterConfig = Record<string, unknown> & Pick<ResolvedServingOptions, "maxPayloadBytes">;

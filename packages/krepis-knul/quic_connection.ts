@@ -1,4 +1,4 @@
-import { DatagramPolicy as PolicyNumber } from "@krepis/core";
+import { type CloseSource, DatagramPolicy as PolicyNumber } from "@krepis/core";
 import {
   bytesOf,
   checkBoolean,
@@ -20,16 +20,8 @@ import type { QuicStream, StreamEnd } from "./quic_stream.ts";
 /** Takes datagrams; see `QuicAdapter.onDatagram`. */
 export type DatagramHandler = (bytes: Uint8Array<ArrayBuffer>, connection: QuicConnection) => unknown;
 
-/** Who or what ended a connection. */
-export type ConnectionEndSource =
-  | "peerApplication"
-  | "peerTransport"
-  | "localApplication"
-  | "localTransport"
-  | "idleTimeout"
-  | "handshakeTimeout"
-  | "statelessReset"
-  | "drain";
+/** Who or what ended a connection, such as "peerApplication": the names of `CloseSource` in @krepis/core. */
+export type ConnectionEndSource = Uncapitalize<keyof typeof CloseSource>;
 
 /** How a connection ended. */
 export interface ConnectionEnd {
@@ -59,8 +51,8 @@ export interface ConnectionInfo {
   maxDatagramBytes: number;
 }
 
-/** What happens to a datagram when the queue of unsent ones is full. */
-export type DatagramPolicy = "block" | "dropOldest" | "dropNewest";
+/** What happens to a datagram when the queue of unsent ones is full: "block", "dropOldest" or "dropNewest". */
+export type DatagramPolicy = Uncapitalize<keyof typeof PolicyNumber>;
 
 /** How to send a datagram. */
 export interface DatagramOptions {

@@ -30,6 +30,25 @@ Deno.test("a connection knows its peer, also after its end", async () => {
   throws(() => connection.sendDatagram(bytesOf("x")), { code: KrepisCode.InvalidContext });
 });
 
+Deno.test("every source of an end has its name, and one that is unknown is told as localTransport", async () => {
+  const sources: string[] = [];
+  for (let flags = 0; flags <= 8; flags++) {
+    const { fake, connection } = open();
+    fake.deliver({ type: EventType.ConnectionClosed, connection: 1, flags });
+    sources.push((await connection.closed).source);
+  }
+  const peers = ["peerApplication", "peerTransport"];
+  const own = [
+    "localApplication",
+    "localTransport",
+    "idleTimeout",
+    "handshakeTimeout",
+    "statelessReset",
+    "drain",
+  ];
+  deepStrictEqual(sources, [...peers, ...own, "localTransport"]);
+});
+
 Deno.test("a stream that the program opens is written at once and has its number later", async () => {
   const { fake, connection } = open();
   const stream = connection.openStream({ unidirectional: true });
@@ -96,6 +115,16 @@ Deno.test("a datagram is sent with its policy and its fate is told once", () => 
   fake.deliver({ type: EventType.DatagramFate, connection: 1, value: 1, flags: 2 });
   fake.deliver({ type: EventType.DatagramFate, connection: 1, value: 1, flags: 2 });
   deepStrictEqual(fates, ["lost"]);
+});
+
+Deno.test("every fate of a datagram has its name, and one that is unknown is told as dropped", () => {
+  const { fake, connection } = open();
+  const fates: string[] = [];
+  for (let number = 0; number <= 4; number++) {
+    connection.sendDatagram(bytesOf("x"), { fate: (fate) => fates.push(fate) });
+    fake.deliver({ type: EventType.DatagramFate, connection: 1, value: number + 1, flags: number });
+  }
+  deepStrictEqual(fates, ["dropped", "acknowledged", "lost", "dropped", "dropped"]);
 });
 
 Deno.test("a datagram that would block is refused, and its turn is announced", async () => {
