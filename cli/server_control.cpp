@@ -3,6 +3,7 @@
 #include <krepis/krepis.h>
 
 #include <cstring>
+#include <string_view>
 
 namespace knul::cli {
 namespace {
@@ -15,10 +16,10 @@ std::string text_if_success(const FfiResponse& response) {
   return response.error_code == KREPIS_SUCCESS ? text_of(response) : std::string();
 }
 
-// Of the certificate or its key: missing in the configuration, not readable, not fitting.
-bool is_about_credentials(std::uint32_t code, const std::string& message) {
-  const bool is_named =
-      message.find("cert_path") != std::string::npos || message.find("key_path") != std::string::npos;
+// The certificate or its key is missing in the configuration, not readable, or does not fit. docs/abi.md: the
+// text of an error about a setting begins with its name. Elsewhere in a text the names may be part of a path.
+bool is_about_credentials(std::uint32_t code, std::string_view message) {
+  const bool is_named = message.starts_with("cert_path") || message.starts_with("key_path");
   return is_named && (code == KREPIS_INVALID_REQUEST || code == KREPIS_INTERNAL);
 }
 

@@ -51,6 +51,27 @@ static void unknown_keys_wrong_types_and_ranges_are_refused_by_name(void) {
   expect_member_refused("\"service\":\"hq\",\"service_root\":\"/no/such/folder\"", "service_root");
 }
 
+static void expect_text_of(const char* members, const char* setting) {
+  snprintf(json, sizeof json, "{%s}", members);
+  CHECK(krepis_quic_start_json(json, strlen(json)).error_code != KREPIS_SUCCESS);
+  CHECK(strncmp(krepis_last_error(), setting, strlen(setting)) == 0);
+}
+
+static void the_text_of_an_error_about_a_setting_begins_with_its_name(void) {
+  char members[2048];
+  expect_text_of("", "cert_path");
+  expect_text_of("\"cert_path\":\"/missing/key_path\",\"key_path\":\"/missing\"", "cert_path");
+  snprintf(members, sizeof members, "\"cert_path\":\"%s\",\"key_path\":\"/missing\"",
+           fixture_files.cert_path);
+  expect_text_of(members, "key_path");
+  snprintf(members, sizeof members, "\"cert_path\":\"%s\",\"key_path\":\"%s\"", fixture_files.key_path,
+           fixture_files.cert_path);
+  expect_text_of(members, "cert_path");
+  snprintf(members, sizeof members, "\"cert_path\":\"%s\",\"key_path\":\"%s\",\"service\":\"hq\"",
+           fixture_files.cert_path, fixture_files.key_path);
+  expect_text_of(members, "service_root");
+}
+
 static void port_zero_takes_a_free_port_and_tells_it(void) {
   const uint64_t first = start_server_json("\"port\":0");
   const uint64_t second = start_server_json(NULL);
@@ -154,6 +175,7 @@ int main(void) {
   fixture_set_up();
   RUN(texts_that_are_no_settings_are_refused);
   RUN(unknown_keys_wrong_types_and_ranges_are_refused_by_name);
+  RUN(the_text_of_an_error_about_a_setting_begins_with_its_name);
   RUN(port_zero_takes_a_free_port_and_tells_it);
   RUN(a_trailing_nul_inside_the_length_is_ignored);
   RUN(the_settings_in_force_are_told);

@@ -54,6 +54,11 @@ class Usage(KnulTest):
     def test_says_how_to_get_a_certificate(self):
         self.assert_fails(run("serve", "--port", "0"), 2, "cert_path", "knul cert --out DIR")
 
+    def test_gives_no_advice_on_certificates_when_another_setting_is_wrong(self):
+        result = self.serve("--service", "hq", "--root", "/nothing/cert_path")
+        self.assert_fails(result, 2, "service_root", "/nothing/cert_path")
+        self.assertNotIn("knul cert", result.stderr)
+
     def test_names_a_certificate_that_is_missing(self):
         result = run("serve", "--port", "0", "--cert", "/nothing.pem", "--key", f"{self.folder}/key.pem")
         self.assert_fails(result, 2, "cert_path", "/nothing.pem")
