@@ -5,11 +5,14 @@ Deno.test("an error carries code, name, text and whether to try again", () => {
   const error = new KrepisError(5000, "port: 4433 is in use");
   strictEqual(error.code, 5000);
   strictEqual(error.codeName, "NetworkError");
+  strictEqual(error.text, "port: 4433 is in use");
   strictEqual(error.message, "NetworkError (5000): port: 4433 is in use");
   strictEqual(error.retryable, true);
   strictEqual(error instanceof Error, true);
 });
 
 Deno.test("an error without a text says what its code means", () => {
-  strictEqual(new KrepisError(1004).message, "InvalidPointer (1004): unknown or stale handle");
+  const error = new KrepisError(1004);
+  strictEqual(error.text, "unknown or stale handle");
+  strictEqual(error.message, "InvalidPointer (1004): unknown or stale handle");
 });

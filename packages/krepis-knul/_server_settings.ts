@@ -91,7 +91,7 @@ function unknownSetting(option: string, known: string[]): AdapterError {
   return new AdapterError(KrepisCode.InvalidRequest, `${option}: unknown setting; ${hint}`, { option });
 }
 
-/** Adds the option to an error of the library: its text begins with the name of the setting. */
+/** Adds the option to an error of the library, whose text begins with the name of the setting (docs/abi.md). */
 function withOption(error: KrepisError, given: GivenSettings, known: string[]): AdapterError {
   const setting = /^\w+/.exec(error.text)?.[0] ?? "";
   const option = given.get(setting)?.option ?? METHODS.get(setting) ?? `extra.${camelCase(setting)}`;
