@@ -22,19 +22,19 @@ export type KrepisCode = typeof KrepisCode[keyof typeof KrepisCode];
 
 /** Application error codes (RFC 9000 §20.2) that the library itself sends to peers. */
 export const KrepisApplicationCode = {
-  /** Stream or connection: nobody is there to take it. */
+  /** Stream or connection: no consumer accepts it. */
   NoConsumer: 0x4b4e5501,
   /** Stream: opened after the drain began. */
   Draining: 0x4b4e5502,
-  /** Connection: cut at the drain's deadline. */
+  /** Connection: the drain's deadline passed. */
   Deadline: 0x4b4e5503,
   /** Stream or connection: the program's handler failed. */
   ApplicationError: 0x4b4e5504,
   /** Connection: its channel was closed. */
   ConsumerGone: 0x4b4e5505,
-  /** Connection: the channel had no room for more events or bytes. */
+  /** Connection: its channel had no room for events or bytes. */
   Overloaded: 0x4b4e5506,
-  /** Connection: it made no progress while what all connections share was short. */
+  /** Connection: stalled while a shared limit was reached. */
   NoProgress: 0x4b4e5507,
 } as const;
 
@@ -42,23 +42,23 @@ const names = new Map<number, string>(Object.entries(KrepisCode).map(([name, cod
 
 const meanings: Record<KrepisCode, string> = {
   0: "no error",
-  1000: "a defect, a failure of the system, or an unusable certificate",
-  1001: "not possible in this state",
-  1002: "the library's ABI does not fit",
+  1000: "an internal or system error, or an unusable certificate",
+  1001: "the call is invalid in this state",
+  1002: "the library has an incompatible ABI version",
   1003: "a struct is not aligned",
-  1004: "unknown or stale handle",
-  2000: "not within the time allowed",
-  3000: "no descriptors or threads left",
+  1004: "invalid pointer, or unknown or stale handle",
+  2000: "the time limit passed",
+  3000: "no file descriptors or threads left",
   3001: "out of memory",
-  3003: "too many at once",
+  3003: "a concurrency limit is reached",
   4000: "the handshake failed",
-  4001: "a value is not acceptable",
+  4001: "a value is invalid",
   4002: "no common QUIC version",
   5000: "the address is in use, not permitted, or not this machine's",
-  5001: "the connection or the stream was ended",
+  5001: "the connection or the stream ended",
 };
 
-/** What may succeed when it is tried again later with the same arguments. */
+/** Codes of calls that may succeed later with the same arguments. */
 const retryable: ReadonlySet<number> = new Set([
   KrepisCode.Timeout,
   KrepisCode.QuotaExceeded,

@@ -4,11 +4,11 @@ import { FfiBuffer, FfiResponse } from "./layout.ts";
 import { settingsJson, wholeNumber } from "./values.ts";
 import { channelDefinitions, type ChannelSymbols, serverDefinitions, type ServerSymbols } from "./symbols.ts";
 
-/** A setting of servers as the library describes it (docs/settings.md). */
+/** Description of a setting (docs/settings.md). */
 export interface SettingDescription {
   name: string;
   type: "string" | "integer" | "boolean" | "list of strings";
-  /** null: must be given. */
+  /** null: required. */
   default: unknown;
   doc: string;
   min?: number;
@@ -17,16 +17,16 @@ export interface SettingDescription {
   unit?: string;
 }
 
-/** A running server as the library describes it. */
+/** Description of a running server. */
 export interface ServerInfo {
   handle: number;
   port: number;
   state: "running" | "draining";
-  /** Those in force, under the names of docs/settings.md. */
+  /** The values that the server uses, under the names of docs/settings.md. */
   settings: Record<string, unknown>;
 }
 
-/** What a drain did; names as in `krepis_quic_stop_report`. */
+/** Report of a drain; names as in `krepis_quic_stop_report`. */
 export interface StopReport {
   clean: boolean;
   connections_closed: number;
@@ -34,7 +34,7 @@ export interface StopReport {
   streams_cut: number;
   bytes_unsent: number;
   elapsed_ms: number;
-  /** The last statistics of the server, with the names that `stats` uses. */
+  /** The last statistics of the server, under the names of `stats`. */
   stats: Record<string, number | string>;
 }
 
@@ -45,15 +45,16 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
- * The native library, loaded into this isolate by `loadKrepisCore`. Its methods are those of krepis.h with
- * JavaScript's types; `channel` gives the raw functions of the data plane. Nothing blocks except where said.
+ * The native library, loaded into this isolate by `loadKrepisCore`. The methods call the functions of krepis.h with
+ * JavaScript's types; `channel` has the raw functions of the data plane. A method blocks only where its comment says
+ * so.
  *
- * Every method throws a `KrepisError`: with the library's code and text when the library reports an error, with
+ * Every method may throw a `KrepisError`: with the library's code and text when the library reports an error, with
  * `InvalidRequest` (4001) when an argument has the wrong type or range, and with `InvalidContext` (1001) after
- * `close`. Closing this object does not stop servers: stop them first.
+ * `close`. `close` does not stop servers: stop them first.
  */
 export class KrepisCore implements Disposable {
-  /** Where the library was found: a path, or the name that the system's loader resolved. */
+  /** Place of the library: a path, or the name that the system's loader resolved. */
   readonly path: string;
   /** major << 16 | minor << 8 | patch. */
   readonly abiVersion: number;
@@ -84,23 +85,23 @@ export class KrepisCore implements Disposable {
     return textAt(this.#symbols().krepis_last_error());
   }
 
-  /** The error for a code that the latest call of this isolate gave. */
+  /** The error for the code that this isolate's latest call returned. */
   error(code: number): KrepisError {
     return new KrepisError(code, this.lastError());
   }
 
-  /** Describes every setting that `startJson` takes. */
+  /** Describes every setting of `startJson`. */
   settings(): SettingDescription[] {
     return this.#json(this.#symbols().krepis_settings_into);
   }
 
   /**
-   * Starts a server. Blocks for file reads and key checks, well under a second.
+   * Starts a server. Blocks to read files and check keys, well under a second.
    *
-   * @param settings under the names of docs/settings.md; `cert_path` and `key_path` must be given
+   * @param settings under the names of docs/settings.md; `cert_path` and `key_path` are required
    * @returns the server's handle
-   * @throws {KrepisError} `InvalidRequest` (4001) names the setting that is unknown or out of range;
-   *   `Internal` (1000) an unusable certificate or key; `NetworkError` (5000) a port in use
+   * @throws {KrepisError} `InvalidRequest` (4001): a setting is unknown or out of range, the text names it;
+   *   `Internal` (1000): unusable certificate or key; `NetworkError` (5000): the port is in use
    */
   startJson(settings: Record<string, unknown>): number {
     const json = encoder.encode(settingsJson(settings));
@@ -110,29 +111,29 @@ export class KrepisCore implements Disposable {
   }
 
   /**
-   * Stops a server and waits for it: **blocks this isolate** for at most `deadlineMs` and 0.2 s. A program
-   * whose own channel feeds the server's streams uses `channel.krepis_quic_stop_begin` instead.
+   * Drains and stops a server: **blocks this isolate** for at most `deadlineMs` plus 0.2 s. A program that
+   * serves the server's streams by a channel calls `channel.krepis_quic_stop_begin` instead.
    *
-   * @param deadlineMs milliseconds that open streams may take, 0 to 3,600,000
-   * @throws {KrepisError} `InvalidPointer` (1004): no such server
+   * @param deadlineMs how long open streams may take to finish, 0 to 3,600,000 ms
+   * @throws {KrepisError} `InvalidPointer` (1004): not a running server
    */
   stop(handle: number, deadlineMs = 5000): StopReport {
     const stop = this.#symbols().krepis_quic_stop_report_into;
     const call: IntoCall = (out) => {
       const code = stop(serverHandle(handle), BigInt(wholeNumber("deadlineMs", deadlineMs)), out);
-      return code === KrepisCode.Timeout ? KrepisCode.Success : code; // the report says what was cut
+      return code === KrepisCode.Timeout ? KrepisCode.Success : code; // the report has the cut streams
     };
     return JSON.parse(decoder.decode(this.#bytes(call)));
   }
 
-  /** The UDP port of a server. @throws {KrepisError} `InvalidPointer` (1004): no such server */
+  /** The UDP port of a server. @throws {KrepisError} `InvalidPointer` (1004): not a running server */
   port(handle: number): number {
     const port = this.#symbols().krepis_quic_port(serverHandle(handle));
     if (port === 0) throw this.error(KrepisCode.InvalidPointer);
     return port;
   }
 
-  /** What a server is. @throws {KrepisError} `InvalidPointer` (1004): no such server */
+  /** Describes a server. @throws {KrepisError} `InvalidPointer` (1004): not a running server */
   info(handle: number): ServerInfo {
     const info = this.#symbols().krepis_quic_info_into;
     return this.#json((out) => info(serverHandle(handle), out));
@@ -140,14 +141,14 @@ export class KrepisCore implements Disposable {
 
   /**
    * Statistics under the names of docs/statistics.md.
-   * @throws {KrepisError} `InvalidPointer` (1004): no such server
+   * @throws {KrepisError} `InvalidPointer` (1004): not a running server
    */
   stats(handle: number): Record<string, number | string> {
     const stats = this.#symbols().krepis_quic_get_stats_into;
     return this.#json((out) => stats(serverHandle(handle), out));
   }
 
-  /** Statistics as OpenMetrics text. @throws {KrepisError} `InvalidPointer` (1004): no such server */
+  /** Statistics as OpenMetrics text. @throws {KrepisError} `InvalidPointer` (1004): not a running server */
   metrics(handle: number): string {
     const metrics = this.#symbols().krepis_quic_get_metrics_into;
     return decoder.decode(this.#bytes((out) => metrics(serverHandle(handle), out)));
@@ -159,32 +160,32 @@ export class KrepisCore implements Disposable {
   }
 
   /**
-   * The open connections of a server, at most 10,000. Blocks while the workers are asked, at most a second.
-   * @throws {KrepisError} `InvalidPointer` (1004): no such server; `Timeout` (2000): a worker did not answer
+   * The open connections of a server, at most 10,000. Blocks until the workers answer, at most a second.
+   * @throws {KrepisError} `InvalidPointer` (1004): not a running server; `Timeout` (2000): a worker did not answer
    */
   connections(handle: number): Record<string, unknown>[] {
     const connections = this.#symbols().krepis_quic_connections_into;
     return this.#json((out) => connections(serverHandle(handle), out));
   }
 
-  /** What a channel did (`krepis_channel_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
+  /** Figures of a channel (`krepis_channel_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
   channelInfo(channel: number): Record<string, number> {
     return this.#json((out) => this.channel.krepis_channel_info_into(handleOf("channel", channel), out));
   }
 
-  /** What a stream is (`krepis_stream_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
+  /** Describes a stream (`krepis_stream_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
   streamInfo(channel: number, stream: number): Record<string, number | string | null> {
     const [of, which] = [handleOf("channel", channel), handleOf("stream", stream)];
     return this.#json((out) => this.channel.krepis_stream_info_into(of, which, out));
   }
 
-  /** What a connection is (`krepis_connection_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
+  /** Describes a connection (`krepis_connection_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
   connectionInfo(channel: number, connection: number): Record<string, number | string> {
     const [of, which] = [handleOf("channel", channel), handleOf("connection", connection)];
     return this.#json((out) => this.channel.krepis_connection_info_into(of, which, out));
   }
 
-  /** Lets go of the library; it stays in the process, with its servers. Closing twice does nothing. */
+  /** Closes this object. The library and its servers stay in the process. Closing twice has no effect. */
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;

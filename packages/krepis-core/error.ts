@@ -1,7 +1,7 @@
 import { codeMeaning, codeName, isRetryable } from "./codes.ts";
 
 /**
- * A failure that the native library reported, or one of the same kind noticed on this side.
+ * A failure that the native library or this package reports.
  *
  * @example
  * ```ts
@@ -12,14 +12,14 @@ import { codeMeaning, codeName, isRetryable } from "./codes.ts";
  */
 export class KrepisError extends Error {
   override name = "KrepisError";
-  /** The number of the ABI; compare it with the members of `KrepisCode`. */
+  /** The error code; compare it with the members of `KrepisCode`. */
   readonly code: number;
-  /** What went wrong, without the code that `message` begins with. */
+  /** The text of the error; `message` has the code in front of it. */
   readonly text: string;
 
   /**
    * @param code a number of `KrepisCode`
-   * @param text what went wrong; without it, what the code means
+   * @param text of the error. Default: the meaning of the code
    * @param options `cause`, as for `Error`
    */
   constructor(code: number, text = "", options?: ErrorOptions) {
@@ -33,7 +33,7 @@ export class KrepisError extends Error {
     return codeName(this.code);
   }
 
-  /** Whether the same call may succeed later. */
+  /** True if the same call may succeed later. */
   get retryable(): boolean {
     return isRetryable(this.code);
   }

@@ -13,6 +13,6 @@ Deno.test("an error carries code, name, text and whether to try again", () => {
 
 Deno.test("an error without a text says what its code means", () => {
   const error = new KrepisError(1004);
-  strictEqual(error.text, "unknown or stale handle");
-  strictEqual(error.message, "InvalidPointer (1004): unknown or stale handle");
+  strictEqual(error.text, "invalid pointer, or unknown or stale handle");
+  strictEqual(error.message, "InvalidPointer (1004): invalid pointer, or unknown or stale handle");
 });

@@ -1,4 +1,4 @@
-/** What an event is about: `type` of an `FfiEvent` (`KrepisEventType` in channel.h). */
+/** `type` of an `FfiEvent` (`KrepisEventType` in channel.h). */
 export const EventType = {
   ConnectionOpened: 1,
   ConnectionClosed: 2,
@@ -16,7 +16,7 @@ export const EventType = {
   ChannelClosed: 14,
 } as const;
 
-/** Bits of `flags` of an event about a stream (`KREPIS_FLAG_*`). */
+/** `flags` of a stream event (`KREPIS_FLAG_*`). */
 export const EventFlag = { Opened: 1, Fin: 2, Clean: 4 } as const;
 
 /** Who ended a connection: `flags` of `ConnectionClosed` (`KrepisCloseSource`). */
@@ -31,17 +31,17 @@ export const CloseSource = {
   Drain: 7,
 } as const;
 
-/** How the program is woken (`KrepisWake`). */
+/** How the library wakes the program (`KrepisWake`). */
 export const Wake = { None: 0, Socket: 1, Path: 2 } as const;
 
 /** Flags of `krepis_stream_write` (`KREPIS_WRITE_*`). */
 export const WriteFlag = { Fin: 1, Later: 2 } as const;
 
-/** What happens when the queue of unsent datagrams is full (`KrepisDatagramPolicy`). */
+/** Policy for a full queue of unsent datagrams (`KrepisDatagramPolicy`). */
 export const DatagramPolicy = { Block: 0, DropOldest: 1, DropNewest: 2 } as const;
 
-/** Or-ed to a datagram's policy: its fate is reported (`KREPIS_DATAGRAM_REPORT_FATE`). */
+/** Or-ed to a datagram's policy: requests an event with its fate (`KREPIS_DATAGRAM_REPORT_FATE`). */
 export const DATAGRAM_REPORT_FATE = 0x100;
 
-/** What became of a datagram (`KrepisDatagramFate`). */
+/** Fate of a datagram (`KrepisDatagramFate`). */
 export const DatagramFate = { Acknowledged: 1, Lost: 2, Dropped: 3 } as const;

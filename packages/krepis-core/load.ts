@@ -2,10 +2,10 @@ import { KrepisCode } from "./codes.ts";
 import { KrepisCore } from "./core.ts";
 import { KrepisError } from "./error.ts";
 
-/** The ABI that this package was written against: 1.2.0. Equal major and at least this minor is needed. */
+/** The ABI version of this package, 1.2.0. The library must have the same major and at least this minor version. */
 export const KREPIS_ABI_VERSION = 0x00010200;
 
-/** The name that the system's loader resolves, and that of the file beside this package. */
+/** The name that the system's loader resolves, and of the file beside this package. */
 export const KREPIS_LIBRARY_NAME = "libknul.so.1";
 
 interface Place {
@@ -14,19 +14,19 @@ interface Place {
 }
 
 /**
- * Loads the native library, from the first of these places that has it:
- * 1. `path`, when given, and then nowhere else;
- * 2. the environment variable `KREPIS_LIBRARY`, and then nowhere else, when the program may read it
- *    (`--allow-env=KREPIS_LIBRARY`; there is no prompt). Without that permission the variable is not read; if the
- *    library is not found, the error says so;
+ * Loads the native library from the first of these places that has it:
+ * 1. `path`, if given; then no other place is searched;
+ * 2. the environment variable `KREPIS_LIBRARY`, if it is set; then no other place is searched. It is read only with
+ *    `--allow-env=KREPIS_LIBRARY`, without a prompt. If the library is not found, the error says that the variable was
+ *    not read;
  * 3. `libknul.so.1` beside this package;
  * 4. `libknul.so.1` as the system's loader finds it.
  *
- * Needs `--allow-ffi`. Loading several times is cheap and harmless: the library is in the process once.
+ * Needs `--allow-ffi`. Loading several times is cheap: the process has the library once.
  *
- * @param path of the library; default: the order above
- * @throws {KrepisError} `InvalidContext` (1001): it is in none of the places, or cannot be loaded; the text
- *   names each place with its reason. `AbiMismatch` (1002): the one found is of another ABI version.
+ * @param path of the library. Default: the order above
+ * @throws {KrepisError} `InvalidContext` (1001): no place has a library that can be loaded; the text names each place
+ *   and the reason. `AbiMismatch` (1002): the library has an incompatible ABI version.
  *
  * @example
  * ```ts

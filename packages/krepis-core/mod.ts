@@ -1,8 +1,8 @@
 /**
- * Loads Krepis KNUL's native library into a Deno program, checks that it fits, and describes what crosses
- * its boundary: codes, errors, layouts. Programs that serve QUIC want `@krepis/knul`, which is built on this.
+ * Loads Krepis KNUL's native library into a Deno program, checks its ABI version, and describes its codes, errors
+ * and layouts. To serve QUIC, use `@krepis/knul`, which is built on this package.
  *
- * Permissions: `--allow-ffi`, and `--allow-env=KREPIS_LIBRARY` only where that variable is to be read.
+ * Permissions: `--allow-ffi`, and `--allow-env=KREPIS_LIBRARY` to read that variable.
  *
  * @module
  */

@@ -3,8 +3,8 @@ import { KrepisCode } from "./codes.ts";
 import { KrepisError } from "./error.ts";
 
 /**
- * Converts a setting's value to what JSON can carry. Returns undefined for a value that no setting can have. Whether
- * the type is right for its setting is checked by the library.
+ * Converts a setting's value to a JSON value. Returns undefined for a value that no setting can have. The library checks
+ * whether the type fits the setting.
  *
  * @example
  * ```ts
@@ -20,13 +20,13 @@ export function settingValue(value: unknown): string | boolean | number | string
   return undefined;
 }
 
-/** @throws {KrepisError} `InvalidRequest` (4001), with `name` in its text, unless it is a whole number up to `max` */
+/** @throws {KrepisError} `InvalidRequest` (4001), with `name` in its text, unless it is a whole number from 0 to `max` */
 export function wholeNumber(name: string, value: unknown, max: number = Number.MAX_SAFE_INTEGER): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max) return value;
   throw refused(name, value, `a whole number from 0 to ${max}`);
 }
 
-/** Settings as JSON. @throws {KrepisError} `InvalidRequest` (4001) names a setting whose value JSON cannot carry */
+/** Settings as JSON. @throws {KrepisError} `InvalidRequest` (4001): the text names the setting without a JSON value */
 export function settingsJson(settings: unknown): string {
   if (typeof settings !== "object" || settings === null || Array.isArray(settings)) {
     throw refused("settings", settings, "an object");
@@ -34,7 +34,7 @@ export function settingsJson(settings: unknown): string {
   const members = Object.entries(settings).map(([name, given]) => {
     const value = settingValue(given);
     if (value === undefined) {
-      throw refused(name, given, "a number, a text, true or false, or a list of texts");
+      throw refused(name, given, "a number, a string, true or false, or a list of strings");
     }
     return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
   });
@@ -46,6 +46,6 @@ function refused(name: string, value: unknown, expected: string): KrepisError {
   const number = typeof value === "number" || typeof value === "bigint" ? String(value).slice(0, 80) : shown;
   return new KrepisError(
     KrepisCode.InvalidRequest,
-    `${name}: ${number} is not acceptable; expected ${expected}`,
+    `${name}: ${number} is invalid; expected ${expected}`,
   );
 }

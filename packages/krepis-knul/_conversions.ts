@@ -5,7 +5,7 @@ import { AdapterCode } from "./adapter_codes.ts";
 import { AdapterError, invalidOption } from "./adapter_error.ts";
 import { StreamError } from "./stream_error.ts";
 
-/** What can be sent: the memory of any view or buffer, or text, which is sent as UTF-8. */
+/** Bytes to send: the memory of any view or buffer, or text (sent as UTF-8). */
 export type QuicBytes = ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string;
 
 const BYTES = "bytes (a typed array, DataView or ArrayBuffer, not detached) or a string";
@@ -81,7 +81,7 @@ export function checkText(option: string, value: unknown, low: number, high: num
     if (length >= low && length <= high) return value;
   }
   const length = low === 0 ? `at most ${high}` : `${low} to ${high}`;
-  throw invalidOption(option, value, `a text of ${length} bytes without NUL`);
+  throw invalidOption(option, value, `a string of ${length} bytes without NUL`);
 }
 
 const NONE = Object.freeze({});
@@ -130,7 +130,7 @@ export function checkOptions<T extends object>(option: string, value: T | undefi
 /** The error for an unknown option. Its text suggests the most similar known name. */
 export function unknownOption(prefix: string, name: string, known: string[]): AdapterError {
   const near = nearest(name, known);
-  const hint = near === null ? `known are ${known.join(", ")}` : `did you mean ${near}?`;
+  const hint = near === null ? `expected one of ${known.join(", ")}` : `did you mean ${near}?`;
   const text = `${prefix}${name}: unknown option; ${hint}`;
   return new AdapterError(KrepisCode.InvalidRequest, text, { option: prefix + name });
 }

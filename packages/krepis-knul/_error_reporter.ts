@@ -3,7 +3,7 @@ import type { QuicConnection } from "./quic_connection.ts";
 import type { QuicRequest } from "./quic_request.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
-/** What failed: a function of the program, or "adapter" for the adapter's own work. */
+/** The part that failed: a function of the program, or "adapter" for the adapter's own work. */
 export type FailedPart =
   | "request"
   | "stream"
@@ -14,17 +14,17 @@ export type FailedPart =
   | "signal"
   | "adapter";
 
-/** Where an error came from. */
+/** The source of an error. */
 export interface Failure {
   part: FailedPart;
   /** The connection, stream or request that the handler was called for, if there is one. */
   connection?: QuicConnection;
   stream?: QuicStream;
-  /** Do not read its payload, which may be released already: see `QuicRequest.payload`. */
+  /** Do not read its payload, which may already be released: see `QuicRequest.payload`. */
   request?: QuicRequest;
 }
 
-/** Called for each failure. If it throws, or its promise rejects, that is logged. */
+/** Called for each error. Its own errors and rejections are logged. */
 export type ErrorHandler = (error: unknown, failure: Failure) => unknown;
 
 const LOG_INTERVAL_MS = 1000;

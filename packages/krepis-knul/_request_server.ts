@@ -174,7 +174,9 @@ export class RequestServer implements RequestHost {
     } else if (answer === undefined) {
       stream.finishIfOpen();
     } else if (isBody(answer)) {
-      if (answer.locked) throw invalidOption("answer", "a locked ReadableStream", "one that nobody reads");
+      if (answer.locked) {
+        throw invalidOption("answer", "a locked ReadableStream", "an unlocked ReadableStream");
+      }
       pipe(answer, stream).catch((error) => this.#failBody(request, error));
     } else {
       const bytes = bytesOf("answer", answer);

@@ -51,10 +51,10 @@ export function readExtra(settings: Record<string, unknown>): GivenSettings {
     const method = METHODS.get(setting);
     if (method !== undefined) throw invalidOption(option, value, `the method ${method}()`);
     const twin = given.get(setting);
-    if (twin !== undefined) throw invalidOption(option, value, `one spelling, ${twin.option} is given, too`);
+    if (twin !== undefined) throw invalidOption(option, value, `one spelling; ${twin.option} is also given`);
     const carried = settingValue(value);
     if (carried === undefined) {
-      throw invalidOption(option, value, "a number, a text, true or false, or a list of texts");
+      throw invalidOption(option, value, "a number, a string, true or false, or a list of strings");
     }
     given.set(setting, { option, value: carried });
   }
@@ -86,7 +86,7 @@ function unknownSetting(option: string, known: string[]): AdapterError {
   const near = nearest(name, name.includes("_") ? names : names.map(camelCase));
   const method = near === null ? undefined : METHODS.get(snakeCase(near));
   const hint = near === null
-    ? "expected one of docs/settings.md"
+    ? "docs/settings.md lists the settings"
     : `did you mean ${method === undefined ? near : `the method ${method}()`}?`;
   return new AdapterError(KrepisCode.InvalidRequest, `${option}: unknown setting; ${hint}`, { option });
 }

@@ -59,8 +59,8 @@ const EMPTY = new Uint8Array(0);
 
 /** Meaning of the code of the event ChannelClosed. */
 const CHANNEL_ENDS = new Map<number, string>([
-  [KrepisCode.InvalidContext, "the program has written into the memory of the rings"],
-  [KrepisCode.Timeout, "the isolate was busy and read no events for channel.consumerTimeoutMs"],
+  [KrepisCode.InvalidContext, "the program stored an invalid ring head"],
+  [KrepisCode.Timeout, "the isolate read no events for channel.consumerTimeoutMs"],
   [KrepisCode.ConnectionFailed, "the descriptor that wakes the isolate was closed"],
 ]);
 
@@ -288,7 +288,9 @@ export class Session implements EventSink, ConnectionHost {
   #refuse(connection: QuicConnection): void {
     const { request, stream, datagram, connection: opened } = this.#handlers;
     if (request || stream || datagram || opened) return;
-    this.firewall.protect(() => connection.close(AdapterCode.NoConsumer, "nobody takes connections"));
+    this.firewall.protect(() =>
+      connection.close(AdapterCode.NoConsumer, "the program accepts no connections")
+    );
   }
 
   #handleConnectionClosed(word: number): void {
@@ -389,8 +391,8 @@ export class Session implements EventSink, ConnectionHost {
   #lose(): void {
     if (this.#isOver) return;
     const text =
-      "the memory of received bytes was transferred or detached by the program: it belongs to all " +
-      "payloads, so transfer a copy; the channel is closed, its connections end with ConsumerGone";
+      "the program transferred or detached the memory of received bytes, which all payloads share; " +
+      "transfer a copy instead. The channel is closed; its connections end with ConsumerGone";
     const error = new AdapterError(KrepisCode.InvalidContext, text);
     this.#finish({ error, isResumable: false });
     this.firewall.errors.report(error, { part: "adapter" });
@@ -399,7 +401,7 @@ export class Session implements EventSink, ConnectionHost {
   /** The library has closed the channel and its connections. Events that were not read are dropped. */
   #handleChannelClosed(code: number): void {
     const isResumable = code !== KrepisCode.InvalidContext;
-    const why = CHANNEL_ENDS.get(code) ?? "it does not say why";
+    const why = CHANNEL_ENDS.get(code) ?? "unknown reason";
     const error = new AdapterError(code, `the library closed the channel and its connections: ${why}`);
     this.#finish({ error, isResumable });
     this.firewall.errors.report(error, { part: "adapter" });

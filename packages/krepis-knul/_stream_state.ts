@@ -133,7 +133,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
     if (this.#kept !== null && this.#kept.length > 0) return this.#kept.shift();
     if (this.#readError !== null) throw this.#readError;
     if (this.#isAtEnd) return null;
-    if (!this.canRead) throw new AdapterError(KrepisCode.InvalidContext, "this stream only sends");
+    if (!this.canRead) throw new AdapterError(KrepisCode.InvalidContext, "the stream is send-only");
     return undefined;
   }
 
@@ -198,7 +198,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
     if (this.#end !== null || !this.canRead || this.#readError !== null) return;
     if (this.#isRead) return;
     this.channel.calls.krepis_stream_stop_sending(this.channel.id, this.handle, code);
-    this.failReading(new StreamError("local", code, "reading was stopped"));
+    this.failReading(new StreamError("local", code, "the program stopped reading the stream"));
   }
 
   /** Ends the receiving side and drops what was not read. */
@@ -235,7 +235,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
   write(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): Promise<void> {
     if (this.#writeError !== null) return rejected(this.#writeError);
     if (this.#isFinished || !this.canWrite) {
-      const text = this.canWrite ? "the stream's sending side has ended" : "this stream only receives";
+      const text = this.canWrite ? "the stream's sending side has ended" : "the stream is receive-only";
       return rejected(new AdapterError(KrepisCode.InvalidContext, text));
     }
     if (isLast) this.#isFinished = true;
@@ -295,7 +295,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
   reset(code: bigint): void {
     if (this.#end !== null || !this.canWrite || this.#writeError !== null) return;
     this.channel.calls.krepis_stream_reset(this.channel.id, this.handle, code);
-    this.failWriting(new StreamError("local", code, "the stream was reset"));
+    this.failWriting(new StreamError("local", code, "the program reset the stream"));
   }
 
   /** Ends the sending side; writes that wait are rejected. */
@@ -328,7 +328,11 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
 
   /** The library had no memory for a write. Later bytes cannot replace it, so the stream is reset. */
   #refuse(code: number): StreamError {
-    const error = new StreamError("local", AdapterCode.Overloaded, `a write was refused with ${code}`);
+    const error = new StreamError(
+      "local",
+      AdapterCode.Overloaded,
+      `the library refused a write with code ${code}`,
+    );
     this.channel.calls.krepis_stream_reset(this.channel.id, this.handle, error.exactCode);
     this.failWriting(error);
     return error;

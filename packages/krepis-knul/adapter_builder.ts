@@ -6,7 +6,7 @@ import { type GivenSettings, readExtra } from "./_server_settings.ts";
 import { QuicAdapter } from "./quic_adapter.ts";
 import { KrepisCode } from "@krepis/core";
 
-/** What an adapter can speak. */
+/** Protocols of an adapter. */
 export const AdapterProtocol = { QUIC: "quic" } as const;
 
 /** One of the values of {@linkcode AdapterProtocol}. */
@@ -16,8 +16,8 @@ const MAX_COUNT = 2 ** 32 - 1;
 const DAY_MS = 86_400_000;
 
 /**
- * Gathers the options of a server. Every option takes effect or is refused: what is wrong by itself at once,
- * what only the library can judge by `start`.
+ * Collects the options of a server. Every option takes effect or throws: its method checks its own value, and `start`
+ * checks what only the library knows.
  *
  * @example
  * ```ts
@@ -55,28 +55,28 @@ export class AdapterBuilder {
     return this.#set("host", checkText("host", host, 1, 255));
   }
 
-  /** @param port UDP port; 0, the default, takes a free one: see `QuicAdapter.port` @throws {AdapterError} 4001 */
+  /** @param port UDP port; 0, the default, selects a free port: see `QuicAdapter.port` @throws {AdapterError} 4001 */
   port(port: number): this {
     return this.#set("port", checkInteger("port", port, 0, 65_535));
   }
 
-  /** @param path PEM file of the certificate chain, leaf first. Must be given @throws {AdapterError} 4001 */
+  /** @param path PEM file of the certificate chain, leaf first. Required @throws {AdapterError} 4001 */
   certPath(path: string): this {
     return this.#set("cert_path", checkText("certPath", path, 1, 4096));
   }
 
-  /** @param path PEM file of the leaf's private key, not encrypted. Must be given @throws {AdapterError} 4001 */
+  /** @param path PEM file of the leaf's private key, not encrypted. Required @throws {AdapterError} 4001 */
   keyPath(path: string): this {
     return this.#set("key_path", checkText("keyPath", path, 1, 4096));
   }
 
-  /** @param count connections of the server; more are refused. Default: 200,000 @throws {AdapterError} 4001 */
+  /** @param count connections of the server; it refuses more. Default: 200,000 @throws {AdapterError} 4001 */
   maxConnections(count: number): this {
     return this.#set("max_connections", checkInteger("maxConnections", count, 1, 16_000_000));
   }
 
   /**
-   * @param count bidirectional streams that a client may have open at once. Default: 100
+   * @param count concurrent bidirectional streams per client connection. Default: 100
    * @throws {AdapterError} 4001
    */
   maxStreams(count: number): this {
@@ -84,7 +84,7 @@ export class AdapterBuilder {
   }
 
   /**
-   * @param ms a connection without packets for this long ends, 1,000 to 86,400,000. Default: 30,000
+   * @param ms time without packets after which a connection ends, 1,000 to 86,400,000. Default: 30,000
    * @throws {AdapterError} 4001
    */
   idleTimeoutMs(ms: number): this {
@@ -92,7 +92,7 @@ export class AdapterBuilder {
   }
 
   /**
-   * @param ms how long `stop` lets open streams finish, 0 to 3,600,000. Default: 5,000
+   * @param ms how long open streams may take to finish after `stop`, 0 to 3,600,000. Default: 5,000
    * @throws {AdapterError} 4001
    */
   drainTimeoutMs(ms: number): this {
@@ -100,7 +100,7 @@ export class AdapterBuilder {
   }
 
   /**
-   * @param ms from a request's first byte to its answer; then its stream is reset with
+   * @param ms longest time from a request's first byte to its answer; then the adapter resets its stream with
    *   `AdapterCode.RequestTimeout`. 0: no limit. Default: 30,000
    * @throws {AdapterError} 4001
    */
@@ -110,8 +110,8 @@ export class AdapterBuilder {
   }
 
   /**
-   * @param bytes the longest payload of a request; a longer one is reset with `AdapterCode.PayloadTooLarge`.
-   *   1 to 2^30. Default: 16 MiB
+   * @param bytes longest payload of a request, 1 to 2^30; the adapter resets a longer request with
+   *   `AdapterCode.PayloadTooLarge`. Default: 16 MiB
    * @throws {AdapterError} 4001
    */
   maxPayloadBytes(bytes: number): this {
@@ -120,11 +120,11 @@ export class AdapterBuilder {
   }
 
   /**
-   * @param bytes memory for payloads that come in parts, for all connections together. One connection may have half of
-   *   what the others leave. Bytes without room wait for it, at most `requestTimeoutMs`, and their peer gets no credit;
-   *   if too much waits, requests are refused with `AdapterCode.Overloaded`. At least 64 KiB and twice
+   * @param bytes memory of all connections for payloads that arrive in parts. One connection may hold half of what the
+   *   others leave free. Bytes without room wait, at most `requestTimeoutMs`, and their peer gets no credit; if too many
+   *   bytes wait, the adapter refuses requests with `AdapterCode.Overloaded`. At least 64 KiB and twice
    *   `maxPayloadBytes`. Default: 64 MiB, or twice `maxPayloadBytes` if that is more
-   * @throws {AdapterError} 4001, by `build` for less than twice `maxPayloadBytes`
+   * @throws {AdapterError} 4001; `build` throws it for less than twice `maxPayloadBytes`
    */
   maxGatheredBytes(bytes: number): this {
     this.#maxGatheredBytes = checkInteger("maxGatheredBytes", bytes, 64 << 10, 2 ** 40);
@@ -147,11 +147,11 @@ export class AdapterBuilder {
   }
 
   /**
-   * Sets any other setting of the library. Names are those of docs/settings.md, in snake_case or, as in `getConfig`,
-   * in camelCase. `start` refuses unknown names.
+   * Sets other settings of the library, under the names of docs/settings.md in snake_case or, as in `getConfig`, in
+   * camelCase. `start` refuses unknown names.
    *
    * @param settings for example `{ congestionControl: "bbr" }`; added to earlier ones
-   * @throws {AdapterError} 4001 for a setting that has a method of its own, and for a value that no setting can have
+   * @throws {AdapterError} 4001: a setting has a method of its own, or a value that no setting can have
    */
   extra(settings: Record<string, unknown>): this {
     for (const [setting, given] of readExtra(settings)) this.#settings.set(setting, given);
@@ -172,13 +172,13 @@ export class AdapterBuilder {
   }
 
   /**
-   * The adapter, not yet started; later calls of this builder do not change it.
-   * @throws {AdapterError} 4001: certPath or keyPath was not given
+   * Returns the adapter, not started. Later calls of this builder do not change it.
+   * @throws {AdapterError} 4001: certPath or keyPath is missing
    */
   build(): QuicAdapter {
     for (const [setting, option] of [["cert_path", "certPath"], ["key_path", "keyPath"]] as const) {
       if (this.#settings.has(setting)) continue;
-      throw new AdapterError(KrepisCode.InvalidRequest, `${option}: must be given`, { option });
+      throw new AdapterError(KrepisCode.InvalidRequest, `${option}: is required`, { option });
     }
     const serving = resolveServingOptions({
       maxPayloadBytes: this.#maxPayloadBytes,

@@ -1,7 +1,7 @@
 import { KrepisCode, KrepisError } from "@krepis/core";
 
 /**
- * What the adapter reports: `code` is a number of `KrepisCode`, `retryable` says whether to try again.
+ * An error of the adapter: `code` is a number of `KrepisCode`; `retryable` is true if the same call may succeed later.
  *
  * @example
  * ```ts
@@ -15,13 +15,13 @@ import { KrepisCode, KrepisError } from "@krepis/core";
  */
 export class AdapterError extends KrepisError {
   override name = "AdapterError";
-  /** The option that was refused, where one was. */
+  /** The refused option, if there is one. */
   readonly option?: string;
 
   /**
    * @param code a number of `KrepisCode`
-   * @param text what went wrong
-   * @param options `cause` as for `Error`; `option` that was refused
+   * @param text of the error
+   * @param options `cause` as for `Error`; `option`: the refused option
    */
   constructor(code: number, text?: string, options: ErrorOptions & { option?: string } = {}) {
     super(code, text, options);
@@ -29,9 +29,9 @@ export class AdapterError extends KrepisError {
   }
 }
 
-/** A wrong argument: `InvalidRequest` (4001), naming the option, its value and what was expected. */
+/** An invalid argument: `InvalidRequest` (4001) with the option, its value and the expected value. */
 export function invalidOption(option: string, value: unknown, expected: string): AdapterError {
-  const text = `${option}: ${printed(value)} is not acceptable; expected ${expected}`;
+  const text = `${option}: ${printed(value)} is invalid; expected ${expected}`;
   return new AdapterError(KrepisCode.InvalidRequest, text, { option });
 }
 

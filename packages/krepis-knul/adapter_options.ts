@@ -3,40 +3,40 @@ import { checkInteger, checkOptions } from "./_conversions.ts";
 
 /** Sizes of the memory between library and program (`FfiChannelConfig` in channel.h). */
 export interface ChannelOptions {
-  /** Received bytes that are not yet released, 1 MiB to 2 GiB. Default: 64 MiB. */
+  /** Memory of received bytes until their release, 1 MiB to 2 GiB. Default: 64 MiB. */
   arenaBytes?: number;
   /** Records of each event ring, a power of two from 64 to 1,048,576. Default: 4,096. */
   ringRecords?: number;
   /**
-   * Bytes accepted for one stream and not yet taken by its connection, 4 KiB to 256 MiB. Default: 1 MiB. Fewer are
-   * accepted while the connection holds 128 KiB, or eight times its congestion window if that is more.
+   * Bytes accepted for one stream before its connection's send buffer takes them, 4 KiB to 256 MiB. Default: 1 MiB. The
+   * library accepts fewer while the connection holds 128 KiB, or eight congestion windows if that is more.
    */
   queueBytes?: number;
   /**
-   * How long events may wait before the library takes this isolate for dead and closes its connections with
-   * `ConsumerGone`, in milliseconds. An isolate that was only busy goes on with new connections. 500 to 3,600,000, or
-   * `Infinity` for never, which a debugger needs. Default: 10,000.
+   * How long events may wait, in milliseconds, before the library considers this isolate dead and closes its connections
+   * with `ConsumerGone`. An isolate that was only busy goes on with new connections. 500 to 3,600,000, or `Infinity`
+   * for no timeout, for example with a debugger. Default: 10,000.
    */
   consumerTimeoutMs?: number;
 }
 
-/** What an adapter enforces on requests and asks of its channel. */
+/** Limits of an adapter's requests, and options of its channel. */
 export interface ServingOptions {
   /** The longest payload of a request in bytes, 1 to 2^30. Default: 16 MiB. */
   maxPayloadBytes?: number;
   /**
-   * Memory for payloads that come in parts, for all connections together, in bytes; at least 64 KiB and twice
-   * `maxPayloadBytes`. One connection may have half of what the others leave; bytes without room wait, and their peer
-   * gets no credit. Default: 64 MiB, or twice `maxPayloadBytes` if that is more.
+   * Memory of all connections for payloads that arrive in parts, in bytes; at least 64 KiB and twice `maxPayloadBytes`.
+   * One connection may hold half of what the others leave free; bytes without room wait, and their peer gets no
+   * credit. Default: 64 MiB, or twice `maxPayloadBytes` if that is more.
    */
   maxGatheredBytes?: number;
-  /** From a request's first byte to its answer, in milliseconds, up to a day; 0: no limit. Default: 30,000. */
+  /** Longest time from a request's first byte to its answer in milliseconds, up to a day; 0: none. Default: 30,000. */
   requestTimeoutMs?: number;
   /** Memory of the channel. */
   channel?: ChannelOptions;
 }
 
-/** {@linkcode ServingOptions} with every value decided; 0 in `channel` means the library's default. */
+/** {@linkcode ServingOptions} with all defaults; 0 in `channel` means the library's default. */
 export interface ResolvedServingOptions {
   maxPayloadBytes: number;
   maxGatheredBytes: number;
@@ -49,7 +49,7 @@ const LEAST_GATHERED_BYTES = 64 << 10;
 
 /**
  * Checks options and fills in the defaults.
- * @throws {AdapterError} `InvalidRequest` (4001) names the option
+ * @throws {AdapterError} `InvalidRequest` (4001): an option is invalid, the text names it
  */
 export function resolveServingOptions(options: ServingOptions): ResolvedServingOptions {
   const { maxPayloadBytes = 16 * MEBIBYTE, maxGatheredBytes, requestTimeoutMs = 30_000, channel } =

@@ -1,5 +1,5 @@
 /**
- * Serves QUIC streams and datagrams from a Deno program, by Krepis KNUL's native library.
+ * Serves QUIC streams and datagrams from a Deno program with Krepis KNUL's native library.
  *
  * ```ts
  * import { AdapterBuilder, AdapterProtocol } from "@krepis/knul";
@@ -9,7 +9,7 @@
  * adapter.onRequest((request) => request.payload); // an echo
  * ```
  *
- * Permissions: `--allow-ffi`, and `--allow-env=KREPIS_LIBRARY` where that variable names the library.
+ * Permissions: `--allow-ffi`, and `--allow-env=KREPIS_LIBRARY` if that variable names the library.
  *
  * @module
  */

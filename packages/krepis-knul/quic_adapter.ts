@@ -16,7 +16,7 @@ import type { QuicStream } from "./quic_stream.ts";
 
 export type { ErrorHandler, FailedPart, Failure } from "./_error_reporter.ts";
 
-/** What an adapter is made of: a server of its own, or one that was started elsewhere. */
+/** Parts of an adapter; without `settings` its server was started elsewhere. */
 interface AdapterParts {
   settings: GivenSettings | null;
   serving: ResolvedServingOptions;
@@ -31,13 +31,13 @@ const ATTACH_OPTIONS = ["library", "maxPayloadBytes", "maxGatheredBytes", "reque
 type State = "idle" | "running" | "stopping" | "stopped";
 
 /**
- * A QUIC server in this program, or this isolate's share of one.
+ * A QUIC server in this program, or this isolate's share of a server.
  *
- * Register handlers, then `start`. If `onRequest` is there, it takes clients' bidirectional streams; `onStream`
- * takes the rest, or all without it. Streams that no handler takes can be iterated on their connection when
- * connections are taken by `onConnection` or `for await`, and are refused with `NoConsumer` otherwise.
+ * Register handlers, then call `start`. `onRequest` receives clients' bidirectional streams; `onStream` receives the
+ * other streams, or all without `onRequest`. If `onConnection` or `for await` receives connections, the program can
+ * iterate over the remaining streams of a connection; otherwise the adapter refuses them with `NoConsumer`.
  *
- * While it runs, the process does not end by itself; after `stop` it does.
+ * A running adapter keeps the process alive until `stop`.
  *
  * @example
  * ```ts
@@ -75,12 +75,12 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
-   * An adapter for a server that runs already, so that a Worker of this process serves a share of its
-   * connections: each adapter gets its turn. It is started as any other; `detach` ends its share.
+   * Returns an adapter for a running server, so that a Worker of this process serves a share of its connections: the
+   * adapters of a server take turns. Call `start` as for any adapter; `detach` ends its share.
    *
    * @param handle of the server: `handle` of the adapter that started it
    * @param options limits of this adapter's requests, and its memory. Default: as `AdapterBuilder`
-   * @throws {AdapterError} `InvalidRequest` (4001) names the option
+   * @throws {AdapterError} `InvalidRequest` (4001): an option is invalid, the text names it
    */
   static attach(handle: number, options?: ServingOptions & { library?: string }): QuicAdapter {
     checkInteger("handle", handle, 1, Number.MAX_SAFE_INTEGER);
@@ -97,42 +97,42 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   // ---- Handlers ----
 
   /**
-   * Takes each bidirectional stream of a client as one request. A handler that throws costs its stream, with
+   * Handles each bidirectional stream of a client as one request. If the handler throws, its stream ends with
    * `AdapterCode.HandlerFailed`.
-   * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter is started
    */
   onRequest(handler: RequestHandler): this {
     return this.#register("request", handler);
   }
 
   /**
-   * Takes streams that clients open; unidirectional ones only where `onRequest` takes the others.
-   * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
+   * Handles streams that clients open; with `onRequest` only unidirectional ones.
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter is started
    */
   onStream(handler: (stream: QuicStream) => unknown): this {
     return this.#register("stream", handler);
   }
 
   /**
-   * Takes datagrams. The bytes are lent until the handler has returned, or its promise is settled.
-   * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
+   * Handles datagrams. The bytes are lent until the handler has returned, or its promise is settled.
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter is started
    */
   onDatagram(handler: DatagramHandler): this {
     return this.#register("datagram", handler);
   }
 
   /**
-   * Told of each connection whose handshake is complete; one whose handler fails is closed.
-   * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
+   * Handles each connection whose handshake is complete. If the handler throws, its connection is closed.
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter is started
    */
   onConnection(handler: (connection: QuicConnection) => unknown): this {
     return this.#register("connection", handler);
   }
 
   /**
-   * Called for each failure of a handler, with what the handler was called for. If it throws itself, that is logged.
+   * Handles each error of a handler, with the object that the handler was called for. Its own errors are logged.
    * Default: console.error, at most once per second.
-   * @throws {AdapterError} `InvalidContext` (1001): the adapter was started
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter is started
    */
   onError(handler: ErrorHandler): this {
     return this.#register("error", handler);
@@ -141,17 +141,18 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   // ---- Life ----
 
   /**
-   * Starts the server and takes its connections. An adapter without handlers leaves them to others that attach,
-   * until it is iterated. Blocks the isolate for file reads, key checks and thread starts, well under a second.
+   * Starts the server and accepts its connections. An adapter without handlers leaves connections to attached adapters
+   * until the program iterates over it. Blocks the isolate to read files, check keys and start threads, well under a
+   * second.
    *
-   * @throws {AdapterError} with the library's code and text: `InvalidRequest` (4001) an unknown or refused
-   *   setting, `Internal` (1000) an unusable certificate or key, `NetworkError` (5000) the port is in use; these have
-   *   an `option`. `InvalidContext` (1001): it was started before, or the library was not found. `InvalidPointer`
-   *   (1004): the server that it was attached to does not run
+   * @throws {AdapterError} with the library's code and text: `InvalidRequest` (4001): a setting is unknown or invalid;
+   *   `Internal` (1000): unusable certificate or key; `NetworkError` (5000): the port is in use; these have an `option`.
+   *   `InvalidContext` (1001): it was already started, or the library was not found. `InvalidPointer` (1004): the server
+   *   that it is attached to does not run
    */
   async start(): Promise<void> {
     if (this.#state !== "idle") {
-      throw new AdapterError(KrepisCode.InvalidContext, "the adapter was started before");
+      throw new AdapterError(KrepisCode.InvalidContext, "the adapter was already started");
     }
     this.#state = "running";
     try {
@@ -165,13 +166,13 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
-   * Stops the server: new connections and streams are refused, open streams may finish until the deadline.
-   * Handlers go on meanwhile. Stopping again gives the same report.
+   * Drains and stops the server: it refuses new connections and streams and lets open streams finish until the
+   * deadline, while handlers go on. A second call returns the same report.
    *
-   * @param options `deadlineMs`: milliseconds that streams may take, 0 to 3,600,000. Default: `drainTimeoutMs`
-   * @returns what the drain did, and the statistics at its end
-   * @throws {AdapterError} `InvalidContext` (1001): not started, or attached to another's server: see
-   *   `detach`; `InvalidPointer` (1004): the server was stopped elsewhere
+   * @param options `deadlineMs`: how long streams may take to finish, 0 to 3,600,000. Default: `drainTimeoutMs`
+   * @returns the report of the drain, with the last statistics
+   * @throws {AdapterError} `InvalidContext` (1001): not started, or attached to a server: see `detach`;
+   *   `InvalidPointer` (1004): the server was stopped elsewhere
    */
   async stop(options?: { deadlineMs?: number }): Promise<DrainReport> {
     const { deadlineMs } = checkOptions("options", options, ["deadlineMs"]);
@@ -184,31 +185,31 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
-   * Gives up this adapter's share of the server's connections; those it has are closed with `ConsumerGone`.
-   * The server runs on. No effect when it is over.
+   * Ends this adapter's share of the server: closes its connections with `ConsumerGone`. The server goes on. No effect
+   * after the adapter has ended.
    * @throws {AdapterError} `InvalidContext` (1001): the adapter started its server itself: see `stop`
    */
   detach(): void {
     if (this.#parts.settings !== null) {
-      throw new AdapterError(KrepisCode.InvalidContext, "the adapter owns its server: use stop()");
+      throw new AdapterError(KrepisCode.InvalidContext, "the adapter owns its server; call stop()");
     }
     this.#session?.close();
     this.#end();
   }
 
-  /** Stops an adapter with a server of its own, detaches another. */
+  /** Stops an adapter that started its server; detaches an attached one. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#state === "idle" || this.#state === "stopped") return;
     if (this.#parts.settings === null) return this.detach();
     await this.stop();
   }
 
-  /** Whether it was started and neither stopped nor detached. A draining adapter still runs. */
+  /** True from `start` until it is stopped or detached; also while it drains. */
   isRunning(): boolean {
     return this.#state === "running" || this.#state === "stopping";
   }
 
-  /** Whether its server refuses new work because it stops. */
+  /** True while its server refuses new work because it is stopping. */
   isDraining(): boolean {
     return this.#state === "stopping" || (this.#session?.isDraining ?? false);
   }
@@ -227,10 +228,10 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
-   * Statistics; reading them costs some 50 microseconds. After the stop of the server they are its last ones, after
-   * `detach` those at that moment; both without the figures of the channel.
+   * Statistics; a call takes some 50 microseconds. After the server's stop it returns the last statistics, after `detach`
+   * those of that moment, both without the figures of the channel.
    * @throws {AdapterError} `InvalidContext` (1001): not started; `InvalidPointer` (1004): the server was stopped
-   *   elsewhere, and this adapter had no channel through which it would have been told
+   *   elsewhere, and this adapter had no channel that reported it
    */
   getStats(): QuicStats {
     if (this.#state === "stopped" && this.#lastStats !== null) return { ...this.#lastStats };
@@ -266,7 +267,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     return this.#ask((core) => core.metrics(this.#handle));
   }
 
-  /** The settings: while it runs those in force, else those that were given. */
+  /** The settings: the values that a running server uses, else the given ones. */
   getConfig(): AdapterConfig {
     const isKnown = this.#core !== null && this.isRunning();
     const settings = isKnown ? this.#ask((core) => core.info(this.#handle)).settings : this.#givenSettings();
@@ -275,8 +276,8 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
-   * Iterates over connections whose handshake completes from now on; ends with the adapter. If the loop is left and no
-   * handler is registered, connections are closed with `AdapterCode.NoConsumer` until another loop begins.
+   * Iterates over connections whose handshake completes from now on; ends with the adapter. After the loop has ended, an
+   * adapter without handlers closes connections with `AdapterCode.NoConsumer` until another loop begins.
    * @throws {AdapterError} `InvalidContext` (1001): not running
    */
   [Symbol.asyncIterator](): AsyncIterator<QuicConnection, void, void> {
@@ -291,7 +292,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     if (this.#state !== "idle") {
       throw new AdapterError(
         KrepisCode.InvalidContext,
-        "handlers are registered before the adapter is started",
+        "the adapter was started; register handlers before start()",
       );
     }
     this.#handlers[kind] = handler as Handlers[K];
@@ -350,7 +351,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     if (this.#parts.settings === null) {
       throw new AdapterError(
         KrepisCode.InvalidContext,
-        "an attached adapter does not own its server: use detach()",
+        "an attached adapter does not own its server; call detach()",
       );
     }
     const core = this.#library();

@@ -20,7 +20,7 @@ import type { QuicStream, StreamEnd } from "./quic_stream.ts";
 /** Takes datagrams; see `QuicAdapter.onDatagram`. */
 export type DatagramHandler = (bytes: Uint8Array<ArrayBuffer>, connection: QuicConnection) => unknown;
 
-/** Who or what ended a connection, such as "peerApplication": the names of `CloseSource` in @krepis/core. */
+/** What ended a connection, such as "peerApplication": the names of `CloseSource` in @krepis/core. */
 export type ConnectionEndSource = Uncapitalize<keyof typeof CloseSource>;
 
 /** How a connection ended. */
@@ -37,7 +37,7 @@ export interface ConnectionInfo {
   /** The peer's address and port, "192.0.2.1:4433" or "[2001:db8::1]:4433". */
   peer: string;
   alpn: string;
-  /** The name that the client asked for (SNI), or "". */
+  /** The server name that the client requested (SNI), or "". */
   serverName: string;
   smoothedRttUs: number;
   minRttUs: number;
@@ -47,20 +47,20 @@ export interface ConnectionInfo {
   bytesReceived: number;
   bytesSent: number;
   streamsActive: number;
-  /** The largest datagram that fits now; 0: the peer takes none. */
+  /** The largest datagram that fits now; 0: the peer does not accept datagrams. */
   maxDatagramBytes: number;
 }
 
-/** What happens to a datagram when the queue of unsent ones is full: "block", "dropOldest" or "dropNewest". */
+/** Policy for a datagram when the queue of unsent datagrams is full: "block", "dropOldest" or "dropNewest". */
 export type DatagramPolicy = Uncapitalize<keyof typeof PolicyNumber>;
 
 /** How to send a datagram. */
 export interface DatagramOptions {
-  /** Default: "dropNewest". With "block" it is refused and `datagramWritable` says when to try again. */
+  /** Default: "dropNewest". With "block", `sendDatagram` returns false and `datagramWritable` resolves when to retry. */
   policy?: DatagramPolicy;
-  /** Dropped when not sent within this time in milliseconds, up to 2^32 - 1; 0, the default: never. */
+  /** Time in milliseconds after which an unsent datagram is dropped, up to 2^32 - 1; 0, the default: never. */
   expiresMs?: number;
-  /** Called once with what became of it, when it was taken. */
+  /** Called once with the fate of an accepted datagram. */
   fate?: (fate: DatagramFate) => void;
 }
 
@@ -121,24 +121,24 @@ export class QuicConnection {
     this.#state = state;
   }
 
-  /** The peer's address when its handshake was complete. */
+  /** The peer's address at the end of the handshake. */
   get remoteAddress(): { hostname: string; port: number } {
     const { peer } = this.#state.identity();
     const colon = peer.lastIndexOf(":");
     return { hostname: peer.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(peer.slice(colon + 1)) };
   }
 
-  /** The application protocol that both sides agreed on. */
+  /** The negotiated application protocol (ALPN). */
   get alpn(): string {
     return this.#state.identity().alpn;
   }
 
-  /** The name that the client asked for (SNI), or "". */
+  /** The server name that the client requested (SNI), or "". */
   get serverName(): string {
     return this.#state.identity().serverName;
   }
 
-  /** Smoothed round trip in milliseconds. */
+  /** Smoothed round-trip time in milliseconds. */
   get rtt(): number {
     return this.info().smoothedRttUs / 1000;
   }
@@ -147,13 +147,13 @@ export class QuicConnection {
     return this.#state.isOpen;
   }
 
-  /** All figures. After the connection's end those known last. @throws {AdapterError} 1001: none are known */
+  /** All figures; after the connection's end the last ones. @throws {AdapterError} 1001: there are none */
   info(): ConnectionInfo {
     return { ...this.#state.info() };
   }
 
   /**
-   * Opens a stream. It can be written at once; its bytes go out as soon as the peer's stream limit allows.
+   * Opens a stream. The program may write at once; the library sends when the peer's stream limit allows.
    *
    * @param options `unidirectional`: only this side sends. Default: false. `signal`: aborting it resets the
    *   stream with code 0
@@ -174,8 +174,8 @@ export class QuicConnection {
   }
 
   /**
-   * Streams of the peer that no handler of the adapter takes; ends with the connection. After the loop was left,
-   * streams are refused with `AdapterCode.NoConsumer` until another loop begins.
+   * Streams of the peer without a handler of the adapter; ends with the connection. After the loop has ended, the adapter
+   * refuses streams with `AdapterCode.NoConsumer` until another loop begins.
    */
   get incomingStreams(): AsyncIterable<QuicStream> {
     return this.#state.incoming;
@@ -187,8 +187,8 @@ export class QuicConnection {
   }
 
   /**
-   * Takes this connection's datagrams, in place of the adapter's handler. The bytes are lent until the
-   * handler has returned, or its promise is settled.
+   * Handles this connection's datagrams instead of the adapter's handler. The bytes are lent until the handler has
+   * returned, or its promise is settled.
    */
   onDatagram(handler: DatagramHandler): void {
     this.#state.datagramHandler = checkFunction("handler", handler);
@@ -197,43 +197,43 @@ export class QuicConnection {
   /**
    * Sends a datagram (RFC 9221): unreliable, unordered, copied at once.
    *
-   * @param bytes a view, a buffer, or text, which is sent as UTF-8; 1 to `info().maxDatagramBytes` bytes
-   * @param options what happens when the queue is full, when it expires, who is told of its fate
-   * @returns whether it was taken; false: the policy dropped it, or it would have blocked
-   * @throws {AdapterError} `InvalidRequest` (4001): too long, empty, or the peer takes no datagrams;
+   * @param bytes a view, a buffer, or text (sent as UTF-8); 1 to `info().maxDatagramBytes` bytes
+   * @param options policy for a full queue, expiry, and a callback for its fate
+   * @returns true if it was accepted; false if the policy dropped it or the queue is full
+   * @throws {AdapterError} `InvalidRequest` (4001): too long, empty, or the peer does not accept datagrams;
    *   `InvalidContext` (1001): the connection has ended
    */
   sendDatagram(bytes: QuicBytes, options?: DatagramOptions): boolean {
     const exact = bytesOf("bytes", bytes);
-    if (exact.length === 0) throw invalidOption("bytes", "no bytes", "a datagram of at least one byte");
+    if (exact.length === 0) throw invalidOption("bytes", "empty", "a datagram of at least one byte");
     const { policy, expiresMs, fate } = options === undefined ? DEFAULT_SENDING : checkSending(options);
     return this.#state.sendDatagram(exact, policy, expiresMs, fate);
   }
 
-  /** Resolves when a datagram that would have blocked can be sent. @throws {AdapterError} 5001, 1001: the end */
+  /** Resolves when the queue has room again. @throws {AdapterError} 5001, 1001: the connection ended */
   datagramWritable(): Promise<void> {
     return this.#state.datagramWritable();
   }
 
   /**
-   * Closes the connection (RFC 9000 §10.2); buffered data is discarded. No effect when it has ended.
+   * Closes the connection (RFC 9000 §10.2) and discards buffered data. No effect after its end.
    *
    * @param code application error code, 0 to 2^62 - 1. Default: 0
    * @param reason at most 1,024 bytes for the peer's log. Default: ""
-   * @throws {AdapterError} `InvalidRequest` (4001): code or reason
+   * @throws {AdapterError} `InvalidRequest` (4001): invalid code or reason
    */
   close(code: number | bigint = 0, reason = ""): void {
     const exact = checkCode("code", code);
     this.#state.close(exact, bytesOf("reason", checkText("reason", reason, 0, 1024)));
   }
 
-  /** Resolves with how it ended; never rejects. */
+  /** Resolves when the connection has ended; never rejects. */
   get closed(): Promise<ConnectionEnd> {
     return this.#state.closed;
   }
 }
 
-/** `DatagramOptions` as the library takes them. */
+/** `DatagramOptions` in the library's form. */
 interface Sending {
   policy: number;
   expiresMs: number;

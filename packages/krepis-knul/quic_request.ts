@@ -2,7 +2,7 @@ import type { Owner } from "./_owner.ts";
 import type { QuicConnection } from "./quic_connection.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
-/** What a handler may answer: bytes, text as UTF-8, a stream of bytes, or nothing for an empty answer. */
+/** The answer of a handler: bytes, text as UTF-8, a stream of bytes, or nothing for an empty answer. */
 export type QuicResponse = Uint8Array<ArrayBuffer> | string | ReadableStream<Uint8Array<ArrayBuffer>> | void;
 
 /** Answers requests. A handler that returns its answer without a promise is the fastest. */
@@ -17,8 +17,8 @@ export interface RequestMechanics {
 /** A whole bidirectional stream of a client, as one request. */
 export class QuicRequest {
   /**
-   * All that the client sent. **Lent** until the answer was given: copy what is needed for longer
-   * (`slice()`). It may itself be the answer.
+   * All bytes of the client. **Lent** until the handler has answered: copy bytes that you need longer (`slice()`). The
+   * payload itself may be the answer.
    */
   readonly payload: Uint8Array<ArrayBuffer>;
   readonly #state: RequestMechanics;
@@ -33,14 +33,14 @@ export class QuicRequest {
     return this.#state.stream.connection.facade;
   }
 
-  /** Its receiving side is at its end; what is written to it goes before the answer. */
+  /** Its receiving side has ended; bytes that are written to it precede the answer. */
   get stream(): QuicStream {
     return this.#state.stream.facade;
   }
 
   /**
-   * Aborts when the answer is not wanted any more: the client stopped the stream, perhaps before the handler was
-   * called, the connection ended, or the request took longer than `requestTimeoutMs`. The reason is a `StreamError`.
+   * Aborts when the client no longer waits for the answer: it stopped the stream (perhaps before the handler was called),
+   * the connection ended, or the request took longer than `requestTimeoutMs`. The reason is a `StreamError`.
    */
   get signal(): AbortSignal {
     return this.#state.signal;

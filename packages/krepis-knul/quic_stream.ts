@@ -12,16 +12,16 @@ export type { QuicBytes } from "./_conversions.ts";
 
 /** How a stream ended. */
 export interface StreamEnd {
-  /** Neither side reset or stopped it, and all was acknowledged. */
+  /** True if neither side reset or stopped it, and all bytes were acknowledged. */
   isClean: boolean;
   error?: StreamError;
 }
 
-/** In which order the streams of a connection send (the scheme of RFC 9218 §4). */
+/** The order in which the streams of a connection send (as in RFC 9218 §4). */
 export interface StreamPriority {
   /** 0 to 7, lower first. Default: 3. */
   urgency?: number;
-  /** Whether streams of the same urgency take turns. Default: true. */
+  /** True: streams of the same urgency take turns. Default: true. */
   incremental?: boolean;
 }
 
@@ -46,13 +46,13 @@ export interface StreamMechanics extends ReceivingSide, SendingSide {
 const EMPTY = new Uint8Array(0);
 
 /**
- * A QUIC stream. `read` and `write` are the light interface; `readable` and `writable` are made on first use.
- * Use one of the two for each direction.
+ * A QUIC stream. `read` and `write` are fast; `readable` and `writable` are WebStreams, created on first use. Use one
+ * kind for each direction.
  *
  * **The directions are independent** (RFC 9000 §3). Receiving ends with the peer's FIN or reset, or with
- * `stopSending`; sending ends with `end` or `reset`, or when the peer stops reading. The end of one does not change the
- * other; the end of the connection ends both. A stream counts against the peer's limit until both directions are
- * over, so end the direction that you do not use: `using` ends both at the end of a block.
+ * `stopSending`; sending ends with `end` or `reset`, or when the peer stops reading. The end of one direction does not
+ * change the other; the end of the connection ends both. A stream counts against the peer's limit until both directions
+ * have ended, so end the direction that you do not use: `using` ends both at the end of a block.
  *
  * @example An echo, piece by piece
  * ```ts
@@ -75,12 +75,12 @@ export class QuicStream implements Disposable {
     this.#state = state;
   }
 
-  /** RFC 9000 §2.1; undefined while a stream opened here waits for the peer's stream limit. */
+  /** Stream ID (RFC 9000 §2.1); undefined while the stream waits for the peer's stream limit. */
   get id(): number | undefined {
     return this.#state.id < 0 ? undefined : this.#state.id;
   }
 
-  /** "unidirectional" streams are read by one side and written by the other. */
+  /** In a "unidirectional" stream one side writes and the other reads. */
   get direction(): "bidirectional" | "unidirectional" {
     return this.#state.isUnidirectional ? "unidirectional" : "bidirectional";
   }
@@ -94,28 +94,28 @@ export class QuicStream implements Disposable {
   }
 
   /**
-   * The next bytes, at least one; null at the end. **The bytes are lent**: they are the library's memory and may change
-   * at the next read of this stream, or when nothing more can come and the handler's promise is settled. Copy what is
-   * needed for longer (`slice()`). The peer gets credit only for bytes that were read: a program that stops reading
-   * slows this peer down, and no other.
+   * Returns the next bytes, at least one; null at the end. **The bytes are lent**: they are the library's memory and may
+   * change at the next read of this stream, or when the receiving side has ended and the handler's promise is settled.
+   * Copy bytes that you need longer (`slice()`). The peer gets credit only for bytes that were read: a program that stops
+   * reading slows down this peer only.
    *
-   * @throws {StreamError} `ConnectionFailed` (5001): the peer reset the stream, reading was stopped here, or the
-   *   connection ended before all had arrived
-   * @throws {AdapterError} `InvalidContext` (1001): another read is pending, or the stream only sends
+   * @throws {StreamError} `ConnectionFailed` (5001): the peer reset the stream, the program stopped reading, or the
+   *   connection ended before all bytes had arrived
+   * @throws {AdapterError} `InvalidContext` (1001): another read is pending, or the stream is send-only
    */
   read(): Promise<Uint8Array<ArrayBuffer> | null> {
     return this.#state.read();
   }
 
   /**
-   * As `read`, at once: undefined when nothing has arrived.
+   * As `read`, without waiting: undefined when no bytes have arrived.
    * @throws {StreamError} as `read`
    */
   tryRead(): Uint8Array<ArrayBuffer> | null | undefined {
     return this.#state.tryRead();
   }
 
-  /** Reads until the end; each piece is lent until the next. Leaving early stops the peer with code 0. */
+  /** Reads until the end; each piece is lent until the next. Leaving the loop early stops the peer with code 0. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>, void, void> {
     const state = this.#state;
     let isOver = false;
@@ -140,14 +140,14 @@ export class QuicStream implements Disposable {
   }
 
   /**
-   * Sends bytes. Resolves when all were accepted, which is at once while the peer keeps up; awaiting it is the
+   * Sends bytes. Resolves when the library has accepted all bytes, which is at once while the peer keeps up. Await it for
    * back-pressure.
    *
-   * @param bytes a view or buffer, which must not change until the promise resolves, or text, which is sent as UTF-8
-   * @throws {StreamError} `ConnectionFailed` (5001): the peer stopped reading, the stream was reset here, or the
+   * @param bytes a view or buffer that must not change until the promise resolves, or text (sent as UTF-8)
+   * @throws {StreamError} `ConnectionFailed` (5001): the peer stopped reading, the program reset the stream, or the
    *   connection ended
-   * @throws {AdapterError} `InvalidContext` (1001): after `end`, or the stream only receives; `InvalidRequest` (4001):
-   *   a value without bytes
+   * @throws {AdapterError} `InvalidContext` (1001): after `end`, or the stream is receive-only; `InvalidRequest` (4001):
+   *   not bytes or text
    */
   write(bytes: QuicBytes): Promise<void> {
     return this.#write(bytes, false);
@@ -155,7 +155,7 @@ export class QuicStream implements Disposable {
 
   /**
    * Ends the sending side.
-   * @param bytes the last ones. Default: none
+   * @param bytes the last bytes. Default: none
    * @throws {StreamError} as `write`
    */
   end(bytes: QuicBytes = EMPTY): Promise<void> {
@@ -173,47 +173,49 @@ export class QuicStream implements Disposable {
   }
 
   /**
-   * The receiving side as a WebStream in default mode; its chunks are copies. `cancel` calls `stopSending`, and a reset
-   * of the peer is the error of the stream. The peer gets the code of the reason: a whole number is the code itself, an
-   * error may have one as `applicationCode` (a `StreamError` does), and every other reason has code 0. A number that is
-   * not a valid code rejects `cancel`, and the peer gets `AdapterCode.HandlerFailed`.
-   * @throws {AdapterError} `InvalidContext` (1001) for a stream that only sends
+   * The receiving side as a WebStream in default mode; its chunks are copies. `cancel` calls `stopSending`; a reset
+   * of the peer is the error of the WebStream. The peer gets the code of the reason: a whole number is the code
+   * itself, an error may have a code in `applicationCode` (as a `StreamError` does), and every other reason has code
+   * 0. An invalid number rejects `cancel`, and the peer gets `AdapterCode.HandlerFailed`.
+   * @throws {AdapterError} `InvalidContext` (1001): the stream is send-only
    */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    if (!this.#state.canRead) throw new AdapterError(KrepisCode.InvalidContext, "this stream only sends");
+    if (!this.#state.canRead) throw new AdapterError(KrepisCode.InvalidContext, "the stream is send-only");
     return this.#readable ??= makeReadable(this.#state);
   }
 
   /**
-   * The sending side as a WebStream. Its chunks may be whatever `write` takes; a chunk that is refused resets the
-   * stream with `AdapterCode.HandlerFailed`. `close` calls `end`, `abort` calls `reset` with the code of the reason as
-   * for `readable`, and STOP_SENDING of the peer is the error of the stream.
-   * @throws {AdapterError} `InvalidContext` (1001) for a stream that only receives
+   * The sending side as a WebStream. It accepts the same chunks as `write`; an invalid chunk resets the stream with
+   * `AdapterCode.HandlerFailed`. `close` calls `end`, and `abort` calls `reset` with the code of the reason as for
+   * `readable`; STOP_SENDING of the peer is the error of the WebStream.
+   * @throws {AdapterError} `InvalidContext` (1001): the stream is receive-only
    */
   get writable(): WritableStream<Uint8Array<ArrayBuffer>> {
-    if (!this.#state.canWrite) throw new AdapterError(KrepisCode.InvalidContext, "this stream only receives");
+    if (!this.#state.canWrite) {
+      throw new AdapterError(KrepisCode.InvalidContext, "the stream is receive-only");
+    }
     return this.#writable ??= makeWritable(this.#state);
   }
 
   /**
-   * Gives up sending (RESET_STREAM); what was not sent is dropped. No effect when that side is over.
+   * Ends the sending side with RESET_STREAM and discards unsent bytes. No effect after its end.
    * @param code application error code, 0 to 2^62 - 1. Default: 0
-   * @throws {AdapterError} `InvalidRequest` (4001): the code
+   * @throws {AdapterError} `InvalidRequest` (4001): invalid code
    */
   reset(code: number | bigint = 0): void {
     this.#state.reset(checkCode("code", code));
   }
 
   /**
-   * Gives up receiving (STOP_SENDING); what was not read is dropped. No effect when that side is over.
+   * Ends the receiving side with STOP_SENDING and discards unread bytes. No effect after its end.
    * @param code application error code, 0 to 2^62 - 1. Default: 0
-   * @throws {AdapterError} `InvalidRequest` (4001): the code
+   * @throws {AdapterError} `InvalidRequest` (4001): invalid code
    */
   stopSending(code: number | bigint = 0): void {
     this.#state.stopSending(checkCode("code", code));
   }
 
-  /** @throws {AdapterError} `InvalidRequest` (4001): urgency or incremental; `InvalidPointer` (1004): closed */
+  /** @throws {AdapterError} `InvalidRequest` (4001): invalid value; `InvalidPointer` (1004): the stream is closed */
   setPriority(priority: StreamPriority): void {
     const { urgency = 3, incremental = true } = checkOptions("priority", priority, [
       "urgency",
@@ -225,20 +227,20 @@ export class QuicStream implements Disposable {
     if (code !== KrepisCode.Success) throw new AdapterError(code, "the stream is closed");
   }
 
-  /** Resolves when both directions are over, however they ended. */
+  /** Resolves when both directions have ended in any way. */
   get closed(): Promise<StreamEnd> {
     return this.#state.closed;
   }
 
   /**
-   * Aborts when one direction is reset, stopped or cut, with the `StreamError` as its reason. The other direction goes
-   * on, and its reads or writes do not fail.
+   * Aborts when one direction is reset, stopped or cut; the reason is the `StreamError`. The other direction goes on, and
+   * its reads or writes do not fail.
    */
   get signal(): AbortSignal {
     return this.#state.signal;
   }
 
-  /** Ends both directions, with code 0 where they are not over: at the end of a block after `using stream = …`. */
+  /** Resets and stops open directions with code 0; called at the end of a block with `using stream = …`. */
   [Symbol.dispose](): void {
     this.#state.abandonRest();
   }

@@ -8,27 +8,27 @@ export type StreamEndReason =
   | "reset"
   /** The peer asked to stop sending. */
   | "stopped"
-  /** This side reset or stopped it, or its request was over. */
+  /** This side reset or stopped it, or its request had ended. */
   | "local"
-  /** A request took too long. */
+  /** The request took longer than `requestTimeoutMs`. */
   | "timeout"
   /** The connection ended. */
   | "connection";
 
-/** A stream ended before its work was done: `ConnectionFailed` (5001), or `Timeout` (2000). */
+/** The stream ended early: `code` is `ConnectionFailed` (5001) or `Timeout` (2000). */
 export class StreamError extends AdapterError {
   override name = "StreamError";
   readonly reason: StreamEndReason;
-  /** The code that either side sent (RFC 9000 §20.2). Exact up to 2^53 - 1, above that the nearest number. */
+  /** The application code that either side sent (RFC 9000 §20.2); exact up to 2^53 - 1, rounded above. */
   readonly applicationCode: number;
   /** The same code, always exact. */
   readonly exactCode: bigint;
 
   /**
-   * @param reason who or what ended it; "local" in an error that a handler throws
-   * @param applicationCode the code that was sent or received, 0 to 2^62 - 1
-   * @param text what happened
-   * @throws {AdapterError} `InvalidRequest` (4001): a code that QUIC cannot carry
+   * @param reason what ended the stream; "local" in an error that a handler throws
+   * @param applicationCode the sent or received code, 0 to 2^62 - 1
+   * @param text of the error
+   * @throws {AdapterError} `InvalidRequest` (4001): the code is out of range
    */
   constructor(reason: StreamEndReason, applicationCode: number | bigint, text: string) {
     const code = reason === "timeout" ? KrepisCode.Timeout : KrepisCode.ConnectionFailed;
@@ -40,7 +40,7 @@ export class StreamError extends AdapterError {
   }
 }
 
-/** Decimal, and hexadecimal as RFCs and packet analysers show it: "77 (0x4d)". */
+/** Decimal and hexadecimal: "77 (0x4d)". */
 export function printedCode(code: number | bigint): string {
   return `${code} (0x${code.toString(16)})`;
 }
