@@ -13,36 +13,36 @@ GROUPS = {
     "conformance": "Frames and parameters that the RFCs forbid",
     "packets": "Malformed packets",
     "crypto": "CRYPTO without end",
-    "handshakes": "Handshakes that nobody means",
+    "handshakes": "Handshakes without a purpose",
     "frames": "Cheap frames in bulk",
     "streams": "Streams opened to be ended",
-    "memory": "Peers that make the server keep something",
+    "memory": "Peers that make the server keep memory",
     "tokens": "Address tokens",
     "paths": "Forged source addresses",
     "host": "Descriptors of the program",
 }
 
-HEAD = """# Reliability: attacks and what they did
+HEAD = """# Reliability: attacks and their effects
 
-Made by `make test-stress`, which runs `tests/attack` in full size and writes this page to `build/reliability.md`. `make
-test` runs the same rows with smaller counts.
+`make test-stress` runs `tests/attack` in full size and writes this page to `build/reliability.md`. `make test` runs the
+same rows with smaller counts.
 
-The clients are forged: real handshakes, then any frame in any packet of any level, on GnuTLS alone, without the
-server's own code. The server is another process with `libknul.so` and real sockets on the loopback interface; statistics
-come from its own counters, memory (after freed memory went back), descriptors and threads from the kernel.
+The clients are forged: after real handshakes they send any frame in any packet of any level. They use GnuTLS and none
+of the server's code. The server is another process with `libknul.so` and real sockets on the loopback interface. Its
+counters report the statistics; the kernel reports memory (after freed memory was returned), descriptors and threads.
 
-Beside each attack a well-behaved client, the oracle, makes 20 requests a second from another address, with a fresh
-handshake every 20. It may not fail once. Its p99 is bounded by five times its p99 without an attack, at least 50 ms. The
-attack, the oracle and the server share the machine's CPUs, so twice the p99 of a datagram between two threads beside the
-attack is added to the bound, and the bound that is shown varies. A row that misses this bound and no other is run again,
-at most twice; the last column names the try if it is not the first. Rows without an oracle show close codes, or bring
-servers of their own.
+Beside each attack a well-behaved client, the oracle, makes 20 requests a second from another address, with a new
+handshake every 20. It must not fail once. Its p99 must be below five times its p99 without an attack, or 50 ms if that
+is more. The attack, the oracle and the server share the machine's CPUs, so the bound also includes twice the p99 of a
+datagram between two threads during the attack, and varies. A row that misses only this bound runs again, at most twice;
+the last column names the try if it is not the first. Rows without an oracle check close codes, or start servers of
+their own.
 
-Elsewhere: coverage-guided fuzzing of datagrams, frames, tokens, settings, and of the memory and the calls of a channel is
-`make fuzz` ([fuzz/README.md](../fuzz/README.md)); every build replays its corpus. A token from the future cannot come from
-outside, because its time is sealed with a key that each start of a server makes anew; `quic/wire/address_tokens_test.cpp`
-has one of a worker whose clock is ahead. 0-RTT is not offered, so there is nothing to replay. AddressSanitizer and
-ThreadSanitizer see a quarter of the short form in `make test`.
+Other tests: `make fuzz` runs coverage-guided fuzzing of datagrams, frames, tokens, settings, and the memory and calls
+of a channel ([fuzz/README.md](../fuzz/README.md)); every build replays its corpus. A client cannot forge a token from
+the future, because each start of a server seals its time with a new key; `quic/wire/address_tokens_test.cpp` tests a
+token of a worker whose clock is ahead. The server does not offer 0-RTT, so there is nothing to replay. In `make test`,
+AddressSanitizer and ThreadSanitizer run a quarter of the short form.
 
 Measured on {date}, on {cpus} CPUs. Seed {seed}. {passed} of {total} rows hold{tries}.
 """
