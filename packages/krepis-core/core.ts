@@ -111,7 +111,7 @@ export class KrepisCore implements Disposable {
   }
 
   /**
-   * Drains and stops a server: **blocks this isolate** for at most `deadlineMs` plus 0.2 s. A program that
+   * Drains and stops a server. **Blocks this isolate** for at most `deadlineMs` plus 0.2 s. A program that
    * serves the server's streams by a channel calls `channel.krepis_quic_stop_begin` instead.
    *
    * @param deadlineMs how long open streams may take to finish, 0 to 3,600,000 ms

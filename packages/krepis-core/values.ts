@@ -26,7 +26,7 @@ export function wholeNumber(name: string, value: unknown, max: number = Number.M
   throw refused(name, value, `a whole number from 0 to ${max}`);
 }
 
-/** Settings as JSON. @throws {KrepisError} `InvalidRequest` (4001): the text names the setting without a JSON value */
+/** Settings as JSON. @throws {KrepisError} `InvalidRequest` (4001): a setting has no JSON value, the text names it */
 export function settingsJson(settings: unknown): string {
   if (typeof settings !== "object" || settings === null || Array.isArray(settings)) {
     throw refused("settings", settings, "an object");

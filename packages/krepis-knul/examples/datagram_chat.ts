@@ -1,5 +1,5 @@
-// Passes each datagram on to everybody else, with the name of its sender in front. What is not sent within a second
-// is not worth sending any more.
+// Forwards each datagram to all other guests, with the name of its sender in front. A datagram that is not sent within
+// a second is dropped.
 //   deno run --allow-ffi --allow-env=KREPIS_LIBRARY examples/datagram_chat.ts cert.pem key.pem 4433
 import { AdapterBuilder, type QuicConnection } from "@krepis/knul";
 
@@ -30,7 +30,7 @@ function tellOthers(sender: QuicConnection, text: string): void {
     try {
       connection.sendDatagram(bytes, { policy: "dropOldest", expiresMs: 1000 });
     } catch {
-      // This guest takes no datagrams, or none of this size, or has just left. The others are still told.
+      // This guest does not accept datagrams, or not of this size, or has just left. Continue with the others.
     }
   }
 }

@@ -1,4 +1,4 @@
-// Sends back what it gets, on streams and as datagrams:
+// Echoes streams and datagrams:
 //   deno run --allow-ffi --allow-env=KREPIS_LIBRARY examples/echo.ts cert.pem key.pem 4433
 import { AdapterBuilder } from "@krepis/knul";
 

@@ -1,4 +1,4 @@
-// Stores files and shows how far each has come. A stream is one file: a line "name bytes", then its contents.
+// Stores files and shows their progress. A stream is one file: a line "name bytes", then its contents.
 //   deno run --allow-ffi --allow-env=KREPIS_LIBRARY --allow-write=uploads \
 //     examples/file_upload.ts cert.pem key.pem 4433 uploads
 import { AdapterBuilder, type QuicStream } from "@krepis/knul";
@@ -22,7 +22,7 @@ adapter.onStream(async (stream) => {
   await stream.end(new TextEncoder().encode(`stored ${stored} bytes of ${name}\n`));
 });
 
-/** The line and what came with it: a packet may end anywhere, so a line may come in parts. */
+/** Reads the line and the bytes behind it. A packet may end anywhere, so a line may arrive in parts. */
 async function readLine(stream: QuicStream): Promise<Uint8Array<ArrayBuffer>> {
   let line = new Uint8Array(0);
   while (!line.includes(LINE_FEED) && line.length <= LONGEST_LINE) {
@@ -42,7 +42,7 @@ async function store(stream: QuicStream, start: Uint8Array<ArrayBuffer>, name: s
   let shown = 0;
   const writer = file.writable.getWriter();
   const append = async (bytes: Uint8Array<ArrayBuffer>) => {
-    await writer.write(bytes); // the stream's bytes are lent until the next read, which comes after this
+    await writer.write(bytes); // the stream's bytes are lent until the next read, after this
     stored += bytes.length;
     const percent = Math.floor(stored / size * 10) * 10;
     if (percent > shown) console.log(`${name}: ${shown = percent} %`);

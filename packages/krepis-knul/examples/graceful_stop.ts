@@ -1,4 +1,4 @@
-// Answers slowly, and at SIGTERM lets answers under way finish before the program ends.
+// Answers slowly. At SIGTERM it lets pending answers finish before the program ends.
 //   deno run --allow-ffi --allow-env=KREPIS_LIBRARY examples/graceful_stop.ts cert.pem key.pem 4433
 import { AdapterBuilder } from "@krepis/knul";
 
@@ -7,7 +7,7 @@ const adapter = new AdapterBuilder().certPath(cert).keyPath(key).port(Number(por
   .build();
 
 adapter.onRequest(async ({ payload }) => {
-  const length = payload.length; // the payload itself is lent, its length is ours
+  const length = payload.length; // the payload is lent, so keep its length
   console.log(`thinking about ${length} bytes`);
   await new Promise((resolve) => setTimeout(resolve, 500));
   return `thought about ${length} bytes`;
