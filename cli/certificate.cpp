@@ -171,9 +171,9 @@ Outcome<void> check_certificate_host(const std::string& host) {
   }
   std::string why = "\"" + host + "\" is neither a DNS name nor a numeric address";
   if (host.find('%') != std::string::npos) {
-    why += "; an address in a certificate has no scope";
+    why += "; a certificate address cannot have a scope";
   } else if (host.find_first_of(":[]/") != std::string::npos) {
-    why += "; it is given without brackets, port, scheme and path";
+    why += "; give it without brackets, port, scheme and path";
   }
   return usage_failure(why);
 }

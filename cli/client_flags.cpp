@@ -39,7 +39,7 @@ std::string with_reason(std::string text, const krepis::CloseReason& reason) {
 
 std::string transport_error(const krepis::CloseReason& reason, const std::string& who) {
   if (reason.code == kNoApplicationProtocol) {
-    return with_reason("the server does not speak this protocol; is it running the right --service?", reason);
+    return with_reason("the server does not accept this application protocol; check its --service", reason);
   }
   if (reason.code == kConnectionRefused) {
     return with_reason("the server refuses connections; it is draining or full", reason);
@@ -55,32 +55,32 @@ std::string transport_error(const krepis::CloseReason& reason, const std::string
 
 void add_client_flags(CLI::App& command, ClientFlags& flags) {
   CLI::Option* const ca =
-      command.add_option("--ca", flags.ca_path, "PEM file of trusted roots; else the system's are used")
+      command
+          .add_option("--ca", flags.ca_path, "PEM file of trusted root certificates; default: the system's")
           ->type_name("FILE")
           ->check(CLI::ExistingFile);
   command.add_flag("-k,--insecure", flags.is_insecure, "Accept any certificate; for tests only")
       ->excludes(ca);
   command
-      .add_option("--server-name", flags.server_name, "Name to ask for and to check; else the host as given")
+      .add_option("--server-name", flags.server_name,
+                  "Server name to request (SNI) and to verify; default: the host")
       ->type_name("NAME")
       ->check(not_empty());
   command.add_option("--alpn", flags.alpn, "Application protocol")
       ->type_name("NAME")
       ->check(not_empty())
       ->capture_default_str();
-  command.add_option("--connect-timeout", flags.connect_timeout_ms, "Longest handshake")
+  command.add_option("--connect-timeout", flags.connect_timeout_ms, "Handshake timeout")
       ->type_name("MS")
       ->transform(whole_number(100, 600'000))
       ->capture_default_str();
   command
-      .add_option("--idle-timeout", flags.idle_timeout_ms,
-                  "End a connection without packets for so long; the server's may be shorter")
+      .add_option("--idle-timeout", flags.idle_timeout_ms, "Idle timeout; the server may have a shorter one")
       ->type_name("MS")
       ->transform(whole_number(1'000, 86'400'000))
       ->capture_default_str();
   command
-      .add_option("--busy-poll-us", flags.busy_poll_us,
-                  "How long to look for packets after some came before sleeping")
+      .add_option("--busy-poll-us", flags.busy_poll_us, "How long to poll for more packets before sleeping")
       ->type_name("US")
       ->transform(whole_number(0, 1'000))
       ->capture_default_str();
@@ -143,7 +143,7 @@ std::string describe_close(const krepis::CloseReason& reason, const Destination&
     case Source::kPeerTransport:
       return text + transport_error(reason, "the server");
     case Source::kLocalTransport:
-      return text + transport_error(reason, "this side");
+      return text + transport_error(reason, "this client");
     case Source::kLocalApplication:
     case Source::kDrain:
       break;

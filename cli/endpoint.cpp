@@ -13,7 +13,7 @@ namespace {
 
 Failure malformed(std::string_view text, const char* why) {
   return usage_failure("\"" + std::string(text) + "\": " + why +
-                       "; HOST:PORT is expected, such as localhost:4433 or [::1]:4433");
+                       "; expected HOST:PORT, such as localhost:4433 or [::1]:4433");
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ Outcome<HqTarget> parse_url(std::string_view text) {
   const std::size_t scheme_end = text.find("://");
   const std::string_view scheme = text.substr(0, scheme_end);
   if (scheme != "hq" && scheme != "https") {
-    return usage_failure("\"" + std::string(text) + "\": hq:// or https:// is expected");
+    return usage_failure("\"" + std::string(text) + "\": expected a URL that begins with hq:// or https://");
   }
   const std::string_view rest = text.substr(scheme_end + 3);
   const std::size_t slash = rest.find('/');

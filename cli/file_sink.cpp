@@ -47,7 +47,7 @@ FileSink FileSink::standard_output() { return {STDOUT_FILENO, {}, {}}; }
 Outcome<FileSink> FileSink::in_folder(const std::string& folder, std::string_view path) {
   const std::filesystem::path relative(path.substr(std::min(path.find_first_not_of('/'), path.size())));
   if (!relative.has_filename() || leads_upwards(relative)) {
-    return usage_failure("\"" + std::string(path) + "\" names no file below " + folder);
+    return usage_failure("\"" + std::string(path) + "\" does not name a file below " + folder);
   }
   const std::filesystem::path target = std::filesystem::path(folder) / relative;
   std::error_code error;

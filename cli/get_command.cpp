@@ -40,7 +40,7 @@ Outcome<HqTarget> target_of(const GetFlags& flags) {
     return std::move(server).error();
   }
   if (flags.paths.empty()) {
-    return usage_failure("which file? HOST:PORT PATH... or a URL is expected");
+    return usage_failure("no file given; expected HOST:PORT PATH... or a URL");
   }
   return HqTarget{*std::move(server), flags.paths};
 }
@@ -52,7 +52,7 @@ Outcome<void> check_paths(std::vector<std::string>& paths) {
       path.insert(path.begin(), '/');
     }
     if (path.find_first_of("\r\n") != std::string::npos) {
-      return usage_failure("a path has no line ends");
+      return usage_failure("a path contains a line end (CR or LF); expected none");
     }
   }
   return {};
@@ -145,11 +145,11 @@ void add_get_command(CLI::App& app, CommandResult& result) {
   CLI::App* const command = app.add_subcommand("get", "Fetch files from a server that runs the service hq");
   command->add_option("SERVER", flags->server, "HOST:PORT, or a URL such as hq://localhost:4433/file")
       ->required();
-  command->add_option("PATH", flags->paths, "Files to ask for");
-  command->add_option("-o,--out", flags->folder, "Store the files below this folder; else standard output")
+  command->add_option("PATH", flags->paths, "Files to fetch");
+  command->add_option("-o,--out", flags->folder, "Folder to store the files below; default: standard output")
       ->type_name("DIR")
       ->check(not_empty());
-  command->add_option("--parallel", flags->parallel, "Files at a time, with --out")
+  command->add_option("--parallel", flags->parallel, "Files to fetch at the same time, with --out")
       ->type_name("N")
       ->transform(whole_number(1, 1'000))
       ->capture_default_str();

@@ -95,10 +95,10 @@ void HqDownload::on_stream_data(krepis::Connection& connection, krepis::StreamId
     connection.close(0, {});
   } else if (!error.empty()) {
     connection.stop_sending(id, 0);
-    end_file(connection, id, "not stored: " + error);
+    end_file(connection, id, "cannot store the file: " + error);
   } else if (fin == krepis::Fin::kYes) {
     error = file.sink.complete();
-    end_file(connection, id, error.empty() ? "" : "not stored: " + error);
+    end_file(connection, id, error.empty() ? "" : "cannot store the file: " + error);
   }
 }
 
@@ -135,7 +135,7 @@ void HqDownload::on_connection_closed(krepis::Connection& /*connection*/, const 
 std::string describe_hq_code(std::uint64_t code) {
   constexpr std::uint64_t kHq = 0x4851;
   if (code >> 16 != kHq) {
-    return "refused with code " + std::to_string(code);
+    return "the server refused the request with code " + std::to_string(code);
   }
   switch (code & 0xffff) {
     case 400:
@@ -147,11 +147,11 @@ std::string describe_hq_code(std::uint64_t code) {
     case 414:
       return "the path is too long (414)";
     case 500:
-      return "the server could not read it (500)";
+      return "the server could not read the file (500)";
     case 503:
       return "the server has too many files open (503)";
     default:
-      return "refused with status " + std::to_string(code & 0xffff);
+      return "the server refused the request with status " + std::to_string(code & 0xffff);
   }
 }
 

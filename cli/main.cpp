@@ -29,7 +29,7 @@ std::string unknown_command(const CLI::App& app, int argc, char** argv) {
   if (!app.get_subcommands().empty() || argc < 2 || *argv[1] == '-') {
     return {};
   }
-  return std::string("unknown command \"") + argv[1] + "\"; serve, cert, perf or get is expected";
+  return std::string("unknown command \"") + argv[1] + "\"; expected serve, cert, perf or get";
 }
 
 // --help and --version end the parse like errors do, with code 0.

@@ -184,16 +184,16 @@ Outcome<void> check(const PerfFlags& flags) {
   const bool has_mode =
       !flags.download.empty() || !flags.upload.empty() || flags.requests || flags.handshakes;
   if (!has_mode) {
-    return usage_failure("what to measure? --download, --upload, --requests or --handshakes is expected");
+    return usage_failure("no measurement given; expected --download, --upload, --requests or --handshakes");
   }
   const bool is_endless = parse_bytes(flags.download) == 0U || parse_bytes(flags.upload) == 0U ||
                           flags.requests == 0U || flags.handshakes == 0U;
   if (active_of(flags) > flags.connections) {
-    return usage_failure("--active: there are only " + std::to_string(flags.connections) +
-                         " --connections to choose from");
+    return usage_failure("--active is above --connections, expected at most " +
+                         std::to_string(flags.connections));
   }
   if (is_endless && !flags.duration_seconds) {
-    return usage_failure("0 means no end; --duration is expected with it");
+    return usage_failure("0 means no limit; expected --duration with it");
   }
   return {};
 }
@@ -256,28 +256,28 @@ CommandResult perf(PerfFlags& flags) {
 
 void add_work_flags(CLI::App& command, PerfFlags& flags) {
   command
-      .add_option("--download", flags.download, "Receive so many bytes over each connection; 1500, 64K, 10G")
+      .add_option("--download", flags.download,
+                  "Bytes to receive over each connection, such as 1500, 64K or 10G")
       ->type_name("BYTES")
       ->check(bytes(0, kNoLimit));
-  command.add_option("--upload", flags.upload, "Send so many bytes over each connection")
+  command.add_option("--upload", flags.upload, "Bytes to send over each connection")
       ->type_name("BYTES")
       ->check(bytes(0, kNoLimit));
-  command.add_option("--requests", flags.requests, "Make so many requests in all, a stream each")
+  command.add_option("--requests", flags.requests, "Requests to make in total, each on its own stream")
       ->type_name("N")
       ->transform(whole_number(0, kNoLimit));
   CLI::Option* const handshakes =
-      command.add_option("--handshakes", flags.handshakes, "Open and close so many connections")
+      command.add_option("--handshakes", flags.handshakes, "Connections to open and close")
           ->type_name("N")
           ->transform(whole_number(0, kNoLimit));
-  command.add_flag("--resume", flags.resumes, "Resume a session in each of the --handshakes")
+  command.add_flag("--resume", flags.resumes, "Resume a session in each handshake of --handshakes")
       ->needs(handshakes);
-  command
-      .add_option("--duration", flags.duration_seconds, "End each measurement after so long, finished or not")
+  command.add_option("--duration", flags.duration_seconds, "Longest duration of each measurement")
       ->type_name("SECONDS")
       ->check(decimal(0.1, 86'400));
   command
       .add_option("--server-pid", flags.server_pid,
-                  "The server's process, when it is on this machine: its CPU time is reported too")
+                  "Process ID of a server on this machine; reports its CPU time too")
       ->type_name("PID")
       ->transform(whole_number(1, std::numeric_limits<pid_t>::max()));
 }
@@ -289,16 +289,15 @@ void add_shape_flags(CLI::App& command, PerfFlags& flags) {
         ->transform(whole_number(1, most))
         ->capture_default_str();
   };
-  count("--connections", flags.connections, "Connections of a download, an upload, and of the requests",
-        100'000);
-  count("--streams", flags.streams, "Streams of each connection that share a download or upload", 1'000'000);
-  count("--depth", flags.depth, "Requests in flight on each connection", 1'000'000);
+  count("--connections", flags.connections, "Connections of a download, an upload or the requests", 100'000);
+  count("--streams", flags.streams, "Streams per connection that share a download or an upload", 1'000'000);
+  count("--depth", flags.depth, "Requests in flight per connection", 1'000'000);
   command
       .add_option("--active", flags.active,
-                  "Connections that make requests at a time, --depth at once, then the next; else all")
+                  "Connections that make --depth requests at the same time, in turns; default: all")
       ->type_name("N")
       ->transform(whole_number(1, 100'000));
-  count("--parallel", flags.parallel, "Handshakes at a time", 100'000);
+  count("--parallel", flags.parallel, "Handshakes at the same time", 100'000);
   command.add_option("--request-bytes", flags.request_bytes, "Bytes of a request")
       ->type_name("BYTES")
       ->check(bytes(kPerfHeaderBytes, kMostRequestBytes))
@@ -320,7 +319,7 @@ void add_perf_command(CLI::App& app, CommandResult& result) {
   add_shape_flags(*command, *flags);
   add_client_flags(*command, flags->client);
   command->footer(
-      "Several measurements run one after another: download, upload, requests, handshakes. 0 bytes, "
+      "Several measurements run in this order: download, upload, requests, handshakes. 0 bytes, "
       "requests\n"
       "or handshakes mean no end, with --duration. The protocol is draft-banks-quic-performance.\n"
       "Exit codes: 0 measured, 1 failed, 2 wrong usage.");

@@ -48,7 +48,7 @@ void HandshakeApplication::on_connection(krepis::Connection& connection) {
 
 void HandshakeApplication::count(const krepis::Connection& connection, std::chrono::nanoseconds begun) {
   if (plan_.resumes && !connection.is_resumed()) {
-    run().fail(destination().shown + ": the server did not resume a session; does it give tickets?");
+    run().fail(destination().shown + ": the server did not resume the session; check that it issues tickets");
     return;
   }
   resumed_ += connection.is_resumed() ? 1 : 0;

@@ -74,8 +74,8 @@ void RequestApplication::on_stream_data(krepis::Connection& connection, krepis::
     return;
   }
   if (request.received != plan_.response_bytes) {
-    run().fail(destination().shown + ": an answer has " + std::to_string(request.received) + " bytes, not " +
-               std::to_string(plan_.response_bytes));
+    run().fail(destination().shown + ": an answer has " + std::to_string(request.received) +
+               " bytes, expected " + std::to_string(plan_.response_bytes));
     return;
   }
   complete(lane, request);

@@ -50,7 +50,7 @@ void TransferApplication::open_streams(krepis::Connection& connection) {
     write_perf_header(stream.to_receive, header.data());
     const krepis::Fin fin{stream.to_send == 0};
     if (connection.write(*opened, header, fin) < header.size()) {
-      run().fail("a stream took no request");
+      run().fail("a stream did not accept the request");
       return;
     }
     if (stream.to_send > 0) {
@@ -91,7 +91,7 @@ void TransferApplication::on_stream_data(krepis::Connection& connection, krepis:
     run().count(bytes.size());
   }
   if (is_too_long || (fin == krepis::Fin::kYes && stream.to_receive > 0)) {
-    run().fail(destination().shown + ": the server did not send as many bytes as asked for");
+    run().fail(destination().shown + ": the server did not send the requested number of bytes");
   }
 }
 

@@ -213,11 +213,9 @@ Outcome<void> add_serve_command(CLI::App& app, CommandResult& result) {
   CLI::App* const command =
       app.add_subcommand("serve", "Run a server until SIGINT or SIGTERM, then drain it");
   command->add_option("-c,--config", flags->config_path,
-                      "TOML file with settings, named as below with _ for -");
+                      "TOML file of settings; names as below, with _ instead of -");
   command->add_flag("--json", flags->json, "One JSON object per line and event on standard output");
-  command
-      ->add_option("--stats-interval", flags->stats_interval_seconds,
-                   "Print statistics every so many seconds")
+  command->add_option("--stats-interval", flags->stats_interval_seconds, "Seconds between printed statistics")
       ->type_name("SECONDS")
       ->check(decimal(0.001, 86'400));
   for (const Setting& setting : flags->settings) {
@@ -226,10 +224,10 @@ Outcome<void> add_serve_command(CLI::App& app, CommandResult& result) {
     flags->options[setting.name] = option;
   }
   command->footer(
-      "A setting is taken from its flag, else from the TOML file, else from the environment variable\n"
-      "KNUL_<SETTING> (KNUL_MAX_STREAMS=10), else from the default. KNUL_LOG sets the log level.\n"
+      "A setting comes from its flag, else the TOML file, else the environment variable\n"
+      "KNUL_<SETTING> (KNUL_MAX_STREAMS=10), else its default. KNUL_LOG sets the log level.\n"
       "A first SIGINT or SIGTERM drains for at most drain-timeout-ms, a second one ends the process.\n"
-      "Exit codes: 0 drained, 1 failed, 2 wrong usage, 3 streams were cut at the deadline, 4 forced.");
+      "Exit codes: 0 drained, 1 failed, 2 wrong usage, 3 the drain deadline cut streams, 4 forced.");
   command->callback([flags, &result] { result = serve(*flags); });
   return {};
 }

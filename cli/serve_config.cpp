@@ -57,8 +57,9 @@ Outcome<void> add_environment(Merger& merger, const std::vector<Setting>& settin
     if (auto added = merger.add_text(setting, variable->second, variable->first); !added) {
       const bool is_link = variable->second.starts_with("tcp://") || variable->second.starts_with("udp://");
       return is_link
-                 ? usage_failure(added.error().message +
-                                 "; Kubernetes sets it for a Service of this name, see enableServiceLinks")
+                 ? usage_failure(
+                       added.error().message +
+                       "; Kubernetes sets this variable for a Service of this name, see enableServiceLinks")
                  : std::move(added).error();
     }
   }
@@ -72,15 +73,15 @@ std::string place(const std::string& path, const toml::source_region& region) {
 const char* expectation(SettingType type) {
   switch (type) {
     case SettingType::kInteger:
-      return "a whole number is expected";
+      return "expected a whole number";
     case SettingType::kBoolean:
-      return "true or false is expected";
+      return "expected true or false";
     case SettingType::kList:
-      return "a string or an array of strings is expected";
+      return "expected a string or an array of strings";
     case SettingType::kText:
       break;
   }
-  return "a string is expected";
+  return "expected a string";
 }
 
 // Null for a node of another type than the setting's.
@@ -115,10 +116,10 @@ json toml_value(const Setting& setting, const toml::node& node) {
 Outcome<std::string> read_config(const std::string& path) {
   std::error_code error;
   if (path.empty()) {
-    return usage_failure("--config: the path is empty, a TOML file is expected");
+    return usage_failure("--config: the path is empty, expected a TOML file");
   }
   if (std::filesystem::is_directory(path, error)) {
-    return usage_failure("--config: " + path + ": is a folder, a TOML file is expected");
+    return usage_failure("--config: " + path + ": is a folder, expected a TOML file");
   }
   errno = 0;
   std::ifstream file(path, std::ios::binary);
@@ -138,7 +139,7 @@ Outcome<void> add_node(Merger& merger, const std::vector<Setting>& settings, con
                                     [&](const Setting& known) { return known.name == name; });
   if (setting == settings.end()) {
     return usage_failure(source + ": unknown setting \"" + name +
-                         "\"; `knul serve --help` lists them, here with _ for -");
+                         "\"; `knul serve --help` lists the settings (here with _ instead of -)");
   }
   if (merger.has(*setting)) {
     return {};  // a flag overrides it

@@ -78,7 +78,7 @@ TEST_F(MergeConfig, NamesTheLineOfAnUnknownSetting) {
 
 TEST_F(MergeConfig, NamesTheLineOfAWrongType) {
   file("port = 1\nhost = 2\n");
-  EXPECT_NE(merged().find("knul.toml:2: host: a string is expected"), std::string::npos) << merged();
+  EXPECT_NE(merged().find("knul.toml:2: host: expected a string"), std::string::npos) << merged();
 }
 
 TEST_F(MergeConfig, NamesTheLineThatIsNotToml) {
@@ -102,7 +102,8 @@ TEST_F(MergeConfig, NamesTheSourceOfAValueThatIsNoNumber) {
 
 TEST_F(MergeConfig, DoesNotJudgeAVariableThatIsOverridden) {
   environment("KNUL_PORT", "tcp://10.0.0.1:4433");
-  EXPECT_NE(merged().find("KNUL_PORT: \"tcp://10.0.0.1:4433\" is not a whole number; Kubernetes sets it"),
+  EXPECT_NE(merged().find(
+                "KNUL_PORT: \"tcp://10.0.0.1:4433\" is not a whole number; Kubernetes sets this variable"),
             std::string::npos)
       << merged();
   file("port = 2\n");
@@ -120,7 +121,7 @@ TEST_F(MergeConfig, DoesNotJudgeAValueOfTheFileThatAFlagOverrides) {
 
 TEST_F(MergeConfig, RefusesAFolderAndAnEmptyPathAsTheFile) {
   sources.file_path = folder_.string();
-  EXPECT_NE(merged().find("is a folder, a TOML file is expected"), std::string::npos) << merged();
+  EXPECT_NE(merged().find("is a folder, expected a TOML file"), std::string::npos) << merged();
   sources.file_path = "";
   EXPECT_NE(merged().find("the path is empty"), std::string::npos) << merged();
 }

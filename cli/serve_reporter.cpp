@@ -76,13 +76,13 @@ class TextReporter final : public ServeReporter {
     const auto service = settings.at("service").get<std::string>();
     line("listening on " + address_of(settings, described.at("port").get<std::uint64_t>()) + ", " +
          settings.at("workers").dump() + " worker(s), ALPN " + joined(settings.at("alpn")) + ", service " +
-         service + (service == "none" ? " (streams are refused, see --service)" : "") + ", pid " +
+         service + (service == "none" ? " (the server refuses streams, see --service)" : "") + ", pid " +
          std::to_string(::getpid()));
   }
   void statistics(const std::string& statistics) override;
   void draining(std::uint64_t deadline_ms) override {
     line("draining for at most " + format_duration(static_cast<double>(deadline_ms) / 1e3) +
-         "; a second signal ends it at once");
+         "; a second signal stops at once");
   }
   void stopped(const std::string& report, const std::string& last_statistics) override;
   void forced() override { line("forced: open streams were cut"); }
@@ -126,7 +126,7 @@ void TextReporter::statistics(const std::string& statistics) {
 void TextReporter::stopped(const std::string& report, const std::string& last_statistics) {
   const ordered_json drained = parsed(report);
   const ordered_json total = parsed(last_statistics);
-  line(std::string(drained.value("clean", false) ? "stopped, nothing was cut" : "stopped at the deadline") +
+  line(std::string(drained.value("clean", false) ? "stopped; nothing was cut" : "stopped at the deadline") +
        ": " + std::to_string(drained.value("connections_closed", 0ULL)) + " connection(s) closed, " +
        std::to_string(drained.value("streams_completed", 0ULL)) + " stream(s) completed, " +
        std::to_string(drained.value("streams_cut", 0ULL)) + " cut, " +

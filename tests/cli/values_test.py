@@ -116,7 +116,7 @@ class Values(KnulTest):
 
     def test_leading_zeros_are_decimal(self):
         result = run("perf", "localhost:1", "--requests", "1", "--connections", "010", "--active", "11")
-        self.refuse(result, "there are only 10 --connections")
+        self.refuse(result, "--active is above --connections, expected at most 10")
 
     def test_every_port_is_checked(self):
         for value in ("0", "65536", "-1", "", "x", "4433x", "+1", "1.0"):
