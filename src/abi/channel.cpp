@@ -85,8 +85,9 @@ std::int32_t krepis_channel_wait(std::uint32_t channel, std::uint32_t timeout_ms
 std::uint32_t krepis_channel_release(std::uint32_t channel, const std::uint32_t* offsets,
                                      std::uint32_t count) noexcept {
   return code_of(channel, [&](Channel& found) {
-    return offsets == nullptr && count > 0 ? null_pointer("offsets is null, count is not 0")
-                                           : found.release({offsets, count});
+    return offsets == nullptr && count > 0
+               ? null_pointer("offsets is null, expected a pointer because count is not 0")
+               : found.release({offsets, count});
   });
 }
 
@@ -111,8 +112,9 @@ std::uint32_t krepis_channel_unmap(std::uint32_t channel) noexcept {
 std::int32_t krepis_stream_write(std::uint32_t channel, std::uint32_t stream, const std::uint8_t* data,
                                  std::uint32_t length, std::uint32_t flags) noexcept {
   return number_of(channel, [&](Channel& found) {
-    return data == nullptr && length > 0 ? null_pointer("data is null, length is not 0")
-                                         : found.write(stream, {data, length}, flags);
+    return data == nullptr && length > 0
+               ? null_pointer("data is null, expected a pointer because length is not 0")
+               : found.write(stream, {data, length}, flags);
   });
 }
 
@@ -120,7 +122,7 @@ std::int32_t krepis_stream_open(std::uint32_t channel, std::uint32_t connection,
                                 std::uint32_t unidirectional) noexcept {
   return number_of(channel, [&](Channel& found) {
     return unidirectional > 1
-               ? Outcome::refuse(ErrorCode::kInvalidRequest, "unidirectional is neither 0 nor 1")
+               ? Outcome::refuse(ErrorCode::kInvalidRequest, "unidirectional is above 1, expected 0 or 1")
                : found.open_stream(connection, unidirectional == 1);
   });
 }
@@ -151,7 +153,7 @@ std::int32_t krepis_datagram_send(std::uint32_t channel, std::uint32_t connectio
                                   std::uint32_t length, std::uint32_t policy, std::uint32_t expires_ms,
                                   std::uint32_t context) noexcept {
   return number_of(channel, [&](Channel& found) {
-    return data == nullptr ? null_pointer("data is null")
+    return data == nullptr ? null_pointer("data is null, expected a datagram")
                            : found.send_datagram(connection, {data, length}, {policy, expires_ms, context});
   });
 }
@@ -160,7 +162,7 @@ std::uint32_t krepis_connection_close(std::uint32_t channel, std::uint32_t conne
                                       const char* reason, std::uint32_t reason_length) noexcept {
   return code_of(channel, [&](Channel& found) {
     return reason == nullptr && reason_length > 0
-               ? null_pointer("reason is null, reason_length is not 0")
+               ? null_pointer("reason is null, expected a pointer because reason_length is not 0")
                : found.close_connection(connection, code, {reason, reason_length});
   });
 }

@@ -28,7 +28,8 @@ krepis::Result<std::string> read_wake_path(const FfiChannelConfig& config) {
   const bool is_wanted = config.wake == KREPIS_WAKE_PATH;
   if (!is_wanted) {
     if (path.data != nullptr || path.len != 0 || path.cap != 0) {
-      return Error{ErrorCode::kInvalidRequest, "wake_path is given, but wake is not KREPIS_WAKE_PATH"};
+      return Error{ErrorCode::kInvalidRequest,
+                   "wake_path is given, expected none unless wake is KREPIS_WAKE_PATH"};
     }
     return std::string();
   }
@@ -36,11 +37,12 @@ krepis::Result<std::string> read_wake_path(const FfiChannelConfig& config) {
     return out_of_range("wake_path.len", path.len, "1 to 107");
   }
   if (path.data == nullptr || path.cap < path.len) {
-    return Error{ErrorCode::kInvalidRequest, "wake_path has null data, or cap below len"};
+    return Error{ErrorCode::kInvalidRequest,
+                 "wake_path.data is null or wake_path.cap is below wake_path.len"};
   }
   std::string text(reinterpret_cast<const char*>(path.data), path.len);
   if (text.find('\0') != std::string::npos) {
-    return Error{ErrorCode::kInvalidRequest, "wake_path contains a NUL"};
+    return Error{ErrorCode::kInvalidRequest, "wake_path contains a NUL, expected none"};
   }
   return text;
 }
@@ -109,7 +111,8 @@ FfiResponse open_on(Process& process, std::uint64_t server, ChannelSettings sett
   }
   const auto hub = process.hub_of(server);
   if (!hub) {
-    return failure(ErrorCode::kInvalidRequest, "the server runs a built-in service");
+    return failure(ErrorCode::kInvalidRequest,
+                   "the server runs a built-in service, expected service \"none\"");
   }
   settings.datagram_queue =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(pin->options().datagram_queue, 1U << 20));
@@ -122,7 +125,7 @@ FfiResponse open_on(Process& process, std::uint64_t server, ChannelSettings sett
   auto record = std::make_unique<ChannelRecord>(channel);
   const auto handle = process.channels().insert(record);
   if (!handle) {
-    return failure(ErrorCode::kConcurrencyLimitExceeded, "1,024 channels of this process are open");
+    return failure(ErrorCode::kConcurrencyLimitExceeded, "this process has 1,024 open channels, the maximum");
   }
   unclaimed.claim();
   FfiChannelRegion filled{};
@@ -156,7 +159,8 @@ FfiResponse unmap_channel(Process& process, std::uint32_t handle) {
       return unknown_channel(handle);
     }
     if (!pin->can_be_unmapped()) {
-      return failure(ErrorCode::kInvalidContext, "the channel is not closed, and its server has not stopped");
+      return failure(ErrorCode::kInvalidContext,
+                     "the channel is open and its server runs; close the channel or stop the server first");
     }
     (void)pin->close();  // after a stop it may be open still: whoever waits must not keep the region
   }
@@ -164,7 +168,8 @@ FfiResponse unmap_channel(Process& process, std::uint32_t handle) {
 }
 
 FfiResponse unknown_channel(std::uint32_t handle) {
-  return failure(ErrorCode::kInvalidPointer, "handle " + std::to_string(handle) + " is of no open channel");
+  return failure(ErrorCode::kInvalidPointer,
+                 "handle " + std::to_string(handle) + " does not name an open channel");
 }
 
 }  // namespace knul::abi

@@ -57,8 +57,9 @@ const char* krepis_error_name(std::uint32_t error_code) noexcept {
 }
 
 const char* krepis_last_error(void) noexcept {
-  return knul::server::is_forked_child() ? "this process is a fork of the one that uses the library"
-                                         : abi::last_error_text();
+  return knul::server::is_forked_child()
+             ? "this process was forked from a process that uses the library; only that process can use it"
+             : abi::last_error_text();
 }
 
 FfiResponse krepis_settings(void) noexcept {

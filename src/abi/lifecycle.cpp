@@ -99,16 +99,17 @@ void write_report(const DrainReport& report, Process& process, std::uint64_t han
 }
 
 std::string timeout_text(const DrainReport& report) {
-  return std::to_string(report.streams_cut) + " streams were cut and " + std::to_string(report.bytes_unsent) +
-         " bytes not sent, at the drain's deadline or by the program, after " +
-         std::to_string(report.elapsed.count()) + " ms; the server is stopped";
+  return std::to_string(report.streams_cut) + " streams were cut with " +
+         std::to_string(report.bytes_unsent) +
+         " unsent bytes (drain deadline, close by the program, or no progress); the server stopped after " +
+         std::to_string(report.elapsed.count()) + " ms";
 }
 
 }  // namespace
 
 FfiResponse unknown_handle(std::uint64_t handle) {
   return failure(ErrorCode::kInvalidPointer,
-                 "handle " + std::to_string(handle) + " is of no server that runs");
+                 "handle " + std::to_string(handle) + " does not name a running server");
 }
 
 FfiResponse start(Process& process, const FfiQuicConfig* config) {

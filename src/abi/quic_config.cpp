@@ -44,8 +44,8 @@ krepis::Result<std::string> read_text(const std::string& name, const FfiBuffer& 
     return wrong_length(name, text.size(), max);
   }
   if (const std::size_t at = text.find('\0'); at != std::string_view::npos) {
-    return invalid(name + " has a NUL at byte " + std::to_string(at) + " of " + std::to_string(buffer.len) +
-                   ", expected none before the end");
+    return invalid(name + " contains a NUL at byte " + std::to_string(at) + " of " +
+                   std::to_string(buffer.len) + ", expected none");
   }
   return std::string(text);
 }

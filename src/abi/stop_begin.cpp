@@ -51,7 +51,7 @@ FfiResponse stop_begin(Process& process, std::uint64_t handle, std::chrono::mill
   if (const int error = start_detached(*order); error != 0) {
     process.give_up_stop(handle);
     return failure(krepis::ErrorCode::kQuotaExceeded,
-                   std::string("no thread to stop on: ") + std::strerror(error));
+                   std::string("cannot start the thread that stops the server: ") + std::strerror(error));
   }
   (void)order.release();  // run_stop has it
   return success();

@@ -80,7 +80,7 @@ void set_last_error(std::string_view text) noexcept {
 
 const char* last_error_text() noexcept {
   const ThreadTexts* const texts = thread_texts();
-  return texts != nullptr ? texts->error.data() : "out of memory, also for this text";
+  return texts != nullptr ? texts->error.data() : "out of memory; no memory for an error text either";
 }
 
 }  // namespace knul::abi

@@ -103,13 +103,15 @@ Outcome Channel::usable() const {
     case ChannelCore::State::kOpen:
       return {};
     case ChannelCore::State::kMisled:
-      return Outcome::refuse(ErrorCode::kInvalidContext, "the channel was closed for a head that cannot be");
-    case ChannelCore::State::kSilent:
       return Outcome::refuse(ErrorCode::kInvalidContext,
-                             "the channel was closed: its events were not read for consumer_timeout_ms");
+                             "the channel was closed because the program stored an invalid ring head");
+    case ChannelCore::State::kSilent:
+      return Outcome::refuse(
+          ErrorCode::kInvalidContext,
+          "the channel was closed because the program read no events for consumer_timeout_ms");
     case ChannelCore::State::kAbandoned:
       return Outcome::refuse(ErrorCode::kInvalidContext,
-                             "the channel was closed: wake_fd, the program's end of it, was closed");
+                             "the channel was closed because the program closed its end of wake_fd");
     case ChannelCore::State::kClosed:
       break;
   }
@@ -142,7 +144,7 @@ Outcome Channel::wait(std::uint32_t timeout_ms) {
     if (is_there || !(core_->is_open() || has_last_event())) {
       core_->wake.end_wait();
       if (core_->state() == ChannelCore::State::kClosed) {
-        return Outcome::refuse(ErrorCode::kInvalidContext, "the channel was closed");
+        return Outcome::refuse(ErrorCode::kInvalidContext, "the channel was closed during the wait");
       }
       return is_there ? Outcome::of(1) : usable();
     }
@@ -191,9 +193,10 @@ Outcome Channel::release(std::span<const std::uint32_t> offsets) {
   untold_.fetch_or(touched);
   tell_untold();
   notice_heads();
-  return is_any_wrong ? Outcome::refuse(ErrorCode::kInvalidRequest,
-                                        "an offset is of no event that is out; the others were released")
-                      : Outcome{};
+  return is_any_wrong
+             ? Outcome::refuse(ErrorCode::kInvalidRequest,
+                               "an offset does not name an unreleased event; the other events were released")
+             : Outcome{};
 }
 
 Outcome Channel::flush() {

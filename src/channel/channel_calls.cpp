@@ -23,7 +23,8 @@ Outcome no_such(bool is_stream) {
 }
 
 Outcome bad_code() {
-  return Outcome::refuse(ErrorCode::kInvalidRequest, "code is above 2^62 - 1, the largest of RFC 9000");
+  return Outcome::refuse(ErrorCode::kInvalidRequest,
+                         "code is above 2^62 - 1, the largest error code of RFC 9000");
 }
 
 }  // namespace
@@ -59,12 +60,12 @@ Outcome Channel::open_stream(std::uint32_t connection, bool is_unidirectional) {
   }
   if (held.entry->waiting_opens.load(std::memory_order_relaxed) >= kMostWaitingOpens) {
     return Outcome::refuse(ErrorCode::kConcurrencyLimitExceeded,
-                           "1,024 streams of this connection wait for the peer's limit");
+                           "1,024 streams of this connection wait for the peer's stream limit, the maximum");
   }
   Entry* const entry = core_->table.allocate(core_->program_partition());
   if (entry == nullptr) {
     return Outcome::refuse(ErrorCode::kConcurrencyLimitExceeded,
-                           "the channel has 2^20 connections and streams");
+                           "the channel has 2^20 connections and streams, the maximum");
   }
   held.entry->waiting_opens.fetch_add(1, std::memory_order_relaxed);
   entry->worker.store(static_cast<std::uint32_t>(held.worker), std::memory_order_relaxed);
@@ -84,7 +85,7 @@ Outcome Channel::open_stream(std::uint32_t connection, bool is_unidirectional) {
 
 Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes, std::uint32_t flags) {
   if ((flags & ~(KREPIS_WRITE_FIN | KREPIS_WRITE_LATER)) != 0 || bytes.size() > kLargestLength) {
-    return Outcome::refuse(ErrorCode::kInvalidRequest, "flags are unknown, or length is above 2^30");
+    return Outcome::refuse(ErrorCode::kInvalidRequest, "flags has unknown bits, or length is above 2^30");
   }
   const krepis::SharedBytes copy = copy_large(stream, bytes);
   Held held = hold(stream, true, copy.owner != nullptr ? 0 : std::min(bytes.size(), kSmallWrite));
@@ -95,7 +96,7 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
     return Outcome::refuse(ErrorCode::kInvalidRequest, "the stream is receive-only");
   }
   if (held.entry->has(Entry::kIsSendOver)) {
-    return Outcome::refuse(ErrorCode::kInvalidContext, "the stream's sending side is over");
+    return Outcome::refuse(ErrorCode::kInvalidContext, "the stream's sending side has ended");
   }
   const std::uint32_t taken = queue(held, bytes, copy, (flags & KREPIS_WRITE_FIN) != 0);
   held.lock.unlock();
@@ -193,7 +194,8 @@ Outcome Channel::command_stream(const Command& command, std::uint32_t side, std:
     return held.refusal;
   }
   if (side != 0 && !held.entry->has(side)) {
-    return Outcome::refuse(ErrorCode::kInvalidRequest, "the stream has no such side");
+    return Outcome::refuse(ErrorCode::kInvalidRequest, side == Entry::kCanSend ? "the stream is receive-only"
+                                                                               : "the stream is send-only");
   }
   if (held.entry->has(once)) {
     return {};
@@ -229,8 +231,7 @@ Outcome Channel::stop_sending(std::uint32_t stream, std::uint64_t code) {
 
 Outcome Channel::set_priority(std::uint32_t stream, std::uint32_t urgency, std::uint32_t incremental) {
   if (urgency > 7 || incremental > 1) {
-    return Outcome::refuse(ErrorCode::kInvalidRequest,
-                           "urgency is above 7, or incremental is neither 0 nor 1");
+    return Outcome::refuse(ErrorCode::kInvalidRequest, "urgency is above 7, or incremental is above 1");
   }
   Command command;
   command.kind = Command::Kind::kPriority;
@@ -268,7 +269,7 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
                                const DatagramSend& send) {
   const std::uint32_t policy = send.policy & ~KREPIS_DATAGRAM_REPORT_FATE;
   if (policy > KREPIS_DATAGRAM_DROP_NEWEST) {
-    return Outcome::refuse(ErrorCode::kInvalidRequest, "policy is no KrepisDatagramPolicy");
+    return Outcome::refuse(ErrorCode::kInvalidRequest, "policy is not a KrepisDatagramPolicy");
   }
   Held held = hold(connection, false, bytes.size() <= kMostDatagramBytes ? bytes.size() : 0);
   if (held.entry == nullptr) {
@@ -276,7 +277,7 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
   }
   if (bytes.empty() || bytes.size() > held.entry->max_datagram_bytes.load(std::memory_order_relaxed)) {
     return Outcome::refuse(ErrorCode::kInvalidRequest,
-                           "length is not from 1 to max_datagram_bytes, or the peer takes no datagrams");
+                           "length is not 1 to max_datagram_bytes, or the peer does not accept datagrams");
   }
   const bool blocks = policy == KREPIS_DATAGRAM_BLOCK;
   const std::uint32_t limit = core_->settings.datagram_queue * (blocks ? 1 : kDatagramQueuesAhead);
@@ -316,7 +317,7 @@ Outcome Channel::close_connection(std::uint32_t connection, std::uint64_t code, 
   constexpr std::size_t kLongestReason = 1'024;
   if (code > kLargestCode || reason.size() > kLongestReason) {
     return Outcome::refuse(ErrorCode::kInvalidRequest,
-                           "code is above 2^62 - 1, or reason_length above 1,024");
+                           "code is above 2^62 - 1, or reason_length is above 1,024");
   }
   Held held = hold(connection, false, reason.size());
   if (held.entry == nullptr) {

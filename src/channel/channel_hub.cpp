@@ -54,10 +54,10 @@ krepis::Result<std::shared_ptr<Channel>> ChannelHub::open(ChannelSettings settin
 krepis::Result<void> ChannelHub::add(const std::shared_ptr<Channel>& channel) {
   const std::lock_guard lock(mutex_);
   if (is_draining_) {
-    return Error{ErrorCode::kInvalidContext, "the server drains"};
+    return Error{ErrorCode::kInvalidContext, "the server is draining"};
   }
   if (channels_.size() >= kMostChannels) {
-    return Error{ErrorCode::kConcurrencyLimitExceeded, "64 channels of this server are open"};
+    return Error{ErrorCode::kConcurrencyLimitExceeded, "the server has 64 open channels, the maximum"};
   }
   channels_.push_back(channel);
   std::erase_if(mapped_, [](const auto& known) { return known.expired(); });

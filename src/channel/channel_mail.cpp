@@ -34,7 +34,7 @@ void ChannelWorker::give_up(const Command& command) {
   StreamState* const stream = find_stream(command.handle);
   ConnectionState* const state = stream != nullptr ? stream->connection : find_connection(command.handle);
   if (state != nullptr && state->connection != nullptr) {
-    state->connection->close(KREPIS_CODE_OVERLOADED, "the channel had no memory for what was to be sent");
+    state->connection->close(KREPIS_CODE_OVERLOADED, "the channel had no memory for data to send");
   }
 }
 

@@ -65,7 +65,7 @@ krepis::Result<void> WakeSignal::listen_at(const std::string& path) {
   if (::fchmod(listener.value(), S_IRUSR | S_IWUSR) != 0 ||
       ::bind(listener.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return Error{ErrorCode::kInvalidRequest,
-                 "wake_path is \"" + path + "\", which cannot be bound: " + std::strerror(errno)};
+                 "cannot bind wake_path \"" + path + "\": " + std::strerror(errno)};
   }
   path_ = path;
   listener_ = std::move(listener);

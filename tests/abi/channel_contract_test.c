@@ -102,7 +102,7 @@ static void open_refuses_each_wrong_parameter(void) {
   check_refused(&(FfiChannelConfig){.wake_path = text_buffer("/tmp/x")}, "wake_path is given");
   check_refused(&(FfiChannelConfig){.wake = KREPIS_WAKE_PATH}, "wake_path.len is 0");
   check_refused(&(FfiChannelConfig){.wake = KREPIS_WAKE_PATH, .wake_path = text_buffer("/no/such/folder/x")},
-                "cannot be bound");
+                "cannot bind wake_path");
   CHECK_EQUAL(krepis_quic_stop(server).error_code, KREPIS_SUCCESS);
   CHECK_EQUAL(krepis_channel_open(server, NULL, &region), KREPIS_INVALID_POINTER);
 }
@@ -140,7 +140,7 @@ static void functions_refuse_a_channel_that_is_none(void) {
   const uint32_t offset = 0;
   const uint8_t byte = 0;
   CHECK_EQUAL(krepis_channel_arm(kNoHandle), (uint64_t)-KREPIS_INVALID_POINTER);
-  CHECK_CONTAINS(krepis_last_error(), "is of no open channel");
+  CHECK_CONTAINS(krepis_last_error(), "does not name an open channel");
   CHECK_EQUAL(krepis_channel_arm(0), (uint64_t)-KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_channel_wait(kNoHandle, 0), (uint64_t)-KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_channel_release(kNoHandle, &offset, 1), KREPIS_INVALID_POINTER);
@@ -312,7 +312,7 @@ static void a_channel_wakes_whoever_connects_to_its_path(void) {
   const FfiChannelConfig config = {.wake = KREPIS_WAKE_PATH, .wake_path = text_buffer(address.sun_path)};
   consumer_open(&consumer, server, &config);
   CHECK(consumer.region.wake_fd == -1);
-  check_refused(&config, "cannot be bound");
+  check_refused(&config, "cannot bind wake_path");
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   CHECK_EQUAL(connect(fd, (const struct sockaddr*)&address, sizeof address), 0);
   CHECK_EQUAL(krepis_channel_arm(channel()), 0);
