@@ -20,7 +20,7 @@ void Drain::begin(quic::Endpoint& endpoint, base::Instant now, base::Instant dea
     if (!connection.is_handshake_completed()) {
       using Code = quic::TransportCode;
       connection.abort(connection.is_server() ? Code::kConnectionRefused : Code::kNoError,
-                       "the endpoint stops");
+                       "the endpoint is stopping");
       return;
     }
     connection.streams().freeze_credit();
@@ -35,7 +35,7 @@ void Drain::close_if_idle(quic::Connection& connection, std::size_t streams_that
   if (connection.has_unsent_datagrams()) {
     waiting_for_datagrams_.push_back(connection.number());
   } else {
-    connection.close(kNone, "the server stops");
+    connection.close(kNone, "the server is stopping");
   }
 }
 
@@ -77,7 +77,7 @@ void Drain::cut(quic::Connection& connection) {
   }
   report_.streams_cut += connection.streams().count();
   report_.bytes_unsent += connection.streams().buffered_bytes();
-  connection.close(kDeadline, "the server's drain deadline has passed");
+  connection.close(kDeadline, "the server's drain deadline passed");
 }
 
 void Drain::note_stream_closed(quic::Connection& connection, const quic::Stream& stream) {

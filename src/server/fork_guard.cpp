@@ -62,7 +62,7 @@ const int registration = ::pthread_atfork(&before_fork, &after_fork_in_parent, &
 base::Status arm_fork_guard() {
   if (registration != 0) {
     return base::Error{base::ErrorKind::kOutOfMemory,
-                       "no memory for the fork handler when the library was loaded"};
+                       "there was no memory for the fork handler when the library was loaded"};
   }
   is_armed.store(true);
   return {};

@@ -48,7 +48,7 @@ class ProcessLog final : public base::LogSink {
     const std::string_view shown = std::string_view(wanted).substr(0, 80);
     write(LogLevel::kWarning, LogKind::kLog, [&] {
       return "KNUL_LOG is \"" + std::string(shown) +
-             "\", expected trace, debug, info, warning, error or off; warnings and errors are logged";
+             "\", expected trace, debug, info, warning, error or off; logging warnings and errors";
     });
   }
 

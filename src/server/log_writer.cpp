@@ -54,7 +54,7 @@ void LogWriter::put(base::LogLevel level, std::string_view text, std::uint64_t l
     kept += "…";
   }
   if (left_out > 0) {
-    kept += " (" + std::to_string(left_out) + " more of this kind left out before)";
+    kept += " (" + std::to_string(left_out) + " earlier messages of this kind omitted)";
   }
   Message message{std::move(kept), std::chrono::system_clock::now(), level};
   const std::lock_guard lock(mutex_);
@@ -98,7 +98,7 @@ void LogWriter::run() {
 
 void LogWriter::write_notice(std::uint64_t lost) noexcept {
   try {
-    write_line({std::to_string(lost) + " messages left out: standard error took them too slowly",
+    write_line({std::to_string(lost) + " messages omitted: standard error accepted them too slowly",
                 std::chrono::system_clock::now(), base::LogLevel::kWarning});
   } catch (...) {  // no memory; dropped() still tells
   }

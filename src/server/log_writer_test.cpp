@@ -74,7 +74,7 @@ class LogWriterTest : public testing::Test {
 };
 
 std::uint64_t sum_of_notices(const std::string& text) {
-  static constexpr std::string_view kNotice = " messages left out";
+  static constexpr std::string_view kNotice = " messages omitted";
   std::uint64_t sum = 0;
   for (std::size_t at = text.find(kNotice); at != std::string::npos; at = text.find(kNotice, at + 1)) {
     sum += std::stoull(text.substr(text.rfind(' ', at - 1) + 1));
@@ -96,7 +96,8 @@ TEST_F(LogWriterTest, WritesALineWithTimeLevelAndText) {
 TEST_F(LogWriterTest, SaysHowManyMessagesOfTheKindWereLeftOut) {
   LogWriter& log = new_writer(pipe_.value());
   log.put(base::LogLevel::kWarning, "the text", 41);
-  EXPECT_NE(read_until("\n").find("the text (41 more of this kind left out before)\n"), std::string::npos);
+  EXPECT_NE(read_until("\n").find("the text (41 earlier messages of this kind omitted)\n"),
+            std::string::npos);
 }
 
 TEST_F(LogWriterTest, NeverWaitsForADescriptorThatTakesNothingAndCountsWhatItDrops) {
@@ -112,7 +113,7 @@ TEST_F(LogWriterTest, NeverWaitsForADescriptorThatTakesNothingAndCountsWhatItDro
   const std::uint64_t dropped = log.dropped();
   std::string got;
   while (sum_of_notices(got) < dropped) {
-    const std::string more = read_until(" messages left out");
+    const std::string more = read_until(" messages omitted");
     ASSERT_FALSE(more.empty());
     got += more;
   }

@@ -90,9 +90,10 @@ QuicClient::Impl::~Impl() {
 base::Status QuicClient::Impl::connect(const base::SocketAddress& remote, std::string_view server_name,
                                        std::uint64_t context) {
   if (remote.family() != socket_.local_address().family()) {
-    return base::Error{base::ErrorKind::kInvalidArgument, "connect: host " + remote.ip_to_string() +
-                                                              " is of another family than local_address " +
-                                                              socket_.local_address().ip_to_string()};
+    return base::Error{base::ErrorKind::kInvalidArgument,
+                       "connect: host " + remote.ip_to_string() +
+                           " has another address family than local_address " +
+                           socket_.local_address().ip_to_string()};
   }
   auto source = udp::source_address_for(remote);
   if (!source) {
@@ -108,7 +109,8 @@ base::Status QuicClient::Impl::connect(const base::SocketAddress& remote, std::s
         }
       });
   if (!is_posted) {
-    return base::Error{base::ErrorKind::kWrongState, "connect: the client stops or too many calls wait"};
+    return base::Error{base::ErrorKind::kWrongState,
+                       "connect: the client is stopping, or too many calls wait"};
   }
   return {};
 }

@@ -40,7 +40,7 @@ Result<std::unique_ptr<QuicServer>> QuicServer::start(const ServerOptions& optio
 
 Result<DrainReport> QuicServer::stop(std::chrono::milliseconds deadline) {
   if (knul::server::is_forked_child() || !impl_->claim_stop()) {
-    return Error{ErrorCode::kInvalidContext, "stop: the server is stopping or stopped already"};
+    return Error{ErrorCode::kInvalidContext, "stop: the server is stopping or has stopped"};
   }
   return impl_->drain(std::max(deadline, std::chrono::milliseconds(0)));
 }

@@ -36,17 +36,17 @@ ServerRegistry::~ServerRegistry() = default;
 
 Result<std::uint64_t> ServerRegistry::register_server(std::unique_ptr<QuicServer> server) {
   if (!server) {
-    return Error{ErrorCode::kInvalidPointer, "register_server got no server"};
+    return Error{ErrorCode::kInvalidPointer, "register_server: server is null, expected a running server"};
   }
   try {
     if (const auto handle = state_->slots.insert(server)) {
       return *handle;
     }
   } catch (const std::bad_alloc&) {
-    return Error{ErrorCode::kOutOfMemory, "out of memory for a place in the registry"};
+    return Error{ErrorCode::kOutOfMemory, "no memory for an entry of the registry"};
   }
   return Error{ErrorCode::kConcurrencyLimitExceeded,
-               "all " + std::to_string(kMaxServers) + " places for servers are taken"};
+               "this process has " + std::to_string(kMaxServers) + " servers, the maximum"};
 }
 
 ServerRegistry::Pin ServerRegistry::find(std::uint64_t handle) const {

@@ -51,7 +51,7 @@ base::Result<udp::SocketGroup> open_sockets(const ServerOptions& options) {
       address && udp::is_network_broadcast(*address)) {
     return Error{
         ErrorKind::kInvalidArgument,
-        "host is \"" + options.host + "\", the broadcast address of a network, expected one of a host"};
+        "host is \"" + options.host + "\", the broadcast address of a network, expected a host address"};
   }
   auto sockets =
       udp::SocketGroup::open(server::group_options(options, options.workers), server::process_log());

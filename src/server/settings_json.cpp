@@ -105,7 +105,7 @@ class SettingsReader final : public nlohmann::json_sax<Json> {
   bool key(string_t& name) override {
     setting_ = find_setting(name);
     if (setting_ == nullptr) {
-      return fail(cut_json_text(name) + " is not a setting, expected one of docs/settings.md");
+      return fail(cut_json_text(name) + " is not a setting, expected a setting of docs/settings.md");
     }
     const auto index = static_cast<std::size_t>(setting_ - settings().data());
     if (seen_.test(index)) {

@@ -85,9 +85,8 @@ OpenFile::~OpenFile() {
 krepis::Result<FileRoot> FileRoot::open(const std::string& folder) {
   OpenFile opened(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!opened) {
-    return krepis::Error{
-        krepis::ErrorCode::kInvalidRequest,
-        "service_root: \"" + folder + "\": " + std::strerror(errno) + "; a folder is expected"};
+    return krepis::Error{krepis::ErrorCode::kInvalidRequest,
+                         "service_root: \"" + folder + "\": " + std::strerror(errno) + "; expected a folder"};
   }
   return FileRoot(std::move(opened));
 }

@@ -24,7 +24,7 @@ krepis::Error invalid(std::string message) {
 
 krepis::Result<krepis::ApplicationFactory> hq_factory(const std::string& root) {
   if (root.empty()) {
-    return invalid("service_root: empty; the service \"hq\" needs the folder that it serves");
+    return invalid("service_root is empty, expected the folder that the service \"hq\" serves");
   }
   auto opened = FileRoot::open(root);
   if (!opened) {
@@ -66,10 +66,11 @@ krepis::Result<krepis::ApplicationFactory> service_factory(std::string_view name
     return hq_factory(root);
   }
   if (default_alpn(name).empty()) {
-    return invalid("service: \"" + std::string(name) + "\"; \"echo\", \"hq\" or \"perf\" is expected");
+    return invalid("service is \"" + std::string(name) + "\", expected \"echo\", \"hq\" or \"perf\"");
   }
   if (!root.empty()) {
-    return invalid("service_root: only the service \"hq\" has a root, not \"" + std::string(name) + "\"");
+    return invalid("service_root is given for the service \"" + std::string(name) +
+                   "\", expected it only for \"hq\"");
   }
   return name == "echo" ? plain_factory<EchoService>() : plain_factory<PerfService>();
 }

@@ -21,14 +21,14 @@ TEST(ServiceFactory, NamesTheServicesWhenOneIsUnknown) {
   const auto factory = service_factory("http", "");
   ASSERT_FALSE(factory);
   EXPECT_EQ(factory.error().code, krepis::ErrorCode::kInvalidRequest);
-  EXPECT_EQ(factory.error().message, "service: \"http\"; \"echo\", \"hq\" or \"perf\" is expected");
+  EXPECT_EQ(factory.error().message, "service is \"http\", expected \"echo\", \"hq\" or \"perf\"");
 }
 
 TEST(ServiceFactory, RefusesARootThatIsNoFolder) {
   for (const char* const root : {"", "/nothing/here", "/dev/null"}) {
     const auto factory = service_factory("hq", root);
     ASSERT_FALSE(factory) << root;
-    EXPECT_TRUE(factory.error().message.starts_with("service_root: ")) << factory.error().message;
+    EXPECT_TRUE(factory.error().message.starts_with("service_root")) << factory.error().message;
   }
 }
 

@@ -98,7 +98,7 @@ void write_escaped(TextWriter& writer, std::string_view text) {
 }
 
 void write_info(TextWriter& writer, const ServerSnapshot& server) {
-  writer << "# TYPE knul info\n# HELP knul What the server runs on.\nknul_info{";
+  writer << "# TYPE knul info\n# HELP knul Versions and modes of the server.\nknul_info{";
   std::string_view separator;
   for (const auto& entry : kServerTexts) {
     writer << separator << entry.key << "=\"";

@@ -41,7 +41,7 @@ std::string_view hint_of(int error) {
     case EADDRNOTAVAIL:
       return "; no interface of this machine has that address";
     case EACCES:
-      return "; ports below 1024 need a privilege (CAP_NET_BIND_SERVICE)";
+      return "; ports below 1024 need the privilege CAP_NET_BIND_SERVICE";
     case EAFNOSUPPORT:
       return "; this system has no support for that address family";
     case EMFILE:

@@ -22,7 +22,7 @@ void advise_on_buffers(const UdpSocket& socket, base::LogSink& log) {
   look_at(socket.send_buffer(), "send", "wmem_max");
   if (!text.empty()) {
     log.write(base::LogLevel::kWarning, base::LogKind::kSocketBuffers, [&] {
-      return "the kernel gave each socket less than was asked: " + text +
+      return "the kernel gave each socket smaller buffers than requested: " + text +
              "; fast transfers may lose packets. As root: sysctl -w" + advice;
     });
   }
@@ -52,7 +52,7 @@ base::Result<SocketGroup> SocketGroup::open(const GroupOptions& options, base::L
     return std::move(grown).error();
   }
   log.write(base::LogLevel::kWarning, base::LogKind::kSteering, [&] {
-    return "steering by connection ID is not available, all workers share one socket: " +
+    return "steering by connection ID is not available; all workers share one socket: " +
            grown.error().message;
   });
   if (base::Status shrunk = group.shrink_to_one(); !shrunk) {

@@ -71,7 +71,7 @@ base::Status Connection::init_server(const TlsServerContext& tls, const Accepted
   const ConnectionId id = make_route();
   made.params.stateless_reset_token_present = 1;
   if (!environment_.reset_tokens.write(id.bytes(), made.params.stateless_reset_token)) {
-    return base::Error{base::ErrorKind::kOutOfMemory, "stateless reset token"};
+    return base::Error{base::ErrorKind::kOutOfMemory, "no memory for a stateless reset token"};
   }
   path_ = initial.path;
   if (base::Status status = library_.create_server(initial, id, made, this); !status) {
@@ -171,7 +171,7 @@ bool Connection::note_frames(std::span<const std::uint8_t> payload, bool is_one_
     return true;
   }
   environment_.counters.crypto_limit_violations.add();
-  abort(NGTCP2_CRYPTO_ERROR | kUnexpectedMessage, "CRYPTO data that a client does not send");
+  abort(NGTCP2_CRYPTO_ERROR | kUnexpectedMessage, "CRYPTO data that no client sends");
   return false;
 }
 
@@ -183,7 +183,7 @@ bool Connection::admit_crypto(ngtcp2_encryption_level level, std::span<const std
   environment_.counters.crypto_limit_violations.add();
   abort(verdict == CryptoVerdict::kTooMuch ? NGTCP2_CRYPTO_BUFFER_EXCEEDED
                                            : NGTCP2_CRYPTO_ERROR | kUnexpectedMessage,
-        "CRYPTO data that a client does not send");
+        "CRYPTO data that no client sends");
   return false;
 }
 
@@ -272,7 +272,7 @@ void Connection::handle_read_error(int result) {
     case NGTCP2_ERR_DROP_CONN:
     case NGTCP2_ERR_RETRY:
       // The library found the first packets useless; the client hears nothing (RFC 9000 §5.2).
-      return end(CloseCause::Source::kLocalTransport, NGTCP2_NO_ERROR, "not a connection attempt");
+      return end(CloseCause::Source::kLocalTransport, NGTCP2_NO_ERROR, "invalid connection attempt");
     default:
       return fail_if(result);
   }
@@ -284,7 +284,7 @@ void Connection::fail_tls() {
   if (alert == kNoApplicationProtocol && is_server_) {
     environment_.log.write(base::LogLevel::kWarning, base::LogKind::kAlpnRefused, [&] {
       return "connection from " + path().remote.to_string() + " refused: it offers ALPN " +
-             base::join(library_.tls_reference().offered_alpn) + ", accepted is " +
+             base::join(library_.tls_reference().offered_alpn) + ", expected one of " +
              environment_.accepted_alpn;
     });
   } else if (const std::string failure = library_.tls().verification_failure(); !failure.empty()) {
@@ -296,7 +296,7 @@ void Connection::fail_tls() {
 void Connection::abort_for_unseen_streams() {
   abort(TransportCode::kInternalError,
         "more than " + std::to_string(StreamSet::kMostUnseen) +
-            " unidirectional streams were reset before any of their data came");
+            " unidirectional streams were reset before their data arrived");
 }
 
 void Connection::close(std::uint64_t application_code, std::string_view reason) noexcept {

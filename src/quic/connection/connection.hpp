@@ -120,7 +120,7 @@ class Connection final
   // Closes it with kNoProgressCode.
   void end_for_no_progress(std::string_view reason) noexcept;
   // Ends it; the peer hears nothing.
-  void evict() noexcept { end(CloseCause::Source::kEvicted, 0, "its place was given to another handshake"); }
+  void evict() noexcept { end(CloseCause::Source::kEvicted, 0, "evicted for another handshake"); }
   // Ends the connection with a transport error. Without the memory for the reason it has none.
   void abort(std::uint64_t transport_code, std::string_view reason) noexcept {
     schedule_if(ending_.abort(transport_code, reason));

@@ -56,8 +56,7 @@ base::Result<Stream*> StreamSet::open(bool is_bidi) {
   std::int64_t id = -1;
   const int result = library_.open_stream(is_bidi, id);
   if (result == NGTCP2_ERR_STREAM_ID_BLOCKED) {
-    return base::Error{base::ErrorKind::kConcurrencyLimit,
-                       "open_stream: the peer allows no more streams at present"};
+    return base::Error{base::ErrorKind::kConcurrencyLimit, "open_stream: the peer's stream limit is reached"};
   }
   if (result != 0) {
     return base::Error{base::ErrorKind::kOutOfMemory, std::string("open_stream: ") + ngtcp2_strerror(result)};

@@ -52,7 +52,7 @@ base::Result<gnutls_priority_t> make_priority(std::span<const gnutls_cipher_algo
   }
   gnutls_priority_t priority = nullptr;
   if (const int rv = gnutls_priority_init(&priority, text.c_str(), nullptr); rv != GNUTLS_E_SUCCESS) {
-    return tls_error(ErrorKind::kInternal, "TLS priorities", rv);
+    return tls_error(ErrorKind::kInternal, "cannot set the TLS priorities", rv);
   }
   return priority;
 }
@@ -60,7 +60,7 @@ base::Result<gnutls_priority_t> make_priority(std::span<const gnutls_cipher_algo
 base::Result<std::int64_t> leaf_not_after(std::span<const std::uint8_t> pem) {
   gnutls_x509_crt_t certificate = nullptr;
   if (const int rv = gnutls_x509_crt_init(&certificate); rv != GNUTLS_E_SUCCESS) {
-    return tls_error(ErrorKind::kOutOfMemory, "certificate", rv);
+    return tls_error(ErrorKind::kOutOfMemory, "cannot create a certificate", rv);
   }
   const std::unique_ptr<gnutls_x509_crt_int, decltype(&gnutls_x509_crt_deinit)> guard(
       certificate, &gnutls_x509_crt_deinit);
@@ -172,7 +172,7 @@ base::Result<TlsSession> make_session(SessionParts parts) {
   gnutls_session_t native = nullptr;
   // NO_END_OF_EARLY_DATA: QUIC has no such message (RFC 9001 §8.3).
   if (const int rv = gnutls_init(&native, parts.flags | GNUTLS_NO_END_OF_EARLY_DATA); rv != 0) {
-    return tls_error(ErrorKind::kOutOfMemory, "TLS session", rv);
+    return tls_error(ErrorKind::kOutOfMemory, "cannot create a TLS session", rv);
   }
   TlsSession session(native, std::move(parts.context));
   int rv = gnutls_priority_set(native, parts.priority);
@@ -181,7 +181,7 @@ base::Result<TlsSession> make_session(SessionParts parts) {
   if (rv == 0)
     rv = set_alpn(native, parts.alpn, parts.alpn_flags);
   if (rv != 0) {
-    return tls_error(ErrorKind::kInternal, "TLS session", rv);
+    return tls_error(ErrorKind::kInternal, "cannot configure a TLS session", rv);
   }
   return session;
 }
@@ -209,7 +209,7 @@ base::Status TlsServerContext::load(const TlsServerOptions& options) {
   }
   certificate_not_after_ = *not_after;
   if (const int rv = gnutls_certificate_allocate_credentials(&credentials_); rv != GNUTLS_E_SUCCESS) {
-    return tls_error(ErrorKind::kOutOfMemory, "TLS credentials", rv);
+    return tls_error(ErrorKind::kOutOfMemory, "cannot create TLS credentials", rv);
   }
   gnutls_certificate_set_pin_function(credentials_, &refuse_pin, nullptr);
   const gnutls_datum_t certificate = datum(options.certificate_pem);
@@ -224,7 +224,7 @@ base::Status TlsServerContext::load(const TlsServerOptions& options) {
     gnutls_certificate_free_credentials(std::exchange(credentials_, faster));
   }
   if (const int rv = gnutls_session_ticket_key_generate(&ticket_key_); rv != GNUTLS_E_SUCCESS) {
-    return tls_error(ErrorKind::kInternal, "session ticket key", rv);
+    return tls_error(ErrorKind::kInternal, "cannot create a session ticket key", rv);
   }
   return {};
 }
@@ -258,7 +258,7 @@ base::Result<TlsSession> TlsServerContext::create_session(TlsConnRef& conn_ref) 
   if (rv == 0)
     rv = ngtcp2_crypto_gnutls_configure_server_session(native);
   if (rv != 0) {
-    return tls_error(ErrorKind::kInternal, "TLS session", rv);
+    return tls_error(ErrorKind::kInternal, "cannot configure a TLS session", rv);
   }
   gnutls_handshake_set_hook_function(native, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE,
                                      &require_extensions);
@@ -282,14 +282,14 @@ base::Status TlsClientContext::load(const TlsClientOptions& options) {
   }
   priority_ = *priority;
   if (const int rv = gnutls_certificate_allocate_credentials(&credentials_); rv != GNUTLS_E_SUCCESS) {
-    return tls_error(ErrorKind::kOutOfMemory, "TLS credentials", rv);
+    return tls_error(ErrorKind::kOutOfMemory, "cannot create TLS credentials", rv);
   }
   if (!verify_peer_) {
     return {};
   }
   if (options.ca_pem.empty()) {
     if (const int rv = gnutls_certificate_set_x509_system_trust(credentials_); rv < 0) {
-      return tls_error(ErrorKind::kCredentials, "the system's trusted certificates", rv);
+      return tls_error(ErrorKind::kCredentials, "cannot load the system's trusted certificates", rv);
     }
     return {};
   }
@@ -336,7 +336,7 @@ base::Result<TlsSession> TlsClientContext::create_session(TlsConnRef& conn_ref,
   if (rv == 0)
     rv = ngtcp2_crypto_gnutls_configure_client_session(native);
   if (rv != 0) {
-    return tls_error(ErrorKind::kInternal, "TLS session", rv);
+    return tls_error(ErrorKind::kInternal, "cannot configure a TLS session", rv);
   }
   if (verify_peer_) {
     gnutls_session_set_verify_cert(native, server_name.c_str(), 0);

@@ -270,7 +270,8 @@ void Endpoint::close_stalled(base::Instant now) {
         return !connection.is_over() && connection.has_stalled(since);
       });
   if (stalled != nullptr) {
-    static_cast<Connection*>(stalled)->end_for_no_progress("nothing was acknowledged while memory was short");
+    static_cast<Connection*>(stalled)->end_for_no_progress(
+        "no data was acknowledged while send memory was short");
   }
 }
 
@@ -403,7 +404,8 @@ void Endpoint::note_handshake_completed(Connection& connection) {
 
 base::Result<Connection*> Endpoint::connect(const ConnectTarget& target, base::Instant now) {
   if (options_.client_tls == nullptr) {
-    return base::Error{base::ErrorKind::kUnsupported, "connect: this endpoint is a server"};
+    return base::Error{base::ErrorKind::kUnsupported,
+                       "connect: this endpoint is a server, expected a client"};
   }
   base::make_room(connections_);
   const std::uint64_t number = next_number_++;

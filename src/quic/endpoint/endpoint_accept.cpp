@@ -185,7 +185,7 @@ bool Endpoint::make_place(const SourceHoldings& newcomer, base::Instant now) {
   if (chosen == nullptr) {
     return false;
   }
-  chosen->end_for_no_progress("inactive while the server has as many connections as it may");
+  chosen->end_for_no_progress("inactive while the server has max_connections connections");
   retire(*chosen, now);
   return true;
 }

@@ -202,7 +202,7 @@ TEST(StreamEnd, ComesForAThousandStreamsThatTheLibraryNeverClosesAndThenTheConne
   const CloseCause& cause = pair.client_observer.closed.front();
   EXPECT_EQ(cause.source, CloseCause::Source::kPeerTransport);
   EXPECT_EQ(cause.code, 1U);  // INTERNAL_ERROR, RFC 9000 §20.1
-  EXPECT_EQ(cause.reason, "more than 1000 unidirectional streams were reset before any of their data came");
+  EXPECT_EQ(cause.reason, "more than 1000 unidirectional streams were reset before their data arrived");
 }
 
 // What comes after the end, the data that the reset overtook and the reset itself once more, changes nothing.
