@@ -27,49 +27,49 @@ constexpr std::array<std::string_view, 4> kServices = {"none", "echo", "perf", "
 
 // clang-format off
 constexpr auto kSettings = std::to_array<Setting>({
-    {"host", &ServerOptions::host, "Address to listen on: numeric IPv4 or IPv6, or \"localhost\" (127.0.0.1). \"0.0.0.0\" is every IPv4 address, \"::\" every IPv6 address and no IPv4; multicast, broadcast and link-local addresses are refused.", {}, 1, 255},
-    {"port", &ServerOptions::port, "UDP port; 0 takes a free one.", {}, 0, 65'535},
+    {"host", &ServerOptions::host, "Address to listen on: numeric IPv4 or IPv6, or \"localhost\" (127.0.0.1). \"0.0.0.0\" is every IPv4 address, \"::\" every IPv6 address without IPv4. Multicast, broadcast and link-local addresses are refused.", {}, 1, 255},
+    {"port", &ServerOptions::port, "UDP port; 0 selects a free port.", {}, 0, 65'535},
     {"cert_path", &ServerOptions::cert_path, "PEM file of the certificate chain, leaf first.", {}, 1, kMaxPathBytes},
     {"key_path", &ServerOptions::key_path, "PEM file of the leaf's private key, not encrypted.", {}, 1, kMaxPathBytes},
-    {"alpn", &ServerOptions::alpn, "Application protocols (RFC 7301) in order of preference, one name or a list of up to 16. A service has its own default.", "bytes", 1, 255},
+    {"alpn", &ServerOptions::alpn, "Application protocols (RFC 7301) in order of preference: one name, or a list of up to 16. A service has its own default.", "bytes", 1, 255},
     {"workers", &ServerOptions::workers, "Worker threads; 0 means the number of CPUs, at most 8.", "threads", 0, 64},
 
-    {"max_streams", &ServerOptions::max_streams, "Bidirectional streams that a client may have open at once, per connection.", "streams", 1, kMaxU32},
-    {"max_streams_uni", &ServerOptions::max_streams_uni, "Unidirectional streams that a client may have open at once, per connection.", "streams", 0, kMaxU32},
-    {"idle_timeout_ms", &ServerOptions::idle_timeout_ms, "A connection without packets for this long ends (RFC 9000 §10.1); values above the maximum count as the maximum.", "ms", 1'000, 86'400'000, {}, AboveMax::kClamp},
-    {"handshake_timeout_ms", &ServerOptions::handshake_timeout_ms, "A handshake that takes longer ends.", "ms", 100, 600'000},
-    {"hibernate_after_ms", &ServerOptions::hibernate_after_ms, "The memory of a connection that is idle for this long is packed until it is used again, after 100 ms if it was never used; 0 means never.", "ms", 0, 86'400'000},
-    {"drain_timeout_ms", &ServerOptions::drain_timeout_ms, "How long a stop without a deadline lets open streams finish.", "ms", 0, 3'600'000},
+    {"max_streams", &ServerOptions::max_streams, "Concurrent bidirectional streams that a client may open, per connection.", "streams", 1, kMaxU32},
+    {"max_streams_uni", &ServerOptions::max_streams_uni, "Concurrent unidirectional streams that a client may open, per connection.", "streams", 0, kMaxU32},
+    {"idle_timeout_ms", &ServerOptions::idle_timeout_ms, "Time without packets after which a connection ends (RFC 9000 §10.1). Values above the maximum mean the maximum.", "ms", 1'000, 86'400'000, {}, AboveMax::kClamp},
+    {"handshake_timeout_ms", &ServerOptions::handshake_timeout_ms, "Longest duration of a handshake.", "ms", 100, 600'000},
+    {"hibernate_after_ms", &ServerOptions::hibernate_after_ms, "Idle time after which a connection hibernates: its memory is packed until its next use. A connection that was never used hibernates after 100 ms. 0 means never.", "ms", 0, 86'400'000},
+    {"drain_timeout_ms", &ServerOptions::drain_timeout_ms, "How long open streams may take to finish when a stop has no deadline of its own.", "ms", 0, 3'600'000},
 
-    {"max_connections", &ServerOptions::max_connections, "Connections of the server; more are refused, unless an address that has many gives an idle one up.", "connections", 1, kMaxConnections},
-    {"max_connections_per_address", &ServerOptions::max_connections_per_address, "Connections of one source, an IPv4 address or an IPv6 /64; 0 means no cap.", "connections", 0, kMaxConnections},
-    {"max_half_open", &ServerOptions::max_half_open, "Handshakes under way; beyond, and for one address from seven eighths on, the oldest of the address that has most gives way; for one of the same address only when it is a second old.", "connections", 1, kMaxConnections},
-    {"retry", &ServerOptions::retry, "Address validation by Retry (RFC 9000 §8.1.2); \"auto\": from half of max_half_open on, from 256 handshakes under way on a worker, and at max_connections.", {}, 0, 0, kRetry},
+    {"max_connections", &ServerOptions::max_connections, "Connections of the server. At this number the server refuses new ones, or closes an idle connection of an address that has many.", "connections", 1, kMaxConnections},
+    {"max_connections_per_address", &ServerOptions::max_connections_per_address, "Connections per source (an IPv4 address or an IPv6 /64); 0 means no limit.", "connections", 0, kMaxConnections},
+    {"max_half_open", &ServerOptions::max_half_open, "Incomplete handshakes. At this number, or at seven eighths of it for one address, a new handshake evicts the oldest of the address that has most; of its own address only one that is at least a second old.", "connections", 1, kMaxConnections},
+    {"retry", &ServerOptions::retry, "Address validation by Retry (RFC 9000 §8.1.2). \"auto\": from half of max_half_open on, from 256 incomplete handshakes on a worker on, and at max_connections.", {}, 0, 0, kRetry},
 
-    {"initial_max_data_bytes", &ServerOptions::initial_max_data_bytes, "Receive window of a connection at first (RFC 9000 §4.1).", "bytes", kKiB, 4 * kGiB},
-    {"initial_max_stream_data_bytes", &ServerOptions::initial_max_stream_data_bytes, "Receive window of a stream at first.", "bytes", kKiB, 4 * kGiB},
-    {"max_window_bytes", &ServerOptions::max_window_bytes, "How far a connection's receive window may grow; unread data of a connection takes at most this much memory.", "bytes", kKiB, 4 * kGiB},
-    {"max_stream_window_bytes", &ServerOptions::max_stream_window_bytes, "How far a stream's receive window may grow.", "bytes", kKiB, 4 * kGiB},
-    {"server_receive_window_bytes", &ServerOptions::server_receive_window_bytes, "How far the receive windows of all connections together may grow beyond their initial ones, split evenly over the workers.", "bytes", 0, 1'024 * kGiB},
-    {"stream_send_buffer_bytes", &ServerOptions::stream_send_buffer_bytes, "Unsent and unacknowledged data of a stream, until its buffer grows with the path.", "bytes", kKiB, 4 * kGiB},
-    {"max_stream_send_buffer_bytes", &ServerOptions::max_stream_send_buffer_bytes, "How far a stream's send buffer may grow, to twice what the path holds (its bandwidth times its round trip).", "bytes", kKiB, 4 * kGiB},
+    {"initial_max_data_bytes", &ServerOptions::initial_max_data_bytes, "Initial receive window of a connection (RFC 9000 §4.1).", "bytes", kKiB, 4 * kGiB},
+    {"initial_max_stream_data_bytes", &ServerOptions::initial_max_stream_data_bytes, "Initial receive window of a stream.", "bytes", kKiB, 4 * kGiB},
+    {"max_window_bytes", &ServerOptions::max_window_bytes, "Largest receive window of a connection, and so the most memory that its unread data takes.", "bytes", kKiB, 4 * kGiB},
+    {"max_stream_window_bytes", &ServerOptions::max_stream_window_bytes, "Largest receive window of a stream.", "bytes", kKiB, 4 * kGiB},
+    {"server_receive_window_bytes", &ServerOptions::server_receive_window_bytes, "Limit of the growth of all connections' receive windows beyond their initial size, split evenly over the workers.", "bytes", 0, 1'024 * kGiB},
+    {"stream_send_buffer_bytes", &ServerOptions::stream_send_buffer_bytes, "Unsent and unacknowledged data per stream, before the buffer grows with the path.", "bytes", kKiB, 4 * kGiB},
+    {"max_stream_send_buffer_bytes", &ServerOptions::max_stream_send_buffer_bytes, "Largest send buffer of a stream; it grows to twice the bandwidth-delay product of the path.", "bytes", kKiB, 4 * kGiB},
     {"connection_send_buffer_bytes", &ServerOptions::connection_send_buffer_bytes, "Unsent and unacknowledged data of all streams of a connection.", "bytes", kKiB, 4 * kGiB},
-    {"server_send_buffer_bytes", &ServerOptions::server_send_buffer_bytes, "The same of all connections and the memory of unsent DATAGRAMs, split evenly over the workers. Each connection and each address has a share; while it is short those without progress are closed (KREPIS_CODE_NO_PROGRESS).", "bytes", 64 * kKiB, 1'024 * kGiB},
-    {"server_write_queue_bytes", &ServerOptions::server_write_queue_bytes, "What programs wrote through channels and the send buffers of its connections have not taken yet, of all connections together; one connection may hold half of what is free, and at most 128 KiB or eight congestion windows.", "bytes", 64 * kKiB, 1'024 * kGiB},
-    {"datagram_queue", &ServerOptions::datagram_queue, "Unsent datagrams (RFC 9221) of a connection; 0 means no datagrams.", "datagrams", 0, 65'536},
+    {"server_send_buffer_bytes", &ServerOptions::server_send_buffer_bytes, "Unsent and unacknowledged data and unsent DATAGRAMs of all connections, split evenly over the workers. Each connection and each address has a share. While this memory is short, connections without progress are closed (KREPIS_CODE_NO_PROGRESS).", "bytes", 64 * kKiB, 1'024 * kGiB},
+    {"server_write_queue_bytes", &ServerOptions::server_write_queue_bytes, "Bytes of all connections that programs wrote through channels and that no send buffer has accepted yet. One connection may hold half of the free bytes, and at most 128 KiB or eight congestion windows.", "bytes", 64 * kKiB, 1'024 * kGiB},
+    {"datagram_queue", &ServerOptions::datagram_queue, "Unsent datagrams (RFC 9221) per connection; 0 disables datagrams.", "datagrams", 0, 65'536},
 
     {"congestion_control", &ServerOptions::congestion_control, "Congestion controller of every connection.", {}, 0, 0, kCongestionControl},
-    {"packet_protection", &ServerOptions::packet_protection, "Library that encrypts packets; \"auto\": intel-ipsec-mb where the build and the processor have it, else GnuTLS.", {}, 0, 0, kPacketProtection},
-    {"max_udp_payload_bytes", &ServerOptions::max_udp_payload_bytes, "Largest datagram sent; path MTU discovery ends here.", "bytes", 1'200, 65'527},
-    {"socket_send_buffer_bytes", &ServerOptions::socket_send_buffer_bytes, "Send buffer asked of the kernel, per socket; the statistics show what it gave.", "bytes", 4 * kKiB, kGiB},
-    {"socket_receive_buffer_bytes", &ServerOptions::socket_receive_buffer_bytes, "Receive buffer asked of the kernel, per socket; the statistics show what it gave.", "bytes", 4 * kKiB, kGiB},
-    {"gso", &ServerOptions::gso, "Send trains of packets in one system call where the kernel can."},
-    {"gro", &ServerOptions::gro, "Receive trains of packets in one system call where the kernel can."},
-    {"busy_poll_us", &ServerOptions::busy_poll_us, "How long a worker that had work looks for more before it sleeps: spends CPU time for latency; 0 means not at all.", "us", 0, 1'000},
-    {"steering", &ServerOptions::steering, "How packets reach their worker: \"bpf\" in the kernel by connection ID or not at all, \"single_socket\", \"auto\" the first that works.", {}, 0, 0, kSteering},
+    {"packet_protection", &ServerOptions::packet_protection, "Library that encrypts packets. \"auto\": intel-ipsec-mb if the build and the processor have it, else GnuTLS.", {}, 0, 0, kPacketProtection},
+    {"max_udp_payload_bytes", &ServerOptions::max_udp_payload_bytes, "Largest UDP payload sent; limit of path MTU discovery.", "bytes", 1'200, 65'527},
+    {"socket_send_buffer_bytes", &ServerOptions::socket_send_buffer_bytes, "Send buffer requested from the kernel, per socket; the statistics show its actual size.", "bytes", 4 * kKiB, kGiB},
+    {"socket_receive_buffer_bytes", &ServerOptions::socket_receive_buffer_bytes, "Receive buffer requested from the kernel, per socket; the statistics show its actual size.", "bytes", 4 * kKiB, kGiB},
+    {"gso", &ServerOptions::gso, "Send trains of packets in one system call if the kernel can (GSO)."},
+    {"gro", &ServerOptions::gro, "Receive trains of packets in one system call if the kernel can (GRO)."},
+    {"busy_poll_us", &ServerOptions::busy_poll_us, "How long a worker polls for more work before it sleeps. Trades CPU time for latency; 0 disables it.", "us", 0, 1'000},
+    {"steering", &ServerOptions::steering, "How packets reach their worker. \"bpf\": the kernel steers by connection ID, or start fails; \"single_socket\": all workers share a socket; \"auto\": the first that works.", {}, 0, 0, kSteering},
 
-    {"service", &ParsedSettings::service, "Built-in service that answers streams; with \"none\" a channel does, and without one streams are refused.", {}, 0, 0, kServices},
-    {"service_root", &ParsedSettings::service_root, "Folder whose files the service \"hq\" serves; only with it.", {}, 0, kMaxPathBytes},
+    {"service", &ParsedSettings::service, "Built-in service that answers streams. \"none\": a channel answers them; without a channel the server refuses them.", {}, 0, 0, kServices},
+    {"service_root", &ParsedSettings::service_root, "Folder that the service \"hq\" serves; only with \"hq\".", {}, 0, kMaxPathBytes},
 });
 // clang-format on
 
@@ -115,7 +115,7 @@ base::Status check_text(const Setting& setting, const std::string& value) {
     return wrong(setting.name, length, range(setting) + " bytes");
   }
   if (value.find('\0') != std::string::npos) {
-    return wrong(setting.name, "a text with a NUL inside", "a text without");
+    return wrong(setting.name, "a text with a NUL", "a text without NUL");
   }
   return {};
 }
@@ -171,7 +171,7 @@ base::Status check_host(const ServerOptions& options) {
   if (!address && options.host.find('%') != std::string::npos) {
     return wrong(
         "host", in_quotes(options.host),
-        "an address without a scope: link-local addresses are not served, \"::\" listens on them too");
+        "an address without a scope: link-local addresses are not supported, but \"::\" includes them");
   }
   if (!address) {
     return wrong("host", in_quotes(options.host), std::string(kExpected));
@@ -204,7 +204,7 @@ base::Status check_service(const ParsedSettings& parsed) {
     return wrong("service_root", "not given", "the folder that the service \"hq\" serves");
   }
   if (parsed.service != "hq" && !parsed.service_root.empty()) {
-    return wrong("service_root", in_quotes(parsed.service_root), "only the service \"hq\" to have one");
+    return wrong("service_root", in_quotes(parsed.service_root), "none without the service \"hq\"");
   }
   return {};
 }
@@ -244,11 +244,11 @@ std::string_view why_unusable(const base::SocketAddress& address) {
     return "a multicast address";
   }
   if (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) {
-    return "a link-local address, which means nothing without a scope";
+    return "a link-local address, which is not supported";
   }
   constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   return std::ranges::equal(ip.first(kMapped.size()), kMapped)
-             ? "an IPv4 address mapped into IPv6; give it in its IPv4 form"
+             ? "an IPv4-mapped IPv6 address; give the IPv4 address"
              : "";
 }
 

@@ -158,7 +158,7 @@ TEST(SettingsJson, DescribesEverySettingWithItsTypeDefaultAndRange) {
 std::string documented_row(const nlohmann::json& entry) {
   std::ostringstream row;
   row << "| `" << entry["name"].get<std::string>() << "` | " << entry["type"].get<std::string>() << " | ";
-  row << (entry["default"].is_null() ? "must be given" : "`" + entry["default"].dump() + "`") << " | ";
+  row << (entry["default"].is_null() ? "required" : "`" + entry["default"].dump() + "`") << " | ";
   if (entry.contains("values")) {
     for (const auto& value : entry["values"]) {
       row << (value == entry["values"].front() ? "" : ", ") << '`' << value.get<std::string>() << '`';
