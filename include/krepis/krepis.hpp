@@ -2,15 +2,16 @@
 // (`find_package(knul)`, target `knul::cpp`). Programs in other languages use krepis.h.
 //
 // Five conventions hold for everything below.
-//  1. Errors are values: a function that can fail returns Result<T>. Nothing here throws; an exception
-//     that an Application throws is caught, counted, and ends the stream or connection it came from.
+//  1. Errors are values: a function that can fail returns Result<T>. Functions throw std::bad_alloc only.
+//     The library catches and counts every exception that an Application throws, and ends the stream or
+//     connection of that callback.
 //  2. A server runs `workers` threads. A connection lives on one worker all its life. Application and
-//     Connection functions are called on that thread only; QuicServer, ServerRegistry and QuicClient
-//     functions may be called from any other thread.
-//  3. Spans given to a callback are valid until the callback returns. Spans given to a function are
-//     copied before it returns, unless the function says otherwise.
+//     Connection functions run on that thread only. Any other thread may call QuicServer, ServerRegistry
+//     and QuicClient functions.
+//  3. Spans given to a callback are valid until the callback returns. A function copies the spans that it
+//     gets before it returns, unless it says otherwise.
 //  4. A Connection reference is valid from on_connection until on_connection_closed returns.
-//  5. Sizes are bytes, times are std::chrono durations, stream ids are those of RFC 9000 §2.1.
+//  5. Sizes are bytes, times are std::chrono durations, stream IDs are those of RFC 9000 §2.1.
 #pragma once
 
 #include <chrono>
@@ -27,7 +28,7 @@
 
 namespace krepis {
 
-// The codes of the C ABI; numbers that are not listed are reserved.
+// The codes of the C ABI; all other numbers are reserved.
 enum class ErrorCode : std::uint32_t {
   kSuccess = 0,
   kInternal = 1000,
@@ -48,7 +49,7 @@ enum class ErrorCode : std::uint32_t {
 
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
-  std::string message;  // names the field, the value and what was expected
+  std::string message;  // the field, its value, and the expected value
 };
 
 template <class T>
@@ -58,30 +59,30 @@ using StreamId = std::uint64_t;
 
 enum class StreamDirection : std::uint8_t { kBidirectional, kUnidirectional };
 
-// Whether a write or an event ends its direction of the stream.
+// kYes: this write or event ends its direction of the stream.
 enum class Fin : bool { kNo = false, kYes = true };
 
 // Application error codes (RFC 9000 §20.2) that the library itself uses on streams and connections.
 // A program that defines its own protocol chooses codes outside this range.
 enum class LibraryCode : std::uint64_t {
-  kNone = 0,                       // a connection that was closed because nothing was left to do
-  kNoConsumer = 0x4b4e5501,        // the server runs without an Application: streams have no receiver
-  kDraining = 0x4b4e5502,          // the stream was opened after the drain began
-  kDeadline = 0x4b4e5503,          // the drain deadline passed while the connection still had work
-  kApplicationError = 0x4b4e5504,  // an Application callback threw
-  kConsumerGone = 0x4b4e5505,      // the connection's channel (krepis/channel.h) was closed
-  kOverloaded = 0x4b4e5506,        // the connection's channel had no room for more events or bytes
-  kNoProgress = 0x4b4e5507,  // the connection made no progress while what all connections share was short
+  kNone = 0,                       // connection: closed because it had no work left
+  kNoConsumer = 0x4b4e5501,        // stream: the server runs without an Application
+  kDraining = 0x4b4e5502,          // stream: opened after the drain began
+  kDeadline = 0x4b4e5503,          // connection: the drain's deadline passed before its work was done
+  kApplicationError = 0x4b4e5504,  // stream or connection: an Application callback threw
+  kConsumerGone = 0x4b4e5505,      // connection: its channel (krepis/channel.h) was closed
+  kOverloaded = 0x4b4e5506,        // connection: its channel had no room for more events or bytes
+  kNoProgress = 0x4b4e5507,        // connection: stalled while a shared limit was reached
 };
 
-// Bytes that the library may send without copying them. The owner is released when the peer has
-// acknowledged them or the stream is gone; the bytes must not change until then.
+// Bytes that the library sends without a copy. They must not change until the library releases `owner`:
+// when the peer has acknowledged them or the stream has ended.
 struct SharedBytes {
   std::shared_ptr<const void> owner;
   std::span<const std::uint8_t> bytes;
 };
 
-// One connection's figures at one moment.
+// The figures of a connection at one moment.
 struct ConnectionInfo {
   std::chrono::nanoseconds smoothed_rtt{};
   std::chrono::nanoseconds min_rtt{};
@@ -98,7 +99,7 @@ struct CloseReason {
     kPeerApplication,   // the peer's CONNECTION_CLOSE of type 0x1d
     kPeerTransport,     // the peer's CONNECTION_CLOSE of type 0x1c
     kLocalApplication,  // Connection::close
-    kLocalTransport,    // this side found an error (RFC 9000 §20.1)
+    kLocalTransport,    // this side detected an error (RFC 9000 §20.1)
     kIdleTimeout,       // RFC 9000 §10.1
     kHandshakeTimeout,
     kStatelessReset,  // RFC 9000 §10.3
@@ -109,50 +110,51 @@ struct CloseReason {
   std::string reason;
 };
 
-// The order in which streams of one connection send (the scheme of RFC 9218 §4): lower urgency first, streams
-// of the same urgency in turn when incremental, else one after the other.
+// The order in which the streams of one connection send (as in RFC 9218 §4): lower urgency first; streams of
+// equal urgency take turns if incremental, otherwise one completes before the next.
 struct StreamPriority {
   std::uint8_t urgency = 3;  // 0..7, larger counts as 7
   bool is_incremental = true;
 };
 
-// What happens to a datagram when the connection's queue of unsent datagrams is full, or its share of
+// What send_datagram does when the connection's queue of unsent datagrams is full, or its share of
 // server_send_buffer_bytes is used up.
 enum class DatagramPolicy : std::uint8_t {
-  kBlock,       // it is not taken, on_datagram_writable follows
-  kDropOldest,  // the oldest is dropped for it. Inside on_datagram_fate of a datagram that was dropped so, it
-                // means kDropNewest
-  kDropNewest,  // it is dropped
+  kBlock,  // does not accept the datagram; on_datagram_writable follows
+  // Drops the oldest datagram of the queue. Within on_datagram_fate for a datagram dropped this way it means
+  // kDropNewest.
+  kDropOldest,
+  kDropNewest,  // drops the new datagram
 };
 
 struct DatagramOptions {
   DatagramPolicy policy = DatagramPolicy::kDropNewest;
-  std::chrono::nanoseconds expires_after{};  // dropped when not sent within this time; 0: never
-  bool reports_fate = false;                 // on_datagram_fate follows for one that was queued
-  std::uint32_t context = 0;                 // given back with the fate
+  std::chrono::nanoseconds expires_after{};  // dropped unless sent within this time; 0: never
+  bool reports_fate = false;                 // on_datagram_fate follows if the datagram was queued
+  std::uint32_t context = 0;                 // argument of on_datagram_fate
 };
 
 enum class DatagramOutcome : std::uint8_t {
   kQueued,
-  kBlocked,  // the queue is full, on_datagram_writable follows
-  kDropped,  // by the policy; without a fate, and counted
+  kBlocked,  // the queue is full; on_datagram_writable follows
+  kDropped,  // the policy dropped the new datagram: counted, no on_datagram_fate
   kRefused,  // empty, longer than max_datagram_bytes(), or the connection is closing; counted as dropped
 };
 
 enum class DatagramFate : std::uint8_t {
   kAcknowledged,
   kLost,     // declared lost (RFC 9002 §6.1); it may still have arrived
-  kDropped,  // by the policy, its expiry or a smaller path, before it was sent
+  kDropped,  // dropped before it was sent: by the policy, its expiry or a smaller path MTU
 };
 
-// A connection, as the Application sees it.
-// Thread: the worker that called the Application. Blocking: never.
+// A connection of an Application.
+// Thread: the connection's worker. Blocking: never.
 // Lifetime: until on_connection_closed returns.
 class Connection {
  public:
   // Unique in its server, never reused.
   [[nodiscard]] virtual std::uint64_t id() const = 0;
-  // The negotiated protocol (RFC 7301) and the name the client asked for (RFC 6066 §3; may be empty).
+  // The negotiated protocol (RFC 7301), and the name that the client requested (RFC 6066 §3; may be empty).
   [[nodiscard]] virtual std::string_view alpn() const = 0;
   [[nodiscard]] virtual std::string_view server_name() const = 0;
   // "address:port" of the validated path.
@@ -160,53 +162,53 @@ class Connection {
   [[nodiscard]] virtual ConnectionInfo info() const = 0;
   // The value given to QuicClient::connect; 0 on a server.
   [[nodiscard]] virtual std::uint64_t context() const = 0;
-  // The handshake resumed an earlier session (RFC 8446 §2.2): no certificate was sent or checked.
+  // True if the handshake resumed a session (RFC 8446 §2.2) and so sent and checked no certificate.
   [[nodiscard]] virtual bool is_resumed() const = 0;
 
-  // Opens a stream. kConcurrencyLimitExceeded while the peer's MAX_STREAMS credit is used up (RFC 9000
-  // §4.6; on_streams_available follows), kInvalidContext once the connection is closing.
+  // Opens a stream. Errors: kConcurrencyLimitExceeded while the peer's stream limit is reached (RFC 9000
+  // §4.6; on_streams_available follows), kInvalidContext when the connection is closing.
   virtual Result<StreamId> open_stream(StreamDirection direction) = 0;
 
-  // Takes bytes to send and returns how many were accepted: less than given when the stream's, the
-  // connection's or the server's send buffer is full or others wait for the last one (on_stream_writable
-  // follows), 0 when the stream cannot send. The FIN is taken only together with the last byte; a FIN alone
-  // is accepted with an empty span. The first form copies, the second keeps a reference.
-  // Throws std::bad_alloc; some of the bytes may have been taken then.
+  // Sends bytes and returns how many it accepted. It accepts fewer than given, and on_stream_writable
+  // follows, when the send buffer of the stream, the connection or the server is full, or when others wait
+  // for the server's. It returns 0 when the stream cannot send. A FIN is accepted together with the last
+  // byte only; an empty span sends a FIN alone. The first form copies, the second keeps a reference.
+  // When it throws std::bad_alloc it may have accepted some of the bytes.
   virtual std::size_t write(StreamId stream, std::span<const std::uint8_t> bytes, Fin fin) = 0;
   virtual std::size_t write(StreamId stream, SharedBytes bytes, Fin fin) = 0;
-  // Bytes that a write would accept now. No on_stream_writable follows where this alone was asked.
+  // Bytes that a write would accept now. Does not cause an on_stream_writable.
   [[nodiscard]] virtual std::size_t writable_bytes(StreamId stream) const = 0;
 
-  // Says that `bytes` of what on_stream_data delivered are done with: the peer gets that much
-  // flow-control credit back (RFC 9000 §4.1). What is never consumed slows the peer down.
+  // Returns flow-control credit to the peer for `bytes` bytes from on_stream_data (RFC 9000 §4.1). Bytes that
+  // are never consumed slow the peer down.
   virtual void consume(StreamId stream, std::size_t bytes) = 0;
 
-  // RESET_STREAM of the sending side / STOP_SENDING of the receiving side (RFC 9000 §19.4, §19.5).
+  // Ends the sending side with RESET_STREAM / the receiving side with STOP_SENDING (RFC 9000 §19.4, §19.5).
   virtual void reset_stream(StreamId stream, std::uint64_t code) = 0;
   virtual void stop_sending(StreamId stream, std::uint64_t code) = 0;
-  // Both, for a stream that on_stream_opened has just told of: it is counted as refused, and the Application
-  // hears no more of it.
+  // Within on_stream_opened of this stream: ends both sides and counts the stream as refused. No callback for
+  // the stream follows.
   virtual void refuse_stream(StreamId stream, std::uint64_t code) = 0;
   virtual void set_priority(StreamId stream, StreamPriority priority) = 0;
-  // Says that nobody takes the datagram that on_datagram has just brought: it is counted as dropped.
+  // Within on_datagram: counts the datagram as dropped.
   virtual void drop_datagram() = 0;
 
-  // Holds a stream of the peer back from its end: on_stream_closed comes, and the peer gets credit for
-  // another stream (RFC 9000 §4.6), only after release_stream. For Applications that hand events on and want
-  // to bound how many wait to be looked at. Within on_stream_closed it comes too late and does nothing.
+  // Until release_stream, on_stream_closed and credit for another stream of the peer (RFC 9000 §4.6) are
+  // withheld. An Application that forwards events can thus bound how many wait. No effect within
+  // on_stream_closed.
   virtual void retain_stream(StreamId stream) = 0;
   virtual void release_stream(StreamId stream) = 0;
 
-  // Queues a DATAGRAM (RFC 9221). False, and counted as dropped, when it is empty, longer than
-  // max_datagram_bytes(), not supported by the peer, or the queue of unsent datagrams is full.
+  // Queues a DATAGRAM (RFC 9221). Returns false and counts it as dropped when it is empty or longer than
+  // max_datagram_bytes(), when the peer does not accept datagrams, or when the queue is full.
   virtual bool send_datagram(std::span<const std::uint8_t> bytes) = 0;
   virtual DatagramOutcome send_datagram(std::span<const std::uint8_t> bytes,
                                         const DatagramOptions& options) = 0;
-  // 0 when the peer takes no datagrams.
+  // 0 when the peer does not accept datagrams.
   [[nodiscard]] virtual std::size_t max_datagram_bytes() const = 0;
 
-  // Closes with an application code and the first 256 bytes of `reason`; buffered data is discarded.
-  // on_connection_closed follows after the current callback has returned.
+  // Closes the connection with an application code and the first 256 bytes of `reason`; discards buffered
+  // data. on_connection_closed follows after the current callback has returned.
   virtual void close(std::uint64_t code, std::string_view reason) = 0;
 
  protected:
@@ -217,10 +219,10 @@ class Connection {
 class Worker {
  public:
   [[nodiscard]] virtual unsigned index() const = 0;
-  // Runs `task` on the worker's thread soon. Thread: any. False when the worker is stopping or its queue
-  // is full; the task is then dropped.
+  // Runs `task` on the worker's thread soon. Thread: any. Returns false and drops the task when the worker
+  // is stopping or its queue is full.
   virtual bool post(std::function<void()> task) = 0;
-  // Runs `task` on the worker's thread after `delay`; not at all if the worker stops before.
+  // Runs `task` on the worker's thread after `delay`, unless the worker stops before.
   // Thread: the worker's.
   virtual void call_after(std::chrono::nanoseconds delay, std::function<void()> task) = 0;
   // The worker's clock: monotonic, read once or twice per turn of the loop.
@@ -230,85 +232,84 @@ class Worker {
   ~Worker() = default;
 };
 
-// The program's side: told of connections, streams, data and datagrams; writes through the Connection.
-// One object per worker, so it needs no locks. Every function has an empty default, except that
-// unconsumed data stays unconsumed.
+// The program's callbacks for connections, streams, data and datagrams; it writes through the Connection.
+// Each worker has an object of its own, so it needs no locks. Default functions do nothing: received data
+// stays unconsumed, datagrams are dropped.
 class Application {
  public:
   virtual ~Application() = default;
 
-  // Before the first connection. Lifetime: `worker` outlives this object.
+  // Called before the first connection. Lifetime: `worker` outlives this object.
   virtual void on_start(Worker& /*worker*/) {}
   // The handshake is complete.
   virtual void on_connection(Connection& /*connection*/) {}
-  // Nothing follows for this connection. Also called, on a client, for a connection that never
-  // completed its handshake (on_connection was not called then).
+  // The last callback for this connection. A client gets it also, without on_connection, for a connection
+  // that did not complete its handshake.
   virtual void on_connection_closed(Connection& /*connection*/, const CloseReason& /*reason*/) {}
 
   // The peer opened a stream. Data follows in on_stream_data.
   virtual void on_stream_opened(Connection& /*connection*/, StreamId /*stream*/) {}
-  // In order, without gaps. `bytes` may be empty when `fin` is set.
+  // The next bytes in order. `bytes` may be empty when `fin` is set.
   virtual void on_stream_data(Connection& /*connection*/, StreamId /*stream*/,
                               std::span<const std::uint8_t> /*bytes*/, Fin /*fin*/) {}
-  // After a write that accepted less than given, once there is room again.
+  // There is room again after a write that accepted fewer bytes than given.
   virtual void on_stream_writable(Connection& /*connection*/, StreamId /*stream*/) {}
-  // The peer sent RESET_STREAM / STOP_SENDING. After STOP_SENDING the sending side has been reset with
-  // the same code (RFC 9000 §3.5).
+  // The peer sent RESET_STREAM / STOP_SENDING. The library answers STOP_SENDING with RESET_STREAM and the
+  // same code (RFC 9000 §3.5) before it calls this.
   virtual void on_stream_reset(Connection& /*connection*/, StreamId /*stream*/, std::uint64_t /*code*/) {}
   virtual void on_stop_sending(Connection& /*connection*/, StreamId /*stream*/, std::uint64_t /*code*/) {}
-  // Both directions are over, everything sent is acknowledged. The id may not be used any more.
+  // Both directions have ended and all sent bytes are acknowledged. The ID is invalid afterwards.
   virtual void on_stream_closed(Connection& /*connection*/, StreamId /*stream*/) {}
-  // The peer allows more streams of this direction after open_stream failed for lack of credit.
+  // The peer raised its limit for streams of this direction (RFC 9000 §4.6) after the handshake.
   virtual void on_streams_available(Connection& /*connection*/, StreamDirection /*direction*/) {}
   virtual void on_datagram(Connection& connection, std::span<const std::uint8_t> /*bytes*/) {
     connection.drop_datagram();
   }
-  // After a send_datagram that gave kBlocked, once half of the datagrams that were queued then have left.
+  // Half of the datagrams that were queued when send_datagram returned kBlocked have left the queue.
   virtual void on_datagram_writable(Connection& /*connection*/) {}
   virtual void on_datagram_fate(Connection& /*connection*/, std::uint32_t /*context*/,
                                 DatagramFate /*fate*/) {}
 
-  // What one turn of the worker's loop brought has been told, usually of 16 connections at most: the moment
-  // to act on all of it at once. Called when anything was told, before what was written is sent, and again
-  // when sending brought more.
+  // All callbacks for the input of one turn of the worker's loop have run, usually for 16 connections at
+  // most. Called if there were any, before written data is sent, and again if sending caused more.
   virtual void on_input_done() {}
-  // The server drains: no new streams will come, what is open may be finished until `deadline` from now.
-  // Once per worker.
+  // The server drains: it refuses new streams; open streams may finish within `deadline` from now. Called
+  // once per worker.
   virtual void on_drain(std::chrono::milliseconds /*deadline*/) {}
 };
 
 // Called once per worker, on the thread that calls start.
 using ApplicationFactory = std::function<std::unique_ptr<Application>(unsigned worker)>;
 
-// What an endpoint offers its peers and keeps for them: settings that servers and clients share.
-// Out-of-range values are kInvalidRequest.
+// Settings that servers and clients share. An out-of-range value is kInvalidRequest.
 struct ConnectionOptions {
   std::vector<std::string> alpn = {"knul"};  // 1..16 names of 1..255 bytes, in order of preference
 
-  std::uint64_t max_streams = 100;      // concurrent bidirectional streams that the peer may open, 1..2^32-1
-  std::uint64_t max_streams_uni = 100;  // the same, unidirectional, 0..2^32-1
+  std::uint64_t max_streams = 100;              // concurrent bidirectional streams of the peer, 1..2^32-1
+  std::uint64_t max_streams_uni = 100;          // concurrent unidirectional streams of the peer, 0..2^32-1
   std::uint64_t idle_timeout_ms = 30'000;       // 1,000..86,400,000 (longer is clamped), RFC 9000 §10.1
   std::uint64_t handshake_timeout_ms = 10'000;  // 100..600,000
-  std::uint64_t hibernate_after_ms = 2'000;     // of being idle (100 if never used); 0: never; <= 86,400,000
+  std::uint64_t hibernate_after_ms = 2'000;     // idle time (100 if never used); 0: never; <= 86,400,000
 
-  std::uint64_t initial_max_data_bytes = 1 << 20;           // connection window at first, RFC 9000 §4.1
-  std::uint64_t initial_max_stream_data_bytes = 256 << 10;  // stream window at first
-  std::uint64_t max_window_bytes = 24 << 20;                // limit of window auto-tuning, connection
-  std::uint64_t max_stream_window_bytes = 16 << 20;         // limit of window auto-tuning, stream
-  std::uint64_t stream_send_buffer_bytes = 1 << 20;         // unacknowledged and unsent bytes per stream
-  std::uint64_t max_stream_send_buffer_bytes = 16 << 20;    // the same, grown to twice what the path holds
-  std::uint64_t connection_send_buffer_bytes = 16 << 20;    // per connection
+  std::uint64_t initial_max_data_bytes = 1 << 20;           // initial connection window, RFC 9000 §4.1
+  std::uint64_t initial_max_stream_data_bytes = 256 << 10;  // initial stream window
+  std::uint64_t max_window_bytes = 24 << 20;                // largest connection window after growth
+  std::uint64_t max_stream_window_bytes = 16 << 20;         // largest stream window after growth
+  std::uint64_t stream_send_buffer_bytes = 1 << 20;         // unsent and unacknowledged bytes per stream
+  std::uint64_t max_stream_send_buffer_bytes = 16 << 20;    // largest buffer after growth with the path
+  std::uint64_t connection_send_buffer_bytes = 16 << 20;    // for all streams of a connection
   std::uint64_t datagram_queue = 256;  // unsent datagrams per connection; 0: no datagrams
 
-  std::string congestion_control = "cubic";          // "cubic", "bbr", "reno"
-  std::string packet_protection = "auto";            // "auto": intel-ipsec-mb where build and processor have
-                                                     // it; "ipsec_mb": fail without it; "gnutls"
-  std::uint64_t max_udp_payload_bytes = 1'452;       // 1,200..65,527; path MTU discovery ends here
-  std::uint64_t socket_send_buffer_bytes = 4 << 20;  // asked of the kernel, see statistics for what was got
+  std::string congestion_control = "cubic";  // "cubic", "bbr", "reno"
+  // "auto": intel-ipsec-mb if the build and the processor have it, else GnuTLS; "ipsec_mb": fail without it;
+  // "gnutls".
+  std::string packet_protection = "auto";
+  std::uint64_t max_udp_payload_bytes = 1'452;       // 1,200..65,527, limit of path MTU discovery
+  std::uint64_t socket_send_buffer_bytes = 4 << 20;  // requested; the statistics show the actual size
   std::uint64_t socket_receive_buffer_bytes = 4 << 20;
-  bool gso = true;  // send trains in one call where the kernel can
-  bool gro = true;  // receive trains in one call where the kernel can
-  // How long a worker that had work looks for more before it sleeps, 0..1,000. Spends CPU time for latency.
+  bool gso = true;  // send trains of packets in one call where the kernel can
+  bool gro = true;  // receive trains of packets in one call where the kernel can
+  // How long a worker polls for more work before it sleeps, 0..1,000. Trades CPU time for latency.
   std::uint64_t busy_poll_us = 0;
 };
 
@@ -316,60 +317,61 @@ struct ConnectionOptions {
 // flags of `knul serve`.
 struct ServerOptions : ConnectionOptions {
   std::string host = "127.0.0.1";          // numeric IPv4 or IPv6, or "localhost"
-  std::uint16_t port = 0;                  // 0: an ephemeral port, see QuicServer::port
+  std::uint16_t port = 0;                  // 0: a free port, see QuicServer::port
   std::string cert_path;                   // PEM, leaf first
   std::string key_path;                    // PEM, unencrypted
   unsigned workers = 0;                    // 0: the number of CPUs, at most 8; 1..64
-  std::uint64_t drain_timeout_ms = 5'000;  // 0..3,600,000, the deadline of stop without one
+  std::uint64_t drain_timeout_ms = 5'000;  // 0..3,600,000, default deadline of stop
 
   std::uint64_t max_connections = 200'000;           // per server
   std::uint64_t max_connections_per_address = 0;     // per source IPv4 address or IPv6 /64; 0: no cap
-  std::uint64_t max_half_open = 4'096;               // handshakes under way, per server
+  std::uint64_t max_half_open = 4'096;               // incomplete handshakes, per server
   std::uint64_t server_send_buffer_bytes = 1 << 30;  // per server, split evenly over its workers
-  // What programs wrote through channels and Connection::write has not taken yet, of all connections
-  // together. One may hold half of what is free, and at most 128 KiB or eight congestion windows.
+  // Bytes of all connections that programs wrote through channels and Connection::write has not accepted yet.
+  // One connection may hold half of the free bytes, and at most 128 KiB or eight congestion windows.
   std::uint64_t server_write_queue_bytes = 256 << 20;  // per server
-  // How far receive windows of all connections may grow beyond the initial ones; per server, split evenly.
+  // Limit of the growth of all receive windows beyond their initial size; per server, split evenly.
   std::uint64_t server_receive_window_bytes = 1 << 30;
-  std::string retry = "auto";     // address validation (RFC 9000 §8.1.2): "never", "always", or "auto": from
-                                  // half of max_half_open on, and from 256 handshakes on a worker
-  std::string steering = "auto";  // "auto": by connection ID in the kernel, else one shared socket;
-                                  // "bpf": fail if the kernel refuses; "single_socket"
+  // Address validation (RFC 9000 §8.1.2): "never", "always", or "auto": from half of max_half_open on, from
+  // 256 handshakes on a worker, and at max_connections.
+  std::string retry = "auto";
+  // "auto": by connection ID in the kernel, else one shared socket; "bpf": fail if the kernel refuses;
+  // "single_socket".
+  std::string steering = "auto";
 };
 
-// What the Application of a server keeps for its peers beside what the engine does; the channels of
-// krepis/channel.h are one.
+// Memory that an Application keeps for the peers of its server, such as the channels of krepis/channel.h.
 struct ApplicationMemory {
-  std::uint64_t channels = 0;           // open
-  std::uint64_t queued_bytes = 0;       // written by the program and not yet taken by Connection::write
-  std::uint64_t parked_bytes = 0;       // received, without room where the program reads them
-  std::uint64_t region_bytes = 0;       // mapped for what the program reads
-  std::uint64_t arena_used_bytes = 0;   // of those: received and not yet released
-  std::uint64_t events_waiting = 0;     // that the program has no room for
-  std::uint64_t mail_bytes = 0;         // of orders between threads, under way or kept for further ones
-  std::uint64_t spare_bytes = 0;        // kept for later use
-  std::uint64_t datagrams_dropped = 0;  // since the start, beside those of drop_datagram and send_datagram
+  std::uint64_t channels = 0;           // open channels
+  std::uint64_t queued_bytes = 0;       // written by the program, not yet accepted by Connection::write
+  std::uint64_t parked_bytes = 0;       // received bytes without room in an arena
+  std::uint64_t region_bytes = 0;       // mapped for channels
+  std::uint64_t arena_used_bytes = 0;   // part of region_bytes: received and not yet released
+  std::uint64_t events_waiting = 0;     // events without room in a ring
+  std::uint64_t mail_bytes = 0;         // commands between threads, in use or kept for reuse
+  std::uint64_t spare_bytes = 0;        // kept for reuse
+  std::uint64_t datagrams_dropped = 0;  // since the start, without those of drop_datagram and send_datagram
 };
-// Asked when the statistics are. Thread: any, also several at once, and as long as the server lives.
+// Called for each read of the statistics. Thread: any, several at once, as long as the server lives.
 using ApplicationMemorySource = std::function<ApplicationMemory()>;
 
-// What a drain did.
+// The result of a drain.
 struct DrainReport {
-  bool clean = false;  // nothing was cut, neither at the deadline nor by Connection::close
+  bool clean = false;  // no stream was cut, neither at the deadline nor by Connection::close
   std::uint64_t connections_closed = 0;
   std::uint64_t streams_completed = 0;  // finished and acknowledged during the drain
   std::uint64_t streams_cut = 0;
-  std::uint64_t bytes_unsent = 0;  // buffered and unacknowledged when cut
+  std::uint64_t bytes_unsent = 0;  // unsent and unacknowledged bytes of cut streams
   std::chrono::milliseconds elapsed{};
 };
 
-// The seven figures of the contract.
+// The seven statistics of krepis_quic_get_stats that never change.
 struct Statistics {
   std::uint64_t total_requests = 0;  // client-opened bidirectional streams
   std::uint64_t active_connections = 0;
   std::uint64_t total_bytes_in = 0;   // UDP payload
   std::uint64_t total_bytes_out = 0;  // UDP payload
-  double avg_latency_ms = 0;  // first byte of a request to last byte of its answer handed to the network
+  double avg_latency_ms = 0;          // from the first byte of a request to the last byte of its answer sent
   std::uint64_t error_count = 0;
   std::uint64_t uptime_ms = 0;
 };
@@ -380,9 +382,9 @@ class QuicServer {
  public:
   // Binds, starts the workers, and returns when packets are being received. Without a factory the server
   // completes handshakes and refuses every stream with LibraryCode::kNoConsumer.
-  // Errors: kInvalidRequest (an option), kInternal (certificate or key), kNetworkError (address), and
-  // kQuotaExceeded (descriptors, threads); nothing is left behind.
-  // `memory`: for the statistics, if the Application keeps something.
+  // Errors: kInvalidRequest (an option), kInternal (certificate or key), kNetworkError (address),
+  // kQuotaExceeded (descriptors, threads), kOutOfMemory; nothing is left behind.
+  // `memory`: statistics of the Application's memory, if it keeps any.
   static Result<std::unique_ptr<QuicServer>> start(const ServerOptions& options,
                                                    const ApplicationFactory& factory = nullptr,
                                                    ApplicationMemorySource memory = nullptr);
@@ -391,25 +393,25 @@ class QuicServer {
   QuicServer(const QuicServer&) = delete;
   QuicServer& operator=(const QuicServer&) = delete;
 
-  // Drains: refuses new connections and streams, lets what is open finish, closes what is left at the
-  // deadline. Blocks until threads, sockets and memory are released: at most the deadline plus the linger
-  // of 200 ms. A second call, also concurrent, gives kInvalidContext.
+  // Drains and stops: refuses new connections and streams, lets open streams finish, closes the rest at the
+  // deadline. Blocks until threads, sockets and memory are released: at most the deadline plus 200 ms for
+  // the last packets. A second call, also a concurrent one, is kInvalidContext.
   Result<DrainReport> stop(std::chrono::milliseconds deadline);
   // The same with ServerOptions::drain_timeout_ms.
   Result<DrainReport> stop();
 
-  [[nodiscard]] bool is_running() const;  // false from the moment that stop was called
+  [[nodiscard]] bool is_running() const;  // false after stop was called
   [[nodiscard]] std::uint16_t port() const;
-  [[nodiscard]] const ServerOptions& options() const;  // as in force: port and workers resolved
+  [[nodiscard]] const ServerOptions& options() const;  // the values in use: port and workers resolved
 
-  // Never blocks, never waits for a worker.
+  // Never blocks; waits for no worker.
   [[nodiscard]] Statistics stats() const;
-  // All statistics: JSON object, flat, see docs/statistics.md. Appends to `out`.
+  // Appends all statistics to `out` as a flat JSON object; see docs/statistics.md.
   void stats_json(std::string& out) const;
-  // The same list as OpenMetrics text. Appends to `out`.
+  // Appends the same list to `out` as OpenMetrics text.
   void metrics_text(std::string& out) const;
-  // JSON array of open connections, at most `limit`. Asks the workers and waits up to one second for
-  // them; kTimeout if one does not answer. Appends to `out`.
+  // Appends at most `limit` open connections to `out` as a JSON array. Blocks until the workers answer, at
+  // most a second; kTimeout if a worker does not.
   Result<void> connections_json(std::string& out, std::size_t limit = 10'000) const;
 
  private:
@@ -418,13 +420,13 @@ class QuicServer {
   std::unique_ptr<Impl> impl_;
 };
 
-// Servers by handle. The C ABI keeps its servers in one of these.
-// Thread: all functions from any thread. find takes no lock and allocates nothing.
+// Servers by handle. The C ABI keeps its servers in a registry.
+// Thread: all functions from any thread. find takes no lock and allocates no memory.
 class ServerRegistry {
  public:
   static constexpr std::size_t kMaxServers = 1'024;
 
-  // Keeps a server from being released while it is used. Lifetime: short; stop waits for it.
+  // Keeps a server alive while it is used. Keep it briefly: a stop by handle waits for it.
   class Pin {
    public:
     Pin() = default;
@@ -447,15 +449,17 @@ class ServerRegistry {
   ServerRegistry(const ServerRegistry&) = delete;
   ServerRegistry& operator=(const ServerRegistry&) = delete;
 
-  // A handle is never 0, never reused, and below 2^53. kConcurrencyLimitExceeded beyond kMaxServers.
+  // Returns a handle: never 0, never reused, below 2^53. Errors: kInvalidPointer (null), kOutOfMemory,
+  // kConcurrencyLimitExceeded (kMaxServers).
   Result<std::uint64_t> register_server(std::unique_ptr<QuicServer> server);
   [[nodiscard]] Pin find(std::uint64_t handle) const;
-  // Takes the server out; waits for pins. Null for an unknown handle; of two concurrent calls one gets it.
+  // Removes and returns the server after its last pin has ended. Null for an unknown handle, and for all but
+  // one of concurrent calls.
   std::unique_ptr<QuicServer> unregister(std::uint64_t handle);
-  // The servers of one moment each: one that comes or goes meanwhile may be in it or not.
+  // A server that is registered or removed during the call may or may not be in the list.
   [[nodiscard]] std::vector<std::uint64_t> list_handles() const;
   [[nodiscard]] std::size_t count() const;
-  // Each server is pinned during its visit, so `visit` must not unregister it.
+  // `visit` must not unregister its server, which is pinned during the visit.
   void for_each(const std::function<void(std::uint64_t handle, QuicServer& server)>& visit) const;
 
  private:
@@ -463,7 +467,7 @@ class ServerRegistry {
   std::unique_ptr<State> state_;
 };
 
-// A client's windows and buffers are larger: it has few connections and one program.
+// Windows and buffers are larger than a server's, because a client has few connections.
 struct ClientOptions : ConnectionOptions {
   ClientOptions() {
     initial_max_data_bytes = 16 << 20;
@@ -475,40 +479,39 @@ struct ClientOptions : ConnectionOptions {
     connection_send_buffer_bytes = 64 << 20;
   }
 
-  // Numeric. Its family decides which servers can be reached: "0.0.0.0" those with an IPv4 address, "::"
-  // those with an IPv6 address.
+  // Numeric. The client reaches servers of the same address family only: "0.0.0.0" for IPv4, "::" for IPv6.
   std::string local_address = "0.0.0.0";
-  std::string ca_path;      // PEM of trusted roots; empty: the system's
-  bool verify_peer = true;  // false accepts any certificate: for tests only
-  // Keeps session tickets in memory, the newest 16 for each of 64 server names, and resumes with them: half
-  // the work for both sides, no early data. A ticket is used once, but the last one of a name until the next
-  // comes. False: every handshake is a full one, so that nobody on the way can tell that two come from one
-  // client.
+  std::string ca_path;      // PEM file of trusted roots; empty: the system's
+  bool verify_peer = true;  // false accepts any certificate; for tests only
+  // Keeps the newest 16 session tickets for each of 64 server names in memory and resumes sessions with them:
+  // half the work for both sides, no early data. It uses a ticket once, except that it reuses the last ticket
+  // of a name until the next arrives: an observer can then link those connections. False: only full
+  // handshakes.
   bool resume_sessions = true;
 };
 
-// A QUIC client: one thread, one socket, any number of connections.
+// A QUIC client with one thread, one socket and any number of connections.
 class QuicClient {
  public:
-  // Returns when the thread runs. Errors: kInvalidRequest (an option), kInternal (ca_path), kNetworkError
+  // Returns when its thread runs. Errors: kInvalidRequest (an option), kInternal (ca_path), kNetworkError
   // (local_address), kQuotaExceeded (descriptors, threads); nothing is left behind.
   static Result<std::unique_ptr<QuicClient>> start(const ClientOptions& options,
                                                    std::unique_ptr<Application> application);
   // Closes idle connections with LibraryCode::kNone, busy ones with kDeadline, and joins the thread.
-  // Blocks: up to 200 ms, for the closes to arrive. Thread: any but the client's own.
+  // Blocks: up to 200 ms, to send the closes. Thread: any but the client's own.
   ~QuicClient();
   QuicClient(const QuicClient&) = delete;
   QuicClient& operator=(const QuicClient&) = delete;
 
-  // Starts a handshake; on_connection or on_connection_closed follows on the client's thread, with
-  // `context` in Connection::context. `host` is numeric or "localhost"; `server_name` is sent as SNI and
-  // checked against the certificate. Thread: any, the client's own included.
-  // Errors: kInvalidRequest (host, family), kNetworkError (no route), kInvalidContext (stopping, or
+  // Starts a handshake; on_connection or on_connection_closed follows on the client's thread, where
+  // Connection::context returns `context`. `host` is numeric or "localhost". The client sends `server_name`
+  // as SNI and checks the certificate for it. Thread: any, also the client's own.
+  // Errors: kInvalidRequest (host, address family), kNetworkError (no route), kInvalidContext (stopping, or
   // thousands of calls wait).
   Result<void> connect(std::string_view host, std::uint16_t port, std::string_view server_name,
                        std::uint64_t context);
-  // Runs `task` on the client's thread soon. Thread: any. Blocking: never. False, and the task is dropped,
-  // when the client stops or thousands of tasks wait.
+  // Runs `task` on the client's thread soon. Thread: any. Blocking: never. Returns false and drops the task
+  // when the client is stopping or thousands of tasks wait.
   bool post(std::function<void()> task);
 
  private:
@@ -517,7 +520,7 @@ class QuicClient {
   std::unique_ptr<Impl> impl_;
 };
 
-// "major.minor.patch" of the library.
+// The version of the library, "major.minor.patch".
 [[nodiscard]] const char* version();
 
 }  // namespace krepis
