@@ -1,4 +1,4 @@
-// The one global of the library: the registry behind the C ABI, and what each handle needs beside its server.
+// The process-wide state of the C ABI: the registry of servers, the channels, and the data of each handle.
 #pragma once
 
 #include <krepis/krepis.hpp>
