@@ -1,4 +1,4 @@
-/* Sends back what streams bring, through a channel: the data plane on one page. Ends with its standard input.
+/* Echoes streams through a channel: the data plane on one page. Ends when its standard input ends.
  * Usage: channel_echo <port> <certificate.pem> <key.pem> */
 #include <krepis/krepis.h>
 #include <poll.h>
@@ -17,19 +17,18 @@ static void check(uint32_t code, const char* what) {
   }
 }
 
-/* --- Sending. krepis_stream_write takes as much as there is room for, which may be nothing. A program that
- * does not look at the result loses bytes. This helper keeps what was not taken, in order, until
- * STREAM_WRITABLE. It keeps the events, not copies: the bytes stay in the arena, and until they are released
- * the peer gets no credit to send more. So a peer that does not read its answers stops itself, and costs no
- * memory here. */
+/* --- Sending. krepis_stream_write may accept fewer bytes than given, or none. A program that ignores the
+ * result loses bytes. This helper keeps the remaining bytes in order until STREAM_WRITABLE. It keeps the
+ * events, not copies: the bytes stay in the arena, and the peer gets no credit until they are released. So a
+ * peer that does not read its answers cannot send more, and takes no memory here. */
 typedef struct Unsent {
   struct Unsent* next;
   FfiEvent event;
-  uint32_t taken; /* bytes of the event */
+  uint32_t accepted; /* bytes of the event */
 } Unsent;
 
 typedef struct Queue {
-  uint32_t stream; /* 0: not in use */
+  uint32_t stream; /* 0: unused */
   uint32_t connection;
   Unsent* first;
   Unsent* last;
@@ -37,7 +36,7 @@ typedef struct Queue {
 
 enum { kSlots = 1 << 20 }; /* the low 20 bits of a handle, see channel.h */
 static Queue queues[kSlots];
-static uint32_t used_slots; /* none from here on was in use */
+static uint32_t used_slots; /* slots from here on were never used */
 
 static void drop_first(Queue* queue) {
   Unsent* const unsent = queue->first;
@@ -48,21 +47,21 @@ static void drop_first(Queue* queue) {
   free(unsent);
 }
 
-/* Writes what is queued, as far as the stream takes it. */
+/* Writes queued bytes until the stream accepts no more. */
 static void send_queued(Queue* queue) {
   while (queue->first != NULL) {
     Unsent* const unsent = queue->first;
     const FfiEvent* const event = &unsent->event;
-    const uint8_t* const bytes = region.base + region.arena_offset + event->offset + unsent->taken;
-    const uint32_t left = event->length - unsent->taken;
+    const uint8_t* const bytes = region.base + region.arena_offset + event->offset + unsent->accepted;
+    const uint32_t left = event->length - unsent->accepted;
     const uint32_t fin = (event->flags & KREPIS_FLAG_FIN) != 0 ? KREPIS_WRITE_FIN : 0;
-    const int32_t taken =
+    const int32_t accepted =
         krepis_stream_write(region.channel, event->stream, bytes, left, fin | KREPIS_WRITE_LATER);
-    if (taken >= 0 && (uint32_t)taken < left) { /* STREAM_WRITABLE follows */
-      unsent->taken += (uint32_t)taken;
+    if (accepted >= 0 && (uint32_t)accepted < left) { /* STREAM_WRITABLE follows */
+      unsent->accepted += (uint32_t)accepted;
       return;
     }
-    drop_first(queue); /* sent; or the stream takes nothing any more, and nobody waits for the bytes */
+    drop_first(queue); /* sent, or the stream can no longer send */
   }
 }
 
@@ -81,7 +80,7 @@ static void send_back(const FfiEvent* event) {
   if (queue->first == NULL) {
     queue->first = queue->last = unsent;
     send_queued(queue);
-  } else { /* behind what waits */
+  } else { /* behind the waiting events */
     queue->last = queue->last->next = unsent;
   }
 }
@@ -102,14 +101,14 @@ static void handle(const FfiEvent* event) {
     case KREPIS_EVENT_STREAM_WRITABLE:
       send_queued(queue);
       break;
-    case KREPIS_EVENT_STREAM_RESET: /* the peer gave its request up: so does the answer */
+    case KREPIS_EVENT_STREAM_RESET: /* the peer reset its request, so reset the answer */
       forget(queue);
       krepis_stream_reset(region.channel, event->stream, event->code);
       break;
     case KREPIS_EVENT_STOP_SENDING:
       forget(queue);
       break;
-    case KREPIS_EVENT_CONNECTION_CLOSED: /* its streams end without an event of their own */
+    case KREPIS_EVENT_CONNECTION_CLOSED: /* ends its streams without further events */
       for (uint32_t slot = 0; slot < used_slots; ++slot) {
         if (queues[slot].first != NULL && queues[slot].connection == event->connection) {
           forget(&queues[slot]);
