@@ -11,8 +11,8 @@
 namespace knul::quic {
 namespace {
 
-// Ports of UDP services that answer anything: a packet "from" there was forged to make us hit them.
-// echo, discard, qotd, chargen, dns, tftp, portmapper, ntp, netbios, snmp, cldap, rip, ssdp, mdns, memcached.
+// Nothing sends from port 0. The others answer any datagram, so a packet "from" them is forged: echo, discard,
+// qotd, chargen, dns, tftp, portmapper, ntp, netbios, snmp, cldap, rip, ssdp, mdns, memcached, game servers.
 constexpr std::array<std::uint16_t, 17> kReflectionPorts{0,   7,   9,   17,  19,   53,   69,    111,  123,
                                                          137, 161, 389, 520, 1900, 5353, 11211, 27015};
 
