@@ -130,7 +130,7 @@ KREPIS_API FfiResponse krepis_quic_stop(uint64_t handle) KREPIS_NOEXCEPT;
  * Result: JSON with at least total_requests, active_connections, total_bytes_in, total_bytes_out,
  *   avg_latency_ms, error_count, uptime_ms.
  * Errors: KREPIS_INVALID_POINTER: the handle does not name a server.
- * Blocks: never; it waits for no worker.
+ * Blocks: never, and does not wait for a worker.
  * Threads: any.
  * Memory: convention 5.
  * Since: 1.1.0. */
@@ -236,7 +236,7 @@ KREPIS_API FfiResponse krepis_quic_connections(uint64_t handle) KREPIS_NOEXCEPT;
  *
  * handle: from a start function. A server that is stopping still answers.
  * Errors: KREPIS_INVALID_POINTER: the handle does not name a server.
- * Blocks: never; it waits for no worker.
+ * Blocks: never, and does not wait for a worker.
  * Threads: any. Memory: convention 5. Since: 1.2.0. */
 KREPIS_API FfiResponse krepis_quic_get_metrics(uint64_t handle) KREPIS_NOEXCEPT;
 

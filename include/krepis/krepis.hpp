@@ -404,7 +404,7 @@ class QuicServer {
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] const ServerOptions& options() const;  // the values in use: port and workers resolved
 
-  // Never blocks; waits for no worker.
+  // Never blocks, and does not wait for a worker.
   [[nodiscard]] Statistics stats() const;
   // Appends all statistics to `out` as a flat JSON object; see docs/statistics.md.
   void stats_json(std::string& out) const;

@@ -425,7 +425,7 @@ function loadLibrary(path: string | undefined): KrepisCore {
   }
 }
 
-/** @throws {AdapterError} `InvalidPointer` (1004) for the handle of no server */
+/** @throws {AdapterError} `InvalidPointer` (1004): the handle does not name a server */
 function checkServer(core: KrepisCore, handle: number): void {
   try {
     core.port(handle);
