@@ -10,12 +10,12 @@ import pathlib
 import sys
 
 GROUPS = {
-    "conformance": "Frames and parameters that the RFCs forbid",
+    "conformance": "Frames and parameters that violate the RFCs",
     "packets": "Malformed packets",
-    "crypto": "CRYPTO without end",
+    "crypto": "Endless CRYPTO data",
     "handshakes": "Handshakes without a purpose",
     "frames": "Cheap frames in bulk",
-    "streams": "Streams opened to be ended",
+    "streams": "Short-lived streams",
     "memory": "Peers that make the server keep memory",
     "tokens": "Address tokens",
     "paths": "Forged source addresses",

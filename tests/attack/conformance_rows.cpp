@@ -95,7 +95,7 @@ std::vector<Case> encoding_cases() {
   return {
       {"unknown_frame", "frame type 0x20", {0x7}, Level::kOneRtt, raw({0x20, 0, 0, 0})},
       {"truncated_type",
-       "a frame type that ends in its middle",
+       "a truncated frame type",
        {0x7},
        Level::kOneRtt,
        concat({ping(), ping(), ping(), raw({0x40})})},
@@ -121,11 +121,7 @@ std::vector<Case> encoding_cases() {
        Level::kOneRtt,
        new_connection_id(1, 0, 21)},
       {"ack_negative", "ACK with a range below 0", {0x7}, Level::kOneRtt, make({2, 1, 0, 0, 5})},
-      {"stream_truncated",
-       "STREAM that ends before its length",
-       {0x7},
-       Level::kOneRtt,
-       make({0x0e, 0, 0, 50}, hello())},
+      {"stream_truncated", "truncated STREAM", {0x7}, Level::kOneRtt, make({0x0e, 0, 0, 50}, hello())},
       {"new_token_empty", "NEW_TOKEN from a client", {0x7, 0xa}, Level::kOneRtt, new_token({})},
   };
 }
@@ -150,21 +146,17 @@ std::vector<Case> protocol_cases() {
       {"new_token_from_client", "NEW_TOKEN from a client", {0xa}, Level::kOneRtt, new_token(token)},
       {"handshake_done_from_client", "HANDSHAKE_DONE from a client", {0xa}, Level::kOneRtt, handshake_done()},
       {"retire_unseen",
-       "RETIRE_CONNECTION_ID of a sequence that was not given",
+       "RETIRE_CONNECTION_ID of an unissued sequence number",
        {0xa},
        Level::kOneRtt,
        retire_connection_id(1'000)},
-      {"ack_of_unsent", "ACK of a packet that was not sent", {0xa}, Level::kOneRtt, ack(1'000'000)},
+      {"ack_of_unsent", "ACK of an unsent packet", {0xa}, Level::kOneRtt, ack(1'000'000)},
       {"crypto_gap",
        "CRYPTO at offset 1,000,000 of a Handshake packet",
        {0xd},
        Level::kHandshake,
        crypto(1'000'000, hello())},
-      {"datagram_too_big",
-       "DATAGRAM that ends before its length",
-       {0x7},
-       Level::kOneRtt,
-       make({0x31, 100}, hello())},
+      {"datagram_too_big", "truncated DATAGRAM", {0x7}, Level::kOneRtt, make({0x31, 100}, hello())},
   };
 }
 
@@ -197,7 +189,7 @@ std::vector<Case> tls_cases() {
                    {0x10a},
                    Level::kOneRtt,
                    crypto(1'000, tls_message(4))});
-  Case alpn{"alpn_foreign", "ALPN that the server does not have", {0x178}};
+  Case alpn{"alpn_foreign", "an ALPN that the server does not support", {0x178}};
   alpn.options.alpn = "foreign";
   cases.push_back(alpn);
   alpn.name = "alpn_missing";
@@ -230,8 +222,8 @@ std::vector<Case> parameter_cases() {
   add("max_ack_delay", "max_ack_delay 2^15", {{0x0b, varint(1U << 15)}});
   add("id_limit", "active_connection_id_limit 1", {{0x0e, varint(1)}});
   add("empty_value", "initial_max_data without a value", {{0x04, {}}});
-  add("truncated_value", "initial_max_data that ends in its middle", {{0x04, {0x80, 0}}});
-  add("wrong_source_id", "another initial_source_connection_id than the packet's", {{0x0f, id}});
+  add("truncated_value", "truncated initial_max_data", {{0x04, {0x80, 0}}});
+  add("wrong_source_id", "initial_source_connection_id that differs from the packet's", {{0x0f, id}});
   add("max_streams", "initial_max_streams_bidi 2^60 + 1", {{0x08, varint((std::uint64_t{1} << 60) + 1)}});
   Case missing{"parameter_source_id_missing", "no initial_source_connection_id", {0x8}};
   missing.options.left_out = {0x0f};

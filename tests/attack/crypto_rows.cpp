@@ -109,8 +109,8 @@ void send_early(Attack& attack, bool is_coalesced) {
 
 void add_crypto_rows(std::vector<Row>& rows) {
   const TargetOptions quick{"perf", {{"handshake_timeout_ms", 3'000}}};
-  rows.push_back({"crypto", "initial", "a ClientHello without end", quick, &flood_initial});
-  rows.push_back({"crypto", "handshake", "a Certificate without end", quick, &flood_handshake});
+  rows.push_back({"crypto", "initial", "an endless ClientHello", quick, &flood_initial});
+  rows.push_back({"crypto", "handshake", "an endless Certificate", quick, &flood_handshake});
   rows.push_back({"crypto", "one_rtt", "CRYPTO data after the handshake", quick, &flood_one_rtt});
   rows.push_back({"crypto", "ports", "64 KiB of CRYPTO from each of many ports, the first byte missing",
                   quick, &flood_from_ports});

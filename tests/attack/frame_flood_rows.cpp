@@ -57,7 +57,7 @@ std::vector<Kind> kinds() {
       {"retire_connection_id", "the same RETIRE_CONNECTION_ID", retire_connection_id(1),
        retire_connection_id(1)},
       {"path_challenge", "PATH_CHALLENGE", ping(), path_challenge(7)},
-      {"path_response", "PATH_RESPONSE that nobody asked for", ping(), path_response(7)},
+      {"path_response", "unsolicited PATH_RESPONSE", ping(), path_response(7)},
       {"stream_byte", "the same byte of a stream", open, open},
       {"stream_empty", "STREAM without bytes", open, stream(0, 1, {})},
       {"stream_empty_channel", "STREAM without bytes, to a program behind a channel", open, stream(0, 1, {}),

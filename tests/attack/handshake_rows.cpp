@@ -128,7 +128,7 @@ void connect_and_close(Attack& attack) {
     client.abandon();
   }
   attack.at_least("handshakes completed", static_cast<double>(completed), static_cast<double>(connections));
-  attack.holds("all are gone soon",
+  attack.holds("all end soon",
                attack.target.wait([](const nlohmann::json& now) { return now["active_connections"] < 5; }));
 }
 
@@ -147,7 +147,7 @@ void add_handshake_rows(std::vector<Row>& rows) {
                   kOfHalfOpen});
   rows.push_back({"handshakes",
                   "retries",
-                  "one address answers Retry 3,000 times a second and goes no further",
+                  "one address answers 3,000 Retry packets a second and stops there",
                   {"perf", {{"retry", "always"}, {"max_half_open", 1'024}}},
                   &answer_retries,
                   kOfHalfOpen});

@@ -93,7 +93,7 @@ void send_foreign(Address server, std::uint64_t number) {
 void expect_end(Attack& attack, Served& served) {
   const Clock::time_point begin = Clock::now();
   served.child().signal(SIGTERM);
-  attack.holds("it ends", served.child().wait_end(kIsSanitized ? 60s : 15s));
+  attack.holds("the server ends", served.child().wait_end(kIsSanitized ? 60s : 15s));
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   attack.at_most("after SIGTERM", seconds, attack.judges_time() ? 6 : 15, "s");
 }
@@ -121,7 +121,7 @@ void close_standard_error(Attack& attack) {
   Oracle oracle = oracle_for(served);
   send_foreign(served.address(), attack.count(100, 4'000));
   expect_oracle(attack, oracle);
-  attack.holds("it lives", served.child().is_alive());
+  attack.holds("the server runs", served.child().is_alive());
   expect_end(attack, served);
 }
 
@@ -169,11 +169,11 @@ void add_host_rows(std::vector<Row>& rows) {
     row.has_oracle = false;  // each brings its own
     rows.push_back(row);
   };
-  add("unread_log", "400 handshakes with a foreign ALPN while nobody reads standard error",
+  add("unread_log", "400 handshakes with an unsupported ALPN while standard error is not read",
       &fill_standard_error);
   add("closed_log", "the same with standard error closed by its reader", &close_standard_error);
-  add("log_volume", "as many of them as go in ten seconds, with a reader", &fill_log);
-  add("unread_output", "statistics every second that nobody reads, then SIGTERM", &fill_standard_output);
+  add("log_volume", "the same for ten seconds at full rate, with a reader", &fill_log);
+  add("unread_output", "statistics every second that are not read, then SIGTERM", &fill_standard_output);
 }
 
 }  // namespace knul::attack

@@ -83,7 +83,7 @@ void fill_write_queues(Attack& attack) {
   if (!kIsSanitized) {
     attack.at_most("memory grown", (most - before) / kMebi,
                    static_cast<double>(connections) * 16 + 1.5 * 256 + 64, "MiB");
-    attack.at_most("memory in no statistic", (now - before - sent - 1.5 * queued) / kMebi, 64, "MiB");
+    attack.at_most("memory outside the statistics", (now - before - sent - 1.5 * queued) / kMebi, 64, "MiB");
   }
   attack.note("send memory", sent / kMebi, "MiB");
   attack.note("queued by the program", queued / kMebi, "MiB");
@@ -202,7 +202,7 @@ void add_memory_rows(std::vector<Row>& rows) {
       true);
   add({"memory",
        "no_beginning",
-       "uploads whose first byte never comes",
+       "uploads without their first byte",
        {"echo", nlohmann::json::object()},
        &upload_without_beginning},
       true);

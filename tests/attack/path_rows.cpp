@@ -202,9 +202,9 @@ void migrate(Attack& attack) {
 void add_path_rows(std::vector<Row>& rows) {
   rows.push_back({"paths", "spoofed", "genuine packets from a forged address", {}, &spoof});
   rows.push_back({"paths", "amplification", "ClientHellos from an address that never answers", {}, &amplify});
-  rows.push_back({"paths", "stateless", "packets that lead to no connection", {}, &reflect_stateless});
+  rows.push_back({"paths", "stateless", "packets without a connection", {}, &reflect_stateless});
   rows.push_back(
-      {"paths", "loops", "two servers, and a server and an echo, that face each other", {}, &reflect_loops});
+      {"paths", "loops", "two servers, or a server and an echo, that answer each other", {}, &reflect_loops});
   rows.push_back(
       {"paths", "migrations", "a client that changes its address with every packet", {}, &migrate});
   rows.push_back(

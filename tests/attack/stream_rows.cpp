@@ -38,7 +38,7 @@ void churn(Attack& attack) {
   attack.at_most("streams at once", static_cast<double>(most_active), 100 + 50);
   const nlohmann::json channel = attack.target.ask("channel");
   attack.at_most("events waiting for the program", channel["backlog_events"].get<double>(), 65'536);
-  attack.holds("streams are gone soon", attack.target.wait([&](const nlohmann::json& now) {
+  attack.holds("streams end soon", attack.target.wait([&](const nlohmann::json& now) {
     client.drain();
     return now["streams_active"] < 10;
   }));
@@ -121,7 +121,7 @@ void contradict(Attack& attack) {
     ended += client.closed.has_value() ? 1 : 0;
   }
   attack.note("connections that the program closed", static_cast<double>(ended));
-  attack.holds("all are gone soon",
+  attack.holds("all end soon",
                attack.target.wait([](const nlohmann::json& now) { return now["active_connections"] < 5; }));
 }
 
@@ -158,14 +158,14 @@ void stop_with_slow_readers(Attack& attack) {
 void add_stream_rows(std::vector<Row>& rows) {
   const TargetOptions channel{"channel", nlohmann::json::object()};
   rows.push_back({"streams", "rapid_reset",
-                  "streams opened, asked on, reset and stopped, as many as are allowed", channel, &churn});
+                  "streams opened, used for a request, reset and stopped, up to the limit", channel, &churn});
   rows.push_back(
       {"streams", "uni_reset", "unidirectional streams reset before any data", channel, &churn_uni});
   rows.push_back({"streams", "stop_all", "one packet with STOP_SENDING of 100 streams, from many connections",
                   channel, &stop_all});
   rows.push_back({"streams",
                   "contrary",
-                  "the program closes, resets, stops and writes inside every kind of event, and the "
+                  "the program closes, resets, stops and writes in every kind of event while the "
                   "peer goes on",
                   {"contrary", nlohmann::json::object()},
                   &contradict});

@@ -151,7 +151,7 @@ void duplicate(Attack& attack) {
     socket.send(server, datagram);
   }
   std::ignore = socket.receive(500ms);
-  attack.holds("it was accepted", attack.target.wait([&](const nlohmann::json& now) {
+  attack.holds("the token was accepted", attack.target.wait([&](const nlohmann::json& now) {
     return now["connections_accepted"].get<std::uint64_t>() > before;
   }));
   // The oracle makes a connection a second.
@@ -186,9 +186,9 @@ void add_token_rows(std::vector<Row>& rows) {
   const TargetOptions never{"perf", {{"retry", "never"}, {"handshake_timeout_ms", 3'000}}};
   rows.push_back({"tokens", "none_or_garbage_always", "no token and garbage, Retry always", always,
                   [](Attack& attack) { try_without_or_garbage(attack, "Retry"); }});
-  rows.push_back({"tokens", "retry_always", "tokens of Retry, right and wrong", always, &try_retry_tokens});
+  rows.push_back({"tokens", "retry_always", "valid and invalid tokens of Retry", always, &try_retry_tokens});
   rows.push_back(
-      {"tokens", "new_token_always", "tokens of NEW_TOKEN, right and wrong", always, &try_new_tokens});
+      {"tokens", "new_token_always", "valid and invalid tokens of NEW_TOKEN", always, &try_new_tokens});
   rows.push_back({"tokens", "other_key", "tokens of another server", always, &try_other_key});
   rows.push_back({"tokens", "duplicate", "a valid token in 50 copies of one datagram", always, &duplicate});
   rows.push_back({"tokens", "draining", "tokens while the server drains", always, &try_while_draining});
