@@ -43,7 +43,7 @@ CommandResult make(const CertFlags& flags) {
 void add_cert_command(CLI::App& app, CommandResult& result) {
   auto flags = std::make_shared<CertFlags>();
   CLI::App* const command = app.add_subcommand("cert", "Make a self-signed certificate for development");
-  command->add_option("-o,--out", flags->folder, "Folder for cert.pem and key.pem; made when missing")
+  command->add_option("-o,--out", flags->folder, "Folder for cert.pem and key.pem; created if missing")
       ->required()
       ->type_name("DIR")
       ->check(not_empty());

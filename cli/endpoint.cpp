@@ -80,7 +80,7 @@ Outcome<std::string> resolve(const std::string& host) {
   std::array<char, NI_MAXHOST> text{};
   if (::getnameinfo(list->ai_addr, list->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) !=
       0) {
-    return run_failure("host \"" + host + "\": no numeric address");
+    return run_failure("host \"" + host + "\": has no numeric address");
   }
   return std::string(text.data());
 }

@@ -321,7 +321,7 @@ void add_perf_command(CLI::App& app, CommandResult& result) {
   command->footer(
       "Several measurements run in this order: download, upload, requests, handshakes. 0 bytes, "
       "requests\n"
-      "or handshakes mean no end, with --duration. The protocol is draft-banks-quic-performance.\n"
+      "or handshakes mean no limit and need --duration. The protocol is draft-banks-quic-performance.\n"
       "Exit codes: 0 measured, 1 failed, 2 wrong usage.");
   command->callback([flags, &result] { result = perf(*flags); });
 }

@@ -190,7 +190,7 @@ void WorkerCore::tell(quic::Connection& connection, quic::Stream* stream, Call c
       connection.streams().reset(*left, kCode);
       connection.streams().stop_sending(*left, kCode);
     } else if (stream_id < 0) {
-      connection.close(kCode, "the application failed");
+      connection.close(kCode, "a callback of the application threw an exception");
     }
   }
 }
