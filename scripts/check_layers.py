@@ -15,13 +15,14 @@ import unittest
 # folder -> folders whose headers it may include, beside its own.
 ARROWS = {
     "base": set(),
+    "posix": {"base"},
     "stats": {"base"},
-    "udp": {"base", "stats"},
+    "udp": {"base", "posix", "stats"},
     "quic": {"base", "stats"},
-    "runtime": {"base", "udp"},
-    "server": {"base", "udp", "quic", "runtime", "stats"},
-    "channel": {"base"},
-    "service": {"base"},
+    "runtime": {"base", "posix"},
+    "server": {"base", "posix", "udp", "quic", "runtime", "stats"},
+    "channel": {"base", "posix"},
+    "service": {"base", "posix"},
     "abi": {"server", "channel", "service", "stats", "base"},
 }
 # The folders inside a folder of src/, each with those beside it that it may include. All share their folder's
@@ -38,9 +39,6 @@ ROOMS = {
 }
 # Bytes, time and randomness in; bytes out: these folders ask the system for nothing.
 SANS_IO = {"base", "quic"}
-# Inline, for the folders that open descriptors: udp, runtime, channel and service have only base in common. quic may
-# not include it.
-OWNERS_OF_DESCRIPTORS = "base/file_descriptor.hpp"
 SYSTEM_HEADERS = re.compile(
     r"thread|mutex|shared_mutex|condition_variable|future|semaphore|latch|barrier|stop_token|pthread\.h|"
     r"fstream|iostream|filesystem|cstdio|stdio\.h|unistd\.h|fcntl\.h|poll\.h|ctime|time\.h|random|"
@@ -51,11 +49,6 @@ QUIC_LIBRARIES = re.compile(r"(ngtcp2|gnutls|nettle|openssl)/")
 QUIC_NAMES = re.compile(r"\b(ngtcp2|gnutls)_\w+")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 NAMESPACE = re.compile(r"^\s*(?:inline\s+)?namespace\s+((?:knul|krepis)(?:::\w+)*)\s*\{")
-
-
-def is_own_source(path, header):
-    """Of base/x.hpp: base/x_test.cpp."""
-    return path.as_posix().endswith(header.replace(".hpp", "_test.cpp"))
 
 
 def rooms_of_tests(rooms, room):
@@ -123,10 +116,6 @@ class Checker:
                 self.report(path, number, f'"{name}": {folder} must not know {target}')
             elif target in ROOMS:
                 self.check_room(path, folder, number, name)
-            elif name == OWNERS_OF_DESCRIPTORS and folder in SANS_IO and not is_own_source(path, name):
-                self.report(path, number, f'"{name}": {folder} opens no descriptors')
-        elif path.as_posix().endswith("src/" + OWNERS_OF_DESCRIPTORS):
-            return
         elif folder in SANS_IO and not is_test(path) and SYSTEM_HEADERS.fullmatch(name):
             self.report(path, number, f"<{name}>: {folder} asks the system for nothing")
         elif QUIC_LIBRARIES.match(name) and folder != "quic" and not is_test(path):
@@ -250,11 +239,30 @@ class SelfTest(unittest.TestCase):
     def test_refuses_includes_without_a_folder(self):
         self.assert_refused("src/quic/wire/y.cpp", '#include "z.hpp"\n' + self.quic, "folder/file.hpp")
 
-    def test_accepts_descriptors_in_their_header_only(self):
-        base = "#pragma once\n#include <unistd.h>\nnamespace knul::base {\n}\n"
-        self.assertEqual(self.errors("src/base/file_descriptor.hpp", base), [])
-        self.assert_refused("src/base/other.hpp", base, "asks the system for nothing")
-        self.assert_refused("src/quic/wire/y.cpp", '#include "base/file_descriptor.hpp"\n' + self.quic, "opens no descriptors")
+    def test_lets_the_folders_that_call_the_system_include_posix(self):
+        for folder in ("udp", "runtime", "channel", "service", "server"):
+            text = f'#include "posix/y.hpp"\nnamespace knul::{folder} {{\n}}\n'
+            self.assertEqual(self.errors(f"src/{folder}/y.cpp", text), [])
+
+    def test_refuses_posix_in_the_folders_that_call_nothing(self):
+        self.assert_refused("src/quic/wire/y.cpp", '#include "posix/y.hpp"\n' + self.quic, "must not know posix")
+        for folder in ("base", "stats", "abi"):
+            text = f'#include "posix/y.hpp"\nnamespace knul::{folder} {{\n}}\n'
+            self.assert_refused(f"src/{folder}/y.cpp", text, f"{folder} must not know posix")
+
+    def test_refuses_an_upward_arrow_from_posix(self):
+        for folder in ("stats", "udp", "quic", "runtime", "server", "channel", "service", "abi"):
+            text = f'#include "{folder}/y.hpp"\nnamespace knul::posix {{\n}}\n'
+            self.assert_refused("src/posix/y.cpp", text, f"posix must not know {folder}")
+
+    def test_accepts_system_headers_in_posix_and_not_below_it(self):
+        text = "#pragma once\n#include <unistd.h>\nnamespace knul::{} {{\n}}\n"
+        self.assertEqual(self.errors("src/posix/y.hpp", text.format("posix")), [])
+        self.assert_refused("src/base/y.hpp", text.format("base"), "asks the system for nothing")
+
+    def test_refuses_udp_in_runtime(self):
+        text = '#include "udp/udp_socket.hpp"\nnamespace knul::runtime {\n}\n'
+        self.assert_refused("src/runtime/y.cpp", text, "runtime must not know udp")
 
     def test_refuses_system_headers_in_sans_io_folders(self):
         for header in ("thread", "sys/epoll.h", "fstream", "mutex", "unistd.h"):

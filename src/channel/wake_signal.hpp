@@ -8,11 +8,11 @@
 #include <string>
 #include <utility>
 
-#include "base/file_descriptor.hpp"
+#include "posix/file_descriptor.hpp"
 
 namespace knul::channel {
 
-using Descriptor = base::FileDescriptor;
+using Descriptor = posix::FileDescriptor;
 
 enum class WakeKind : std::uint8_t { kNone, kSocketPair, kPath };
 

@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/clock.hpp"
+#include "posix/clock.hpp"
 
 namespace knul::runtime {
 namespace {
@@ -31,9 +31,9 @@ TEST(CompletionLatch, StaysCompleteWhenCountedDownTooOften) {
 
 TEST(CompletionLatch, GivesUpAtItsDeadlineAndNotBefore) {
   CompletionLatch latch;
-  const base::Instant deadline = monotonic_now() + 5ms;
+  const base::Instant deadline = posix::monotonic_now() + 5ms;
   EXPECT_FALSE(latch.wait_until(deadline));
-  EXPECT_GE(monotonic_now(), deadline);
+  EXPECT_GE(posix::monotonic_now(), deadline);
 }
 
 TEST(CompletionLatch, PublishesWhatThreadsDidBeforeTheyCountedDown) {
@@ -62,7 +62,7 @@ TEST(CompletionLatch, ReleasesEveryWaiter) {
     for (int i = 0; i < 4; ++i) {
       waiters.emplace_back([&] {
         is_waiting.count_down();
-        EXPECT_TRUE(latch.wait_until(monotonic_now() + 5s));
+        EXPECT_TRUE(latch.wait_until(posix::monotonic_now() + 5s));
       });
     }
     is_waiting.wait();

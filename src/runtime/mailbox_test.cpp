@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/clock.hpp"
+#include "posix/clock.hpp"
 #include "runtime/poller.hpp"
 
 namespace knul::runtime {
@@ -123,10 +123,10 @@ TEST_F(MailboxTest, LosesNeitherPostsNorWakeUpsOfManyProducers) {
   bool was_woken = true;
   while (received < std::size_t{kProducers} * kPosts && was_woken) {
     waker_->arm();
-    const base::Instant give_up = monotonic_now() + 10s;
+    const base::Instant give_up = posix::monotonic_now() + 10s;
     const auto events = poller.wait(mailbox.has_mail() ? base::Instant{} : give_up);
     waker_->disarm();
-    was_woken = !events.empty() || monotonic_now() < give_up;
+    was_woken = !events.empty() || posix::monotonic_now() < give_up;
     if (!events.empty()) {
       waker_->acknowledge();
     }

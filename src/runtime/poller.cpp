@@ -11,7 +11,7 @@
 #include <string>
 #include <system_error>
 
-#include "runtime/clock.hpp"
+#include "posix/clock.hpp"
 
 namespace knul::runtime {
 namespace {
@@ -52,7 +52,7 @@ int wait_by_milliseconds(int fd, std::span<epoll_event> events, const base::Dura
 }  // namespace
 
 base::Result<Poller> Poller::create(WaitPrecision precision) {
-  base::FileDescriptor fd(epoll_create1(EPOLL_CLOEXEC));
+  posix::FileDescriptor fd(epoll_create1(EPOLL_CLOEXEC));
   if (!fd.is_open()) {
     return poller_error("create an epoll instance", errno);
   }
@@ -84,7 +84,7 @@ std::span<const ReadyEvent> Poller::wait(base::Instant deadline) {
   do {
     count = wait_once(deadline);
     // Interrupted, or a wait that the millisecond form had to cut short.
-  } while (count <= 0 && monotonic_now() < deadline);
+  } while (count <= 0 && posix::monotonic_now() < deadline);
   const auto ready = static_cast<std::size_t>(std::max(count, 0));
   for (std::size_t i = 0; i < ready; ++i) {
     const std::uint32_t bits = raw_[i].events;
@@ -99,7 +99,7 @@ int Poller::wait_once(base::Instant deadline) {
   base::Duration remaining{0};
   const base::Duration* timeout = nullptr;
   if (deadline != base::kNever) {
-    remaining = std::max(deadline - monotonic_now(), base::Duration{0});
+    remaining = std::max(deadline - posix::monotonic_now(), base::Duration{0});
     timeout = &remaining;
   }
   if (precision_ == WaitPrecision::kNanoseconds) {

@@ -9,9 +9,9 @@
 #include <span>
 #include <utility>
 
-#include "base/file_descriptor.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "posix/file_descriptor.hpp"
 
 namespace knul::runtime {
 
@@ -51,11 +51,11 @@ class Poller {
  private:
   static constexpr std::size_t kMaxEvents = 64;
 
-  Poller(base::FileDescriptor fd, WaitPrecision precision) : fd_(std::move(fd)), precision_(precision) {}
+  Poller(posix::FileDescriptor fd, WaitPrecision precision) : fd_(std::move(fd)), precision_(precision) {}
   base::Status control(int operation, int fd, std::uint64_t token, Interest interest);
   int wait_once(base::Instant deadline);
 
-  base::FileDescriptor fd_;
+  posix::FileDescriptor fd_;
   WaitPrecision precision_;
   std::array<epoll_event, kMaxEvents> raw_{};
   std::array<ReadyEvent, kMaxEvents> events_{};

@@ -10,7 +10,7 @@
 #include <atomic>
 #include <thread>
 
-#include "runtime/clock.hpp"
+#include "posix/clock.hpp"
 
 namespace knul::runtime {
 namespace {
@@ -25,14 +25,14 @@ class PollerTest : public ::testing::TestWithParam<WaitPrecision> {
   }
 
   Poller poller_ = Poller::create(GetParam()).value();
-  base::FileDescriptor event_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  posix::FileDescriptor event_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 };
 
 TEST_P(PollerTest, NeverReturnsEmptyBeforeTheDeadline) {
   for (const base::Duration pause : {1us, 300us, 1500us, 5000us}) {
-    const base::Instant deadline = monotonic_now() + pause;
+    const base::Instant deadline = posix::monotonic_now() + pause;
     EXPECT_TRUE(poller_.wait(deadline).empty());
-    EXPECT_GE(monotonic_now(), deadline);
+    EXPECT_GE(posix::monotonic_now(), deadline);
   }
 }
 
@@ -74,7 +74,7 @@ TEST_P(PollerTest, ForgetsARemovedDescriptor) {
 TEST_P(PollerTest, ReportsAHangUpAsReadableAndWritable) {
   std::array<int, 2> ends{};
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-  const base::FileDescriptor ours(ends[0]);
+  const posix::FileDescriptor ours(ends[0]);
   close(ends[1]);
   ASSERT_TRUE(poller_.add(ours.value(), 1, {.read = true}));
   const auto events = poller_.wait(base::kNever);
@@ -96,9 +96,9 @@ TEST_P(PollerTest, GoesOnWaitingAfterASignal) {
       std::this_thread::yield();
     }
   });
-  const base::Instant deadline = monotonic_now() + 20ms;
+  const base::Instant deadline = posix::monotonic_now() + 20ms;
   EXPECT_TRUE(poller_.wait(deadline).empty());
-  EXPECT_GE(monotonic_now(), deadline);
+  EXPECT_GE(posix::monotonic_now(), deadline);
   is_over = true;
   disturber.join();
   sigaction(SIGUSR1, &before, nullptr);

@@ -11,7 +11,7 @@
 namespace knul::runtime {
 
 base::Result<std::unique_ptr<Waker>> Waker::create() {
-  base::FileDescriptor fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  posix::FileDescriptor fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!fd.is_open()) {
     const bool is_quota = errno == EMFILE || errno == ENFILE;
     return base::Error{is_quota ? base::ErrorKind::kQuota : base::ErrorKind::kInternal,

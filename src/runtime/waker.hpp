@@ -5,8 +5,8 @@
 #include <memory>
 #include <utility>
 
-#include "base/file_descriptor.hpp"
 #include "base/result.hpp"
+#include "posix/file_descriptor.hpp"
 
 namespace knul::runtime {
 
@@ -25,7 +25,7 @@ class Waker {
  public:
   // Errors: kQuota (descriptors), kInternal.
   static base::Result<std::unique_ptr<Waker>> create();
-  explicit Waker(base::FileDescriptor fd) : fd_(std::move(fd)) {}
+  explicit Waker(posix::FileDescriptor fd) : fd_(std::move(fd)) {}
 
   [[nodiscard]] int fd() const { return fd_.value(); }
 
@@ -44,7 +44,7 @@ class Waker {
  private:
   void signal();
 
-  base::FileDescriptor fd_;
+  posix::FileDescriptor fd_;
   std::atomic<bool> armed_{false};
 };
 

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "base/file_descriptor.hpp"
+#include "posix/file_descriptor.hpp"
 
 namespace knul::server {
 
@@ -63,9 +63,9 @@ ssize_t read_some(int fd, char* to, std::size_t size) {
 base::Result<std::string> read_credential_file(std::string_view what, const std::string& path) {
   const Named named{what, path};
   // O_NONBLOCK: opening a FIFO or a serial line must not wait for a partner.
-  base::FileDescriptor fd;
+  posix::FileDescriptor fd;
   do {
-    fd = base::FileDescriptor(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+    fd = posix::FileDescriptor(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   } while (!fd.is_open() && errno == EINTR);
   if (!fd.is_open()) {
     return named.system_error(errno);

@@ -7,12 +7,12 @@
 #include <array>
 #include <memory>
 
-#include "base/child_process_test_support.hpp"
+#include "posix/child_process_test_support.hpp"
 
 namespace knul::server {
 namespace {
 
-using base::is_true_in_child;
+using posix::is_true_in_child;
 
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 

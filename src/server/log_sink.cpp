@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "runtime/clock.hpp"
+#include "posix/clock.hpp"
 #include "server/fork_guard.hpp"
 #include "server/log_limiter.hpp"
 #include "server/log_writer.hpp"
@@ -58,7 +58,7 @@ class ProcessLog final : public base::LogSink {
  protected:
   bool admits(LogLevel level, LogKind kind) noexcept override {
     return level >= level_ && level != LogLevel::kOff && !is_forked_child() &&
-           limiter_.take(kind, runtime::monotonic_now());
+           limiter_.take(kind, posix::monotonic_now());
   }
   void put(LogLevel level, LogKind kind, std::string_view text) override {
     writer_.put(level, text, limiter_.take_left_out(kind));

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/file_descriptor.hpp"
+#include "posix/file_descriptor.hpp"
 
 namespace knul::server {
 namespace {
@@ -25,8 +25,8 @@ class LogWriterTest : public testing::Test {
   LogWriterTest() {
     int ends[2];
     EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-    reader_ = base::FileDescriptor(ends[0]);
-    pipe_ = base::FileDescriptor(ends[1]);
+    reader_ = posix::FileDescriptor(ends[0]);
+    pipe_ = posix::FileDescriptor(ends[1]);
   }
 
   // Without a reader a writer gives up at once, and its thread no longer uses the pipe.
@@ -68,8 +68,8 @@ class LogWriterTest : public testing::Test {
     return got;
   }
 
-  base::FileDescriptor reader_;
-  base::FileDescriptor pipe_;
+  posix::FileDescriptor reader_;
+  posix::FileDescriptor pipe_;
   std::vector<LogWriter*> writers_;
 };
 

@@ -1,6 +1,6 @@
 #include <krepis/krepis.hpp>
 
-#include "runtime/clock.hpp"
+#include "posix/clock.hpp"
 #include "server/credential_files.hpp"
 #include "server/engine_options.hpp"
 #include "server/error_codes.hpp"
@@ -64,7 +64,7 @@ base::Result<udp::UdpSocket> open_socket(const ClientOptions& options) {
 
 base::Status QuicClient::Impl::start(server::WorkerOptions worker) {
   worker.endpoint.static_secret.resize(32);
-  runtime::SystemRandom().fill(worker.endpoint.static_secret);
+  posix::SystemRandom().fill(worker.endpoint.static_secret);
   worker.receive_socket = &socket_;
   worker.send_socket = &socket_;
   worker.thread_name = "knul-client";
@@ -82,7 +82,7 @@ base::Status QuicClient::Impl::start(server::WorkerOptions worker) {
 
 QuicClient::Impl::~Impl() {
   if (!workers_.empty()) {
-    workers_.front()->request_drain(runtime::monotonic_now());
+    workers_.front()->request_drain(posix::monotonic_now());
     workers_.front()->join();
   }
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <ctime>
 
+#include "posix/clock.hpp"
 #include "quic/endpoint/endpoint_options.hpp"
-#include "runtime/clock.hpp"
 #include "server/credential_files.hpp"
 #include "server/engine_options.hpp"
 #include "server/log_sink.hpp"
@@ -102,7 +102,7 @@ QuicServer::Impl::Impl(ServerOptions options, std::shared_ptr<quic::TlsServerCon
     : options_(std::move(options)),
       memory_(std::move(memory)),
       tls_(std::move(tls)),
-      started_at_(runtime::monotonic_now()),
+      started_at_(posix::monotonic_now()),
       sockets_(std::move(sockets)) {
   for (std::size_t i = 0; i < sockets_.workers(); ++i) {
     if (const udp::UdpSocket* socket = sockets_.receive_socket(i)) {
@@ -113,7 +113,7 @@ QuicServer::Impl::Impl(ServerOptions options, std::shared_ptr<quic::TlsServerCon
 
 base::Status QuicServer::Impl::create_workers(const ApplicationFactory& factory) {
   std::vector<std::uint8_t> secret(32);
-  runtime::SystemRandom().fill(secret);
+  posix::SystemRandom().fill(secret);
   for (unsigned i = 0; i < options_.workers; ++i) {
     server::WorkerOptions worker;
     worker.endpoint = server::endpoint_options(options_, options_.workers);
@@ -155,7 +155,7 @@ QuicServer::Impl::~Impl() {
 }
 
 DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
-  const base::Instant begin = runtime::monotonic_now();
+  const base::Instant begin = posix::monotonic_now();
   const base::Instant deadline = begin + std::min<std::chrono::milliseconds>(wait, std::chrono::hours(24));
   for (const auto& worker : workers_) {
     worker->request_drain(deadline);
@@ -173,7 +173,7 @@ DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
     total.bytes_unsent += part.bytes_unsent;
   }
   total.clean = total.streams_cut == 0 && total.bytes_unsent == 0;
-  total.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(runtime::monotonic_now() - begin);
+  total.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(posix::monotonic_now() - begin);
   return total;
 }
 

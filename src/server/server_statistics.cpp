@@ -3,8 +3,8 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "posix/clock.hpp"
 #include "quic/crypto/library_versions.hpp"
-#include "runtime/clock.hpp"
 #include "server/engine_options.hpp"
 #include "server/log_sink.hpp"
 #include "server/server_impl.hpp"
@@ -65,7 +65,7 @@ struct Gathering {
 
 std::uint64_t QuicServer::Impl::uptime_ms() const {
   return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(runtime::monotonic_now() - started_at_).count());
+      std::chrono::duration_cast<std::chrono::milliseconds>(posix::monotonic_now() - started_at_).count());
 }
 
 Statistics QuicServer::Impl::statistics() const {
@@ -140,7 +140,7 @@ Result<void> QuicServer::Impl::list_connections(std::string& out, std::size_t li
       gathering->done.count_down();  // it is stopping: no connections to speak of
     }
   }
-  if (!gathering->done.wait_until(runtime::monotonic_now() + std::chrono::seconds(1))) {
+  if (!gathering->done.wait_until(posix::monotonic_now() + std::chrono::seconds(1))) {
     return Error{ErrorCode::kTimeout, "connections: a worker did not answer within one second"};
   }
   std::size_t listed = 0;

@@ -5,7 +5,7 @@
 #include <new>
 #include <utility>
 
-#include "runtime/clock.hpp"
+#include "posix/clock.hpp"
 #include "runtime/relax.hpp"
 
 namespace knul::server {
@@ -63,7 +63,7 @@ Worker::Worker(WorkerOptions options, base::LogSink& log, runtime::Poller poller
   core_.emplace(
       std::move(options_.endpoint),
       CoreEnvironment{random_, log_, *counters_, [this](auto task) { return post(std::move(task)); }},
-      std::move(options_.application), runtime::monotonic_now());
+      std::move(options_.application), posix::monotonic_now());
 }
 
 Worker::~Worker() = default;
@@ -118,17 +118,17 @@ void Worker::attempt(Part part) noexcept {
 }
 
 void Worker::run() {
-  base::Instant now = runtime::monotonic_now();
+  base::Instant now = posix::monotonic_now();
   while (!are_all_drained()) {
     attempt([&] { wait_for_work(now); });
-    now = runtime::monotonic_now();
+    now = posix::monotonic_now();
     counters_->loop_wakeups.add();
     attempt([&] { take_mail(now); });
     attempt([&] { take_drain_request(now); });
     attempt([&] { receive(now); });
     attempt([&] { core_->handle_expiry(now); });
     attempt([&] { core_->finish_input(now); });
-    now = runtime::monotonic_now();  // what was done with the input counts in a request's latency
+    now = posix::monotonic_now();  // what was done with the input counts in a request's latency
     attempt([&] { send(now); });
     attempt([&] { core_->finish_input(now); });  // closes, for one, are told while sending
     note_drained(now);
@@ -195,7 +195,7 @@ bool Worker::finds_work(base::Instant now, base::Instant deadline) {
   if (!is_of_use || !std::exchange(had_work_, false)) {
     return false;
   }
-  const base::Instant until = std::min(deadline, runtime::monotonic_now() + options_.busy_poll);
+  const base::Instant until = std::min(deadline, posix::monotonic_now() + options_.busy_poll);
   counters_->busy_polls.add();
   do {
     for (int i = 0; i < kRelaxations; ++i) {
@@ -206,7 +206,7 @@ bool Worker::finds_work(base::Instant now, base::Instant deadline) {
       counters_->busy_polls_hit.add();
       return true;
     }
-  } while (runtime::monotonic_now() < until);
+  } while (posix::monotonic_now() < until);
   return false;
 }
 
@@ -317,7 +317,7 @@ void Worker::watch_writable(bool is_wanted) {
   if (!status) {
     // Without the notice the loop would sleep on a full socket for ever; then look again soon.
     awaits_writable_ = false;
-    retry_send_at_ = runtime::monotonic_now() + std::chrono::milliseconds(1);
+    retry_send_at_ = posix::monotonic_now() + std::chrono::milliseconds(1);
   }
 }
 

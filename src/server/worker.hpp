@@ -9,11 +9,11 @@
 #include <variant>
 #include <vector>
 
+#include "posix/pages.hpp"
+#include "posix/random.hpp"
 #include "runtime/completion_latch.hpp"
 #include "runtime/mailbox.hpp"
 #include "runtime/poller.hpp"
-#include "runtime/system_pages.hpp"
-#include "runtime/system_random.hpp"
 #include "runtime/worker_thread.hpp"
 #include "server/spare_payloads.hpp"
 #include "server/worker_core.hpp"
@@ -108,8 +108,8 @@ class Worker {
   WorkerOptions options_;
   base::LogSink& log_;
   std::unique_ptr<stats::WorkerCounters> counters_;
-  runtime::SystemRandom random_;
-  runtime::SystemPages pages_;
+  posix::SystemRandom random_;
+  posix::SystemPages pages_;
   runtime::Poller poller_;
   std::unique_ptr<runtime::Waker> waker_;
   SparePayloads spare_payloads_;

@@ -6,7 +6,7 @@
 
 #include <krepis/krepis.hpp>
 
-#include "base/file_descriptor.hpp"
+#include "posix/file_descriptor.hpp"
 
 namespace knul::service {
 
@@ -14,7 +14,7 @@ namespace knul::service {
 class OpenFile {
  public:
   OpenFile() = default;
-  explicit OpenFile(int descriptor) : descriptor_(base::above_standard_descriptors(descriptor)) {}
+  explicit OpenFile(int descriptor) : descriptor_(posix::above_standard_descriptors(descriptor)) {}
   OpenFile(OpenFile&& other) noexcept;
   OpenFile& operator=(OpenFile&& other) noexcept;
   ~OpenFile();

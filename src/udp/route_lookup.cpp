@@ -3,12 +3,12 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/file_descriptor.hpp"
+#include "posix/file_descriptor.hpp"
 
 namespace knul::udp {
 
 base::Result<base::SocketAddress> source_address_for(const base::SocketAddress& remote) {
-  const base::FileDescriptor fd(::socket(remote.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const posix::FileDescriptor fd(::socket(remote.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (fd.value() < 0) {
     return base::Error{base::ErrorKind::kQuota, std::string("socket: ") + std::strerror(errno)};
   }
@@ -32,7 +32,7 @@ bool is_network_broadcast(const base::SocketAddress& address) {
   if (!address.is_v4()) {
     return false;
   }
-  const base::FileDescriptor fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const posix::FileDescriptor fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   base::SocketAddress target = address;
   target.set_port(9);  // any; nothing is sent
   // A security policy may refuse to connect with the same error, but then it refuses with the option, too.

@@ -8,7 +8,7 @@
 #include <charconv>
 #include <string>
 
-#include "base/file_descriptor.hpp"
+#include "posix/file_descriptor.hpp"
 
 namespace knul::udp {
 
@@ -42,7 +42,7 @@ int SocketCalls::receive(int fd, mmsghdr* messages, unsigned count) {
 
 std::size_t SocketCalls::core_limit(const char* name) {
   const std::string path = std::string("/proc/sys/net/core/") + name;
-  const base::FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const posix::FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   std::array<char, 32> text{};
   const ssize_t length = ::read(file.value(), text.data(), text.size());
   std::size_t bytes = 0;

@@ -19,12 +19,12 @@ bool is_wildcard(const base::SocketAddress& address) {
 
 }  // namespace
 
-UdpSocket::UdpSocket(base::FileDescriptor fd, base::LogSink& log, SocketCalls& calls)
+UdpSocket::UdpSocket(posix::FileDescriptor fd, base::LogSink& log, SocketCalls& calls)
     : fd_(std::move(fd)), log_(&log), calls_(&calls), shared_(std::make_unique<SharedState>()) {}
 
 base::Result<UdpSocket> UdpSocket::open(const SocketOptions& options, base::LogSink& log,
                                         SocketCalls& calls) {
-  base::FileDescriptor fd(calls.open(options.address.family()));
+  posix::FileDescriptor fd(calls.open(options.address.family()));
   if (!fd.is_open()) {
     return socket_error(errno, "open a socket for", options.address);
   }

@@ -9,10 +9,10 @@
 #include <span>
 
 #include "base/datagram.hpp"
-#include "base/file_descriptor.hpp"
 #include "base/log.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "posix/file_descriptor.hpp"
 #include "udp/receive_batch.hpp"
 #include "udp/socket_calls.hpp"
 
@@ -116,7 +116,7 @@ class UdpSocket {
     std::atomic<bool> ecn{true};  // marks on what is sent
   };
 
-  UdpSocket(base::FileDescriptor fd, base::LogSink& log, SocketCalls& calls);
+  UdpSocket(posix::FileDescriptor fd, base::LogSink& log, SocketCalls& calls);
 
   base::Status configure(const SocketOptions& options);
   bool set_flag(int level, int name, int value);
@@ -129,7 +129,7 @@ class UdpSocket {
   base::Status bind_to(const base::SocketAddress& address);
   void confirm_refusals(const SendCursor& cursor, stats::WorkerCounters& counters);
 
-  base::FileDescriptor fd_;
+  posix::FileDescriptor fd_;
   base::LogSink* log_;
   SocketCalls* calls_;
   base::SocketAddress local_address_;

@@ -2,9 +2,9 @@
 
 #include "base/time.hpp"
 
-namespace knul::runtime {
+namespace knul::posix {
 
 // CLOCK_MONOTONIC. Thread: any.
 [[nodiscard]] base::Instant monotonic_now();
 
-}  // namespace knul::runtime
+}  // namespace knul::posix

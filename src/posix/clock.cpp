@@ -1,8 +1,8 @@
-#include "runtime/clock.hpp"
+#include "posix/clock.hpp"
 
 #include <time.h>
 
-namespace knul::runtime {
+namespace knul::posix {
 
 base::Instant monotonic_now() {
   timespec now{};
@@ -10,4 +10,4 @@ base::Instant monotonic_now() {
   return base::Instant(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
-}  // namespace knul::runtime
+}  // namespace knul::posix

@@ -1,4 +1,4 @@
-#include "runtime/system_random.hpp"
+#include "posix/random.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <set>
 #include <vector>
 
-namespace knul::runtime {
+namespace knul::posix {
 namespace {
 
 TEST(SystemRandom, FillsEveryByteOfEverySize) {
@@ -36,4 +36,4 @@ TEST(SystemRandom, NeverHandsOutTheSameBytesTwice) {
 TEST(SystemRandom, TakesAnEmptyRequest) { SystemRandom{}.fill({}); }
 
 }  // namespace
-}  // namespace knul::runtime
+}  // namespace knul::posix

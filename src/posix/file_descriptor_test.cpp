@@ -1,12 +1,12 @@
-#include "base/file_descriptor.hpp"
+#include "posix/file_descriptor.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
 
-#include "base/child_process_test_support.hpp"
+#include "posix/child_process_test_support.hpp"
 
-namespace knul::base {
+namespace knul::posix {
 namespace {
 
 TEST(FileDescriptor, NeverKeepsTheNumberOfAStandardDescriptor) {
@@ -32,4 +32,4 @@ TEST(FileDescriptor, KeepsTheErrorOfACallThatFailed) {
 }
 
 }  // namespace
-}  // namespace knul::base
+}  // namespace knul::posix

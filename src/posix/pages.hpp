@@ -2,7 +2,7 @@
 
 #include "base/page_source.hpp"
 
-namespace knul::runtime {
+namespace knul::posix {
 
 // Pages of the kernel. In builds with AddressSanitizer whoever touches discarded pages gets a fault; in
 // others it would read zeros.
@@ -14,4 +14,4 @@ class SystemPages final : public base::PageSource {
   void restore(void* pages, std::size_t bytes) noexcept override;
 };
 
-}  // namespace knul::runtime
+}  // namespace knul::posix

@@ -1,4 +1,4 @@
-#include "runtime/system_pages.hpp"
+#include "posix/pages.hpp"
 
 #include <sys/mman.h>
 
@@ -8,7 +8,7 @@ extern "C" void __lsan_register_root_region(const void* begin, size_t bytes);
 extern "C" void __lsan_unregister_root_region(const void* begin, size_t bytes);
 // NOLINTEND(bugprone-reserved-identifier)
 
-namespace knul::runtime {
+namespace knul::posix {
 namespace {
 
 // mprotect splits mappings, of which a process may have 65,530: for tests only.
@@ -60,4 +60,4 @@ void SystemPages::restore(void* pages, std::size_t bytes) noexcept {
   }
 }
 
-}  // namespace knul::runtime
+}  // namespace knul::posix

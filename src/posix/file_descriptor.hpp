@@ -1,4 +1,4 @@
-// The owner of every descriptor that the library opens. Inline, because base itself calls no system function.
+// The owner of every descriptor that the library opens.
 #pragma once
 
 #include <fcntl.h>
@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace knul::base {
+namespace knul::posix {
 
 // A program may run with its standard input, output or error closed. Then the kernel gives the numbers 0, 1
 // and 2 to what is opened next, and whatever the program prints would go into one of our sockets. Gives a
@@ -51,4 +51,4 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-}  // namespace knul::base
+}  // namespace knul::posix

@@ -6,7 +6,7 @@
 
 #include "base/random.hpp"
 
-namespace knul::runtime {
+namespace knul::posix {
 
 // The kernel's generator, read ahead so that a connection ID costs no system call. Handed-out bytes are
 // erased from the buffer. Thread: one.
@@ -20,4 +20,4 @@ class SystemRandom final : public base::RandomSource {
   std::size_t unused_ = 0;  // bytes at the end of buffer_
 };
 
-}  // namespace knul::runtime
+}  // namespace knul::posix

@@ -1,4 +1,4 @@
-#include "runtime/system_random.hpp"
+#include "posix/random.hpp"
 
 #include <string.h>
 #include <sys/random.h>
@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 
-namespace knul::runtime {
+namespace knul::posix {
 namespace {
 
 void fill_from_kernel(std::span<std::uint8_t> out) {
@@ -42,4 +42,4 @@ void SystemRandom::fill(std::span<std::uint8_t> out) {
   unused_ -= taken.size();
 }
 
-}  // namespace knul::runtime
+}  // namespace knul::posix

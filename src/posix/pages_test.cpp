@@ -1,4 +1,4 @@
-#include "runtime/system_pages.hpp"
+#include "posix/pages.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace knul::runtime {
+namespace knul::posix {
 namespace {
 
 constexpr std::size_t kBytes = 64 * base::PageSource::kPageBytes;
@@ -89,4 +89,4 @@ TEST(SystemPages, AreNullWhenTheSystemHasNone) {
 }
 
 }  // namespace
-}  // namespace knul::runtime
+}  // namespace knul::posix

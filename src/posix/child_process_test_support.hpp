@@ -6,7 +6,7 @@
 
 #include <functional>
 
-namespace knul::base {
+namespace knul::posix {
 
 // Evaluates `claim` in a child process, so that what it does to the process ends with the child.
 inline bool is_true_in_child(const std::function<bool()>& claim) {
@@ -19,4 +19,4 @@ inline bool is_true_in_child(const std::function<bool()>& claim) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 1;
 }
 
-}  // namespace knul::base
+}  // namespace knul::posix
