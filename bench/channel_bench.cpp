@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "channel/event_ring.hpp"
-#include "channel/mapping.hpp"
+#include "posix/mapping.hpp"
 #include "support/temporary_folder.h"
 #include "support/test_certificates.h"
 
@@ -143,7 +143,7 @@ BENCHMARK(write_stream)->Arg(64)->Arg(1'024)->Arg(16'384)->UseManualTime()->Iter
 // Both ends on one thread: what an event costs the worker and the program together.
 void pass_events(benchmark::State& state) {
   constexpr std::uint32_t kRecords = 4'096;
-  auto memory = knul::channel::Mapping::create(256 + kRecords * sizeof(FfiEvent));
+  auto memory = knul::posix::Mapping::create(256 + kRecords * sizeof(FfiEvent));
   std::atomic<std::uint8_t> granule{0};
   knul::channel::EventRing ring(memory->data(), kRecords, &granule);
   auto* const words = reinterpret_cast<std::uint32_t*>(memory->data());

@@ -9,7 +9,6 @@
 #include <span>
 #include <vector>
 
-#include "channel/mapping.hpp"
 #include "channel/region_layout.hpp"
 
 namespace knul::channel {

@@ -11,9 +11,9 @@ krepis::Result<std::unique_ptr<ChannelCore>> ChannelCore::create(
     ChannelSettings settings, std::vector<std::shared_ptr<WorkerLink>> links,
     std::shared_ptr<ServerShare> server) {
   const RegionLayout layout = RegionLayout::make(links.size(), settings.ring_records, settings.arena_bytes);
-  auto region = Mapping::create(layout.bytes);
-  auto granules = Mapping::create(layout.granules() * sizeof(Granule));
-  auto owners = Mapping::create(layout.granules() * sizeof(RangeOwner));
+  auto region = posix::Mapping::create(layout.bytes);
+  auto granules = posix::Mapping::create(layout.granules() * sizeof(Granule));
+  auto owners = posix::Mapping::create(layout.granules() * sizeof(RangeOwner));
   if (!region || !granules || !owners) {
     return krepis::Error{krepis::ErrorCode::kOutOfMemory,
                          "no memory for a region of " + std::to_string(layout.bytes) + " bytes"};
@@ -29,8 +29,8 @@ krepis::Result<std::unique_ptr<ChannelCore>> ChannelCore::create(
 
 ChannelCore::ChannelCore(ChannelSettings given, const RegionLayout& planned,
                          std::vector<std::shared_ptr<WorkerLink>> to_workers,
-                         std::shared_ptr<ServerShare> of_server, Mapping region_memory, Mapping granule_bytes,
-                         Mapping owner_bytes)
+                         std::shared_ptr<ServerShare> of_server, posix::Mapping region_memory,
+                         posix::Mapping granule_bytes, posix::Mapping owner_bytes)
     : settings(std::move(given)),
       layout(planned),
       links(std::move(to_workers)),

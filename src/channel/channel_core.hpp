@@ -15,12 +15,12 @@
 #include "channel/event_ring.hpp"
 #include "channel/handle_table.hpp"
 #include "channel/mailbox.hpp"
-#include "channel/mapping.hpp"
 #include "channel/region_layout.hpp"
 #include "channel/wake_signal.hpp"
 #include "channel/worker_link.hpp"
 #include "channel/write_budget.hpp"
 #include "channel/write_buffers.hpp"
+#include "posix/mapping.hpp"
 
 namespace knul::channel {
 
@@ -86,9 +86,9 @@ struct ChannelCore {
   const RegionLayout layout;
   const std::vector<std::shared_ptr<WorkerLink>> links;
   const std::shared_ptr<ServerShare> server;
-  const Mapping region;
-  const Mapping granule_memory;
-  const Mapping owner_memory;
+  const posix::Mapping region;
+  const posix::Mapping granule_memory;
+  const posix::Mapping owner_memory;
   HandleTable table;
   std::vector<Mailbox> mailboxes;
   std::deque<EventRing> rings;  // not moved
@@ -112,7 +112,7 @@ struct ChannelCore {
  private:
   ChannelCore(ChannelSettings given, const RegionLayout& planned,
               std::vector<std::shared_ptr<WorkerLink>> to_workers, std::shared_ptr<ServerShare> of_server,
-              Mapping region_memory, Mapping granule_bytes, Mapping owner_bytes);
+              posix::Mapping region_memory, posix::Mapping granule_bytes, posix::Mapping owner_bytes);
 
   std::atomic<State> state_{State::kOpen};
 };

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-namespace knul::channel {
+namespace knul::posix {
 
 class Mapping {
  public:
@@ -31,4 +31,4 @@ class Mapping {
   std::size_t bytes_ = 0;
 };
 
-}  // namespace knul::channel
+}  // namespace knul::posix

@@ -1,8 +1,8 @@
-#include "channel/mapping.hpp"
+#include "posix/mapping.hpp"
 
 #include <sys/mman.h>
 
-namespace knul::channel {
+namespace knul::posix {
 
 std::optional<Mapping> Mapping::create(std::size_t bytes) noexcept {
   // Private: a fork gets a copy, and no view of what the parent receives.
@@ -20,4 +20,4 @@ Mapping::~Mapping() {
   }
 }
 
-}  // namespace knul::channel
+}  // namespace knul::posix
