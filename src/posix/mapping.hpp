@@ -23,6 +23,11 @@ class Mapping {
 
   [[nodiscard]] std::uint8_t* data() const { return data_; }
   [[nodiscard]] std::size_t size() const { return bytes_; }
+  // Gives the memory to the caller, who unmaps it.
+  [[nodiscard]] std::uint8_t* release() {
+    bytes_ = 0;
+    return std::exchange(data_, nullptr);
+  }
 
  private:
   Mapping(std::uint8_t* data, std::size_t bytes) : data_(data), bytes_(bytes) {}

@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include "posix/mapping.hpp"
+
 // Of LeakSanitizer, which else does not look into pages for pointers. Called only where it is there.
 // NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" void __lsan_register_root_region(const void* begin, size_t bytes);
@@ -27,11 +29,11 @@ constexpr bool kGuardsDiscarded = false;
 }  // namespace
 
 void* SystemPages::reserve(std::size_t bytes) noexcept {
-  void* const pages =
-      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (pages == MAP_FAILED) {
+  auto mapping = Mapping::create(bytes);
+  if (!mapping) {
     return nullptr;
   }
+  void* const pages = mapping->release();
   // A huge page would hold the memory of thirty connections, asleep or not. Without it this is only advice.
   (void)::madvise(pages, bytes, MADV_NOHUGEPAGE);
   if constexpr (kGuardsDiscarded) {
