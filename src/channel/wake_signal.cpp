@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,8 +23,8 @@ Error no_descriptors(const char* what) {
 }  // namespace
 
 krepis::Result<void> WakeSignal::open(WakeKind kind, const std::string& path) {
-  wait_fd_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wait_fd_.is_open()) {
+  wait_event_ = posix::EventDescriptor::create();
+  if (!wait_event_.is_open()) {
     return no_descriptors("eventfd");
   }
   switch (kind) {
@@ -44,8 +43,8 @@ krepis::Result<void> WakeSignal::open_pair() {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
     return no_descriptors("socketpair");
   }
-  socket_ = Descriptor(ends[0]);
-  program_end_ = Descriptor(ends[1]);
+  socket_ = posix::FileDescriptor(ends[0]);
+  program_end_ = posix::FileDescriptor(ends[1]);
   if (!socket_.is_open() || !program_end_.is_open()) {
     return no_descriptors("socketpair");
   }
@@ -54,7 +53,7 @@ krepis::Result<void> WakeSignal::open_pair() {
 }
 
 krepis::Result<void> WakeSignal::listen_at(const std::string& path) {
-  Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  posix::FileDescriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!listener.is_open()) {
     return no_descriptors("socket");
   }
@@ -93,7 +92,8 @@ void WakeSignal::arm() {
 
 void WakeSignal::accept_program() {
   if (!socket_.is_open()) {
-    socket_ = Descriptor(::accept4(listener_.value(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    socket_ =
+        posix::FileDescriptor(::accept4(listener_.value(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   }
 }
 
@@ -102,7 +102,7 @@ void WakeSignal::notify() {
     send_byte();
   }
   if (is_waiting_.load(std::memory_order_seq_cst) && is_waiting_.exchange(false, std::memory_order_seq_cst)) {
-    signal_wait();
+    wait_event_.signal();
   }
 }
 
@@ -117,7 +117,7 @@ bool WakeSignal::has_hung_up() const {
 void WakeSignal::notify_all() {
   is_armed_.store(false, std::memory_order_relaxed);
   send_byte();
-  signal_wait();
+  wait_event_.signal();
 }
 
 void WakeSignal::send_byte() {
@@ -140,15 +140,9 @@ void WakeSignal::send_byte() {
   }
 }
 
-void WakeSignal::signal_wait() {
-  const std::uint64_t one = 1;
-  (void)!::write(wait_fd_.value(), &one, sizeof one);
-}
-
 void WakeSignal::end_wait() {
   is_waiting_.store(false, std::memory_order_relaxed);
-  std::uint64_t count = 0;
-  (void)!::read(wait_fd_.value(), &count, sizeof count);
+  wait_event_.acknowledge();
 }
 
 }  // namespace knul::channel

@@ -8,11 +8,10 @@
 #include <string>
 #include <utility>
 
+#include "posix/event_descriptor.hpp"
 #include "posix/file_descriptor.hpp"
 
 namespace knul::channel {
-
-using Descriptor = posix::FileDescriptor;
 
 enum class WakeKind : std::uint8_t { kNone, kSocketPair, kPath };
 
@@ -27,7 +26,7 @@ class WakeSignal {
   [[nodiscard]] int take_program_end() { return program_end_.release(); }
   // For what a fork must close.
   [[nodiscard]] int library_end() const;
-  [[nodiscard]] int wait_fd() const { return wait_fd_.value(); }
+  [[nodiscard]] int wait_fd() const { return wait_event_.value(); }
 
   // Says that the next notify is to be seen by the program, and takes a program that connected meanwhile.
   void arm();
@@ -49,13 +48,12 @@ class WakeSignal {
   krepis::Result<void> listen_at(const std::string& path);
   void accept_program();
   void send_byte();
-  void signal_wait();
 
-  std::mutex mutex_;        // of the socket, which a program may connect to again
-  Descriptor socket_;       // our end
-  Descriptor listener_;     // kPath
-  Descriptor program_end_;  // until it is taken
-  Descriptor wait_fd_;      // an eventfd
+  std::mutex mutex_;                   // of the socket, which a program may connect to again
+  posix::FileDescriptor socket_;       // our end
+  posix::FileDescriptor listener_;     // kPath
+  posix::FileDescriptor program_end_;  // until it is taken
+  posix::EventDescriptor wait_event_;  // of krepis_channel_wait
   std::string path_;
   bool is_pair_ = false;  // socket_ is one's end
   std::atomic<bool> is_armed_{false};

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <thread>
 
 #include "posix/clock.hpp"
+#include "posix/event_descriptor.hpp"
 
 namespace knul::runtime {
 namespace {
@@ -19,13 +19,8 @@ using namespace std::chrono_literals;
 
 class PollerTest : public ::testing::TestWithParam<WaitPrecision> {
  protected:
-  void signal_event() {
-    const std::uint64_t one = 1;
-    ASSERT_EQ(write(event_.value(), &one, sizeof(one)), static_cast<ssize_t>(sizeof(one)));
-  }
-
   Poller poller_ = Poller::create(GetParam()).value();
-  posix::FileDescriptor event_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  posix::EventDescriptor event_ = posix::EventDescriptor::create();
 };
 
 TEST_P(PollerTest, NeverReturnsEmptyBeforeTheDeadline) {
@@ -39,13 +34,13 @@ TEST_P(PollerTest, NeverReturnsEmptyBeforeTheDeadline) {
 TEST_P(PollerTest, OnlyLooksWhenTheDeadlineHasPassed) {
   ASSERT_TRUE(poller_.add(event_.value(), 1, {.read = true}));
   EXPECT_TRUE(poller_.wait(base::Instant{}).empty());
-  signal_event();
+  event_.signal();
   EXPECT_EQ(poller_.wait(base::Instant{}).size(), 1U);
 }
 
 TEST_P(PollerTest, ReportsReadinessWithItsToken) {
   ASSERT_TRUE(poller_.add(event_.value(), 0xfeed'0000'0001, {.read = true}));
-  signal_event();
+  event_.signal();
   const auto events = poller_.wait(base::kNever);
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].token, 0xfeed'0000'0001U);
@@ -55,7 +50,7 @@ TEST_P(PollerTest, ReportsReadinessWithItsToken) {
 
 TEST_P(PollerTest, ReportsWhatTheInterestWasChangedTo) {
   ASSERT_TRUE(poller_.add(event_.value(), 1, {.read = true}));
-  signal_event();
+  event_.signal();
   ASSERT_TRUE(poller_.modify(event_.value(), 2, {.write = true}));
   const auto events = poller_.wait(base::kNever);
   ASSERT_EQ(events.size(), 1U);
@@ -66,7 +61,7 @@ TEST_P(PollerTest, ReportsWhatTheInterestWasChangedTo) {
 
 TEST_P(PollerTest, ForgetsARemovedDescriptor) {
   ASSERT_TRUE(poller_.add(event_.value(), 1, {.read = true}));
-  signal_event();
+  event_.signal();
   ASSERT_TRUE(poller_.remove(event_.value()));
   EXPECT_TRUE(poller_.wait(base::Instant{}).empty());
 }

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/result.hpp"
-#include "posix/file_descriptor.hpp"
+#include "posix/event_descriptor.hpp"
 
 namespace knul::runtime {
 
@@ -25,26 +25,24 @@ class Waker {
  public:
   // Errors: kQuota (descriptors), kInternal.
   static base::Result<std::unique_ptr<Waker>> create();
-  explicit Waker(posix::FileDescriptor fd) : fd_(std::move(fd)) {}
+  explicit Waker(posix::EventDescriptor event) : event_(std::move(event)) {}
 
-  [[nodiscard]] int fd() const { return fd_.value(); }
+  [[nodiscard]] int fd() const { return event_.value(); }
 
   // Thread: the sleeper.
   void arm() { armed_.store(true, std::memory_order_seq_cst); }
   void disarm() { armed_.store(false, std::memory_order_relaxed); }
-  void acknowledge();
+  void acknowledge() { event_.acknowledge(); }
 
   // Thread: any, after the store that the sleeper must see. One system call per sleep at most.
   void wake_if_armed() {
     if (armed_.load(std::memory_order_seq_cst) && armed_.exchange(false, std::memory_order_seq_cst)) {
-      signal();
+      event_.signal();
     }
   }
 
  private:
-  void signal();
-
-  posix::FileDescriptor fd_;
+  posix::EventDescriptor event_;
   std::atomic<bool> armed_{false};
 };
 
