@@ -9,6 +9,7 @@
 
 #include "channel/channel_hub.hpp"
 #include "channel/channel_worker.hpp"
+#include "posix/clock.hpp"
 
 namespace knul::channel {
 namespace {
@@ -132,11 +133,10 @@ Outcome Channel::arm() {
 }
 
 Outcome Channel::wait(std::uint32_t timeout_ms) {
-  using Clock = std::chrono::steady_clock;
   if (core_->state() == ChannelCore::State::kClosed) {
     return usable();
   }
-  const auto deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
+  const base::Instant deadline = posix::monotonic_now() + std::chrono::milliseconds(timeout_ms);
   for (;;) {
     notice_heads();
     core_->wake.begin_wait();
@@ -148,7 +148,7 @@ Outcome Channel::wait(std::uint32_t timeout_ms) {
       }
       return is_there ? Outcome::of(1) : usable();
     }
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - posix::monotonic_now()).count();
     if (left <= 0) {
       core_->wake.end_wait();
       return Outcome::of(0);

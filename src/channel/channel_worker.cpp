@@ -3,11 +3,11 @@
 
 #include <cassert>
 #include <cstring>
-#include <ctime>
 #include <memory>
 #include <utility>
 
 #include "channel/connection_facts.hpp"
+#include "posix/clock.hpp"
 
 namespace knul::channel {
 namespace {
@@ -16,10 +16,9 @@ constexpr auto kFactsAge = std::chrono::milliseconds(100);
 
 double to_us(std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / 1e3; }
 
-std::chrono::nanoseconds monotonic_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+// The worker's time, and the same clock when it has ended.
+std::chrono::nanoseconds now_of(const krepis::Worker* worker) {
+  return worker != nullptr ? worker->now() : posix::monotonic_now().time_since_epoch();
 }
 
 }  // namespace
@@ -40,7 +39,7 @@ FfiEvent ChannelWorker::make_event(std::uint32_t type, std::uint32_t connection)
   event.type = type;
   event.connection = connection;
   event.stream_id = -1;
-  event.timestamp_us = to_us(worker_ != nullptr ? worker_->now() : monotonic_now());
+  event.timestamp_us = to_us(now_of(worker_));
   return event;
 }
 
@@ -206,7 +205,7 @@ void ChannelWorker::free_entries() {
 
 void ChannelWorker::publish() {
   if (core_.state() != ChannelCore::State::kClosed && ring_.publish()) {
-    ring_.note_published(worker_ != nullptr ? worker_->now() : monotonic_now());
+    ring_.note_published(now_of(worker_));
     core_.wake.notify();
   }
   core_.backlogs[index_].store(ring_.backlog(), std::memory_order_relaxed);
