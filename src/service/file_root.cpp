@@ -52,9 +52,9 @@ FileRoot::Failure failure_of(int error) {
   }
 }
 
-krepis::Expected<FileRoot::File, FileRoot::Failure> checked(OpenFile file) {
+krepis::Expected<FileRoot::File, FileRoot::Failure> checked(posix::FileDescriptor file) {
   struct stat status {};
-  if (::fstat(file.descriptor(), &status) != 0) {
+  if (::fstat(file.value(), &status) != 0) {
     return FileRoot::Failure::kFailed;
   }
   if (!S_ISREG(status.st_mode)) {
@@ -69,22 +69,9 @@ krepis::Expected<FileRoot::File, FileRoot::Failure> checked(OpenFile file) {
 
 }  // namespace
 
-OpenFile::OpenFile(OpenFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-OpenFile& OpenFile::operator=(OpenFile&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  return *this;
-}
-
-OpenFile::~OpenFile() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-  }
-}
-
 krepis::Result<FileRoot> FileRoot::open(const std::string& folder) {
-  OpenFile opened(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!opened) {
+  posix::FileDescriptor opened(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!opened.is_open()) {
     return krepis::Error{krepis::ErrorCode::kInvalidRequest,
                          "service_root: \"" + folder + "\": " + std::strerror(errno) + "; expected a folder"};
   }
@@ -92,8 +79,8 @@ krepis::Result<FileRoot> FileRoot::open(const std::string& folder) {
 }
 
 krepis::Expected<FileRoot::File, FileRoot::Failure> FileRoot::open_file(const std::string& path) const {
-  OpenFile file(open_beneath(folder_.descriptor(), path));
-  if (file) {
+  posix::FileDescriptor file(open_beneath(folder_.value(), path));
+  if (file.is_open()) {
     return checked(std::move(file));
   }
   // EPERM is a seccomp filter's answer as well as the kernel's; walking gives the right one.
@@ -106,19 +93,19 @@ krepis::Expected<FileRoot::File, FileRoot::Failure> FileRoot::open_file_by_walki
     return Failure::kForbidden;
   }
   std::string_view rest = path;
-  OpenFile folder;
+  posix::FileDescriptor folder;
   for (;;) {
     const std::size_t slash = rest.find('/');
     const std::string name(rest.substr(0, slash));
-    const int parent = folder ? folder.descriptor() : folder_.descriptor();
+    const int parent = folder.is_open() ? folder.value() : folder_.value();
     if (name == "..") {
       return Failure::kForbidden;
     }
     const bool is_last = slash == std::string_view::npos;
     const int flags = is_last ? kFileFlags | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     // An empty name, as in "a//b", means the folder itself.
-    OpenFile next(::openat(parent, name.empty() ? "." : name.c_str(), flags));
-    if (!next) {
+    posix::FileDescriptor next(::openat(parent, name.empty() ? "." : name.c_str(), flags));
+    if (!next.is_open()) {
       return failure_of(errno);
     }
     if (is_last) {

@@ -10,21 +10,6 @@
 
 namespace knul::service {
 
-// An open file. Lifetime: closed with the object.
-class OpenFile {
- public:
-  OpenFile() = default;
-  explicit OpenFile(int descriptor) : descriptor_(posix::above_standard_descriptors(descriptor)) {}
-  OpenFile(OpenFile&& other) noexcept;
-  OpenFile& operator=(OpenFile&& other) noexcept;
-  ~OpenFile();
-  explicit operator bool() const { return descriptor_ >= 0; }
-  [[nodiscard]] int descriptor() const { return descriptor_; }
-
- private:
-  int descriptor_ = -1;
-};
-
 class FileRoot {
  public:
   enum class Failure : std::uint8_t { kNotFound, kForbidden, kTooManyFiles, kFailed };
@@ -36,7 +21,7 @@ class FileRoot {
     friend bool operator==(const Identity&, const Identity&) = default;
   };
   struct File {
-    OpenFile file;
+    posix::FileDescriptor descriptor;
     std::uint64_t size = 0;
     Identity identity = {};
   };
@@ -53,9 +38,9 @@ class FileRoot {
   [[nodiscard]] krepis::Expected<File, Failure> open_file_by_walking(const std::string& path) const;
 
  private:
-  explicit FileRoot(OpenFile folder) : folder_(std::move(folder)) {}
+  explicit FileRoot(posix::FileDescriptor folder) : folder_(std::move(folder)) {}
 
-  OpenFile folder_;
+  posix::FileDescriptor folder_;
 };
 
 }  // namespace knul::service

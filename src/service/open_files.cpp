@@ -15,7 +15,7 @@ krepis::Expected<std::unique_ptr<OpenFiles::File>, OpenFiles::Failure> OpenFiles
   std::unique_ptr<File> file(new File(*this, path));
   file->identity_ = opened->identity;
   file->size_ = opened->size;
-  keep(*file, std::move(opened->file));
+  keep(*file, std::move(opened->descriptor));
   return file;
 }
 
@@ -32,29 +32,29 @@ krepis::Expected<FileRoot::File, OpenFiles::Failure> OpenFiles::open_descriptor(
   }
 }
 
-void OpenFiles::keep(File& file, OpenFile opened) {
+void OpenFiles::keep(File& file, posix::FileDescriptor descriptor) {
   file.place_ = order_.insert(order_.end(), &file);
-  file.file_ = std::move(opened);
+  file.descriptor_ = std::move(descriptor);
 }
 
 void OpenFiles::close(File& file) {
-  if (file.file_) {
-    file.file_ = OpenFile();
+  if (file.descriptor_.is_open()) {
+    file.descriptor_.reset();
     order_.erase(file.place_);
   }
 }
 
 bool OpenFiles::File::read(std::uint8_t* out, std::size_t count, std::uint64_t offset) {
-  if (file_) {
+  if (descriptor_.is_open()) {
     owner_.order_.splice(owner_.order_.end(), owner_.order_, place_);
   } else {
     auto opened = owner_.open_descriptor(path_);
     if (!opened || opened->identity != identity_ || opened->size != size_) {
       return false;
     }
-    owner_.keep(*this, std::move(opened->file));
+    owner_.keep(*this, std::move(opened->descriptor));
   }
-  const ssize_t got = ::pread(file_.descriptor(), out, count, static_cast<off_t>(offset));
+  const ssize_t got = ::pread(descriptor_.value(), out, count, static_cast<off_t>(offset));
   return got >= 0 && static_cast<std::size_t>(got) == count;
 }
 

@@ -37,8 +37,8 @@ class OpenFiles {
     const std::string path_;
     FileRoot::Identity identity_;
     std::uint64_t size_ = 0;
-    OpenFile file_;
-    std::list<File*>::iterator place_;  // while file_ is open
+    posix::FileDescriptor descriptor_;
+    std::list<File*>::iterator place_;  // while descriptor_ is open
   };
 
   explicit OpenFiles(std::shared_ptr<const FileRoot> root) : root_(std::move(root)) {}
@@ -53,7 +53,7 @@ class OpenFiles {
 
  private:
   [[nodiscard]] krepis::Expected<FileRoot::File, Failure> open_descriptor(const std::string& path);
-  void keep(File& file, OpenFile opened);
+  void keep(File& file, posix::FileDescriptor descriptor);
   void close(File& file);
 
   std::shared_ptr<const FileRoot> root_;
