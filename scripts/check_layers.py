@@ -44,6 +44,8 @@ SYSTEM_HEADERS = re.compile(
     r"fstream|iostream|filesystem|cstdio|stdio\.h|unistd\.h|fcntl\.h|poll\.h|ctime|time\.h|random|"
     r"netdb\.h|sys/(epoll|eventfd|timerfd|time|stat|mman|ioctl|select|uio|random)\.h"
 )
+# What these declare has one owner: a second mmap or eventfd is a second place for its rules.
+POSIX_HEADERS = re.compile(r"sys/(eventfd|mman|random)\.h")
 # All of ngtcp2 stays in one folder, and so does TLS.
 QUIC_LIBRARIES = re.compile(r"(ngtcp2|gnutls|nettle|openssl)/")
 QUIC_NAMES = re.compile(r"\b(ngtcp2|gnutls)_\w+")
@@ -118,6 +120,8 @@ class Checker:
                 self.check_room(path, folder, number, name)
         elif folder in SANS_IO and not is_test(path) and SYSTEM_HEADERS.fullmatch(name):
             self.report(path, number, f"<{name}>: {folder} asks the system for nothing")
+        elif folder != "posix" and not is_test(path) and POSIX_HEADERS.fullmatch(name):
+            self.report(path, number, f"<{name}>: posix has the one wrapper of it")
         elif QUIC_LIBRARIES.match(name) and folder != "quic" and not is_test(path):
             self.report(path, number, f"<{name}>: ngtcp2 and TLS stay in quic")
 
@@ -259,6 +263,12 @@ class SelfTest(unittest.TestCase):
         text = "#pragma once\n#include <unistd.h>\nnamespace knul::{} {{\n}}\n"
         self.assertEqual(self.errors("src/posix/y.hpp", text.format("posix")), [])
         self.assert_refused("src/base/y.hpp", text.format("base"), "asks the system for nothing")
+
+    def test_refuses_a_second_wrapper_of_what_posix_wraps(self):
+        for header in ("sys/mman.h", "sys/eventfd.h", "sys/random.h"):
+            text = f"#include <{header}>\nnamespace knul::channel {{\n}}\n"
+            self.assert_refused("src/channel/y.cpp", text, "posix has the one wrapper of it")
+            self.assertEqual(self.errors("src/channel/y_test.cpp", text), [])
 
     def test_refuses_udp_in_runtime(self):
         text = '#include "udp/udp_socket.hpp"\nnamespace knul::runtime {\n}\n'
