@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "udp/steering.hpp"
+
 namespace knul::server {
 namespace {
 
@@ -101,9 +103,10 @@ udp::GroupOptions group_options(const krepis::ServerOptions& options, unsigned w
   udp::GroupOptions group;
   // Validated: the host is numeric or "localhost".
   group.socket = socket_options(options, *base::SocketAddress::parse(options.host, options.port));
-  group.layout.connection_id_bytes = quic::ConnectionIdCodec::kLength;
-  group.layout.workers = workers;
-  group.steering = options.steering == "single_socket" ? udp::Steering::kOff : udp::Steering::kWhereSupported;
+  group.workers = workers;
+  if (options.steering != "single_socket") {
+    group.steering_program = udp::steering_program({quic::ConnectionIdCodec::kLength, workers});
+  }
   return group;
 }
 

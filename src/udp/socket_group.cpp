@@ -38,9 +38,9 @@ base::Result<SocketGroup> SocketGroup::open(const GroupOptions& options, base::L
   if (!first) {
     return std::move(first).error();
   }
-  SocketGroup group(std::move(first).value(), options.layout.workers);
+  SocketGroup group(std::move(first).value(), options.workers);
   advise_on_buffers(group.sockets_.front(), log);
-  if (options.layout.workers == 1 || options.steering == Steering::kOff) {
+  if (options.workers == 1 || options.steering_program.empty()) {
     return group;
   }
   base::Status grown = group.grow(options, log, calls);
@@ -83,8 +83,7 @@ base::Status SocketGroup::grow(const GroupOptions& options, base::LogSink& log, 
     }
     sockets_.push_back(std::move(member).value());
     if (sockets_.size() == 2) {
-      if (base::Status attached = sockets_.front().attach_steering(steering_program(options.layout));
-          !attached) {
+      if (base::Status attached = sockets_.front().attach_steering(options.steering_program); !attached) {
         return attached;
       }
     }

@@ -2,25 +2,24 @@
 // workers send on where steering is refused.
 #pragma once
 
+#include <linux/filter.h>
+
 #include <cstddef>
 #include <vector>
 
 #include "base/log.hpp"
 #include "base/result.hpp"
-#include "udp/steering.hpp"
 #include "udp/udp_socket.hpp"
 
 namespace knul::udp {
 
-enum class Steering : std::uint8_t {
-  kWhereSupported,  // falls back to a single socket, with a warning in the log
-  kOff,             // a single socket
-};
-
 struct GroupOptions {
   SocketOptions socket;  // its `sharing` is not looked at
-  SteeringLayout layout;
-  Steering steering = Steering::kWhereSupported;
+  std::size_t workers = 1;
+  // Classic BPF: sees the payload of a datagram and returns the worker whose socket gets it; any other number
+  // leaves it to the kernel's hash of the addresses. A kernel that refuses the program costs a warning in the
+  // log, and all workers share a single socket. Empty: they share one without a warning.
+  std::vector<sock_filter> steering_program = {};
 };
 
 // Invariant: the group never changes while it lives. Closing one socket of a reuseport group would move

@@ -14,7 +14,8 @@ class SocketGroupTest : public ::testing::Test {
  protected:
   static GroupOptions options(std::size_t workers, std::uint16_t port = 0) {
     return {.socket = {.address = address("127.0.0.1", port)},
-            .layout = {.connection_id_bytes = 8, .workers = workers}};
+            .workers = workers,
+            .steering_program = by_first_byte(workers)};
   }
   base::Result<SocketGroup> open(const GroupOptions& group_options) {
     return SocketGroup::open(group_options, log_, calls_);
@@ -32,6 +33,18 @@ TEST_F(SocketGroupTest, GivesEveryWorkerItsOwnSocketOnOnePort) {
     EXPECT_EQ(group.receive_socket(worker), &group.send_socket(worker));
     EXPECT_EQ(group.receive_socket(worker)->local_address(), group.local_address());
     EXPECT_EQ(worker > 0 && group.receive_socket(worker) == group.receive_socket(0), false);
+  }
+}
+
+TEST_F(SocketGroupTest, GivesADatagramToTheWorkerThatTheProgramNames) {
+  auto group = open(options(4)).value();
+  const auto client = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
+  stats::WorkerCounters counters;
+  for (std::size_t number = 0; number < 40; ++number) {
+    const std::vector<std::uint8_t> payload = packet(number, 10);
+    const base::SocketAddress& to = group.local_address();
+    ASSERT_EQ(sendto(client.fd(), payload.data(), payload.size(), 0, to.data(), to.size()), 10);
+    ASSERT_EQ(receive(*group.receive_socket(payload[0] % 4U), 1, counters).size(), 1U) << "number " << number;
   }
 }
 
@@ -114,10 +127,10 @@ class UnsteeredGroup : public SocketGroupTest {
   }
 };
 
-TEST_F(UnsteeredGroup, IsASingleSocketWhenSteeringIsOff) {
+TEST_F(UnsteeredGroup, IsASingleSocketWithoutAProgram) {
   const std::size_t before = open_descriptors();
   GroupOptions single = options(3);
-  single.steering = Steering::kOff;
+  single.steering_program.clear();
   auto group = open(single).value();
   expect_single_socket(group);
   EXPECT_EQ(open_descriptors(), before + 1);

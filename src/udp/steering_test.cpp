@@ -74,7 +74,8 @@ class SteeringTest : public ::testing::Test {
   stats::WorkerCounters counters_;
   ReceiveBatch batch_;
   SocketGroup group_ = SocketGroup::open({.socket = {.address = address("127.0.0.1")},
-                                          .layout = {.connection_id_bytes = kIdBytes, .workers = kWorkers}},
+                                          .workers = kWorkers,
+                                          .steering_program = steering_program({kIdBytes, kWorkers})},
                                          log_)
                            .value();
 };

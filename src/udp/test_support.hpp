@@ -1,6 +1,7 @@
 // What the tests of this folder share: sockets on loopback, injected errors, collected datagrams.
 #pragma once
 
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 
@@ -167,6 +168,13 @@ inline void append(base::SendBatch& batch, const base::Path& path, const std::ve
                    base::Ecn ecn = base::Ecn::kNotEct) {
   std::ranges::copy(bytes, batch.room().begin());
   batch.commit(path, ecn, bytes.size());
+}
+
+// A steering program: byte 0 of the payload modulo `workers`.
+inline std::vector<sock_filter> by_first_byte(std::size_t workers) {
+  return {{BPF_LD | BPF_B | BPF_ABS, 0, 0, 0},
+          {BPF_ALU | BPF_MOD | BPF_K, 0, 0, static_cast<std::uint32_t>(workers)},
+          {BPF_RET | BPF_A, 0, 0, 0}};
 }
 
 inline std::size_t open_descriptors() {
