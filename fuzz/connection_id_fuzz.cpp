@@ -4,7 +4,7 @@
 
 #include "input.hpp"
 #include "quic/wire/connection_id.hpp"
-#include "udp/steering.hpp"
+#include "quic/wire/steering.hpp"
 
 namespace {
 
@@ -92,7 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const quic::ConnectionIdCodec codec(input.byte() % workers, workers);
   InputRandom random(input);
   const quic::ConnectionId id = codec.generate(random);
-  const auto program = udp::steering_program({quic::ConnectionIdCodec::kLength, workers});
+  const auto program = quic::steering_program({quic::ConnectionIdCodec::kLength, workers});
   FUZZ_CHECK(id.bytes().size() == quic::ConnectionIdCodec::kLength);
   FUZZ_CHECK(codec.worker_of(id.bytes()) == codec.worker());
 
@@ -118,8 +118,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const fuzz::Bytes packet(rest.begin(), rest.end());
   const std::uint32_t steered = run(program, packet);
   ngtcp2_version_cid header;
-  if (steered != udp::kNoWorker && ngtcp2_pkt_decode_version_cid(&header, packet.data(), packet.size(),
-                                                                 quic::ConnectionIdCodec::kLength) == 0) {
+  if (steered != quic::kNoWorker && ngtcp2_pkt_decode_version_cid(&header, packet.data(), packet.size(),
+                                                                  quic::ConnectionIdCodec::kLength) == 0) {
     FUZZ_CHECK(steered < workers);
     FUZZ_CHECK(codec.worker_of({header.dcid, header.dcidlen}) == steered);
   }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kIdBytes = quic::ConnectionIdCodec::kLength;
 
-// The worker that udp::steering_program would name.
+// The worker that quic::steering_program would name.
 std::optional<std::size_t> worker_of(std::span<const std::uint8_t> bytes, std::size_t workers) {
   if (bytes.size() < 6 + kIdBytes) {
     return std::nullopt;

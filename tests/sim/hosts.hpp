@@ -14,7 +14,7 @@ namespace knul::sim {
 
 // Which worker gets a datagram first.
 enum class Routing : std::uint8_t {
-  kAsKernel,          // udp/steering.hpp: by connection ID, new connections by a hash of the addresses
+  kAsKernel,          // quic/wire/steering.hpp: by connection ID, new connections by a hash of the addresses
   kAsKernelButStray,  // the same for new connections; the others come to any worker
   kAllToFirst,        // one shared socket, with quic::Steering::kByConnectionId
 };

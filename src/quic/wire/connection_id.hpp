@@ -41,7 +41,7 @@ struct ConnectionIdHash {
 };
 
 // Invariant: byte 0 modulo the number of workers is the owner; the other bytes are random. The kernel's
-// steering program applies the same rule, see udp/steering.hpp.
+// steering program applies the same rule, see quic/wire/steering.hpp.
 class ConnectionIdCodec {
  public:
   static constexpr std::size_t kLength = 8;

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace knul::udp {
+namespace knul::quic {
 
 struct SteeringLayout {
   std::size_t connection_id_bytes = 8;  // 1 to 20, of every id that a worker issues
@@ -28,4 +28,4 @@ inline constexpr std::uint32_t kNoWorker = 0xffffffff;
 //   everything else                                            no worker
 [[nodiscard]] std::vector<sock_filter> steering_program(SteeringLayout layout);
 
-}  // namespace knul::udp
+}  // namespace knul::quic

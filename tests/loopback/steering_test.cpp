@@ -1,4 +1,4 @@
-#include "udp/steering.hpp"
+#include "quic/wire/steering.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,10 +9,12 @@
 #include "udp/socket_group.hpp"
 #include "udp/test_support.hpp"
 
-namespace knul::udp {
+namespace knul::test {
 namespace {
 
-using namespace test_support;
+using namespace udp::test_support;
+using udp::SocketGroup;
+using udp::UdpSocket;
 
 constexpr std::size_t kWorkers = 4;
 constexpr std::size_t kIdBytes = 8;
@@ -72,10 +74,10 @@ class SteeringTest : public ::testing::Test {
 
   base::NullLogSink log_;
   stats::WorkerCounters counters_;
-  ReceiveBatch batch_;
+  udp::ReceiveBatch batch_;
   SocketGroup group_ = SocketGroup::open({.socket = {.address = address("127.0.0.1")},
                                           .workers = kWorkers,
-                                          .steering_program = steering_program({kIdBytes, kWorkers})},
+                                          .steering_program = quic::steering_program({kIdBytes, kWorkers})},
                                          log_)
                            .value();
 };
@@ -124,8 +126,8 @@ TEST_F(SteeringTest, SpreadsInitialPacketsOfManyClientsOverAllWorkers) {
 }
 
 TEST(SteeringProgram, StaysShort) {
-  EXPECT_LE(steering_program({.connection_id_bytes = 20, .workers = 256}).size(), 21U);
+  EXPECT_LE(quic::steering_program({.connection_id_bytes = 20, .workers = 256}).size(), 21U);
 }
 
 }  // namespace
-}  // namespace knul::udp
+}  // namespace knul::test

@@ -1,8 +1,8 @@
-#include "udp/steering.hpp"
+#include "quic/wire/steering.hpp"
 
 #include <cassert>
 
-namespace knul::udp {
+namespace knul::quic {
 namespace {
 
 sock_filter jump(std::uint16_t condition, std::uint32_t operand, std::uint8_t if_true,
@@ -56,4 +56,4 @@ std::vector<sock_filter> steering_program(SteeringLayout layout) {
   };
 }
 
-}  // namespace knul::udp
+}  // namespace knul::quic
