@@ -4,6 +4,7 @@
 
 #include "input.hpp"
 #include "quic/wire/connection_id.hpp"
+#include "quic/wire/filter_interpreter_test_support.hpp"
 #include "quic/wire/steering.hpp"
 
 namespace {
@@ -23,63 +24,6 @@ class InputRandom final : public base::RandomSource {
   fuzz::Input& input_;
 };
 
-// What the program uses of classic BPF; a load past the end ends it with 0, as in the kernel.
-std::uint32_t run(std::span<const sock_filter> program, std::span<const std::uint8_t> packet) {
-  std::uint32_t a = 0, x = 0;
-  for (std::size_t line = 0; line < program.size(); ++line) {
-    const auto [code, if_true, if_false, k] = program[line];
-    const auto jump = [&, yes = if_true, no = if_false](bool condition) { line += condition ? yes : no; };
-    const std::size_t load_bytes = BPF_SIZE(code) == BPF_B ? 1 : 4;
-    switch (code) {
-      case BPF_LD | BPF_W | BPF_LEN:
-        a = static_cast<std::uint32_t>(packet.size());
-        break;
-      case BPF_LD | BPF_B | BPF_ABS:
-      case BPF_LD | BPF_W | BPF_ABS:
-        if (k + load_bytes > packet.size()) {
-          return 0;
-        }
-        a = 0;
-        for (std::size_t i = 0; i < load_bytes; ++i) {
-          a = a << 8 | packet[k + i];
-        }
-        break;
-      case BPF_ALU | BPF_AND | BPF_K:
-        a &= k;
-        break;
-      case BPF_ALU | BPF_MOD | BPF_K:
-        a %= k;
-        break;
-      case BPF_MISC | BPF_TAX:
-        x = a;
-        break;
-      case BPF_MISC | BPF_TXA:
-        a = x;
-        break;
-      case BPF_JMP | BPF_JA:
-        line += k;
-        break;
-      case BPF_JMP | BPF_JGE | BPF_K:
-        jump(a >= k);
-        break;
-      case BPF_JMP | BPF_JSET | BPF_K:
-        jump((a & k) != 0);
-        break;
-      case BPF_JMP | BPF_JEQ | BPF_K:
-        jump(a == k);
-        break;
-      case BPF_RET | BPF_A:
-        return a;
-      case BPF_RET | BPF_K:
-        return k;
-      default:
-        FUZZ_CHECK(false && "an instruction that the interpreter does not know");
-    }
-  }
-  FUZZ_CHECK(false && "the program runs past its end");
-  return 0;
-}
-
 void append(fuzz::Bytes& to, std::span<const std::uint8_t> bytes) {
   to.insert(to.end(), bytes.begin(), bytes.end());
 }
@@ -92,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const quic::ConnectionIdCodec codec(input.byte() % workers, workers);
   InputRandom random(input);
   const quic::ConnectionId id = codec.generate(random);
-  const auto program = quic::steering_program({quic::ConnectionIdCodec::kLength, workers});
+  const auto program = quic::steering_program(workers);
   FUZZ_CHECK(id.bytes().size() == quic::ConnectionIdCodec::kLength);
   FUZZ_CHECK(codec.worker_of(id.bytes()) == codec.worker());
 
@@ -110,18 +54,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (fuzz::Bytes* packet : {&short_packet, &v1, &v2}) {
     append(*packet, id.bytes());
     packet->resize(packet->size() + 5 + bits % 64U);
-    FUZZ_CHECK(run(program, *packet) == codec.worker());
+    FUZZ_CHECK(quic::run_filter(program, *packet) == codec.worker());
   }
 
-  // Any packet: a worker that the program names is the one that the endpoint finds.
+  // Any packet: the program names a worker where the endpoint takes the ID for one of ours, and the same one.
   const auto rest = input.rest();
   const fuzz::Bytes packet(rest.begin(), rest.end());
-  const std::uint32_t steered = run(program, packet);
+  const std::optional<std::uint32_t> steered = quic::run_filter(program, packet);
+  FUZZ_CHECK(steered.has_value());
   ngtcp2_version_cid header;
-  if (steered != quic::kNoWorker && ngtcp2_pkt_decode_version_cid(&header, packet.data(), packet.size(),
-                                                                  quic::ConnectionIdCodec::kLength) == 0) {
-    FUZZ_CHECK(steered < workers);
-    FUZZ_CHECK(codec.worker_of({header.dcid, header.dcidlen}) == steered);
+  if (packet.empty() || ngtcp2_pkt_decode_version_cid(&header, packet.data(), packet.size(),
+                                                      quic::ConnectionIdCodec::kLength) != 0) {
+    return 0;
   }
+  const bool is_known =
+      packet[0] < 0x80 || header.version == NGTCP2_PROTO_VER_V1 || header.version == NGTCP2_PROTO_VER_V2;
+  const bool is_long_enough = packet.size() >= 6 + quic::ConnectionIdCodec::kLength;
+  const bool is_ours = is_known && is_long_enough && quic::has_our_id(packet[0], header);
+  FUZZ_CHECK(is_ours == (*steered != quic::kNoWorker));
+  FUZZ_CHECK(!is_ours || codec.worker_of({header.dcid, header.dcidlen}) == *steered);
   return 0;
 }

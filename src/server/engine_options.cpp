@@ -105,7 +105,7 @@ udp::GroupOptions group_options(const krepis::ServerOptions& options, unsigned w
   group.socket = socket_options(options, *base::SocketAddress::parse(options.host, options.port));
   group.workers = workers;
   if (options.steering != "single_socket") {
-    group.steering_program = quic::steering_program({quic::ConnectionIdCodec::kLength, workers});
+    group.steering_program = quic::steering_program(workers);
   }
   return group;
 }

@@ -5,24 +5,10 @@
 
 #include "quic/endpoint/endpoint_pair_test_support.hpp"
 #include "quic/memory/poisoning_pages_test_support.hpp"
-#include "quic/wire/connection_id.hpp"
+#include "quic/wire/filter_interpreter_test_support.hpp"
 
 namespace knul::sim {
 namespace {
-
-constexpr std::size_t kIdBytes = quic::ConnectionIdCodec::kLength;
-
-// The worker that quic::steering_program would name.
-std::optional<std::size_t> worker_of(std::span<const std::uint8_t> bytes, std::size_t workers) {
-  if (bytes.size() < 6 + kIdBytes) {
-    return std::nullopt;
-  }
-  if (bytes[0] < 0x80) {
-    return bytes[1] % workers;
-  }
-  const bool is_handshake = (bytes[0] & 0x30) == 0x20 && bytes[4] == 1;
-  return is_handshake && bytes[5] == kIdBytes ? std::optional<std::size_t>(bytes[6] % workers) : std::nullopt;
-}
 
 base::SocketAddress address_of(IpVersion ip, const std::string& v4, const std::string& v6,
                                std::uint16_t port) {
@@ -48,6 +34,7 @@ base::SocketAddress client_address(unsigned number, IpVersion ip) {
 ServerHost::ServerHost(Network& network, const ServerSetup& setup)
     : network_(network),
       setup_(setup),
+      steering_program_(quic::steering_program(setup.workers)),
       address_(address_of(setup.ip, "192.0.2.1", "2001:db8::1", 4'433)),
       random_(network.next_seed()) {
   network.attach(address_, *this);
@@ -88,9 +75,9 @@ std::size_t ServerHost::route(const Datagram& datagram) {
   if (setup_.routing == Routing::kAllToFirst) {
     return 0;
   }
-  const std::optional<std::size_t> named = worker_of(datagram.bytes, setup_.workers);
-  if (named.has_value()) {
-    return setup_.routing == Routing::kAsKernelButStray ? random_() % setup_.workers : *named;
+  const std::uint32_t named = quic::run_filter(steering_program_, datagram.bytes).value();
+  if (named != quic::kNoWorker) {
+    return setup_.routing == Routing::kAsKernelButStray ? random_() % setup_.workers : named;
   }
   const std::span<const std::uint8_t> ip = datagram.from.ip_bytes();
   const unsigned sum = std::accumulate(ip.begin(), ip.end(), unsigned{datagram.from.port()});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core_runner.hpp"
+#include "quic/wire/steering.hpp"
 #include "request_client.hpp"
 #include "request_server.hpp"
 
@@ -14,7 +15,7 @@ namespace knul::sim {
 
 // Which worker gets a datagram first.
 enum class Routing : std::uint8_t {
-  kAsKernel,          // quic/wire/steering.hpp: by connection ID, new connections by a hash of the addresses
+  kAsKernel,          // by connection ID, new connections by a hash of the addresses
   kAsKernelButStray,  // the same for new connections; the others come to any worker
   kAllToFirst,        // one shared socket, with quic::Steering::kByConnectionId
 };
@@ -58,6 +59,7 @@ class ServerHost final : public Receiver {
 
   Network& network_;
   const ServerSetup setup_;
+  const std::vector<sock_filter> steering_program_;
   const base::SocketAddress address_;
   std::mt19937_64 random_;
   std::shared_ptr<ServerRecord> record_ = std::make_shared<ServerRecord>();

@@ -6,6 +6,7 @@
 
 #include "base/make_room.hpp"
 #include "base/text.hpp"
+#include "quic/wire/steering.hpp"
 
 namespace knul::quic {
 namespace {
@@ -17,12 +18,6 @@ base::SipKey make_key(base::RandomSource& random) {
   std::memcpy(&key.k0, bytes.data(), 8);
   std::memcpy(&key.k1, bytes.data() + 8, 8);
   return key;
-}
-
-// RFC 9000 §17.2.4; RFC 9369 §3.2 numbers the types differently.
-bool is_handshake_packet(std::uint8_t first_byte, std::uint32_t version) {
-  const unsigned type = first_byte >> 4 & 0x3;
-  return version == NGTCP2_PROTO_VER_V2 ? type == 3 : type == 2;
 }
 
 // Connections put to sleep a second, and at once; one whose memory is large counts as several. Packing takes
@@ -181,10 +176,7 @@ std::optional<unsigned> Endpoint::other_owner(const base::ReceivedDatagram& data
   if (options_.workers == 1 || header.dcidlen == 0) {
     return std::nullopt;
   }
-  const bool is_long = (datagram.payload[0] & 0x80) != 0;
-  const bool is_ours = !is_long || (header.dcidlen == ConnectionIdCodec::kLength &&
-                                    is_handshake_packet(datagram.payload[0], header.version));
-  if (!is_ours && options_.steering == Steering::kByKernel) {
+  if (!has_our_id(datagram.payload[0], header) && options_.steering == Steering::kByKernel) {
     return std::nullopt;
   }
   const unsigned owner = codec_.worker_of({header.dcid, header.dcidlen});
