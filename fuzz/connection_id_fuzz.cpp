@@ -32,7 +32,7 @@ void append(fuzz::Bytes& to, std::span<const std::uint8_t> bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);
-  const unsigned workers = 1 + input.byte() % 128U;
+  const unsigned workers = 1 + input.byte() % base::kMostWorkers;
   const quic::ConnectionIdCodec codec(input.byte() % workers, workers);
   InputRandom random(input);
   const quic::ConnectionId id = codec.generate(random);

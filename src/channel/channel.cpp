@@ -7,6 +7,7 @@
 #include <bit>
 #include <chrono>
 
+#include "base/worker_limit.hpp"
 #include "channel/channel_hub.hpp"
 #include "channel/channel_worker.hpp"
 #include "posix/clock.hpp"
@@ -16,15 +17,13 @@ namespace {
 
 using krepis::ErrorCode;
 
-constexpr std::size_t kMostWorkers = 64;  // bits of Channel::untold_
-
 std::uint64_t bit(std::size_t worker) { return std::uint64_t{1} << worker; }
 
 }  // namespace
 
 Channel::Channel(std::unique_ptr<ChannelCore> core, std::weak_ptr<ChannelHub> hub)
     : core_(std::move(core)), hub_(std::move(hub)), workers_(core_->workers()) {
-  static_assert(kMostWorkers == sizeof(untold_) * 8);
+  static_assert(base::kMostWorkers <= sizeof(untold_) * 8);
 }
 
 Channel::~Channel() = default;

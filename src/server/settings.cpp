@@ -4,6 +4,7 @@
 #include <array>
 #include <type_traits>
 
+#include "base/worker_limit.hpp"
 #include "quic/crypto/protection_library.hpp"
 
 namespace knul::server {
@@ -32,7 +33,7 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"cert_path", &ServerOptions::cert_path, "PEM file of the certificate chain, leaf first.", {}, 1, kMaxPathBytes},
     {"key_path", &ServerOptions::key_path, "PEM file of the leaf's private key, not encrypted.", {}, 1, kMaxPathBytes},
     {"alpn", &ServerOptions::alpn, "Application protocols (RFC 7301) in order of preference: one name, or a list of up to 16. A service has its own default.", "bytes", 1, 255},
-    {"workers", &ServerOptions::workers, "Worker threads; 0 means the number of CPUs, at most 8.", "threads", 0, 64},
+    {"workers", &ServerOptions::workers, "Worker threads; 0 means the number of CPUs, at most 8.", "threads", 0, base::kMostWorkers},
 
     {"max_streams", &ServerOptions::max_streams, "Concurrent bidirectional streams that a client may open, per connection.", "streams", 1, kMaxU32},
     {"max_streams_uni", &ServerOptions::max_streams_uni, "Concurrent unidirectional streams that a client may open, per connection.", "streams", 0, kMaxU32},

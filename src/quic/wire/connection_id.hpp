@@ -11,6 +11,7 @@
 
 #include "base/random.hpp"
 #include "base/siphash.hpp"
+#include "base/worker_limit.hpp"
 
 namespace knul::quic {
 
@@ -45,8 +46,9 @@ struct ConnectionIdHash {
 class ConnectionIdCodec {
  public:
   static constexpr std::size_t kLength = 8;
+  static_assert(base::kMostWorkers <= 256);
 
-  // worker < workers, 1 <= workers <= 128.
+  // worker < workers, 1 <= workers <= base::kMostWorkers.
   ConnectionIdCodec(unsigned worker, unsigned workers) : worker_(worker), workers_(workers) {}
 
   [[nodiscard]] ConnectionId generate(base::RandomSource& random) const;

@@ -19,7 +19,7 @@ sock_filter statement(int code, std::uint32_t operand) {
 }  // namespace
 
 std::vector<sock_filter> steering_program(unsigned workers) {
-  assert(workers >= 1 && workers <= 256);
+  assert(workers >= 1 && workers <= base::kMostWorkers);
   constexpr std::uint32_t kIdBytes = ConnectionIdCodec::kLength;
 
   // Lines that are jumped to. A load past the end would return 0, hence the length check at the start.

@@ -21,6 +21,7 @@ inline constexpr std::uint32_t kNoWorker = 0xffffffff;
 //   byte 0 & 0x30 == 0x30 and bytes 1-4 == 0x6b3343cf          }  the id) is L: byte 6 modulo workers
 //   everything else                                            no worker
 // The results are numbers of workers in the order in which their sockets joined the group.
+// 1 <= workers <= base::kMostWorkers.
 [[nodiscard]] std::vector<sock_filter> steering_program(unsigned workers);
 
 // True for a packet whose destination connection ID is one that this side chose: a short header, or a

@@ -40,7 +40,7 @@ Bytes header_with(std::initializer_list<std::uint8_t> start, const ConnectionId&
 
 TEST(SteeringProgram, NamesTheWorkerThatTheCodecPutIntoTheId) {
   SeededRandom random(1);
-  for (unsigned workers : {1U, 2U, 3U, 8U, 64U}) {
+  for (unsigned workers : {1U, 2U, 3U, 8U, base::kMostWorkers}) {
     const auto program = steering_program(workers);
     for (unsigned worker = 0; worker < workers; ++worker) {
       const ConnectionId id = ConnectionIdCodec(worker, workers).generate(random);
@@ -64,7 +64,7 @@ TEST(SteeringProgram, FollowsItsRuleForArbitraryPackets) {
   const auto seed = std::random_device{}();
   std::mt19937 random(seed);
   for (int i = 0; i < 100'000; ++i) {
-    const auto workers = static_cast<unsigned>(1 + random() % 64);
+    const auto workers = static_cast<unsigned>(1 + random() % base::kMostWorkers);
     constexpr std::array<Bytes::value_type, 2> kLengths = {ConnectionIdCodec::kLength, 20};
     Bytes bytes(random() % 40);
     std::ranges::generate(bytes, [&] { return static_cast<std::uint8_t>(random()); });
@@ -81,7 +81,7 @@ TEST(SteeringProgram, FollowsItsRuleForArbitraryPackets) {
   }
 }
 
-TEST(SteeringProgram, StaysShort) { EXPECT_LE(steering_program(64).size(), 21U); }
+TEST(SteeringProgram, StaysShort) { EXPECT_LE(steering_program(base::kMostWorkers).size(), 21U); }
 
 }  // namespace
 }  // namespace knul::quic
