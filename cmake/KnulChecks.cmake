@@ -17,7 +17,7 @@ knul_house_test(layers_keep_their_arrows Python3::Interpreter "${scripts}/check_
 knul_house_test(imports_have_no_circles Python3::Interpreter "${scripts}/check_circles.py")
 knul_house_test(files_stay_short Python3::Interpreter "${scripts}/check_length.py")
 knul_house_test(layout_is_clang_format "${scripts}/format.sh" --check)
-foreach(script IN ITEMS check_circles check_layers check_length check_symbols sum_tests)
+foreach(script IN ITEMS check_circles check_layers check_length check_symbols show_build sum_tests)
   knul_house_test(${script}_refuses_bad_input Python3::Interpreter "${scripts}/${script}.py" --self-test)
 endforeach()
 knul_house_test(bench_tables_add_up Python3::Interpreter "${PROJECT_SOURCE_DIR}/bench/suite_test.py")

@@ -29,15 +29,19 @@ function(knul_register_gtest target)
                        PROPERTIES LABELS "${arg_LABELS}")
 endfunction()
 
-# knul_library(NAME <folder> [DEPENDS folders] [LINKS short names] [TEST_DEPENDS folders] [TEST_LINKS ...]):
-# the static library knul_<folder>, its tests knul_<folder>_test, its benchmarks knul_<folder>_bench; of the
-# sources in the folder and in the folders below it.
+# knul_library(NAME <folder> [DEPENDS folders] [LINKS short names] [TEST_DEPENDS folders] [TEST_LINKS ...]
+# [THREADED_TESTS regular expression]): the static library knul_<folder>, its tests knul_<folder>_test, its
+# benchmarks knul_<folder>_bench; of the sources in the folder and in the folders below it. ThreadSanitizer gets
+# only the tests that match THREADED_TESTS, because it finds nothing where there is one thread.
 function(knul_library)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "DEPENDS;LINKS;TEST_DEPENDS;TEST_LINKS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;THREADED_TESTS" "DEPENDS;LINKS;TEST_DEPENDS;TEST_LINKS")
   knul_sources(sources *.cpp */*.cpp)
   set(tests ${sources})
   set(benches ${sources})
   list(FILTER tests INCLUDE REGEX "_test(_support)?\\.cpp$")
+  if(arg_THREADED_TESTS AND CMAKE_BUILD_TYPE STREQUAL Tsan)
+    list(FILTER tests INCLUDE REGEX "${arg_THREADED_TESTS}")
+  endif()
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "_(test|test_support|bench)\\.cpp$")
 
@@ -68,12 +72,13 @@ function(knul_library)
   endif()
 endfunction()
 
-# knul_test_suite(NAME <suite> [DEPENDS folders] [LINKS short names] [LABELS ...] [SOURCES files]):
-# one GoogleTest program knul_<suite>_test of the *.cpp of the calling folder, or of SOURCES.
-# DEPENDS names folders of src/, or `static` / `shared` for the libraries that users link.
+# knul_test_suite(NAME <suite> [DEPENDS folders] [LINKS short names] [LABELS ...] [SOURCES files]
+# [ONE_THREAD]): one GoogleTest program knul_<suite>_test of the *.cpp of the calling folder, or of SOURCES.
+# DEPENDS names folders of src/, or `static` / `shared` for the libraries that users link. ONE_THREAD: not for
+# ThreadSanitizer.
 function(knul_test_suite)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "DEPENDS;LINKS;LABELS;SOURCES")
-  if(NOT KNUL_BUILD_TESTS)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "ONE_THREAD" "NAME" "DEPENDS;LINKS;LABELS;SOURCES")
+  if(NOT KNUL_BUILD_TESTS OR (arg_ONE_THREAD AND CMAKE_BUILD_TYPE STREQUAL Tsan))
     return()
   endif()
   if(NOT arg_SOURCES)

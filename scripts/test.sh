@@ -27,7 +27,7 @@ run_preset() {
     cat "build/$preset.configure.log"
     return 1
   }
-  cmake --build --preset "$preset" --parallel "$(nproc)" -- --quiet || return 1
+  scripts/show_build.py "$preset" cmake --build --preset "$preset" --parallel "$(nproc)" || return 1
   printf '== %s: test\n' "$preset"
   rm -f "$report"
   reports+=("$report")

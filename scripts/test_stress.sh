@@ -28,7 +28,7 @@ scripts/bootstrap.sh
 mkdir -p build
 rm -f build/attack.json build/reliability.md
 cmake --preset dev >build/dev.configure.log 2>&1 || { cat build/dev.configure.log; exit 1; }
-cmake --build --preset dev --parallel "$(nproc)" -- --quiet
+scripts/show_build.py dev cmake --build --preset dev --parallel "$(nproc)"
 
 passed=0 failed=0
 for step in "${STEPS[@]}"; do
