@@ -6,7 +6,7 @@
 
 namespace knul::quic {
 
-// RFC 9000 §20.1: those of the transport codes that are not the library's to choose.
+// RFC 9000 §20.1: the transport codes that this layer sends itself; ngtcp2 chooses all others.
 enum class TransportCode : std::uint64_t { kNoError = 0x0, kInternalError = 0x1, kConnectionRefused = 0x2 };
 
 // krepis::LibraryCode::kNoProgress, the application code of Source::kNoProgress.
@@ -21,11 +21,11 @@ struct CloseCause {
     kIdleTimeout,
     kHandshakeTimeout,
     kStatelessReset,
-    kNoProgress,  // ours: something that all connections share was short, and the peer made no progress
-    kEvicted,     // ours: a handshake whose place was given to another
+    kNoProgress,  // local: shared memory or places were short, and the peer made no progress
+    kEvicted,     // local: a handshake that was evicted for another
   };
   Source source = Source::kLocalTransport;
-  std::uint64_t code = 0;  // RFC 9000 §20: of the application or of the transport, as the source says
+  std::uint64_t code = 0;  // RFC 9000 §20: an application code or a transport code, as `source` says
   std::string reason;
 };
 

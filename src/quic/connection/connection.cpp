@@ -1,4 +1,4 @@
-// A connection's life: made, fed, put to sleep, ended.
+// The life of a connection: creation, input, hibernation and end.
 #include "quic/connection/connection.hpp"
 
 #include <algorithm>
@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::uint8_t kNoApplicationProtocol = 120;  // TLS alert, RFC 7301 §3.2
 constexpr std::uint8_t kUnexpectedMessage = 10;       // TLS alert, RFC 8446 §6.2
-// A client that asks for nothing right after its handshake keeps a connection in stock.
+// A client without a stream or DATAGRAM after its handshake keeps the connection for later use, so such a
+// connection hibernates early.
 constexpr base::Duration kUnusedFor = std::chrono::milliseconds(100);
 
 }  // namespace
@@ -77,7 +78,7 @@ base::Status Connection::init_server(const TlsServerContext& tls, const Accepted
   if (base::Status status = library_.create_server(initial, id, made, this); !status) {
     return status;
   }
-  // Until the handshake is over the client also uses the connection ID that it chose itself.
+  // The client also uses the connection ID that it chose itself until the handshake has completed.
   routes_.reserve(routes_.size() + 1);
   environment_.host.add_route(ConnectionId(initial.header.dcid), *this);
   routes_.emplace_back(initial.header.dcid);
@@ -100,7 +101,7 @@ ConnectionId Connection::make_route() {
   try {
     environment_.host.add_route(routes_.back(), *this);
   } catch (...) {
-    routes_.pop_back();  // Invariant: what is on the list is in the table
+    routes_.pop_back();  // Invariant: every ID in routes_ is in the endpoint's table
     throw;
   }
   return routes_.back();
@@ -153,7 +154,7 @@ std::span<const std::uint8_t> Connection::admit(std::span<const std::uint8_t> da
   if (is_handshake_completed_ || !is_server_) {
     return datagram;
   }
-  // The library has them, and the keys of Handshake packets, once the ClientHello was complete.
+  // A complete ClientHello gives the library the peer's parameters and the keys of Handshake packets.
   const bool has_handshake_keys = library_.peer_parameters() != nullptr;
   const std::span<const std::uint8_t> admitted = early_packets_.admit(datagram, has_handshake_keys);
   if (admitted.size() < datagram.size()) {
@@ -162,8 +163,8 @@ std::span<const std::uint8_t> Connection::admit(std::span<const std::uint8_t> da
   return admitted;
 }
 
-// RFC 9001 §4.4: after the handshake a client sends no CRYPTO data. The library keeps what is out of order,
-// and then CryptoGuard would never see it.
+// RFC 9001 §4.4: a client sends no CRYPTO data after the handshake. CryptoGuard would not see such data out
+// of order, because the library buffers it.
 bool Connection::note_frames(std::span<const std::uint8_t> payload, bool is_one_rtt) {
   const PacketFrames frames = scan_frames(payload, streams_.stops_seen());
   frame_budget_.note(environment_.frame_budget, frames.count, payload.size(), library_.now());
@@ -194,9 +195,9 @@ void Connection::handle_handshake_completed() {
   if (is_server_) {
     server_name_ = tls.server_name();
     tls.send_ticket();
-    // It spares the client's next connection a Retry (RFC 9000 §8.1.3).
+    // RFC 9000 §8.1.3: this token saves the client's next connection a Retry.
     library_.submit_new_token(environment_.address_tokens.make_new_token(path_.remote, library_.now()));
-    is_handshake_confirmed_ = true;  // RFC 9001 §4.1.2: for a server the same moment
+    is_handshake_confirmed_ = true;  // RFC 9001 §4.1.2: a server confirms the handshake when it completes
   }
   is_resumed_ = tls.is_resumed();
   if (is_resumed_) {
@@ -239,7 +240,7 @@ base::Instant Connection::next_expiry() const {
   return std::min(library_.next_expiry(), may_sleep() ? sleeps_at_ : streams_.credit_due_at());
 }
 
-// Nothing under way that a packet or a call is bound to follow soon.
+// False while a packet or a call is sure to follow soon.
 bool Connection::may_sleep() const {
   return library_.can_sleep() && is_handshake_confirmed_ && streams_.is_at_rest() &&
          !datagrams_.has_unsent() && !is_linked() && !is_over();
@@ -271,7 +272,7 @@ void Connection::handle_read_error(int result) {
       return fail_tls();
     case NGTCP2_ERR_DROP_CONN:
     case NGTCP2_ERR_RETRY:
-      // The library found the first packets useless; the client hears nothing (RFC 9000 §5.2).
+      // The library discarded the first packets as invalid; no close is sent to the client (RFC 9000 §5.2).
       return end(CloseCause::Source::kLocalTransport, NGTCP2_NO_ERROR, "invalid connection attempt");
     default:
       return fail_if(result);
@@ -308,7 +309,8 @@ void Connection::end_for_no_progress(std::string_view reason) noexcept {
 }
 
 bool Connection::has_stalled(base::Duration since) const {
-  // A reader that pauses says nothing meanwhile, so it gets more time than a peer that is to acknowledge.
+  // A peer whose reader pauses sends nothing meanwhile, so it gets more time than a peer that owes
+  // acknowledgements.
   constexpr base::Duration kLongestPause = std::chrono::seconds(10);
   return since >= (transport_state().in_flight_bytes > 0 ? closing_period() : kLongestPause);
 }

@@ -1,6 +1,6 @@
 // One QUIC connection, server or client side. Sans-I/O: datagrams and time in, packets and deadlines out.
 //
-// It leads its parts: the QUIC library's connection, the streams, the DATAGRAMs to send, and its end.
+// It owns its parts: the QUIC library's connection, the streams, the unsent DATAGRAMs, and its ending.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
@@ -32,7 +32,7 @@
 
 namespace knul::quic {
 
-// Of a server's connection, see Endpoint.
+// The place of a server's connection among the half-open handshakes, see Endpoint.
 struct HalfOpenPlace : SharedPlaces::Place {
   base::Instant taken_at{};
 };
@@ -58,77 +58,78 @@ class Connection final
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // What one connection may bring in one turn of the loop (one value of `now`), so that a flood of cheap
-  // frames leaves the others their share. An honest upload at full speed stays below.
+  // The packets that one connection may bring in one turn of the loop (one value of `now`), so that a flood
+  // of cheap frames leaves other connections their share. An honest upload at full speed stays below.
   static constexpr unsigned kPacketsPerTurn = 4'096;
 
-  // --- Endpoint's side. After each call the endpoint looks at is_over().
-  // Counts a packet. False: this turn's packets are used up.
+  // --- For the endpoint, which checks is_over() after each call.
+  // Counts a packet. False: the connection has used up its packets of this turn.
   [[nodiscard]] bool admit_packet(base::Instant now) {
     turn_packets_ = now == turn_ ? turn_packets_ + 1 : 1;
     turn_ = now;
     return turn_packets_ <= kPacketsPerTurn;
   }
-  // False: it has brought too many small frames, see frame_budget.hpp.
+  // False: the peer has sent too many small frames, see frame_budget.hpp.
   [[nodiscard]] bool has_frames_left(base::Instant now) const {
     return frame_budget_.takes_packet(environment_.frame_budget, now);
   }
   void read(const base::ReceivedDatagram& datagram, base::Instant now);
   void handle_expiry(base::Instant now);
-  // Writes one round of packets; true when it would write more in another round.
+  // Writes one round of packets. True: it has more to write in another round.
   bool write(base::SendBatch& batch, base::Instant now);
-  // Of the library, or when to try_sleep.
+  // The earlier of the library's timers and the time for try_sleep().
   [[nodiscard]] base::Instant next_expiry() const;
-  // Whether it has been idle for long enough to hibernate, and the library has nothing to do at present.
+  // True: the connection has been idle for long enough to hibernate, and the library has no work at present.
   [[nodiscard]] bool is_sleepy(base::Instant now) const {
     return !is_asleep() && may_sleep() && now >= sleeps_at_ && library_.is_at_rest(now);
   }
-  // While it is sleepy. What the library keeps is packed until the connection is used again, in whatever
-  // way. Without the memory for that it is postponed.
+  // Requires is_sleepy(). Packs the library's memory until the connection is used again in any way. Postpones
+  // that when memory for the packed copy is short.
   void try_sleep(base::Instant now);
-  // Until some time within the next four seconds.
+  // Until some time within the next four seconds, so that postponed connections do not retry together.
   void postpone_sleep(base::Instant now);
-  // What would have to be packed; only where is_sleepy().
+  // The memory that try_sleep() would pack. Requires is_sleepy().
   [[nodiscard]] std::size_t arena_bytes() const { return library_.arena_bytes(); }
   [[nodiscard]] bool is_asleep() const { return library_.is_asleep(); }
 
   [[nodiscard]] bool is_over() const { return ending_.is_over(); }
   [[nodiscard]] const CloseCause& cause() const { return ending_.cause(); }
-  // The CONNECTION_CLOSE to send, empty when the peer is to hear nothing; `path` is where to.
+  // The CONNECTION_CLOSE to send on `path`; empty when none is sent.
   [[nodiscard]] std::vector<std::uint8_t> take_close_packet(base::Path& path, base::Instant now);
-  // How long late packets are to be expected; RFC 9000 §10.2.
+  // How long late packets may arrive after the end (RFC 9000 §10.2).
   [[nodiscard]] base::Duration closing_period() const { return 3 * library_.probe_timeout(); }
-  // Tells streams whose writes were cut short that there is room again.
+  // Reports room to streams whose writes accepted fewer bytes than given.
   void notify_writable() {
     if (!is_over()) {
       streams_.notify_writable();
     }
   }
-  // Whether a Stateless Reset with this token ends the connection. RFC 9000 §10.3.1.
+  // True for the token of a Stateless Reset that ends this connection (RFC 9000 §10.3.1).
   [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const {
     return !is_over() && library_.knows_reset_token(token);
   }
-  // Where it was admitted from, for its share of what all use together; a migration does not change it. Once,
-  // before it is used.
+  // The address that the connection was admitted from, which its share of common resources counts for. A
+  // migration does not change it. Called once, before any use.
   void set_source(SourceRef source);
   [[nodiscard]] const SourceRef& source() const { return source_; }
-  // Whether a peer that has acknowledged nothing of what is kept for it `since` then gives no hope: longer
-  // than several probe timeouts, or for much longer if it is not to send it at present (RFC 9000 §4.1).
+  // True for a peer that will probably not recover, `since` after its last acknowledgement of data in send
+  // memory: after several probe timeouts with data in flight, after a longer time when flow control forbids
+  // sending (RFC 9000 §4.1).
   [[nodiscard]] bool has_stalled(base::Duration since) const;
-  // Since when it has neither received nor sent.
+  // The time of the last packet received or sent.
   [[nodiscard]] base::Instant last_active_at() const { return last_active_at_; }
   // Closes it with kNoProgressCode.
   void end_for_no_progress(std::string_view reason) noexcept;
-  // Ends it; the peer hears nothing.
+  // Ends it without a CONNECTION_CLOSE.
   void evict() noexcept { end(CloseCause::Source::kEvicted, 0, "evicted for another handshake"); }
-  // Ends the connection with a transport error. Without the memory for the reason it has none.
+  // Ends the connection with a transport error. The reason stays empty when memory for it is short.
   void abort(std::uint64_t transport_code, std::string_view reason) noexcept {
     schedule_if(ending_.abort(transport_code, reason));
   }
   void abort(TransportCode code, std::string_view reason) noexcept {
     abort(static_cast<std::uint64_t>(code), reason);
   }
-  // All connection IDs that lead here; from now on the caller answers for them.
+  // All connection IDs of this connection. From then on the caller answers their packets.
   [[nodiscard]] std::vector<ConnectionId> take_routes() { return std::exchange(routes_, {}); }
 
   // --- The layer above.
@@ -140,8 +141,8 @@ class Connection final
   [[nodiscard]] std::uint64_t context() const { return context_; }
   // The handshake resumed an earlier session (RFC 8446 §2.2).
   [[nodiscard]] bool is_resumed() const { return is_resumed_; }
-  // The path that the peer has last proved to be reachable on; while a migration is being validated this is
-  // still the old one (RFC 9000 §9.3). Before the handshake is complete, the one it began on.
+  // The last path that the peer was validated on; while a migration is being validated, still the old path
+  // (RFC 9000 §9.3). Before the handshake completes, the path of the first packet.
   [[nodiscard]] const base::Path& path() const { return path_; }
   [[nodiscard]] TransportState transport_state() const { return library_.transport_state(); }
   [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
@@ -155,23 +156,23 @@ class Connection final
   [[nodiscard]] std::size_t max_datagram_bytes() const { return datagrams_.max_bytes(); }
   [[nodiscard]] bool has_unsent_datagrams() const { return datagrams_.has_unsent(); }
   void close(std::uint64_t application_code, std::string_view reason) noexcept;
-  // Changes the keys of both directions. False: the last update is not confirmed yet, or too recent (RFC 9001
+  // Changes the keys of both directions. False: the previous update is unconfirmed or too recent (RFC 9001
   // §6.1, §6.5).
   bool begin_key_update(base::Instant now);
-  // For tests that make a peer misbehave, without calls that take a time. Lifetime: this object.
+  // Only for tests that make a peer misbehave. Lifetime: this object.
   [[nodiscard]] ngtcp2_conn* native() const { return library_.native(); }
-  // For the layer above; this layer never looks at it.
+  // Owned by the layer above; this layer does not read it.
   void set_user(void* user) { user_ = user; }
   [[nodiscard]] void* user() const { return user_; }
 
-  // --- For its parts.
-  // It has something to send, or has ended.
+  // --- For the parts.
+  // Requests a call of write(), because there is something to send or the connection has ended.
   void schedule() {
     if (!is_linked()) {
       environment_.host.schedule(*this);
     }
   }
-  // By a stream or a datagram.
+  // A stream or a DATAGRAM has used the connection.
   void note_used() { has_been_used_ = true; }
 
  private:
@@ -185,11 +186,12 @@ class Connection final
   void drop_route(const ConnectionId& id);
 
   void advance(base::Instant now) { fail_if(library_.advance(now)); }
-  // What the library is to read of a datagram, see early_packets.hpp; empty: nothing.
+  // The part of a datagram that the library may read, see early_packets.hpp; may be empty.
   [[nodiscard]] std::span<const std::uint8_t> admit(std::span<const std::uint8_t> datagram);
-  // Of a packet just decrypted, before the library looks at it. False: the connection has ended.
+  // Counts the frames of a packet after its decryption, before the library reads them. False: the connection
+  // has ended.
   [[nodiscard]] bool note_frames(std::span<const std::uint8_t> payload, bool is_one_rtt);
-  // CRYPTO data of a client. False: the connection has ended.
+  // Checks CRYPTO data of a client. False: the connection has ended.
   [[nodiscard]] bool admit_crypto(ngtcp2_encryption_level level, std::span<const std::uint8_t> data);
   void handle_handshake_completed();
   void handle_new_path(const ngtcp2_path& path);
@@ -199,8 +201,7 @@ class Connection final
   [[nodiscard]] bool is_about_to_send();
   ngtcp2_ssize write_packet(const PacketRoom& room);
 
-  // Cold functions run once in a connection or never; they are kept out of those that every packet runs
-  // through.
+  // Cold functions run at most once per connection. They stay out of the functions that run for every packet.
   void end(CloseCause::Source source, std::uint64_t code, std::string_view reason) noexcept {
     schedule_if(ending_.end(source, code, reason));
   }
@@ -224,7 +225,7 @@ class Connection final
   std::uint64_t context_ = 0;
   void* user_ = nullptr;
   std::string server_name_;
-  SourceRef source_;  // of a client's connection none
+  SourceRef source_;  // empty for a client's connection
   Ending ending_;
   LibraryConnection library_;
 
@@ -238,7 +239,7 @@ class Connection final
   bool has_been_used_ = false;
   bool has_next_keys_ = false;
   base::Instant last_active_at_;
-  base::Instant sleeps_at_;  // unless a packet comes or goes before
+  base::Instant sleeps_at_;  // unless a packet is received or sent before
   base::Instant turn_{};
   unsigned turn_packets_ = 0;
   FrameBudget frame_budget_;

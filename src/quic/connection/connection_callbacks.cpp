@@ -13,18 +13,18 @@
 namespace knul::quic {
 namespace {
 
-// Thread: each worker has its own. Invariant: null outside of Connection::read.
+// Thread: each worker has its own. Invariant: null outside Connection::read.
 thread_local Connection* reading_connection = nullptr;
 
 Connection& connection_of(void* user_data) { return *static_cast<Connection*>(user_data); }
 
-// Null: open_stream() found no memory when the library had opened it, and the peer, which was told nothing of
-// it, uses it.
+// Throws without a Stream: open_stream() ran out of memory after the library had opened the stream, and the
+// peer now uses a stream that it was not told of.
 Stream& stream_of(void* stream_user_data) {
   return stream_user_data != nullptr ? *static_cast<Stream*>(stream_user_data) : throw std::bad_alloc();
 }
 
-// An exception must not pass through the library, which is C.
+// Exceptions must not pass through the library, which is C.
 template <class Function>
 int guarded(Function function) {
   try {
@@ -40,7 +40,7 @@ int guarded(Function function) {
 ReadingScope::ReadingScope(Connection& connection) { reading_connection = &connection; }
 ReadingScope::~ReadingScope() { reading_connection = nullptr; }
 
-// A struct, so that Connection can befriend all of them at once.
+// A struct, so that Connection can befriend all callbacks at once.
 struct ConnectionCallbacks {
   static int on_crypto_data(ngtcp2_conn* conn, ngtcp2_encryption_level level, std::uint64_t offset,
                             const std::uint8_t* data, std::size_t length, void* user_data) {
@@ -204,8 +204,8 @@ struct ConnectionCallbacks {
                            ngtcp2_crypto_aead_ctx* tx_context, std::uint8_t* tx_iv,
                            const std::uint8_t* current_rx_secret, const std::uint8_t* current_tx_secret,
                            std::size_t length, void* user_data) {
-    // The library asks for the next keys in advance: the first time right after the handshake, then once
-    // an update is over.
+    // The library asks for the next keys in advance: first right after the handshake, then after each
+    // completed update. So the first call is not an update.
     Connection& connection = connection_of(user_data);
     if (std::exchange(connection.has_next_keys_, true)) {
       connection.environment_.counters.key_updates.add();
@@ -231,7 +231,7 @@ struct ConnectionCallbacks {
     if (old_path != nullptr && ngtcp2_path_eq(path, old_path) == 0) {
       connection.environment_.counters.path_migrations.add();
     }
-    // A path that was only probed is not used yet.
+    // A path that was only probed is not in use yet.
     if (ngtcp2_path_eq(path, ngtcp2_conn_get_path(conn)) != 0) {
       connection.handle_new_path(*path);
     }

@@ -1,5 +1,5 @@
-// The functions that the QUIC library calls. They note what happened in the Connection and pass data on;
-// none of them calls back into the library in a way that it forbids.
+// The functions that the QUIC library calls. They note events in the Connection and pass data on. None of
+// them makes a call that the library forbids inside its callbacks.
 #pragma once
 
 #include <ngtcp2/ngtcp2.h>
@@ -9,8 +9,9 @@ namespace knul::quic {
 [[nodiscard]] const ngtcp2_callbacks& server_callbacks();
 [[nodiscard]] const ngtcp2_callbacks& client_callbacks();
 
-// Sets where STOP_SENDING frames of the packet being read are noted, for as long as the object lives. The
-// library's decrypt callback carries no user data, and a thread reads one packet at a time.
+// Notes the STOP_SENDING frames of the packet being read in `connection` while this object lives. A
+// thread-local is enough: the library's decrypt callback carries no user data, and a thread reads one packet
+// at a time.
 class Connection;
 class ReadingScope {
  public:

@@ -1,4 +1,4 @@
-// What a connection is made from, and the endpoint that it belongs to.
+// The inputs of a new connection, and its interface to the endpoint.
 #pragma once
 
 #include <ngtcp2/ngtcp2.h>
@@ -27,13 +27,13 @@
 
 namespace knul::quic {
 
-// What a connection tells its endpoint.
+// The calls that a connection makes to its endpoint.
 class ConnectionHost {
  public:
-  // From now on the destination connection ID `id` leads to `connection`.
+  // From then on packets with the destination connection ID `id` go to `connection`.
   virtual void add_route(const ConnectionId& id, Connection& connection) = 0;
   virtual void remove_route(const ConnectionId& id) = 0;
-  // `connection` has something to send or has ended. Called while it is not linked.
+  // `connection` has something to send or has ended. Requires that it is not linked.
   virtual void schedule(Connection& connection) = 0;
   virtual void note_handshake_completed(Connection& connection) = 0;
 
@@ -41,18 +41,18 @@ class ConnectionHost {
   ~ConnectionHost() = default;
 };
 
-// What a connection needs from its endpoint. Lifetime: longer than the connection.
+// The resources that a connection uses. Lifetime: longer than the connection.
 struct ConnectionEnvironment {
   const TransportOptions& transport;
   ConnectionObserver& observer;
   ConnectionHost& host;
   const ConnectionIdCodec& codec;
-  const std::string& accepted_alpn;  // for the message that explains a refusal
+  const std::string& accepted_alpn;  // for the text of a refusal
   AddressTokens& address_tokens;
   ResetTokens& reset_tokens;
   const ProtectionLibrary* protection;  // null: GnuTLS protects packets
-  TicketStore* tickets;                 // of a client; null: it resumes no sessions
-  ArenaPool* arenas;                    // null: the library's memory is the heap's
+  TicketStore* tickets;                 // for a client; null: it resumes no sessions
+  ArenaPool* arenas;                    // null: the library allocates from the heap
   BlockPool& blocks;
   SendBudget& send_budget;
   ReceiveBudget& receive_budget;
@@ -62,13 +62,13 @@ struct ConnectionEnvironment {
   stats::WorkerCounters& counters;
 };
 
-// What a server knows from the first packet of a connection.
+// The server's knowledge from the first packet of a connection.
 struct AcceptedInitial {
   ngtcp2_pkt_hd header{};
   base::Path path;
-  std::span<const std::uint8_t> validated_token;  // empty: none
+  std::span<const std::uint8_t> validated_token;  // empty: the packet had no valid token
   ngtcp2_token_type token_type = NGTCP2_TOKEN_TYPE_UNKNOWN;
-  std::optional<ngtcp2_cid> original_dcid;  // of the Initial before a Retry
+  std::optional<ngtcp2_cid> original_dcid;  // the destination of the client's Initial before a Retry
 };
 
 struct ConnectTarget {

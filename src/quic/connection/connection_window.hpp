@@ -1,5 +1,5 @@
-// How much its peer may send on all streams of a connection (MAX_DATA, RFC 9000 §4.1), with the share of what
-// all connections have been granted.
+// The receive window of a connection (MAX_DATA, RFC 9000 §4.1), within its share of the growth that all
+// connections have been granted.
 #pragma once
 
 #include <algorithm>
@@ -13,17 +13,17 @@ namespace knul::quic {
 // Thread: one.
 class ConnectionWindow {
  public:
-  // Lifetime: `environment` longer.
+  // Lifetime: `environment` outlives this object.
   ConnectionWindow(const ConnectionEnvironment& environment, base::Instant now)
       : environment_(environment), window_(environment.transport.initial_max_data_bytes, now) {}
   ~ConnectionWindow() { note_growth(std::uint64_t{0} - window_.beyond_initial_bytes()); }
   ConnectionWindow(const ConnectionWindow&) = delete;
   ConnectionWindow& operator=(const ConnectionWindow&) = delete;
 
-  // While it is as large as at first. Lifetime: `source` longer.
+  // Call it before the window grows. Lifetime: `source` outlives this object.
   void set_source(SourceHoldings& source) { source_ = &source; }
   [[nodiscard]] std::uint64_t bytes() const { return window_.bytes(); }
-  // As ReceiveWindow's.
+  // As in ReceiveWindow.
   [[nodiscard]] bool consume(std::uint64_t bytes) { return window_.consume(bytes); }
   [[nodiscard]] std::uint64_t take_credit(base::Instant now, base::Duration smoothed_rtt) {
     const ReceiveBudget& budget = environment_.receive_budget;
@@ -39,7 +39,7 @@ class ConnectionWindow {
   }
 
  private:
-  // Modulo 2^64: a window that has become smaller takes off.
+  // `bytes` counts modulo 2^64, so that a window that has shrunk subtracts.
   void note_growth(std::uint64_t bytes) {
     environment_.receive_budget.granted_bytes += bytes;
     environment_.counters.receive_window_granted_bytes.add(bytes);
@@ -49,7 +49,7 @@ class ConnectionWindow {
   }
 
   const ConnectionEnvironment& environment_;
-  SourceHoldings* source_ = nullptr;  // null: of a client
+  SourceHoldings* source_ = nullptr;  // null for a client's connection
   ReceiveWindow window_;
 };
 

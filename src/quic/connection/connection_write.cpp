@@ -1,5 +1,5 @@
-// What a connection sends, packet by packet: orders noted by the layer above, datagrams, then the streams in
-// turn, several to a packet where they fit.
+// How a connection sends: first the orders noted by the layer above, then packets with DATAGRAMs, then with
+// the streams in turn; several fit into one packet.
 #include <optional>
 
 #include "quic/connection/connection.hpp"
@@ -25,7 +25,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   bool has_sent_all = false;
   ngtcp2_path_storage path;
   ngtcp2_path_storage_zero(&path);
-  base::Path to;  // `path`, converted again only when it has changed
+  base::Path to;  // `path`, converted again only after a change
   std::optional<LibraryConnection::AcknowledgesNow> acknowledges;
   if (is_about_to_send()) {
     acknowledges.emplace(library_);
@@ -38,7 +38,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     }
     ngtcp2_pkt_info info{};
     const ngtcp2_ssize written = write_packet({room.first(packet_bytes), &path.path, &info});
-    acknowledges.reset();  // one packet is enough, and pace() must see the library's own timers
+    acknowledges.reset();  // one ACK is enough, and pace() must see the library's own timers
     if (written <= 0) {
       fail_if(static_cast<int>(written));
       has_sent_all = written == 0;
@@ -64,8 +64,9 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   return wants_more && !is_over();
 }
 
-// Whether something of the program's can leave now; what acknowledges would else go alone, and too often. Not
-// before the handshake's end: until then the library may still tell the peer its parameters.
+// True when a packet with program data can leave now. It then carries the acknowledgements, which would
+// otherwise leave alone and more often. False before the end of the handshake: until then a packet may still
+// carry the library's transport parameters.
 bool Connection::is_about_to_send() {
   if (!is_handshake_completed_) {
     return false;
@@ -75,7 +76,7 @@ bool Connection::is_about_to_send() {
          library_.congestion_window_left() >= environment_.transport.max_udp_payload_bytes;
 }
 
-// Bytes written, 0 when nothing may or need be sent now, or a library error.
+// Returns the bytes written, 0 when nothing can or need be sent now, or a library error.
 ngtcp2_ssize Connection::write_packet(const PacketRoom& room) {
   if (datagrams_.has_unsent()) {
     if (const auto written = datagrams_.write(room)) {

@@ -5,14 +5,14 @@
 namespace knul::quic {
 namespace {
 
-// A DATAGRAM must fit into one packet: short header with the longest connection ID, packet number, tag,
-// frame type and length. RFC 9221 §3.
+// RFC 9221 §3: a DATAGRAM must fit into one packet, beside a short header with the longest connection ID,
+// packet number, tag, frame type and length.
 constexpr std::size_t kDatagramOverheadBytes = 1 + NGTCP2_MAX_CIDLEN + 4 + 16 + 1 + 2;
 constexpr std::size_t kLargestUdpPayloadBytes = 65'527;
 static_assert(sizeof(UnsentDatagram) + kLargestUdpPayloadBytes - kDatagramOverheadBytes <=
               BlockPool::kLargestBytes);
 
-// Sets the flag for its own lifetime.
+// Sets the flag during its own lifetime.
 class DroppingScope {
  public:
   explicit DroppingScope(bool& flag) : flag_(flag) { flag_ = true; }
@@ -45,10 +45,10 @@ DatagramOutcome DatagramSender::send(std::span<const std::uint8_t> bytes, const 
     return DatagramOutcome::kRefused;
   }
   const std::size_t memory = DatagramQueue::memory_of(bytes.size());
-  // The observer may send from inside on_datagram_fate. If that dropped a further datagram, there would be no
-  // end.
+  // The observer may send from inside on_datagram_fate. Dropping another datagram for that one could recurse
+  // without end.
   const bool is_within_drop = is_dropping_;
-  // The new datagram may use the memory of those dropped for it, even if its connection is above its share.
+  // The new datagram may use the memory of the datagrams dropped for it, even above its connection's share.
   std::size_t freed = 0;
   while (is_within_drop || (freed < memory && !has_room_for(memory))) {
     if (request.policy == DatagramPolicy::kBlock) {
@@ -87,7 +87,7 @@ std::optional<ngtcp2_ssize> DatagramSender::write(const PacketRoom& room) {
       environment_.counters.datagrams_sent.add();
     }
     if (written == NGTCP2_ERR_INVALID_ARGUMENT || written == NGTCP2_ERR_INVALID_STATE) {
-      drop_front();  // the path or the peer takes it no longer
+      drop_front();  // the path or the peer no longer accepts this size
     } else if (written != NGTCP2_ERR_WRITE_MORE) {
       return written;
     }
@@ -95,7 +95,7 @@ std::optional<ngtcp2_ssize> DatagramSender::write(const PacketRoom& room) {
   return std::nullopt;
 }
 
-// An empty queue always has room, because a blocked program is told when queued datagrams leave.
+// An empty queue always has room: a blocked program waits for queued datagrams to leave, and here none would.
 bool DatagramSender::has_room_for(std::size_t memory) const {
   const SendBudget& budget = environment_.send_budget;
   return queue_.is_empty() || (queue_.size() < environment_.transport.datagram_queue &&
@@ -114,7 +114,7 @@ void DatagramSender::release(std::size_t memory) {
   environment_.counters.datagram_queue_bytes.sub(memory);
 }
 
-// A peer that takes DATAGRAMs makes progress, unless it owes acknowledgements of stream data.
+// A peer that acknowledges DATAGRAMs makes progress, unless it owes acknowledgements of stream data.
 void DatagramSender::note_acknowledged() {
   if (!queue_.is_empty() && member_.held_bytes() == queue_.held_bytes()) {
     environment_.send_budget.note_progress(member_, library_.now());

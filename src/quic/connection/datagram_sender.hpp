@@ -17,29 +17,29 @@ namespace knul::quic {
 // Thread: one.
 class DatagramSender {
  public:
-  // `connection` is the one that the observer is told of. Lifetime: longer, all of them.
+  // The observer's calls name `connection`. Lifetime: all arguments outlive this object.
   DatagramSender(const ConnectionEnvironment& environment, Connection& connection, SendBudget::Member& member,
                  LibraryConnection& library, const Ending& ending);
   ~DatagramSender();
   DatagramSender(const DatagramSender&) = delete;
   DatagramSender& operator=(const DatagramSender&) = delete;
 
-  // Where it gives kQueued, the connection has something to send.
+  // After kQueued the caller schedules the connection.
   DatagramOutcome send(std::span<const std::uint8_t> bytes, const DatagramRequest& request);
-  // 0: the peer takes none, or the connection is over.
+  // 0: the peer accepts no DATAGRAMs, or the connection has ended.
   [[nodiscard]] std::size_t max_bytes() const;
   [[nodiscard]] bool has_unsent() const { return !queue_.is_empty(); }
 
-  // Writes what fits into the packet. nullopt: the packet may still take stream data.
+  // Writes the DATAGRAMs that fit into the packet. nullopt: the packet has room for stream data.
   std::optional<ngtcp2_ssize> write(const PacketRoom& room);
-  // The peer has acknowledged one.
+  // The peer has acknowledged a DATAGRAM.
   void note_acknowledged();
-  // Tells the program, after kBlocked, that half of the queue is free.
+  // Reports, after kBlocked, that half of the queue is free.
   void notify_writable();
 
  private:
   [[nodiscard]] bool has_room_for(std::size_t memory) const;
-  // These two: the memory that it had.
+  // Both return the memory that the datagram used.
   std::size_t drop_front();
   std::size_t pop();
   void release(std::size_t memory);
@@ -50,7 +50,7 @@ class DatagramSender {
   LibraryConnection& library_;
   const Ending& ending_;
   DatagramQueue queue_;
-  bool is_dropping_ = false;  // send() drops old ones, and the observer is told of each
+  bool is_dropping_ = false;  // send() is dropping old datagrams, which calls the observer
 };
 
 }  // namespace knul::quic

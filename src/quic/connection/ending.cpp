@@ -5,7 +5,7 @@
 
 namespace knul::quic {
 
-// Where memory is short, connections have to end all the same.
+// A connection must end even without memory for its reason.
 bool Ending::end(CloseCause::Source source, std::uint64_t code, std::string_view reason) noexcept {
   if (is_over()) {
     return false;
@@ -27,7 +27,7 @@ bool Ending::end_by_peer(const ngtcp2_ccerr& error) noexcept {
 
 bool Ending::end_by_application(CloseCause::Source source, std::uint64_t code,
                                 std::string_view reason) noexcept {
-  constexpr std::size_t kReasonBytes = 256;  // more would not fit beside the other frames of a packet
+  constexpr std::size_t kReasonBytes = 256;  // a longer one would not fit beside the other frames of a packet
   constexpr std::uint64_t kLargestCode = (std::uint64_t{1} << 62) - 1;
   ngtcp2_ccerr error;
   ngtcp2_ccerr_set_application_error(&error, std::min(code, kLargestCode), nullptr, 0);

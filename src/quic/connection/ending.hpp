@@ -1,4 +1,4 @@
-// How a connection ends: the cause that the layer above is told, and the CONNECTION_CLOSE for the peer.
+// The end of a connection: the cause for the layer above, and the CONNECTION_CLOSE for the peer.
 #pragma once
 
 #include <ngtcp2/ngtcp2.h>
@@ -12,8 +12,8 @@
 
 namespace knul::quic {
 
-// The first cause counts. The functions that end it give true where theirs was the first. Without the memory
-// for a reason there is none.
+// Only the first cause counts; each function returns true if its cause is the first. The reason stays empty
+// when memory for it is short.
 class Ending {
  public:
   Ending() = default;
@@ -21,20 +21,20 @@ class Ending {
   Ending& operator=(const Ending&) = delete;
 
   [[nodiscard]] bool is_over() const { return cause_.has_value(); }
-  // Once it is over.
+  // Requires is_over().
   [[nodiscard]] const CloseCause& cause() const { return *cause_; }
-  // Null: the peer is told nothing. Lifetime: this object.
+  // Null: no CONNECTION_CLOSE is sent. Lifetime: this object.
   [[nodiscard]] const ngtcp2_ccerr* close_error() const { return close_error_ ? &*close_error_ : nullptr; }
 
-  // The peer is told nothing.
+  // Sends no CONNECTION_CLOSE.
   [[gnu::cold]] bool end(CloseCause::Source source, std::uint64_t code, std::string_view reason) noexcept;
-  // The peer's CONNECTION_CLOSE, as the library gives it.
+  // Takes the peer's CONNECTION_CLOSE from the library.
   [[gnu::cold]] bool end_by_peer(const ngtcp2_ccerr& error) noexcept;
-  // The peer is told the code and the reason.
+  // Sends the code and the reason.
   [[gnu::cold]] bool end_by_application(CloseCause::Source source, std::uint64_t code,
                                         std::string_view reason) noexcept;
   [[gnu::cold]] bool abort(std::uint64_t transport_code, std::string_view reason) noexcept;
-  // The peer is told the code. `reason` is for the layer above.
+  // Sends the code. `reason` is for the layer above only.
   [[gnu::cold]] bool fail_tls(std::uint8_t alert, std::string_view reason) noexcept;
   [[gnu::cold]] bool fail(int library_error) noexcept;
 
@@ -43,7 +43,7 @@ class Ending {
 
   std::optional<CloseCause> cause_;
   std::optional<ngtcp2_ccerr> close_error_;
-  std::string close_reason_;  // the bytes that close_error_ points to
+  std::string close_reason_;  // close_error_ points into these bytes
 };
 
 }  // namespace knul::quic

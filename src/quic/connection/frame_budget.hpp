@@ -1,8 +1,8 @@
-// How much work a peer's frames may make. A packet's cost is that of its frames: 60 KB full of PING or
-// STOP_SENDING, a byte or three each, keep a worker busy for milliseconds, 60 KB of an upload for some ten
-// microseconds. So frames are counted, and those that honest packets do not have are charged: more than
-// kFreeFrames and one for every kBytesPerFrame bytes. A connection in debt has its packets dropped unread.
-// What ngtcp2 makes of a frame is 20 to 300 ns.
+// Limits the work that a peer's frames cause.
+// A packet costs as much as its frames. 60 KB of PING or STOP_SENDING, one to three bytes each, keep a worker
+// busy for milliseconds; 60 KB of an upload take some ten microseconds. ngtcp2 spends 20 to 300 ns on a
+// frame. So frames are counted, and a packet is charged for the frames beyond kFreeFrames and one for every
+// kBytesPerFrame bytes; honest packets have fewer. The packets of a connection in debt are dropped unread.
 #pragma once
 
 #include <algorithm>
@@ -13,13 +13,13 @@
 
 namespace knul::quic {
 
-// A token bucket that may go into debt, as the cost of a packet is known only when it has been decrypted.
+// A token bucket that may go into debt, because the cost of a packet is known only after decryption.
 template <std::uint32_t kPerSecond, std::uint32_t kBurst>
 class FrameDebt {
  public:
   static constexpr base::Duration kInterval{1'000'000'000 / kPerSecond};
   static constexpr base::Duration kDepth = kInterval * kBurst;
-  // However large one packet is, it is paid off in this time.
+  // The longest time for paying off one packet, however large.
   static constexpr base::Duration kLongest = std::chrono::seconds(4);
 
   [[nodiscard]] bool is_in_debt(base::Instant now) const { return full_at_ - now > kDepth; }
@@ -28,17 +28,17 @@ class FrameDebt {
   }
 
  private:
-  base::Instant full_at_{};  // when nothing will be owed
+  base::Instant full_at_{};  // when the debt is paid
 };
 
-// Of all connections of an endpoint. Thread: its endpoint's.
+// For all connections of an endpoint. Thread: its endpoint's.
 class SharedFrameBudget {
  public:
-  // Charged frames, a tenth to a third of a worker's time.
+  // Charged frames per second; they take a tenth to a third of a worker's time.
   static constexpr std::uint32_t kPerSecond = 1'000'000;
   static constexpr std::uint32_t kBurst = 32'768;
 
-  // Every frame that was read, charged or not. Never falls.
+  // All frames read, charged or not. Never falls.
   [[nodiscard]] std::uint64_t frames_read() const { return frames_read_; }
   [[nodiscard]] bool is_short(base::Instant now) const { return debt_.is_in_debt(now); }
 
@@ -48,16 +48,17 @@ class SharedFrameBudget {
   FrameDebt<kPerSecond, kBurst> debt_;
 };
 
-// Of one connection. Thread: its endpoint's.
+// For one connection. Thread: its endpoint's.
 class FrameBudget {
  public:
-  static constexpr std::uint32_t kFreeFrames = 8;      // of a packet
-  static constexpr std::uint32_t kBytesPerFrame = 12;  // of its decrypted payload; requests have more
-  // Charged frames. Requests of 8 bytes each fill a packet of 1,452 bytes with 104 frames, and none is
+  static constexpr std::uint32_t kFreeFrames = 8;      // per packet
+  static constexpr std::uint32_t kBytesPerFrame = 12;  // of decrypted payload; requests have more
+  // Charged frames per second. A packet of 1,452 bytes full of 8-byte requests has 104 frames and is not
   // charged.
   static constexpr std::uint32_t kPerSecond = 500'000;
   static constexpr std::uint32_t kBurst = 16'384;
-  // While the endpoint is short: who has charged more than this is not read. Honest connections are not.
+  // While the endpoint is short, packets of a connection that has charged more than this are dropped unread.
+  // Honest connections charge less.
   static constexpr std::uint32_t kPerSecondWhenShort = 8'192;
   static constexpr std::uint32_t kBurstWhenShort = 8'192;
 
@@ -66,7 +67,7 @@ class FrameBudget {
     return frames > free ? frames - free : 0;
   }
 
-  // False: the next packet is to be dropped.
+  // False: the next packet must be dropped.
   [[nodiscard]] bool takes_packet(const SharedFrameBudget& shared, base::Instant now) const {
     return !debt_.is_in_debt(now) && !(is_dense(now) && shared.is_short(now));
   }

@@ -41,7 +41,7 @@ LibraryConnection::LibraryConnection(const ConnectionEnvironment& environment, b
 }
 
 LibraryConnection::~LibraryConnection() {
-  wake();  // the library frees what it finds in its memory
+  wake();  // the library reads its memory to free it
 }
 
 base::Status LibraryConnection::create_server(const AcceptedInitial& initial, const ConnectionId& id,
@@ -84,22 +84,22 @@ base::Status LibraryConnection::adopt(base::Result<TlsSession> session) {
   return {};
 }
 
-// 19 KB a connection. Key updates need only the secrets, which the library keeps; CRYPTO data that comes
-// later ends the connection before it would reach the session (crypto_guard.hpp).
+// Frees 19 KB a connection. Key updates need only the secrets, which the library keeps. Later CRYPTO data
+// ends the connection before it would reach the session (crypto_guard.hpp).
 void LibraryConnection::release_tls_session() {
   ngtcp2_conn_set_tls_native_handle(conn(), nullptr);
   tls_.reset();
   tls_reference_.offered_alpn = {};
 }
 
-// The library asserts on a clock that goes backwards.
+// The time never goes backwards, because the library asserts on that.
 int LibraryConnection::advance(base::Instant now) {
   int result = 0;
   if (deferred_pacing_.has_value()) {
     const base::Instant due = std::exchange(deferred_pacing_, std::nullopt)->due;
     if (due < now) {
-      // At the time that it had, or the library would count the time until now as time that it may make up
-      // for.
+      // The library must run this timer at the time it was due. At the time `now` it would count the wait as
+      // pacing time that it may catch up on.
       now_ = std::max(now_, due);
       result = handle_expiry();
     }
@@ -142,8 +142,8 @@ ngtcp2_ssize LibraryConnection::write_close(const PacketRoom& room, const ngtcp2
                                             room.bytes.size(), &error, timestamp());
 }
 
-// Where nothing forbids a packet and none is written, the library has none to send. An acknowledgement that
-// goes alone, as pacing forbids others, may leave behind what its packet asked for.
+// If nothing forbade a packet and none was written, the library has no frame queued. If pacing forbade
+// packets, an acknowledgement that left alone may have caused frames that still wait.
 void LibraryConnection::note_written(bool might_send, bool has_sent_all, std::size_t written_bytes) {
   if (!might_send) {
     may_have_queued_frames_ = may_have_queued_frames_ || written_bytes > 0;
@@ -152,14 +152,13 @@ void LibraryConnection::note_written(bool might_send, bool has_sent_all, std::si
   }
 }
 
-// The library's timer for the next packet is of use only while something waits for it. After everything has
-// been sent it is left out of next_expiry(), and told to the library late, by advance(): a wake-up saved for
-// every answer.
+// The library's pacing timer is useful only while something waits to be sent. After everything was sent,
+// next_expiry() leaves it out and advance() runs it late, which saves one wake-up for every answer.
 void LibraryConnection::pace(bool has_sent_all) {
   const base::Instant others = expiry();
   ngtcp2_conn_update_pkt_tx_time(conn(), timestamp());
   const base::Instant next_packet = expiry();
-  // Acknowledgements alone change nothing, and what was known of earlier packets holds.
+  // A round of acknowledgements alone does not change the pacing, so the time of earlier packets stays valid.
   if (next_packet != others) {
     next_packet_at_ = next_packet;
   }
@@ -168,11 +167,11 @@ void LibraryConnection::pace(bool has_sent_all) {
   }
 }
 
-// The same where everything has been acknowledged before that time. The library tells only the first of its
-// timers, and while pacing forbids a packet, not whether it has something to send. So this is only for a
-// connection that rests: no stream is open, what was asked of the library has left it, and no packet was
-// lost. Behind the timer for pacing there may then be those for upkeep (of paths and connection IDs, probes
-// of the path MTU) and for the idle timeout, which can wait.
+// Defers the pacing timer as pace() does, after everything was acknowledged before it is due. The library
+// reports only its first timer, and while pacing forbids a packet it does not report whether it has something
+// to send. So this requires a connection at rest: no open stream, no queued frame, no lost packet. The timers
+// behind the pacing timer are then for upkeep (paths, connection IDs, path MTU probes) and for the idle
+// timeout; they can wait.
 void LibraryConnection::try_pause() {
   constexpr base::Duration kLongestDelay = std::chrono::seconds(1);
   if (may_send() || expiry() != next_packet_at_) {
@@ -180,8 +179,8 @@ void LibraryConnection::try_pause() {
   }
   ngtcp2_conn_info info;
   ngtcp2_conn_get_conn_info(conn(), &info);
-  // Frames of a lost packet are queued anew. A loss changes the threshold of slow start, but not in BBR,
-  // which has none.
+  // The library queues the frames of a lost packet again. A changed slow start threshold shows a loss, except
+  // in BBR, which has no such threshold.
   const bool has_lost = std::exchange(slow_start_threshold_, info.ssthresh) != info.ssthresh ||
                         environment_.transport.congestion_control == CongestionControl::kBbr;
   may_have_queued_frames_ = may_have_queued_frames_ || has_lost;
@@ -193,7 +192,7 @@ void LibraryConnection::try_pause() {
                       true};
 }
 
-// Whether an acknowledgement waits for its time, or for something that it can go along with.
+// True while an acknowledgement waits for its timer or for a packet that can carry it.
 bool LibraryConnection::owes_acknowledgement() const {
   const AcknowledgesNow now(*this);
   return expiry() <= now_;
@@ -214,7 +213,7 @@ int LibraryConnection::stop_sending(std::int64_t id, std::uint64_t code) {
   return ngtcp2_conn_shutdown_stream_read(conn(), 0, id, code);
 }
 
-// Failure is not an error: without a token the client's next connection only costs a round trip.
+// Failure is not an error: without a token the client's next connection only takes one more round trip.
 void LibraryConnection::submit_new_token(std::span<const std::uint8_t> token) {
   may_have_queued_frames_ = true;
   ngtcp2_conn_submit_new_token(conn(), token.data(), token.size());
@@ -231,7 +230,7 @@ void LibraryConnection::extend_max_data(std::uint64_t bytes) {
   ngtcp2_conn_extend_max_offset(conn(), bytes);
 }
 
-// A stream that the library has dropped meanwhile needs no credit, so the result does not matter.
+// The result does not matter: a stream that the library has meanwhile dropped needs no credit.
 void LibraryConnection::extend_max_stream_data(std::int64_t id, std::uint64_t bytes) {
   may_have_queued_frames_ = true;
   ngtcp2_conn_extend_max_stream_offset(conn(), id, bytes);
@@ -270,7 +269,7 @@ TransportState LibraryConnection::transport_state() const {
   }
   ngtcp2_conn_info info;
   ngtcp2_conn_get_conn_info(conn(), &info);
-  // Without a sample the library says "infinite".
+  // The library reports UINT64_MAX before the first sample.
   const ngtcp2_duration min_rtt = info.min_rtt == UINT64_MAX ? 0 : info.min_rtt;
   return {base::Duration(info.smoothed_rtt), base::Duration(min_rtt), info.cwnd, info.bytes_in_flight};
 }
@@ -280,7 +279,7 @@ bool LibraryConnection::knows_reset_token(std::span<const std::uint8_t> token) c
   if (!ids.empty()) {
     ids.resize(ngtcp2_conn_get_active_dcid(conn(), ids.data()));
   }
-  // In constant time, so that a token cannot be guessed byte by byte.
+  // In constant time, so that a peer cannot guess a token byte by byte.
   return std::ranges::any_of(ids, [&](const ngtcp2_cid_token& id) {
     return id.token_present != 0 && token.size() == sizeof(id.token) &&
            gnutls_memcmp(id.token, token.data(), sizeof(id.token)) == 0;

@@ -1,10 +1,11 @@
-// The QUIC library's connection (ngtcp2_conn) with what belongs to it: memory, TLS session, clock, pacing
-// timer and sleep.
+// The QUIC library's connection (ngtcp2_conn) with its memory, TLS session, clock, pacing timer and
+// hibernation.
 //
-// Invariant: the ngtcp2_conn is reached through conn() only, which wakes it, because memory that sleeps may
-// not be touched. Invariant: each call that can queue a frame inside the library, apart from stream data and
-// acknowledgements, notes so in may_have_queued_frames_; try_pause() relies on it. Weak case: frames that the
-// library queues while it reads a packet are not noted; an acknowledgement is then due as well, and that
+// Invariant: only conn() reaches the ngtcp2_conn, and wakes it first, because packed memory must not be
+// touched.
+// Invariant: each call that can queue a frame inside the library, other than stream data and
+// acknowledgements, sets may_have_queued_frames_, which try_pause() relies on. Weak case: frames that the
+// library queues while it reads a packet are not noted. An acknowledgement is due after such a packet, and it
 // forbids a pause too.
 #pragma once
 
@@ -26,8 +27,8 @@
 
 namespace knul::quic {
 
-// What loss recovery and congestion control know. Before the first sample min_rtt is 0 and
-// smoothed_rtt the assumption of RFC 9002 §6.2.2.
+// The state of loss recovery and congestion control. Before the first sample min_rtt is 0 and smoothed_rtt is
+// the assumption of RFC 9002 §6.2.2.
 struct TransportState {
   base::Duration smoothed_rtt{};
   base::Duration min_rtt{};
@@ -35,57 +36,57 @@ struct TransportState {
   std::uint64_t in_flight_bytes = 0;
 };
 
-// Where one packet goes. `path` and `info` are the library's to fill.
+// The memory for one packet. The library sets `path` and `info`.
 struct PacketRoom {
   std::span<std::uint8_t> bytes;
   ngtcp2_path* path;
   ngtcp2_pkt_info* info;
 };
 
-// Thread: one. Functions that give an int give 0 or an error of the library.
+// Thread: one. Functions that return an int return 0 or an error of the library.
 class LibraryConnection {
  public:
-  // Lifetime: `environment` longer.
+  // Lifetime: `environment` outlives this object.
   LibraryConnection(const ConnectionEnvironment& environment, bool is_server, base::Instant now);
   ~LibraryConnection();
   LibraryConnection(const LibraryConnection&) = delete;
   LibraryConnection& operator=(const LibraryConnection&) = delete;
 
-  // Makes the ngtcp2_conn. `user_data` is what its callbacks get. Once, before anything else.
+  // Makes the ngtcp2_conn, whose callbacks get `user_data`. Called once, before anything else.
   base::Status create_server(const AcceptedInitial& initial, const ConnectionId& id, TransportSettings& made,
                              void* user_data);
   base::Status create_client(const base::Path& path, const ConnectionId& id, TransportSettings& made,
                              void* user_data);
-  // Second: `session` was made with tls_reference().
+  // Called next. `session` was made with tls_reference().
   base::Status adopt(base::Result<TlsSession> session);
   [[nodiscard]] TlsConnRef& tls_reference() { return tls_reference_; }
   [[nodiscard]] TlsSession& tls() { return tls_; }
   void release_tls_session();
-  // Changes the keys of both directions. False: the last update is not confirmed yet, or too recent (RFC 9001
+  // Changes the keys of both directions. False: the previous update is unconfirmed or too recent (RFC 9001
   // §6.1, §6.5).
   bool begin_key_update() { return ngtcp2_conn_initiate_key_update(conn(), timestamp()) == 0; }
-  // Wakes it. Lifetime: this object.
+  // Wakes the connection. Lifetime: this object.
   [[nodiscard]] ngtcp2_conn* native() const { return conn(); }
 
   // --- Clock.
-  // The latest time that it was told. Does not go backwards.
+  // The latest time given to a call. Never goes backwards.
   [[nodiscard]] base::Instant now() const { return now_; }
   [[nodiscard]] int advance(base::Instant now);
   [[nodiscard]] int handle_expiry() { return ngtcp2_conn_handle_expiry(conn(), timestamp()); }
-  // Asleep or awake.
+  // Does not wake a hibernating connection.
   [[nodiscard]] base::Instant next_expiry() const;
 
   // --- Packets in.
   [[nodiscard]] int read(const base::ReceivedDatagram& datagram, std::span<const std::uint8_t> payload);
 
-  // --- Packets out. A result is the bytes written, 0 when nothing may or need be sent now, an error of the
-  // library, or NGTCP2_ERR_WRITE_MORE: the packet takes more.
+  // --- Packets out. A result is the number of bytes written, 0 when nothing can or need be sent now, an
+  // error of the library, or NGTCP2_ERR_WRITE_MORE: the packet has room for more.
   [[nodiscard]] std::size_t send_quantum() const { return ngtcp2_conn_get_send_quantum(conn()); }
-  // By pacing. Acknowledgements may leave before.
+  // False while pacing forbids packets. Acknowledgements may leave earlier.
   [[nodiscard]] bool may_send() const { return now_ >= next_packet_at_; }
   [[nodiscard]] std::uint64_t max_data_left() const { return ngtcp2_conn_get_max_data_left(conn()); }
   [[nodiscard]] std::uint64_t congestion_window_left() const { return ngtcp2_conn_get_cwnd_left(conn()); }
-  // `taken`: how much of `data` is in the packet; below 0: not even an empty frame.
+  // `taken`: the bytes of `data` in the packet; negative: the packet has no frame of the stream.
   ngtcp2_ssize write_stream(const PacketRoom& room, std::int64_t id, std::span<const ngtcp2_vec> data,
                             bool is_fin, ngtcp2_ssize& taken) {
     const std::uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE |
@@ -96,29 +97,29 @@ class LibraryConnection {
   }
   ngtcp2_ssize write_datagram(const PacketRoom& room, std::uint64_t tag, std::span<std::uint8_t> bytes,
                               bool& is_accepted);
-  // Acknowledgements and the like, and the end of a packet that took more.
+  // Writes acknowledgements and other control frames, or completes a packet after NGTCP2_ERR_WRITE_MORE.
   ngtcp2_ssize write_rest(const PacketRoom& room) {
     return ngtcp2_conn_writev_stream(conn(), room.path, room.info, room.bytes.data(), room.bytes.size(),
                                      nullptr, NGTCP2_WRITE_STREAM_FLAG_NONE, -1, nullptr, 0, timestamp());
   }
   ngtcp2_ssize write_close(const PacketRoom& room, const ngtcp2_ccerr& error);
-  // After a round of packets that began when may_send() was `might_send`.
+  // Called after a round of packets. `might_send` is the result of may_send() at its start.
   void note_written(bool might_send, bool has_sent_all, std::size_t written_bytes);
   void pace(bool has_sent_all);
-  // In place of pace() where nothing was written and no stream is open and no datagram waits.
+  // Replaces pace() after a round without packets, if no stream is open and no DATAGRAM waits.
   void try_pause();
 
   // --- Streams.
-  // What the callbacks get for the stream.
+  // The library's callbacks get `user_data` for the stream.
   void set_stream_user_data(std::int64_t id, void* user_data) {
     ngtcp2_conn_set_stream_user_data(conn(), id, user_data);
   }
-  // How many packets with data of the stream were lost.
+  // The number of lost packets with data of the stream.
   [[nodiscard]] std::uint64_t stream_loss_count(std::int64_t id) const {
     return ngtcp2_conn_get_stream_loss_count(conn(), id);
   }
 
-  // --- What can queue a frame.
+  // --- Calls that can queue a frame.
   int open_stream(bool is_bidirectional, std::int64_t& id);
   int reset_stream(std::int64_t id, std::uint64_t code);
   int stop_sending(std::int64_t id, std::uint64_t code);
@@ -127,28 +128,28 @@ class LibraryConnection {
   void extend_max_data(std::uint64_t bytes);
   void extend_max_stream_data(std::int64_t id, std::uint64_t bytes);
 
-  // --- Sleep. Until conn() is used again everything that the library keeps is packed.
+  // --- Hibernation. The library's memory stays packed until conn() is used again.
   [[nodiscard]] bool is_asleep() const { return arena_.has_value() && arena_->is_asleep(); }
-  // Whether it could sleep at some time.
+  // True for a connection with an arena.
   [[nodiscard]] bool can_sleep() const { return arena_.has_value(); }
-  // While can_sleep(): what would have to be packed.
+  // The memory that try_sleep() would pack. Requires can_sleep().
   [[nodiscard]] std::size_t arena_bytes() const { return arena_->used_bytes(); }
-  // Whether the library has nothing to do at present, of what can be seen from here.
+  // True when no timer is due and none is hidden by a pause.
   [[nodiscard]] bool is_at_rest(base::Instant now) const {
     const bool is_paused = deferred_pacing_.has_value() && deferred_pacing_->is_pause;
     return now < next_expiry() && !is_paused;
   }
-  // False: something is in flight, or memory for the copy is short.
+  // False: a packet is in flight, or memory for the packed copy is short.
   bool try_sleep();
 
-  // --- What it knows.
+  // --- State.
   [[nodiscard]] TransportState transport_state() const;
   [[nodiscard]] base::Duration probe_timeout() const {
     return base::Duration(static_cast<std::int64_t>(ngtcp2_conn_get_pto(conn())));
   }
-  // Whether a Stateless Reset with this token is the peer's. RFC 9000 §10.3.1.
+  // True for the token of a Stateless Reset that the peer may send (RFC 9000 §10.3.1).
   [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const;
-  // Null: they have not come yet.
+  // Null until the peer's parameters arrive.
   [[nodiscard]] const ngtcp2_transport_params* peer_parameters() const {
     return ngtcp2_conn_get_remote_transport_params(conn());
   }
@@ -156,15 +157,15 @@ class LibraryConnection {
     return ngtcp2_conn_get_path_max_tx_udp_payload_size(conn());
   }
 
-  // RFC 9000 §13.2.1: what acknowledges goes along with what is sent anyway. ngtcp2 adds an ACK frame only
-  // once it would send one alone, an eighth of the round trip after the packet, so that an answer would leave
-  // without one, and a timer and a packet of its own would follow. While this lives, an ACK is due at once.
-  // The library reads the delay that it has promised to the peer only to time its acknowledgements, which may
-  // come sooner.
+  // While this object lives, an ACK is due at once, so that the next packet carries it (RFC 9000 §13.2.1).
+  // ngtcp2 alone adds an ACK frame only when it would also send it alone, an eighth of the round trip after
+  // the packet. An answer would leave without it, and a timer and a packet of its own would follow. The
+  // library reads the changed parameter, the promised delay, only to time its acknowledgements; they may
+  // leave earlier than promised.
   class AcknowledgesNow {
    public:
     explicit AcknowledgesNow(const LibraryConnection& library)
-        // Not a copy but what the library works with, in memory that is not const.
+        // The library uses this object itself, not a copy, and its memory is not const.
         : delay_(const_cast<ngtcp2_transport_params*>(ngtcp2_conn_get_local_transport_params(library.conn()))
                      ->max_ack_delay),
           promised_(std::exchange(delay_, 0)) {}
@@ -181,11 +182,11 @@ class LibraryConnection {
   struct ConnDelete {
     void operator()(ngtcp2_conn* conn) const { ngtcp2_conn_del(conn); }
   };
-  // The library's timer for the next packet, where nothing waits for it; see pace() and try_pause().
+  // The library's pacing timer while nothing waits for it; see pace() and try_pause().
   struct DeferredPacing {
     base::Instant due;
     base::Instant others;  // the library's other timers
-    bool is_pause;         // `others` is not what the library said
+    bool is_pause;         // `others` is an estimate, not the library's value
   };
 
   [[nodiscard]] ngtcp2_conn* conn() const {
@@ -200,23 +201,23 @@ class LibraryConnection {
   void wake_up() const;
   [[nodiscard]] const ngtcp2_mem* memory() const { return arena_ ? &arena_->memory() : nullptr; }
   [[nodiscard]] ngtcp2_tstamp timestamp() const { return to_timestamp(now_); }
-  // While awake.
+  // Requires that it is awake.
   [[nodiscard]] base::Instant expiry() const;
   [[nodiscard]] bool owes_acknowledgement() const;
 
   const ConnectionEnvironment& environment_;
   TlsConnRef tls_reference_{};
   TlsSession tls_;
-  mutable std::optional<ConnectionArena> arena_;  // mutable: asleep or awake, the connection is the same
-  // Order: deleted before the TLS session, whose callbacks point at it, and before its memory.
+  mutable std::optional<ConnectionArena> arena_;  // mutable: hibernation keeps the connection's state
+  // Order: destroyed before the TLS session, whose callbacks point to it, and before its memory.
   std::unique_ptr<ngtcp2_conn, ConnDelete> conn_;
 
   base::Instant now_;
   base::Instant next_packet_at_{};                   // by pacing
-  std::optional<DeferredPacing> deferred_pacing_;    // until the next call with a time
-  bool may_have_queued_frames_ = true;               // beside those of streams
-  std::uint64_t slow_start_threshold_ = UINT64_MAX;  // bytes, as try_pause() last saw it
-  base::Instant asleep_until_;                       // of the library's timers
+  std::optional<DeferredPacing> deferred_pacing_;    // until advance() runs it
+  bool may_have_queued_frames_ = true;               // other than stream frames
+  std::uint64_t slow_start_threshold_ = UINT64_MAX;  // bytes, at the last try_pause()
+  base::Instant asleep_until_;                       // the library's next timer
   TransportState asleep_state_;
 };
 

@@ -1,6 +1,6 @@
-// Places of a fixed number that the peers of an endpoint share: for handshakes under way, for connections
-// that are over, for connections at all. Each is held by a source address. When a source is at its share
-// (fair_share.hpp), or nothing is free, somebody's place is given up for a newcomer's. All in O(1).
+// A fixed number of places that the peers of an endpoint share: for half-open handshakes, for connections, or
+// for entries of the closing table. Each place belongs to a source address. A new place evicts another when
+// its source has reached its share (fair_share.hpp) or when no place is free. All operations are O(1).
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ class SharedPlaces {
 
  public:
   class Holder;
-  // In the object that has a place. It leaves before it is destroyed.
+  // A member of the object that holds the place. Call leave() before its destruction.
   class Place {
    public:
     [[nodiscard]] bool is_taken() const { return holder_ != nullptr; }
@@ -29,7 +29,7 @@ class SharedPlaces {
     Holder* holder_ = nullptr;
   };
 
-  // What one source address has. Lifetime: longer than its places are taken.
+  // The places of one source address. Lifetime: longer than it holds places.
   class Holder {
    public:
     [[nodiscard]] std::uint64_t count() const { return count_; }
@@ -38,7 +38,7 @@ class SharedPlaces {
     friend class SharedPlaces;
     using Places = boost::intrusive::list<Place, boost::intrusive::member_hook<Place, Hook, &Place::hook_>,
                                           boost::intrusive::constant_time_size<false>>;
-    Places places_;  // the oldest first
+    Places places_;  // oldest first
     std::uint64_t count_ = 0;
     Hook hook_;  // in holders_
   };
@@ -48,9 +48,10 @@ class SharedPlaces {
   [[nodiscard]] std::uint64_t used() const { return used_; }
   [[nodiscard]] bool is_full() const { return used_ >= limit_; }
 
-  // Whose place `newcomer` takes if it takes one more; null: one that is free. The oldest of its own at its
-  // share, so that some are always free for others; else, while nothing is free, the oldest of a source that
-  // has more than others, to a factor of two.
+  // The place to evict for one more place of `newcomer`; null: a place is free. A source at its share loses
+  // its own oldest place, so that some places stay free for other sources. When no place is free, the source
+  // with the most places, by size class (powers of two), loses its oldest; if `newcomer` is of that class, it
+  // loses its own.
   [[nodiscard]] Place* to_evict_for(const Holder& newcomer) const {
     if (!is_full()) {
       const bool is_at_share = base::fair_share::room_of_source(limit_ - used_, newcomer.count_) == 0;
@@ -59,21 +60,21 @@ class SharedPlaces {
     Place* const others = to_evict_of_others(&newcomer);
     return others != nullptr ? others : oldest(newcomer);
   }
-  // While nothing is free: the oldest place of a source that has about twice as many as `newcomer` (null: one
-  // without any), or more; null: there is none.
+  // The oldest place of a source that holds about twice as many as `newcomer`, or more; null: no source does.
+  // `newcomer` is null for a source without places. For the case that no place is free.
   [[nodiscard]] Place* to_evict_of_others(const Holder* newcomer) const {
     const Holder* const largest = find_largest();
     const std::uint64_t own = newcomer == nullptr ? 0 : newcomer->count_;
     return largest != nullptr && size_class(largest->count_) > size_class(own) ? oldest(*largest) : nullptr;
   }
-  // May exceed the limit, where the caller could not evict.
+  // May exceed the limit when the caller could not evict.
   void take(Place& place, Holder& holder) {
     place.holder_ = &holder;
     holder.places_.push_back(place);
     ++used_;
     set_count(holder, holder.count_ + 1);
   }
-  // Nothing if it has none.
+  // No effect without a place.
   void leave(Place& place) {
     if (Holder* const holder = place.holder_; holder != nullptr) {
       holder->places_.erase(Holder::Places::s_iterator_to(place));
@@ -82,7 +83,7 @@ class SharedPlaces {
       set_count(*holder, holder->count_ - 1);
     }
   }
-  // Its place becomes the newest of its source.
+  // Makes the place the newest of its source.
   void renew(Place& place) {
     Holder::Places& places = place.holder_->places_;
     places.splice(places.end(), places, Holder::Places::s_iterator_to(place));
@@ -121,7 +122,7 @@ class SharedPlaces {
 
   const std::uint64_t limit_;
   std::uint64_t used_ = 0;
-  std::array<Holders, 64> holders_;  // by size class; a count has fewer than 2^63
+  std::array<Holders, 64> holders_;  // by size class; a count is below 2^63
   std::uint64_t classes_ = 0;        // bit n: holders_[n] is not empty
 };
 

@@ -1,5 +1,5 @@
-// What each source address (an IPv4 address, or an IPv6 /64: what one customer of a provider usually has)
-// holds of what all peers of an endpoint share.
+// The holdings of each source address in the resources that all peers of an endpoint share. A source is an
+// IPv4 address or an IPv6 /64, which is what a provider usually gives one customer.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -43,7 +43,7 @@ struct SourceHoldings {
 
 class SourceTable;
 
-// Keeps a source in its table. Lifetime: not longer than the table.
+// Keeps a source in its table. Lifetime: the table outlives it.
 class SourceRef {
  public:
   SourceRef() = default;
@@ -59,7 +59,7 @@ class SourceRef {
   [[nodiscard]] SourceHoldings* get() const { return source_; }
   SourceHoldings* operator->() const { return source_; }
   SourceHoldings& operator*() const { return *source_; }
-  // Another one of the same source.
+  // Another reference to the same source.
   [[nodiscard]] inline SourceRef share() const;
 
  private:
@@ -77,12 +77,12 @@ class SourceTable {
  public:
   explicit SourceTable(base::SipKey key) : sources_(0, Hash{key}) {}
 
-  // Null: nothing is held from there.
+  // Null: that source holds nothing.
   [[nodiscard]] SourceHoldings* find(const base::SocketAddress& address) const {
     const auto found = sources_.find(source_prefix(address));
     return found == sources_.end() ? nullptr : found->second.get();
   }
-  // Throws std::bad_alloc, and then nothing has changed.
+  // Throws std::bad_alloc and then has changed nothing.
   [[nodiscard]] SourceRef acquire(const base::SocketAddress& address) {
     const SourcePrefix prefix = source_prefix(address);
     auto found = sources_.find(prefix);

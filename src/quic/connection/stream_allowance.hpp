@@ -1,4 +1,4 @@
-// Which credit for new streams a connection gives to its peer, and when (RFC 9000 §4.6).
+// The stream credit that a connection grants to its peer, and when (RFC 9000 §4.6).
 #pragma once
 
 #include <chrono>
@@ -19,11 +19,11 @@ class StreamAllowance {
 
   // The peer has opened `id`. True: credit is due now.
   [[nodiscard]] bool note_opened(std::int64_t id) { return credit_of(id).note_opened(id); }
-  // A stream of the peer is over. True: credit is due now; else it is due within a second.
+  // A stream of the peer has ended. True: credit is due now. False: it is due within a second.
   [[nodiscard]] bool note_finished(std::int64_t id, bool is_clean, base::Instant now) {
     constexpr base::Duration kLongestDelay = std::chrono::seconds(1);
-    // A peer that gave a stream up may be about to open many. Some also return the credit of the data that
-    // they do not want only when a packet comes.
+    // A peer that reset or stopped a stream may soon open many. Some peers also return the credit of unwanted
+    // data only after a packet arrives, so the credit goes at once.
     if (credit_of(id).note_finished() || !is_clean) {
       return true;
     }
@@ -32,7 +32,7 @@ class StreamAllowance {
     }
     return false;
   }
-  // Beside stream data the frame costs no packet.
+  // Called when stream data goes too, so that the frame costs no packet, or when credit is due.
   void give(LibraryConnection& library) {
     due_at_ = base::kNever;
     if (is_frozen_) {
@@ -45,9 +45,9 @@ class StreamAllowance {
       library.extend_max_streams(false, count);
     }
   }
-  // kNever: none is due.
+  // kNever: no credit is due.
   [[nodiscard]] base::Instant due_at() const { return due_at_; }
-  // From now on none is given.
+  // From then on the peer gets no stream credit.
   void freeze() { is_frozen_ = true; }
 
  private:

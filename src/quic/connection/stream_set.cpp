@@ -1,4 +1,4 @@
-// Streams are made, received from and finished.
+// How streams are created, receive and end.
 #include "quic/connection/stream_set.hpp"
 
 #include <algorithm>
@@ -78,7 +78,7 @@ Stream* StreamSet::find(std::int64_t id) {
 void StreamSet::consume(Stream& stream, std::uint64_t bytes) {
   bytes = std::min(bytes, stream.received_bytes - stream.consumed_bytes);
   if (bytes == 0) {
-    return;  // also from within on_stream_closed, which must not come twice
+    return;  // also prevents a second on_stream_closed when that callback consumes
   }
   stream.consumed_bytes += bytes;
   return_credit(stream, bytes);
@@ -102,7 +102,7 @@ void StreamSet::return_credit(Stream& stream, std::uint64_t bytes) {
     connection_.schedule();
   }
   if (!stream.is_receive_over && !stream.is_closed_below && stream.window.consume(bytes)) {
-    // More than its connection's would be of no use to a stream.
+    // A stream cannot use a larger window than its connection's.
     const std::uint64_t most = std::min(environment_.transport.max_stream_window_bytes, window_.bytes());
     library_.extend_max_stream_data(
         stream.id,
@@ -160,7 +160,7 @@ void StreamSet::handle_reset(Stream& stream, std::uint64_t code) {
 }
 
 void StreamSet::handle_stops() {
-  constexpr std::size_t kKept = 64;  // whose memory is kept for the next datagram
+  constexpr std::size_t kKept = 64;  // frames whose memory is kept for the next datagram
   for (std::size_t i = 0; i < stops_seen_.size() && !connection_.is_over(); ++i) {
     handle_stop_sending(stops_seen_[i]);
   }
@@ -176,7 +176,7 @@ void StreamSet::handle_stop_sending(const StopSending& frame) {
   if (stream == nullptr || stream->is_send_over || stream->is_closed_below) {
     return;
   }
-  // RFC 9000 §3.5: the library answers with RESET_STREAM, unless everything has been acknowledged.
+  // RFC 9000 §3.5: the library answers with RESET_STREAM unless everything is acknowledged.
   if (!stream->is_fin_sent || stream->send.size() > 0) {
     environment_.counters.streams_reset_sent.add();
   }
@@ -197,9 +197,8 @@ void StreamSet::handle_closed(Stream& stream) {
   }
 }
 
-// The library (ngtcp2 1.11) never closes a unidirectional stream of which it saw nothing before RESET_STREAM.
-// It keeps some 200 bytes for each until the connection ends, so there is an end to them, see
-// has_too_many_unseen().
+// The library (ngtcp2 1.11) never closes a unidirectional stream whose RESET_STREAM arrived before any of its
+// data. It keeps some 200 bytes for each until the connection ends, so has_too_many_unseen() bounds them.
 void StreamSet::close_unseen(Stream& stream) {
   ++unseen_;
   library_.set_stream_user_data(stream.id, nullptr);

@@ -1,8 +1,7 @@
-// The streams of one connection: what the layer above may do with them, what they send and receive, and the
-// accounting behind it.
+// The streams of one connection: the calls of the layer above, sending, receiving, and the accounting.
 //
-// Its functions may be called from within the library's callbacks. What the library must not be asked there,
-// such as RESET_STREAM, is noted and done before the next packet is written (run_orders()).
+// The library's callbacks may call these functions. Work that the library forbids there, such as
+// RESET_STREAM, is noted and runs before the next packet is written (run_orders()).
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -29,7 +28,7 @@ namespace knul::quic {
 
 class Connection;
 
-// Thread: its connection's. Lifetime: as long as its connection, which it tells when there is something to
+// Thread: its connection's. Lifetime: the connection's, whose schedule() it calls when there is something to
 // send.
 class StreamSet {
  public:
@@ -39,11 +38,11 @@ class StreamSet {
   StreamSet& operator=(const StreamSet&) = delete;
 
   // --- The layer above.
-  // kConcurrencyLimit without credit, kWrongState when the connection is over.
+  // kConcurrencyLimit without credit, kWrongState when the connection has ended.
   base::Result<Stream*> open(bool is_bidirectional);
-  // Null: there is none.
+  // Null: `id` does not name a stream.
   [[nodiscard]] Stream* find(std::int64_t id);
-  // See krepis::Connection for the meaning; `is_fin` is taken with the last byte only.
+  // See krepis::Connection. `is_fin` counts only if all bytes were accepted.
   std::size_t write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin);
   std::size_t write_shared(Stream& stream, std::shared_ptr<const void> owner,
                            std::span<const std::uint8_t> bytes, bool is_fin);
@@ -52,15 +51,15 @@ class StreamSet {
   void consume(Stream& stream, std::uint64_t bytes);
   void reset(Stream& stream, std::uint64_t code);
   void stop_sending(Stream& stream, std::uint64_t code);
-  // Until release(), on_stream_closed and new stream credit are withheld. Has no effect on a stream that is
-  // ending already: on_stream_closed follows.
+  // Until release(), on_stream_closed and new stream credit are withheld. No effect on a stream that has
+  // finished: its on_stream_closed follows.
   void retain(Stream& stream) { stream.is_retained = !stream.is_finished(); }
   void release(Stream& stream);
   void set_priority(Stream& stream, std::uint8_t urgency, bool is_incremental);
-  // From now on closed streams of the peer are not replaced by new credit.
+  // From then on the peer gets no credit for closed streams.
   void freeze_credit() { allowance_.freeze(); }
   [[nodiscard]] std::size_t count() const { return streams_.size(); }
-  // What their send buffers hold.
+  // The bytes in all send buffers.
   [[nodiscard]] std::uint64_t buffered_bytes() const { return buffered_bytes_; }
   template <class Visit>
   void for_each(Visit visit) {
@@ -68,18 +67,18 @@ class StreamSet {
       visit(*stream);
   }
 
-  // --- The connection's side.
-  // Once, before there are streams. Lifetime: `source` longer.
+  // --- For the connection.
+  // Called once, before the first stream. Lifetime: `source` outlives this object.
   void set_source(SourceHoldings& source) { window_.set_source(source); }
-  // Before an acknowledgement is read, when the most is on its way.
+  // Called before an acknowledgement is read, when the most data is in flight.
   void note_reading() {
     if (!waiting_for_room_.empty()) {
       note_path_capacity();
     }
   }
-  // Where the STOP_SENDING frames of the datagram being read are noted.
+  // The STOP_SENDING frames of the datagram being read.
   [[nodiscard]] std::vector<StopSending>& stops_seen() { return stops_seen_; }
-  // After the datagram.
+  // Called after the datagram was read.
   void handle_stops_seen() {
     if (!stops_seen_.empty()) {
       handle_stops();
@@ -88,15 +87,15 @@ class StreamSet {
   // See close_unseen().
   static constexpr std::size_t kMostUnseen = 1'000;
   [[nodiscard]] bool has_too_many_unseen() const { return unseen_ > kMostUnseen; }
-  // Tells streams whose writes were cut short that there is room again.
+  // Reports room to streams whose writes accepted fewer bytes than given.
   void notify_writable() {
     if (!waiting_for_room_.empty()) {
       tell_of_room();
     }
   }
-  // Asks the library for what was noted since the last packet: 0 or its error.
+  // Passes the noted orders to the library. Returns 0 or its error.
   int run_orders();
-  // Where stream data goes along, or it has waited for too long.
+  // Credit goes along with stream data, or alone when it has waited too long.
   void give_due_credit() {
     if (next_to_send() != nullptr || library_.now() >= allowance_.due_at()) {
       allowance_.give(library_);
@@ -104,27 +103,27 @@ class StreamSet {
   }
   [[nodiscard]] base::Instant credit_due_at() const { return allowance_.due_at(); }
   [[nodiscard]] bool has_something_to_send() { return next_to_send() != nullptr; }
-  // Writes what fits into the packet. nullopt: no stream has anything that may be sent; the packet may hold
-  // frames already.
+  // Writes the stream data that fits into the packet. nullopt: no stream can send more; the packet may
+  // already hold frames.
   std::optional<ngtcp2_ssize> write(const PacketRoom& room);
-  // No stream is open, and nothing is to be done for one that was.
+  // True: no stream is open, and no work is left for a closed stream.
   [[nodiscard]] bool is_at_rest() const {
     return streams_.empty() && orders_.empty() && allowance_.due_at() == base::kNever;
   }
-  // While it is at rest: what the containers keep for the next burst.
+  // Frees the containers' memory for the next burst. Requires is_at_rest().
   void free_spare_memory();
-  // The connection has another path now.
+  // The connection has changed its path.
   void note_new_path() { path_capacity_bytes_ = 0; }
 
-  // --- What the library tells.
+  // --- For the library's callbacks.
   Stream& add(std::int64_t id);
   void handle_acknowledged(Stream& stream, std::uint64_t bytes);
   // The peer granted credit (MAX_STREAM_DATA).
   void handle_credit(Stream& stream);
   void handle_reset(Stream& stream, std::uint64_t code);
-  // The library is done with it.
+  // The library has closed the stream.
   void handle_closed(Stream& stream);
-  // The same for one that was closed here before, see close_unseen(), or for which open() found no memory.
+  // The same for a stream that close_unseen() closed before, or for which open() ran out of memory.
   void handle_closed_unseen() { unseen_ -= unseen_ > 0 ? 1 : 0; }
 
  private:
@@ -153,13 +152,13 @@ class StreamSet {
            !stream.is_closed_below;
   }
   void note_path_capacity();
-  [[nodiscard]] std::uint64_t grown_limit() const;  // 0: not grown
+  [[nodiscard]] std::uint64_t grown_limit() const;  // 0: no growth
   [[nodiscard]] std::uint64_t own_room(const Stream& stream, std::size_t wanted_bytes) const;
   void note_buffered(Stream& stream, std::size_t bytes);
   void release_buffered(std::uint64_t bytes);
   void accept_fin(Stream& stream, bool is_fin, bool is_all_taken);
   void wait_for_budget(const Stream& stream);
-  // Tells the streams that wait for room and have some now.
+  // Reports room to the waiting streams that have some now.
   void tell_of_room();
   [[nodiscard]] Stream* next_to_send();
   Queue& queue_of(const Stream& stream) { return send_queues_[stream.urgency]; }
@@ -175,16 +174,16 @@ class StreamSet {
   std::vector<StopSending> stops_seen_;
   std::vector<Order> orders_;
   std::vector<std::int64_t> waiting_for_room_;
-  std::vector<std::int64_t> told_of_room_;  // inside tell_of_room; kept for its memory
+  std::vector<std::int64_t> told_of_room_;  // used by tell_of_room(); a member to keep its memory
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
-  // The stream found or added last, or null: most calls are for the same stream as the call before.
+  // The stream found or added last, or null: most calls name the same stream as the call before.
   Stream* recent_ = nullptr;
-  std::size_t unseen_ = 0;  // that the library has not closed, see close_unseen()
+  std::size_t unseen_ = 0;  // streams that the library has not closed, see close_unseen()
   StreamAllowance allowance_;
   std::array<Queue, Stream::kUrgencies> send_queues_;
   ConnectionWindow window_;
   std::uint64_t buffered_bytes_ = 0;
-  std::uint64_t path_capacity_bytes_ = 0;  // the most that note_path_capacity() has found on this path
+  std::uint64_t path_capacity_bytes_ = 0;  // the largest value of note_path_capacity() on this path
 };
 
 }  // namespace knul::quic

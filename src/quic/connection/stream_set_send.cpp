@@ -1,4 +1,4 @@
-// Streams are written to, wait for room, and fill packets in turn.
+// How streams accept writes, wait for room, and fill packets in turn.
 #include <algorithm>
 #include <cassert>
 #include <utility>
@@ -8,8 +8,8 @@
 
 namespace knul::quic {
 
-// Before an acknowledgement is read, when the most is on its way. The part of the round trip that is spent in
-// queues is left out: to send more ahead would make only them longer.
+// Called before an acknowledgement is read, when the most data is in flight. The queueing part of the round
+// trip is left out: more data ahead would only lengthen the queues.
 void StreamSet::note_path_capacity() {
   const TransportState state = library_.transport_state();
   if (state.smoothed_rtt > base::Duration::zero()) {
@@ -20,8 +20,9 @@ void StreamSet::note_path_capacity() {
   }
 }
 
-// Twice what the path holds, so that it is full while one round trip's acknowledgements are awaited. The
-// congestion window alone says less: on a path that loses nothing it has no end.
+// Twice the capacity of the path, so that the path stays full while the acknowledgements of one round trip
+// are on their way. The congestion window alone does not tell this: on a path without loss it grows without
+// bound.
 std::uint64_t StreamSet::grown_limit() const {
   if (2 * path_capacity_bytes_ <= environment_.transport.stream_send_buffer_bytes) {
     return 0;
@@ -30,7 +31,7 @@ std::uint64_t StreamSet::grown_limit() const {
                    2 * library_.transport_state().congestion_window_bytes});
 }
 
-// What the limits of the stream and of its connection leave for a write of `wanted_bytes`.
+// The room that the limits of the stream and of its connection leave for a write of `wanted_bytes`.
 std::uint64_t StreamSet::own_room(const Stream& stream, std::size_t wanted_bytes) const {
   if (connection_.is_over() || !can_send(stream) || stream.is_fin_queued) {
     return 0;
@@ -39,8 +40,8 @@ std::uint64_t StreamSet::own_room(const Stream& stream, std::size_t wanted_bytes
   const TransportOptions& options = environment_.transport;
   std::uint64_t room = left(options.stream_send_buffer_bytes, stream.send.size());
   if (wanted_bytes > room) {
-    // A quarter of the connection's memory and half of the server's are for what streams have at first, so
-    // that those that have grown leave room to those that begin.
+    // A quarter of the connection's memory and half of the server's are reserved for initial stream buffers,
+    // so that grown streams leave room to new ones.
     room = std::max(room, std::min({left(grown_limit(), stream.send.size()),
                                     left(options.connection_send_buffer_bytes / 4 * 3, buffered_bytes_),
                                     environment_.send_budget.room_to_grow()}));
@@ -105,8 +106,8 @@ void StreamSet::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
   }
 }
 
-// Where the worker's memory is what `stream` waits for. Its own limits are reached only with bytes of its
-// connection, and when these are released notify_writable() comes by here again.
+// Waits only when the worker's memory is short. The stream's own limits are reached only with bytes of its
+// connection, and notify_writable() runs again after their release.
 void StreamSet::wait_for_budget(const Stream& stream) {
   SendBudget& budget = environment_.send_budget;
   const std::uint64_t enough = budget.enough_for(member_);
@@ -133,7 +134,8 @@ void StreamSet::tell_of_room() {
     stream->wants_writable = false;
     environment_.observer.on_stream_writable(connection_, *stream);
   }
-  // Who found none comes before who was told and wants more, or one stream could take all room for ever.
+  // Streams that found no room go before streams that were told and want more; otherwise one stream could
+  // take all room forever.
   told_of_room_.resize(kept);
   told_of_room_.insert(told_of_room_.end(), waiting_for_room_.begin(), waiting_for_room_.end());
   told_of_room_.swap(waiting_for_room_);
@@ -175,7 +177,7 @@ std::optional<ngtcp2_ssize> StreamSet::write(const PacketRoom& room) {
         library_.write_stream(room, stream.id, std::span(vectors).first(count), offers_fin, taken);
     if (written == NGTCP2_ERR_STREAM_DATA_BLOCKED) {
       if (library_.max_data_left() == 0) {
-        return std::nullopt;  // the whole connection waits for MAX_DATA; the queue stays as it is
+        return std::nullopt;  // the whole connection waits for MAX_DATA; the queue stays unchanged
       }
       stream.is_flow_blocked = true;
       stream.unlink();
@@ -198,11 +200,11 @@ void StreamSet::note_written(Stream& stream, std::size_t taken, std::size_t offe
   const bool sent_fin = offered_fin && taken == offered;
   stream.is_fin_sent = stream.is_fin_sent || sent_fin;
   Queue& queue = queue_of(stream);
-  assert(&queue.front() == &stream);  // see next_to_send()
+  assert(&queue.front() == &stream);  // because next_to_send() returned it
   if (!stream.has_something_to_send()) {
     stream.unlink();
   } else if (stream.is_incremental && &queue.back() != &stream) {
-    queue.splice(queue.end(), queue, queue.begin());  // the others' turn
+    queue.splice(queue.end(), queue, queue.begin());  // the next stream's turn
   }
   if (sent_fin) {
     environment_.observer.on_stream_fin_sent(connection_, stream);

@@ -1,4 +1,4 @@
-// What a connection announces to its peer and how much it keeps for it.
+// The transport parameters that a connection announces, and the limits of its memory.
 #pragma once
 
 #include <cstddef>
@@ -20,12 +20,12 @@ struct TransportOptions {
   std::uint64_t max_window_bytes = 24 << 20;         // limit of auto-tuning, connection
   std::uint64_t max_stream_window_bytes = 16 << 20;  // limit of auto-tuning, stream
   std::uint64_t stream_send_buffer_bytes = 1 << 20;
-  std::uint64_t max_stream_send_buffer_bytes = 16 << 20;  // limit of its growth with the path
+  std::uint64_t max_stream_send_buffer_bytes = 16 << 20;  // limit of its growth with the path's capacity
   std::uint64_t connection_send_buffer_bytes = 16 << 20;
-  std::size_t datagram_queue = 256;  // unsent datagrams; 0: datagrams are not offered
+  std::size_t datagram_queue = 256;  // unsent DATAGRAMs; 0: DATAGRAMs are not offered
   CongestionControl congestion_control = CongestionControl::kCubic;
   std::size_t max_udp_payload_bytes = 1'452;
-  base::Duration hibernate_after = std::chrono::seconds(2);  // of being idle; 0: never
+  base::Duration hibernate_after = std::chrono::seconds(2);  // idle time; 0: never
 };
 
 }  // namespace knul::quic

@@ -6,13 +6,13 @@
 namespace knul::quic {
 namespace {
 
-// Connection IDs that the peer may keep for us: enough to follow it through migrations.
+// The connection IDs of the peer that this side keeps: enough to follow it through migrations.
 constexpr std::uint64_t kActiveConnectionIds = 4;
 constexpr std::uint64_t kMaxDatagramFrameBytes = 65'535;
-// Half of what RFC 9002 §6.2.2 recommends: a first packet that is lost goes again after 0.6 s, not after 1 s;
-// docs/decisions/0013.
+// Half of the recommendation of RFC 9002 §6.2.2: a lost first packet is sent again after 0.6 s, not after 1
+// s; docs/decisions/0013.
 constexpr base::Duration kInitialRtt = std::chrono::milliseconds(200);
-// Path MTU probes below the configured maximum: Ethernet with a tunnel or PPPoE in between.
+// Path MTU probes below the configured maximum, for Ethernet with a tunnel or PPPoE in between.
 constexpr std::array<std::uint16_t, 4> kSmallerProbes{1'444, 1'406, 1'342, 1'232};
 
 ngtcp2_cc_algo algorithm(CongestionControl control) {
@@ -39,12 +39,12 @@ TransportSettings::TransportSettings(const TransportOptions& options, ngtcp2_tst
   settings.cc_algo = algorithm(options.congestion_control);
   settings.initial_rtt = nanoseconds(kInitialRtt);
   settings.handshake_timeout = nanoseconds(options.handshake_timeout);
-  // The library's own tuning of windows knows no limit over all connections: receive_window.hpp does it.
+  // The library's own growth of windows has no limit over all connections; receive_window.hpp replaces it.
   settings.max_window = 0;
   settings.max_stream_window = 0;
   settings.max_tx_udp_payload_size = options.max_udp_payload_bytes;
   std::size_t count = 0;
-  // The library takes only probes above 1,200 bytes, which every path carries.
+  // The library accepts only probes above 1,200 bytes, which every path carries.
   if (options.max_udp_payload_bytes > NGTCP2_MAX_UDP_PAYLOAD_SIZE) {
     probes_[count++] = static_cast<std::uint16_t>(options.max_udp_payload_bytes);
   }

@@ -10,7 +10,7 @@
 
 namespace knul::quic {
 
-// Holds what the settings point to. Lifetime: until the library's connection has been made; not moved.
+// Owns what the settings point to. Lifetime: until the library's connection was created. Never moves.
 class TransportSettings {
  public:
   TransportSettings(const TransportOptions& options, ngtcp2_tstamp now);
