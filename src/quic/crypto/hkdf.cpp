@@ -43,8 +43,8 @@ void expand_label(Hmac& secret, std::string_view prefix, std::string_view label,
     at = static_cast<std::size_t>(
         std::ranges::copy(part, info.begin() + static_cast<std::ptrdiff_t>(at)).out - info.begin());
   }
-  ++at;            // the context's length, 0
-  info[at++] = 1;  // the number of the block (RFC 5869 §2.3)
+  ++at;            // the length of the context, 0
+  info[at++] = 1;  // the number of the output block (RFC 5869 §2.3)
   secret.digest(std::span(info).first(at), out);
 }
 

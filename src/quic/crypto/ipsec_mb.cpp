@@ -1,5 +1,5 @@
-// Packet protection by intel-ipsec-mb: its functions for one packet. Its job manager is for batches of
-// packets, and the QUIC library encrypts one at a time.
+// Packet protection by intel-ipsec-mb, with its functions for a single packet. Its job manager is for batches
+// of packets, but the QUIC library encrypts one packet at a time.
 #include "quic/crypto/protection_library.hpp"
 
 #ifndef KNUL_HAS_IPSEC_MB
@@ -26,7 +26,7 @@ namespace {
 
 using Tag = std::array<std::uint8_t, kAeadTagBytes>;
 
-// In constant time, so that a forger cannot find the tag byte by byte.
+// In constant time, so that a forger cannot guess the tag byte by byte.
 bool is_same(const Tag& tag, std::span<const std::uint8_t, kAeadTagBytes> expected) {
   std::array<std::uint64_t, 2> one;
   std::array<std::uint64_t, 2> other;
@@ -86,8 +86,8 @@ class GcmKey final : public AeadKey {
   }
 
  private:
-  // The schedule of 1 KB is made at the first use: the keys of the next key phase lie ready in every
-  // connection and are mostly never used.
+  // The schedule of 1 KB is made at the first use: every connection has keys of the next key phase, and most
+  // of these are never used.
   bool is_expanded() {
     if (schedule_ == nullptr) {
       schedule_.reset(new (std::nothrow) gcm_key_data);
@@ -150,7 +150,7 @@ class ChaChaKey final : public AeadKey {
   std::array<std::uint8_t, 32> key_{};
 };
 
-// RFC 9001 §5.4.4. By Nettle: the library has ChaCha20 only with Poly1305 and a counter of its own.
+// RFC 9001 §5.4.4. By Nettle: intel-ipsec-mb has ChaCha20 only with Poly1305 and with its own counter.
 class ChaChaHeaderKey final : public HeaderKey {
  public:
   explicit ChaChaHeaderKey(std::span<const std::uint8_t> key) { chacha_set_key(&context_, key.data()); }
@@ -160,7 +160,7 @@ class ChaChaHeaderKey final : public HeaderKey {
 
   bool mask(std::uint8_t* dest, const std::uint8_t* sample) override {
     static constexpr std::array<std::uint8_t, 5> kZeros{};
-    chacha_set_nonce96(&context_, sample + CHACHA_COUNTER32_SIZE);  // which sets the counter to 0
+    chacha_set_nonce96(&context_, sample + CHACHA_COUNTER32_SIZE);  // also sets the counter to 0
     chacha_set_counter32(&context_, sample);
     chacha_crypt32(&context_, kZeros.size(), dest, kZeros.data());
     return true;
@@ -190,7 +190,7 @@ class AesHeaderKey final : public HeaderKey {
   AesHeaderKey(const AesHeaderKey&) = delete;
   AesHeaderKey& operator=(const AesHeaderKey&) = delete;
 
-  // By the processor's instructions: the library has single blocks only inside modes that cost more.
+  // By the processor's instructions: intel-ipsec-mb has single blocks only inside slower modes.
   __attribute__((target("aes,sse2"))) bool mask(std::uint8_t* dest, const std::uint8_t* sample) override {
     if (!is_expanded()) {
       return false;
@@ -274,7 +274,7 @@ class IpsecMb final : public ProtectionLibrary {
   AesFunctions header256_;
 };
 
-// The manager is only asked for the functions of this processor.
+// The manager only chooses the functions for this processor.
 std::unique_ptr<const IpsecMb> load() {
   const std::unique_ptr<IMB_MGR, void (*)(IMB_MGR*)> manager(alloc_mb_mgr(0), &free_mb_mgr);
   if (manager == nullptr) {
@@ -282,7 +282,7 @@ std::unique_ptr<const IpsecMb> load() {
   }
   IMB_ARCH arch = IMB_ARCH_NONE;
   init_mb_mgr_auto(manager.get(), &arch);
-  // Without AES instructions the library computes in software, slower than GnuTLS.
+  // Without AES instructions intel-ipsec-mb computes in software, slower than GnuTLS.
   constexpr std::uint64_t kNeeded = IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ;
   const bool is_usable = imb_get_errno(manager.get()) == 0 && (manager->features & kNeeded) == kNeeded;
   return is_usable ? std::make_unique<const IpsecMb>(*manager) : nullptr;

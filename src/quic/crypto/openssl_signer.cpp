@@ -1,5 +1,5 @@
-// GnuTLS asks an external key of ours to sign; OpenSSL signs what it is asked for in a handshake, everything
-// else (GnuTLS's own check that key and certificate belong together, above all) the key as GnuTLS has it.
+// GnuTLS calls an external key of ours to sign. OpenSSL makes the signatures of a handshake; the original
+// GnuTLS key makes all others, above all for GnuTLS's check that key and certificate match.
 #include "quic/crypto/openssl_signer.hpp"
 
 #ifndef KNUL_HAS_OPENSSL
@@ -44,7 +44,7 @@ using PrivateKey = std::unique_ptr<gnutls_privkey_st, Free<gnutls_privkey_deinit
 using Credentials =
     std::unique_ptr<gnutls_certificate_credentials_st, Free<gnutls_certificate_free_credentials> >;
 
-// What a handshake asks of a key, RFC 8446 §4.2.3.
+// The signatures that a handshake requests from a key, RFC 8446 §4.2.3.
 struct Scheme {
   gnutls_sign_algorithm_t algorithm;
   const EVP_MD* (*digest)();
@@ -58,8 +58,8 @@ constexpr std::array kRsaSchemes{
     Scheme{GNUTLS_SIGN_RSA_PSS_RSAE_SHA512, &EVP_sha512},
 };
 
-// The kinds of keys that gain. P-384 is slower in OpenSSL 3.0 by a factor of seven, P-521 and Ed25519 by a
-// fifth.
+// The kinds of keys that OpenSSL signs with faster. In OpenSSL 3.0 P-384 is slower by a factor of seven,
+// P-521 and Ed25519 by a fifth.
 struct KeyKind {
   gnutls_pk_algorithm_t algorithm = GNUTLS_PK_UNKNOWN;
   unsigned bits = 0;
@@ -109,7 +109,7 @@ EvpContext make_context(EVP_PKEY* key, const Scheme& scheme) {
   return context;
 }
 
-// Thread: any, once made: every signature copies a context that nobody changes.
+// Thread: any after creation: every signature copies a context that never changes.
 class OpensslSigner {
  public:
   // Null if OpenSSL cannot use the key.
@@ -133,7 +133,7 @@ class OpensslSigner {
     return made;
   }
 
-  // The callbacks of gnutls_privkey_import_ext4, `user` being the signer.
+  // The callbacks of gnutls_privkey_import_ext4; `user` is the signer.
   static int sign(gnutls_privkey_t /*key*/, gnutls_sign_algorithm_t algorithm, void* user, unsigned flags,
                   const gnutls_datum_t* digest, gnutls_datum_t* signature) {
     const auto& self = *static_cast<OpensslSigner*>(user);
@@ -189,7 +189,7 @@ class OpensslSigner {
   KeyKind kind_;
   EvpKey key_;
   PrivateKey gnutls_key_;
-  std::vector<EvpContext> contexts_;  // one for each of kind_.schemes
+  std::vector<EvpContext> contexts_;  // one for each scheme of kind_
 };
 
 X509Key key_of(gnutls_certificate_credentials_t credentials) {
@@ -197,7 +197,7 @@ X509Key key_of(gnutls_certificate_credentials_t credentials) {
   return X509Key(gnutls_certificate_get_x509_key(credentials, 0, &key) == GNUTLS_E_SUCCESS ? key : nullptr);
 }
 
-// A key that asks the signer, which it owns.
+// An external key that owns the signer and signs with it.
 PrivateKey make_external(std::unique_ptr<OpensslSigner> signer) {
   gnutls_privkey_t key = nullptr;
   if (gnutls_privkey_init(&key) != GNUTLS_E_SUCCESS) {
@@ -208,11 +208,11 @@ PrivateKey make_external(std::unique_ptr<OpensslSigner> signer) {
                                  &OpensslSigner::destroy, &OpensslSigner::tell, 0) != GNUTLS_E_SUCCESS) {
     return nullptr;
   }
-  (void)signer.release();  // destroy() ends it with the key
+  (void)signer.release();  // the key's destroy() callback deletes it
   return made;
 }
 
-// The certificates of a chain, released unless somebody took them.
+// The certificates of a chain. The destructor releases them unless give() succeeded.
 class Chain {
  public:
   explicit Chain(gnutls_certificate_credentials_t credentials) {
@@ -236,7 +236,7 @@ class Chain {
   Chain& operator=(const Chain&) = delete;
 
   [[nodiscard]] bool is_whole() const { return is_whole_; }
-  // Gives certificates and key away, if they belong together.
+  // Transfers certificates and key to `to` if they match.
   [[nodiscard]] bool give(gnutls_certificate_credentials_t to, PrivateKey key) {
     if (gnutls_certificate_set_key(to, nullptr, 0, certificates_.data(),
                                    static_cast<int>(certificates_.size()), key.get()) < 0) {
@@ -257,8 +257,8 @@ class Chain {
 bool has_openssl() { return true; }
 
 gnutls_certificate_credentials_t sign_by_openssl(gnutls_certificate_credentials_t credentials) {
-  // NO_ATEXIT: at exit workers may still be signing. NO_LOAD_CONFIG: this copy of OpenSSL is nobody's but
-  // ours.
+  // NO_ATEXIT: workers may still sign during exit. NO_LOAD_CONFIG: this copy of OpenSSL is private to the
+  // library.
   OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
   const X509Key key = key_of(credentials);
   const KeyKind kind = key == nullptr ? KeyKind() : kind_of(key.get());

@@ -22,7 +22,7 @@ constexpr std::array<std::uint8_t, 20> kInitialSaltV2 = {0x0d, 0xed, 0xe3, 0xde,
                                                          0xdb, 0x81, 0x93, 0x81, 0xbe, 0x6e, 0x26,
                                                          0x9d, 0xcb, 0xf9, 0xbd, 0x2e, 0xd9};
 
-// A context is a GnuTLS handle or one of our keys; ours have bit 0 of the pointer set.
+// A context is a GnuTLS handle or one of our keys. Bit 0 of the pointer is set for ours.
 constexpr std::uintptr_t kOurs = 1;
 
 bool is_ours(const void* handle) { return (reinterpret_cast<std::uintptr_t>(handle) & kOurs) != 0; }
@@ -42,7 +42,7 @@ void delete_key(void* handle) {
   const std::unique_ptr<Key> last(&from_handle<Key>(handle));
 }
 
-// Nothing: no cipher has been negotiated.
+// Nothing before a cipher has been negotiated.
 std::optional<Cipher> cipher_of(const ngtcp2_crypto_aead& aead) {
   switch (static_cast<gnutls_cipher_algorithm_t>(reinterpret_cast<std::uintptr_t>(aead.native_handle))) {
     case GNUTLS_CIPHER_AES_128_GCM:
@@ -56,10 +56,10 @@ std::optional<Cipher> cipher_of(const ngtcp2_crypto_aead& aead) {
   }
 }
 
-// Of a connection of which has_keys_of() is true.
+// Requires has_keys_of() of the connection.
 Cipher cipher_of(ngtcp2_conn* conn) { return *cipher_of(ngtcp2_conn_get_crypto_ctx(conn)->aead); }
 
-// AEAD_AES_128_GCM and SHA-256, RFC 9001 §5.2, by the names that ngtcp2_crypto_gnutls has for them.
+// AEAD_AES_128_GCM and SHA-256 (RFC 9001 §5.2), by the identifiers of ngtcp2_crypto_gnutls.
 const ngtcp2_crypto_ctx& initial_context() {
   static const ngtcp2_crypto_ctx context = [] {
     const auto handle = [](auto algorithm) { return reinterpret_cast<void*>(std::uintptr_t{algorithm}); };
@@ -72,12 +72,12 @@ const ngtcp2_crypto_ctx& initial_context() {
   return context;
 }
 
-// A traffic secret and how keys come from it. RFC 9001 §5.1, RFC 9369 §3.3.2.
+// A traffic secret and its key derivation. RFC 9001 §5.1, RFC 9369 §3.3.2.
 class Secret {
  public:
   Secret(std::uint32_t version, HashFunction hash, std::span<const std::uint8_t> bytes)
       : prefix_(version == NGTCP2_PROTO_VER_V2 ? "quicv2 " : "quic "), hmac_(hash, bytes) {}
-  // Of a connection whose cipher has been negotiated.
+  // Requires a connection with a negotiated cipher.
   Secret(const ngtcp2_conn* conn, std::span<const std::uint8_t> bytes)
       : Secret(ngtcp2_conn_get_negotiated_version(const_cast<ngtcp2_conn*>(conn)),
                bytes.size() == 48 ? HashFunction::kSha384 : HashFunction::kSha256, bytes) {}
@@ -92,7 +92,7 @@ class Secret {
   Hmac hmac_;
 };
 
-// Raw keys on the stack, wiped.
+// Raw keys on the stack. The destructor wipes them.
 struct RawKey {
   explicit RawKey(std::size_t size) : length(size) {}
   ~RawKey() { gnutls_memset(bytes.data(), 0, bytes.size()); }
@@ -105,7 +105,7 @@ struct RawKey {
   std::size_t length;
 };
 
-// The keys of one direction, until the QUIC library has them.
+// Owns the keys of one direction until the QUIC library takes them.
 struct PacketKeys {
   PacketKeys(const ProtectionLibrary& library, Secret& secret, Cipher cipher) {
     RawKey key(key_bytes(cipher));
@@ -117,7 +117,7 @@ struct PacketKeys {
     masking = library.make_header_key(cipher, header_key.span());
   }
 
-  // For the QUIC library, which deletes them unless it refuses them.
+  // The QUIC library deletes the result, unless it refuses it.
   [[nodiscard]] ngtcp2_crypto_aead_ctx aead() const { return {to_handle(*sealing)}; }
   [[nodiscard]] ngtcp2_crypto_cipher_ctx header() const { return {to_handle(*masking)}; }
   void hand_over(TlsConnRef& reference) {
@@ -163,7 +163,7 @@ std::unique_ptr<AeadKey> make_next_key(TlsConnRef& reference, ngtcp2_conn* conn,
   return reference.protection->make_aead_key(cipher, key.span());
 }
 
-// The cipher is known when the first secrets come.
+// The cipher is known when the first secrets arrive.
 void note_cipher(ngtcp2_conn* conn, gnutls_session_t session) {
   if (ngtcp2_conn_get_crypto_ctx(conn)->aead.native_handle == nullptr) {
     ngtcp2_crypto_ctx context{};
@@ -240,7 +240,7 @@ bool install_initial_keys(TlsConnRef& reference, ngtcp2_conn* conn, std::span<co
 }
 
 void update_keys(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& rx, const KeyUpdate& tx) {
-  // Both before either is given away: the library takes none if it does not get both.
+  // Both are made before either is transferred: on an error the library takes neither.
   auto rx_key = make_next_key(reference, conn, rx);
   auto tx_key = make_next_key(reference, conn, tx);
   rx.context->native_handle = to_handle(*rx_key);

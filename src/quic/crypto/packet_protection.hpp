@@ -1,6 +1,6 @@
 // Puts a ProtectionLibrary under the QUIC library in place of GnuTLS, for a server's Initial packets and for
-// Handshake and 1-RTT packets. The rest (a client's Initial packets, Retry, 0-RTT) stays with GnuTLS, so the
-// functions that take a context accept those of both.
+// Handshake and 1-RTT packets. GnuTLS keeps the rest (a client's Initial packets, Retry, 0-RTT), so the
+// functions with a context parameter accept contexts of both.
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -15,20 +15,20 @@
 
 namespace knul::quic {
 
-// From now on the session's keys go to the library that its TlsConnRef names. After
-// ngtcp2_crypto_gnutls_configure_*_session, which wants them for GnuTLS.
+// From then on the session's keys go to the library that its TlsConnRef names. Call it after
+// ngtcp2_crypto_gnutls_configure_*_session, which directs them to GnuTLS.
 void take_secrets(gnutls_session_t session);
 
-// Whether `library` holds the 1-RTT keys of `conn`.
+// True if `library` holds the 1-RTT keys of `conn`.
 [[nodiscard]] bool has_keys_of(const ProtectionLibrary* library, const ngtcp2_conn* conn);
 
-// A server's keys of Initial packets, made of the Destination Connection ID of the client's first one. RFC
-// 9001 §5.2. The session must name a library. False: the QUIC library refused them.
+// Derives a server's Initial keys from the Destination Connection ID of the client's first packet (RFC 9001
+// §5.2). Requires that `reference` names a library. False: the QUIC library refused the keys.
 [[nodiscard]] bool install_initial_keys(TlsConnRef& reference, ngtcp2_conn* conn,
                                         std::span<const std::uint8_t> client_id);
 
-// What the QUIC library's update_key asks for in one direction: the next secret from the current one, and
-// its key and IV. RFC 9001 §6.1.
+// The outputs of the QUIC library's update_key for one direction: the next secret, derived from the current
+// one, and its key and IV (RFC 9001 §6.1).
 struct KeyUpdate {
   std::uint8_t* secret;
   ngtcp2_crypto_aead_ctx* context;
@@ -36,7 +36,7 @@ struct KeyUpdate {
   const std::uint8_t* current_secret;
   std::size_t secret_bytes;
 };
-// Throws std::bad_alloc, and neither direction has a key then.
+// Throws std::bad_alloc, and then neither direction has a key.
 void update_keys(TlsConnRef& reference, ngtcp2_conn* conn, const KeyUpdate& rx, const KeyUpdate& tx);
 
 // Callbacks of the QUIC library.

@@ -1,5 +1,5 @@
-// What a client keeps of its sessions, so that the next connection to the same name can resume one
-// (RFC 8446 §2.2).
+// The sessions that a client keeps, so that the next connection to the same name can resume one (RFC 8446
+// §2.2).
 #pragma once
 
 #include <algorithm>
@@ -15,14 +15,13 @@
 
 namespace knul::quic {
 
-// Sessions by server name, each as the TLS library packs it: its secret, its ticket, its age.
-// Thread: one.
+// Sessions by server name, each as the TLS library packs it: secret, ticket and age. Thread: one.
 class TicketStore {
  public:
   static constexpr std::size_t kMaxNames = 64;
   static constexpr std::size_t kMaxPerName = 16;
 
-  // Beyond the bounds the oldest session of the name goes, or the name that was used least recently.
+  // Beyond the bounds the oldest session of the name is dropped, or the least recently used name.
   void put(std::string_view server_name, std::span<const std::uint8_t> session) {
     if (!names_.contains(server_name) && names_.size() == kMaxNames) {
       names_.erase(
@@ -36,9 +35,9 @@ class TicketStore {
     name.sessions.emplace_back(session.begin(), session.end());
   }
 
-  // The newest session, empty if there is none. RFC 8446 §C.4: used once, because a ticket seen twice links
-  // two connections for who watches them. The last one stays all the same: a burst of connections before the
-  // first of them has brought a new ticket would pay for full handshakes otherwise.
+  // Returns the newest session, or empty. Each is used once, because an observer can link two connections by
+  // a repeated ticket (RFC 8446 §C.4). Weak case: the last session stays, because otherwise a burst of
+  // connections before the first new ticket would need full handshakes.
   [[nodiscard]] std::vector<std::uint8_t> take(std::string_view server_name) {
     const auto found = names_.find(server_name);
     if (found == names_.end()) {

@@ -17,8 +17,8 @@ namespace {
 using base::Error;
 using base::ErrorKind;
 
-// X25519 first: it is the fastest of the groups, and a client's key share is for the first group it offers.
-// %DISABLE_TLS13_COMPAT_MODE: QUIC forbids the compatibility session id (RFC 9001 §8.4).
+// X25519 is first: it is the fastest group, and a client sends a key share for the first group that it
+// offers. %DISABLE_TLS13_COMPAT_MODE: QUIC forbids the compatibility session ID (RFC 9001 §8.4).
 constexpr std::string_view kPriority =
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:"
     "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:"
@@ -40,7 +40,7 @@ bool holds_private_key(std::span<const std::uint8_t> pem) {
   return text.find("PRIVATE KEY-----") != std::string_view::npos;
 }
 
-// Refuses to decrypt: without this an encrypted key could make the library prompt on a terminal.
+// Refuses the PIN: without this callback an encrypted key could make GnuTLS prompt on a terminal.
 int refuse_pin(void*, int, const char*, const char*, unsigned, char*, std::size_t) {
   return GNUTLS_E_PKCS11_PIN_ERROR;
 }
@@ -80,7 +80,7 @@ int set_alpn(gnutls_session_t session, const std::vector<std::string>& names, un
   return gnutls_alpn_set_protocols(session, protocols.data(), static_cast<unsigned>(protocols.size()), flags);
 }
 
-// Notes the two extensions that QUIC requires. ALPN, RFC 7301 §3.1: a two-byte list length, then names
+// Notes the two extensions that QUIC requires. ALPN (RFC 7301 §3.1) is a two-byte list length, then names
 // with a length byte each.
 int read_extension(void* context, unsigned tls_id, const unsigned char* data, unsigned size) {
   constexpr unsigned kAlpn = 16;
@@ -102,14 +102,14 @@ TlsConnRef& reference_of(gnutls_session_t session) {
   return *static_cast<TlsConnRef*>(static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session)));
 }
 
-// RFC 9001 §8.1, §8.2: without an agreed application protocol and without transport parameters the
-// handshake must fail. GnuTLS only refuses an ALPN offer without a match, so what is missing is refused here.
+// RFC 9001 §8.1, §8.2: the handshake must fail without an agreed application protocol or without transport
+// parameters. GnuTLS only refuses an ALPN offer without a match, so this function refuses missing extensions.
 int require_extensions(gnutls_session_t session, unsigned, unsigned, unsigned,
                        const gnutls_datum_t* message) {
   TlsConnRef& reference = reference_of(session);
   reference.offered_alpn.clear();
   if (gnutls_ext_raw_parse(&reference, &read_extension, message, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO) < 0) {
-    return 0;  // malformed: GnuTLS itself says how
+    return 0;  // malformed: GnuTLS reports how
   }
   if (!reference.has_transport_parameters) {
     return GNUTLS_E_MISSING_EXTENSION;
@@ -117,23 +117,23 @@ int require_extensions(gnutls_session_t session, unsigned, unsigned, unsigned,
   return reference.offered_alpn.empty() ? GNUTLS_E_NO_APPLICATION_PROTOCOL : 0;
 }
 
-// A NewSessionTicket has come.
+// A NewSessionTicket has arrived.
 int keep_ticket(gnutls_session_t session, unsigned, unsigned, unsigned, const gnutls_datum_t*) {
   const TlsConnRef& reference = reference_of(session);
   gnutls_datum_t packed{};
   if (gnutls_session_get_data2(session, &packed) != GNUTLS_E_SUCCESS) {
-    return 0;  // the next connection makes a full handshake
+    return 0;  // without a ticket the next connection makes a full handshake
   }
   try {
     reference.tickets->put(reference.server_name, {packed.data, packed.size});
-  } catch (const std::bad_alloc&) {  // the same; C code must not be thrown through
+  } catch (const std::bad_alloc&) {  // the same; exceptions must not pass through C
   }
   gnutls_memset(packed.data, 0, packed.size);
   gnutls_free(packed.data);
   return 0;
 }
 
-// A session that cannot be used, being too old, is ignored: the handshake is a full one.
+// GnuTLS ignores a session that is too old and makes a full handshake.
 void resume(gnutls_session_t session, const TlsConnRef& reference) {
   const std::vector<std::uint8_t> packed = reference.tickets->take(reference.server_name);
   if (!packed.empty()) {
@@ -155,10 +155,10 @@ struct SessionParts {
   gnutls_certificate_credentials_t credentials;
   const std::vector<std::string>& alpn;
   unsigned alpn_flags;
-  std::shared_ptr<const void> context;  // kept alive by the session
+  std::shared_ptr<const void> context;  // the session keeps it alive
 };
 
-// Shows the session the way to its connection, and its secrets to the library that protects packets.
+// Connects the session with its connection, and its secrets with the library that protects packets.
 TlsSession bind(TlsSession session, TlsConnRef& conn_ref) {
   gnutls_session_set_ptr(session.native(), static_cast<ngtcp2_crypto_conn_ref*>(&conn_ref));
   if (conn_ref.protection != nullptr) {
@@ -167,7 +167,7 @@ TlsSession bind(TlsSession session, TlsConnRef& conn_ref) {
   return session;
 }
 
-// What the sessions of servers and clients have in common.
+// The common part of server and client sessions.
 base::Result<TlsSession> make_session(SessionParts parts) {
   gnutls_session_t native = nullptr;
   // NO_END_OF_EARLY_DATA: QUIC has no such message (RFC 9001 §8.3).
@@ -243,7 +243,7 @@ TlsServerContext::~TlsServerContext() {
 }
 
 base::Result<TlsSession> TlsServerContext::create_session(TlsConnRef& conn_ref) const {
-  // NO_AUTO_SEND_TICKET: a ticket is sent when the handshake is complete, see Connection.
+  // NO_AUTO_SEND_TICKET: Connection sends a ticket when the handshake completes.
   auto session = make_session({.flags = GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET,
                                .priority = priority_,
                                .credentials = credentials_,

@@ -1,5 +1,5 @@
-// TLS 1.3 for QUIC (RFC 9001) on GnuTLS: what all sessions of a server or client share, and the session of
-// one connection.
+// TLS 1.3 for QUIC (RFC 9001) on GnuTLS: the contexts that all sessions of a server or client share, and the
+// session of one connection.
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -18,19 +18,19 @@
 
 namespace knul::quic {
 
-// What the TLS callbacks find behind a session: the way to its ngtcp2 connection; on a server what the client
-// offered, for the message that explains a refusal; on a client where its tickets go.
+// The data that TLS callbacks reach from a session: its ngtcp2 connection; on a server the client's offers,
+// for the text of a refusal; on a client the store of tickets.
 struct TlsConnRef : ngtcp2_crypto_conn_ref {
   std::vector<std::string> offered_alpn;
   bool has_transport_parameters = false;
   const ProtectionLibrary* protection = nullptr;  // null: GnuTLS protects packets
-  AeadKeyList keys;                               // those of `protection`
-  HeaderKeyList header_keys;                      // so that leak checkers find them while the arena sleeps
-  TicketStore* tickets = nullptr;                 // null: sessions are neither kept nor resumed
-  std::string_view server_name;                   // the key of `tickets`
+  AeadKeyList keys;                               // keys of `protection`
+  HeaderKeyList header_keys;                      // in lists for leak checkers while the arena is packed
+  TicketStore* tickets = nullptr;                 // null: sessions are neither stored nor resumed
+  std::string_view server_name;                   // its key in `tickets`
 };
 
-// One connection's TLS session. Lifetime: keeps its context alive (certificates, ticket key).
+// The TLS session of one connection. Lifetime: keeps its context alive (certificates, ticket key).
 class TlsSession {
  public:
   TlsSession() = default;
@@ -42,9 +42,9 @@ class TlsSession {
   [[nodiscard]] std::string alpn() const;
   [[nodiscard]] std::string server_name() const;
   [[nodiscard]] bool is_resumed() const;
-  // Server, after the handshake: queues one NewSessionTicket (RFC 8446 §4.6.1) as CRYPTO data.
+  // On a server after the handshake: queues one NewSessionTicket (RFC 8446 §4.6.1) as CRYPTO data.
   void send_ticket();
-  // Why the peer's certificate was rejected; empty if it was not.
+  // Why the peer's certificate was rejected; empty if it was accepted.
   [[nodiscard]] std::string verification_failure() const;
   void reset() { session_.reset(); }
 
@@ -52,7 +52,7 @@ class TlsSession {
   struct Deinit {
     void operator()(gnutls_session_t session) const { gnutls_deinit(session); }
   };
-  // Order: the session goes before the context it uses.
+  // Order: the session is destroyed before its context.
   std::shared_ptr<const void> context_;
   std::unique_ptr<gnutls_session_int, Deinit> session_;
 };
@@ -60,7 +60,7 @@ class TlsSession {
 struct TlsServerOptions {
   std::span<const std::uint8_t> certificate_pem;  // chain, leaf first
   std::span<const std::uint8_t> private_key_pem;  // unencrypted
-  std::vector<std::string> alpn;                  // in order of preference, not empty
+  std::vector<std::string> alpn;                  // in order of preference; not empty
 };
 
 // Thread: any; immutable after create.
@@ -72,10 +72,10 @@ class TlsServerContext : public std::enable_shared_from_this<TlsServerContext> {
   TlsServerContext(const TlsServerContext&) = delete;
   TlsServerContext& operator=(const TlsServerContext&) = delete;
 
-  // Lifetime: `conn_ref` longer than the session.
+  // Lifetime: `conn_ref` outlives the session.
   base::Result<TlsSession> create_session(TlsConnRef& conn_ref) const;
   [[nodiscard]] const std::vector<std::string>& alpn() const { return alpn_; }
-  // End of the leaf's validity, Unix seconds.
+  // The end of the leaf certificate's validity, in Unix seconds.
   [[nodiscard]] std::int64_t certificate_not_after() const { return certificate_not_after_; }
 
  private:
@@ -93,7 +93,7 @@ struct TlsClientOptions {
   std::vector<std::string> alpn;
   std::span<const std::uint8_t> ca_pem;  // empty: the system's roots
   bool verify_peer = true;
-  // Of TLS 1.3, in order of preference; empty: those of a server.
+  // TLS 1.3 ciphers in order of preference; empty: a server's ciphers.
   std::vector<gnutls_cipher_algorithm_t> ciphers = {};
 };
 
@@ -106,8 +106,8 @@ class TlsClientContext : public std::enable_shared_from_this<TlsClientContext> {
   TlsClientContext& operator=(const TlsClientContext&) = delete;
 
   // `server_name` is checked against the certificate and, unless it is an address, sent as SNI. Resumes a
-  // session of conn_ref.tickets where there is one; then no certificate comes, the one of that session
-  // counts. Lifetime: both arguments longer than the session.
+  // session of conn_ref.tickets if there is one; then the peer sends no certificate, and the certificate of
+  // that session counts. Lifetime: both arguments outlive the session.
   base::Result<TlsSession> create_session(TlsConnRef& conn_ref, const std::string& server_name) const;
 
  private:

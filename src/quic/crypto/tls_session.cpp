@@ -28,7 +28,7 @@ std::string TlsSession::server_name() const {
 bool TlsSession::is_resumed() const { return gnutls_session_is_resumed(session_.get()) != 0; }
 
 void TlsSession::send_ticket() {
-  // A client that cannot use tickets just does not get one.
+  // Failure is not an error: the client then makes a full handshake next time.
   gnutls_session_ticket_send(session_.get(), 1, 0);
 }
 
