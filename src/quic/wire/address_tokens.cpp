@@ -14,7 +14,8 @@ namespace {
 constexpr std::uint8_t kRetry = 0xb7;
 constexpr std::uint8_t kNewToken = 0x36;
 
-// What a token is authenticated with: parts of fixed length, or behind their length.
+// The data that authenticates a token. Each part has a fixed length or follows its length, so no two inputs
+// are equal.
 class Bound {
  public:
   explicit Bound(std::uint8_t kind) { add_number(kind, 1); }
@@ -31,7 +32,7 @@ class Bound {
   [[nodiscard]] std::span<const std::uint8_t> bytes() const { return std::span(bytes_).first(length_); }
 
  private:
-  std::array<std::uint8_t, 1 + 4 + 2 + 1 + 16 + 1 + NGTCP2_MAX_CIDLEN> bytes_;  // of a Retry over IPv6
+  std::array<std::uint8_t, 1 + 4 + 2 + 1 + 16 + 1 + NGTCP2_MAX_CIDLEN> bytes_;  // largest: Retry, IPv6
   std::size_t length_ = 0;
 };
 

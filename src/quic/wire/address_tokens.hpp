@@ -1,4 +1,4 @@
-// Tokens that prove a client's address: of a Retry packet (RFC 9000 §8.1.2) and of a NEW_TOKEN frame
+// Tokens that validate a client's address: in a Retry packet (RFC 9000 §8.1.2) and in a NEW_TOKEN frame
 // (§8.1.3).
 #pragma once
 
@@ -16,18 +16,19 @@
 
 namespace knul::quic {
 
-// AES-SIV (RFC 5297) under one key: a token shows its kind and nothing else, cannot be linked to a
-// connection, and two that by chance share a nonce give nothing away. It is a byte for its kind, the nonce,
-// and the sealed time and content; what it is bound to is authenticated with it and not in it. The key is
-// expanded once, so that a flood of tokens, true or false, costs less than its datagrams. Tokens are not
-// remembered: one is good as often as it is shown until its lifetime ends. No call fails or blocks. Thread:
-// one. Every worker of a server reads the tokens of the others, whose clocks may be a little ahead.
+// A token is a byte for its kind, a nonce, and the sealed time and content (AES-SIV, RFC 5297, one key). It
+// authenticates its binding without containing it. A token shows only its kind, cannot be linked to a
+// connection, and reveals nothing if two nonces are equal by chance. The key is expanded once, so that a
+// flood of tokens, true or false, costs less than its datagrams. Tokens are not remembered: a token is valid
+// any number of times until its lifetime ends. No call fails or blocks.
+// Every worker of a server reads the tokens of the other workers, whose clocks may be a little ahead.
+// Thread: one.
 class AddressTokens {
  public:
   static constexpr base::Duration kRetryLifetime = std::chrono::seconds(10);
   static constexpr base::Duration kNewTokenLifetime = std::chrono::hours(24);
 
-  // What a Retry's token is good for: the next Initial of the same client.
+  // A Retry token is valid only for the next Initial of the same client.
   struct RetryBinding {
     std::uint32_t version;
     const base::SocketAddress& client;
@@ -38,35 +39,36 @@ class AddressTokens {
   static constexpr std::size_t kNonceBytes = 16;
   static constexpr std::size_t kTimeBytes = 8;
   static constexpr std::size_t kOverhead = 1 + kNonceBytes + SIV_DIGEST_SIZE;
-  static constexpr std::size_t kRetryContent = kTimeBytes + 1 + NGTCP2_MAX_CIDLEN;  // room for the longest
+  static constexpr std::size_t kRetryContent = kTimeBytes + 1 + NGTCP2_MAX_CIDLEN;  // with the longest ID
 
  public:
   using NewToken = std::array<std::uint8_t, kOverhead + kTimeBytes>;
   using RetryToken = std::array<std::uint8_t, kOverhead + kRetryContent>;
 
-  // The key is derived from `static_secret` by a label of its own. Lifetime: `random` longer.
+  // The key is derived from `static_secret` with its own label. Lifetime: `random` outlives this object.
   AddressTokens(std::span<const std::uint8_t> static_secret, base::RandomSource& random);
   ~AddressTokens();
   AddressTokens(const AddressTokens&) = delete;
   AddressTokens& operator=(const AddressTokens&) = delete;
 
-  // Bound to the client's IP address; its port may change.
+  // Bound to the client's IP address; the port may change.
   [[nodiscard]] NewToken make_new_token(const base::SocketAddress& client, base::Instant now);
   [[nodiscard]] bool is_valid_new_token(std::span<const std::uint8_t> token,
                                         const base::SocketAddress& client, base::Instant now) const;
 
   [[nodiscard]] RetryToken make_retry_token(const RetryBinding& binding, const ngtcp2_cid& original_dcid,
                                             base::Instant now);
-  // Whether the token claims to come from a Retry of ours: a false one ends the attempt, whereas any other
-  // unknown token counts as none.
+  // True for a token that claims to come from a Retry of this server. A false one refuses the connection; any
+  // other unknown token is treated as absent.
   [[nodiscard]] static bool is_retry_token(std::span<const std::uint8_t> token);
-  // Gives the original destination connection ID. Empty: forged, too old, or of something else.
+  // Returns the original destination connection ID. Empty: the token is forged, expired, or bound to
+  // something else.
   [[nodiscard]] std::optional<ngtcp2_cid> open_retry_token(std::span<const std::uint8_t> token,
                                                            const RetryBinding& binding,
                                                            base::Instant now) const;
 
  private:
-  // `token` begins with its kind; `content` begins with room for the time.
+  // `token` begins with its kind, `content` with room for the time.
   void seal(std::span<const std::uint8_t> bound, base::Instant now, std::span<std::uint8_t> content,
             std::span<std::uint8_t> token);
   [[nodiscard]] bool open(std::span<const std::uint8_t> token, std::span<const std::uint8_t> bound,

@@ -19,7 +19,7 @@ ngtcp2_cid ConnectionId::to_ngtcp2() const {
 ConnectionId ConnectionIdCodec::generate(base::RandomSource& random) const {
   std::array<std::uint8_t, kLength> bytes;
   random.fill(bytes);
-  // The largest step that keeps byte 0 below 256, so that every owner's first bytes are equally likely.
+  // The number of values of byte 0 below 256 for this worker, so that all of them are equally likely.
   const unsigned steps = (256 - worker_ + workers_ - 1) / workers_;
   bytes[0] = static_cast<std::uint8_t>(worker_ + workers_ * (bytes[0] % steps));
   return ConnectionId(bytes);

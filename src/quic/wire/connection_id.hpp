@@ -1,5 +1,5 @@
-// Connection IDs: the value, the hash of the table, and the codec that puts the owning worker into the
-// IDs that this side chooses. RFC 9000 §5.1.
+// Connection IDs (RFC 9000 §5.1): the value, its hash for tables, and the codec that puts the owning worker
+// into the IDs that this side chooses.
 #pragma once
 
 #include <ngtcp2/ngtcp2.h>
@@ -15,11 +15,11 @@
 
 namespace knul::quic {
 
-// At most 20 bytes (RFC 9000 §17.2); longer ones belong to unknown versions and never get this far.
+// At most 20 bytes (RFC 9000 §17.2). Longer IDs belong to unknown versions and are handled before this.
 class ConnectionId {
  public:
   ConnectionId() = default;
-  // Precondition: bytes.size() <= NGTCP2_MAX_CIDLEN.
+  // Requires bytes.size() <= NGTCP2_MAX_CIDLEN.
   explicit ConnectionId(std::span<const std::uint8_t> bytes);
   explicit ConnectionId(const ngtcp2_cid& cid) : ConnectionId(std::span(cid.data, cid.datalen)) {}
 
@@ -35,7 +35,7 @@ class ConnectionId {
   std::uint8_t length_ = 0;
 };
 
-// Keyed, because the client chooses the first connection ID.
+// Keyed, because the client chooses the first connection ID and could force collisions.
 struct ConnectionIdHash {
   base::SipKey key;
   std::size_t operator()(const ConnectionId& id) const { return base::siphash13(key, id.bytes()); }
@@ -48,11 +48,11 @@ class ConnectionIdCodec {
   static constexpr std::size_t kLength = 8;
   static_assert(base::kMostWorkers <= 256);
 
-  // worker < workers, 1 <= workers <= base::kMostWorkers.
+  // Requires worker < workers and 1 <= workers <= base::kMostWorkers.
   ConnectionIdCodec(unsigned worker, unsigned workers) : worker_(worker), workers_(workers) {}
 
   [[nodiscard]] ConnectionId generate(base::RandomSource& random) const;
-  // `id` holds at least one byte.
+  // Requires at least one byte in `id`.
   [[nodiscard]] unsigned worker_of(std::span<const std::uint8_t> id) const { return id[0] % workers_; }
   [[nodiscard]] unsigned worker() const { return worker_; }
 

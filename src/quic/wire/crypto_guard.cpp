@@ -30,7 +30,7 @@ CryptoVerdict CryptoGuard::check_client_data(ngtcp2_encryption_level level,
         return type == kCertificate || type == kCertificateVerify || type == kFinished;
       });
     default:
-      // 1-RTT carries only what a server sends; 0-RTT has no CRYPTO frames at all.
+      // A client sends no CRYPTO data in 1-RTT packets, and 0-RTT has no CRYPTO frames.
       return CryptoVerdict::kUnexpectedMessage;
   }
 }

@@ -1,5 +1,5 @@
-// Looks at a client's CRYPTO data before the TLS library sees it: what no honest client sends ends the
-// connection here, so the TLS library never parses it and never buffers it. RFC 9001 §4.4, §6; RFC 9000 §7.5.
+// Checks a client's CRYPTO data before the TLS library sees it. Data that no honest client sends ends the
+// connection here, so the TLS library neither parses nor buffers it. RFC 9001 §4.4, §6; RFC 9000 §7.5.
 #pragma once
 
 #include <ngtcp2/ngtcp2.h>
@@ -16,13 +16,13 @@ enum class CryptoVerdict : std::uint8_t {
   kTooMuch,            // close with CRYPTO_BUFFER_EXCEEDED 0xd
 };
 
-// Follows the handshake messages (type, 24-bit length, body; RFC 8446 §4) through the chunks they come in.
+// Follows the handshake messages (type, 24-bit length, body; RFC 8446 §4) across chunks.
 class CryptoGuard {
  public:
   static constexpr std::size_t kInitialLimitBytes = 16 * 1024;
   static constexpr std::size_t kHandshakeLimitBytes = 16 * 1024;
 
-  // `bytes` are the next in order of their level.
+  // `bytes` are the next in the order of their level.
   CryptoVerdict check_client_data(ngtcp2_encryption_level level, std::span<const std::uint8_t> bytes);
 
  private:

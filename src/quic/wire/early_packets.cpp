@@ -7,7 +7,7 @@
 namespace knul::quic {
 namespace {
 
-// Bytes of the packets in front that there are keys for. RFC 9000 §12.2.
+// The bytes of the leading packets that there are keys for. RFC 9000 §12.2.
 std::size_t readable_bytes(std::span<const std::uint8_t> datagram, bool has_handshake_keys) {
   constexpr std::uint8_t kLongHeader = 0x80;
   std::size_t at = 0;

@@ -8,7 +8,7 @@ namespace {
 
 struct Varint {
   std::uint64_t value = 0;
-  std::size_t length = 0;  // in bytes; 0: the integer is cut short
+  std::size_t length = 0;  // in bytes; 0: the integer is incomplete
 };
 
 // RFC 9000 §16.
@@ -25,17 +25,17 @@ std::size_t varint_length(std::uint8_t first) { return std::size_t{1} << (first 
   return read;
 }
 
-// Reads forward. After bytes were missing it is empty. It is used for every packet, so it should stay in
-// registers: no function that is not inlined takes its address.
+// Reads forward. It is empty after a read beyond the end. It runs for every packet and should stay in
+// registers, so only inlined functions take its address.
 class Reader {
  public:
   explicit Reader(std::span<const std::uint8_t> bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
 
   [[nodiscard]] bool is_empty() const { return at_ == end_; }
-  // varint() was called and the integer was cut short.
+  // True after varint() on an incomplete integer.
   [[nodiscard]] bool has_failed() const { return has_failed_; }
 
-  // Fast for one byte, as most integers have, and for two, as the length of a full packet's data has.
+  // Fast for one byte, the length of most integers, and for two, the length of a full packet's data length.
   [[gnu::always_inline]] std::uint64_t varint() {
     if (at_ != end_ && *at_ < 0x40) {
       return *at_++;
@@ -60,7 +60,7 @@ class Reader {
       skip_varint();
   }
   void end() { at_ = end_; }
-  // A first Initial packet holds a thousand bytes of PADDING, which are frames of one byte each.
+  // A first Initial packet holds a thousand bytes of PADDING, each a frame.
   void skip_zeros() {
     at_ = std::find_if(at_, end_, [](std::uint8_t byte) { return byte != 0; });
   }
@@ -79,7 +79,7 @@ class Reader {
   bool has_failed_ = false;
 };
 
-// Gives what the ranges count for.
+// Returns the frame count that the ranges add.
 std::uint32_t skip_ack(Reader& reader, bool has_ecn) {
   reader.skip_varints(2);
   const std::uint64_t ranges = reader.varint();
@@ -108,7 +108,7 @@ void skip_stream(Reader& reader, std::uint64_t type) {
 
 void skip_new_connection_id(Reader& reader) {
   reader.skip_varints(2);
-  const std::uint64_t length = reader.varint();  // one byte, below 64, so a varint of one byte
+  const std::uint64_t length = reader.varint();  // one byte, below 64, so a one-byte varint reads it
   reader.skip(length + 16);
 }
 

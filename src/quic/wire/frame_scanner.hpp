@@ -1,6 +1,7 @@
-// What the QUIC library does not tell of the frames in a decrypted packet: STOP_SENDING (RFC 9000 §19.5),
-// which it answers by itself, so that a stream that waits for credit would never learn that its reader has
-// left; CRYPTO data that it keeps because it is out of order; and how many frames there are.
+// Reads facts about the frames of a decrypted packet that the QUIC library does not report: STOP_SENDING (RFC
+// 9000 §19.5), which the library answers itself, so that a stream waiting for credit would never learn that
+// its reader has left; CRYPTO data that the library buffers because it is out of order; and the number of
+// frames.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +16,16 @@ struct StopSending {
 };
 
 struct PacketFrames {
-  // What the packet costs to read. A run of PADDING counts as one frame, kRangesPerFrame ranges of an ACK as
-  // another one.
+  // The cost of reading the packet. A run of PADDING counts as one frame, and so do kRangesPerFrame ranges of
+  // an ACK.
   std::uint32_t count = 0;
   bool has_crypto = false;
 
   static constexpr std::uint32_t kRangesPerFrame = 8;
 };
 
-// Appends the STOP_SENDING frames to `stops`. Stops at the first frame that it cannot read; judging that is
-// the library's work.
+// Appends the STOP_SENDING frames to `stops`. Ends at the first frame that it cannot read; the library judges
+// that frame.
 PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<StopSending>& stops);
 
 }  // namespace knul::quic

@@ -9,7 +9,7 @@ namespace knul::quic {
 ResetTokens::ResetTokens(std::span<const std::uint8_t> static_secret) {
   constexpr std::string_view kLabel = "stateless reset";
   constexpr std::size_t kKeyBytes = 16;  // AES-128
-  std::array<std::uint8_t, 32> derived;  // of SHA-256
+  std::array<std::uint8_t, 32> derived;  // the output of SHA-256
   gnutls_hmac_hd_t key = nullptr;
   int result = gnutls_hmac_fast(GNUTLS_MAC_SHA256, static_secret.data(), static_secret.size(), kLabel.data(),
                                 kLabel.size(), derived.data());

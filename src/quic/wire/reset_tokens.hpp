@@ -1,5 +1,5 @@
-// The tokens of Stateless Resets (RFC 9000 §10.3.2): a keyed hash of the connection ID, so that a server that
-// has forgotten a connection still knows its token.
+// Stateless Reset tokens (RFC 9000 §10.3.2): a keyed hash of the connection ID, so that a server that has
+// forgotten a connection can compute its token.
 #pragma once
 
 #include <gnutls/crypto.h>
@@ -11,13 +11,13 @@
 
 namespace knul::quic {
 
-// AES-CMAC, whose output has a token's length: a handshake needs several tokens, and one by HKDF costs 0.8
-// µs, one by a key kept ready 0.03. Thread: one. Every worker of a server makes the same tokens.
+// AES-CMAC, whose output has the length of a token. A handshake needs several tokens; each costs 0.03 µs with
+// a prepared key, by HKDF 0.8 µs. Every worker of a server makes the same tokens. Thread: one.
 class ResetTokens {
  public:
   static constexpr std::size_t kLength = 16;
 
-  // The key is derived from `static_secret` by a label of its own. Throws std::bad_alloc.
+  // The key is derived from `static_secret` with its own label. Throws std::bad_alloc.
   explicit ResetTokens(std::span<const std::uint8_t> static_secret);
 
   // Writes kLength bytes. False: out of memory.
