@@ -1,4 +1,4 @@
-// DATAGRAM frames (RFC 9221) that wait to be sent.
+// Unsent DATAGRAM frames (RFC 9221).
 #pragma once
 
 #include <cstddef>
@@ -21,11 +21,11 @@ enum class DatagramFate : std::uint8_t { kAcknowledged, kLost, kDropped };
 struct DatagramRequest {
   DatagramPolicy policy = DatagramPolicy::kDropNewest;
   base::Duration expires_after{};                  // 0: never
-  std::optional<std::uint32_t> fate_context = {};  // set: its fate is told
+  std::optional<std::uint32_t> fate_context = {};  // set: its fate is reported
 };
 
-// The identifier that the QUIC library carries for us: it need not be unique, so it says all that is to be
-// told when the frame is acknowledged or lost.
+// The identifier that the QUIC library stores for a DATAGRAM. It need not be unique, so it holds all data for
+// the report when the frame is acknowledged or lost.
 class DatagramTag {
  public:
   explicit DatagramTag(std::optional<std::uint32_t> fate_context)
@@ -41,7 +41,7 @@ class DatagramTag {
   std::uint64_t value_;
 };
 
-// One of a DatagramQueue, at the front of its block.
+// An element of DatagramQueue, at the front of its block.
 struct UnsentDatagram {
   DatagramTag tag;
   base::Instant expires_at;
@@ -51,7 +51,7 @@ struct UnsentDatagram {
 
 class DatagramQueue {
  public:
-  // Lifetime: `pool` longer.
+  // Lifetime: `pool` outlives this object.
   explicit DatagramQueue(BlockPool& pool) : pool_(pool) {}
   ~DatagramQueue() {
     while (!is_empty()) {
@@ -63,15 +63,15 @@ class DatagramQueue {
 
   [[nodiscard]] bool is_empty() const { return first_ == nullptr; }
   [[nodiscard]] std::size_t size() const { return size_; }
-  // The memory of all of them.
+  // The memory of all queued DATAGRAMs.
   [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
-  // The memory of one with `bytes`.
+  // The memory of a DATAGRAM with `bytes`.
   [[nodiscard]] static std::size_t memory_of(std::size_t bytes) {
     return BlockPool::block_bytes(sizeof(UnsentDatagram) + bytes);
   }
-  // For these two the queue is not empty.
+  // Both require a queue that is not empty.
   [[nodiscard]] const UnsentDatagram& front() const { return *first_; }
-  // The memory that it took.
+  // Returns the memory that the DATAGRAM used.
   std::size_t pop() {
     UnsentDatagram* const popped = std::exchange(first_, first_->next);
     const std::size_t memory = memory_of(popped->bytes.size());
@@ -80,7 +80,7 @@ class DatagramQueue {
     held_bytes_ -= memory;
     return memory;
   }
-  // Copies `bytes`. Throws std::bad_alloc, and is then as before.
+  // Copies `bytes`. Throws std::bad_alloc and then has changed nothing.
   void push(std::span<const std::uint8_t> bytes, DatagramTag tag, base::Instant expires_at) {
     void* const block = pool_.take(sizeof(UnsentDatagram) + bytes.size());
     const std::span<std::uint8_t> copy(static_cast<std::uint8_t*>(block) + sizeof(UnsentDatagram),
@@ -99,7 +99,7 @@ class DatagramQueue {
     has_blocked_ = true;
     blocked_size_ = size_;
   }
-  // True once after note_blocked(), as soon as half of the datagrams that were queued at that call have left.
+  // True once after note_blocked(), when half of the DATAGRAMs queued at that call have left.
   [[nodiscard]] bool take_writable() {
     return has_blocked_ && size_ <= blocked_size_ / 2 && std::exchange(has_blocked_, false);
   }
@@ -107,10 +107,10 @@ class DatagramQueue {
  private:
   BlockPool& pool_;
   UnsentDatagram* first_ = nullptr;
-  UnsentDatagram* last_ = nullptr;  // where there is a first
+  UnsentDatagram* last_ = nullptr;  // valid while first_ is not null
   std::size_t size_ = 0;
   std::size_t held_bytes_ = 0;
-  std::size_t blocked_size_ = 0;  // when note_blocked was called
+  std::size_t blocked_size_ = 0;  // at note_blocked()
   bool has_blocked_ = false;
 };
 

@@ -1,11 +1,11 @@
-// How much a peer may send before the program has used it: the flow-control window of a stream or of a whole
-// connection (RFC 9000 §4), which grows while the program keeps up with the path.
+// The flow-control window of a stream or of a whole connection (RFC 9000 §4): how much a peer may send before
+// the program has consumed it. The window grows while the program keeps up with the path.
 //
-// A window of which a quarter is used up within a round trip doubles; it comes to rest at four to eight times
-// what a round trip brings. Less would hold a sender back that itself doubles its rate with every round trip,
-// because credit is half a round trip old when it arrives. On short paths a few milliseconds count instead:
-// there the turns of the program's loop are what takes time. Weak case: a program that reads in lumps, with
-// longer pauses in between, keeps the window that it has.
+// A window doubles when a quarter of it is used up within a round trip. It settles at four to eight times the
+// bytes of a round trip. Less would hold back a sender that itself doubles its rate with every round trip,
+// because credit is half a round trip old when it arrives. On short paths a few milliseconds replace the
+// round trip, because there the turns of the program's loop take the time. Weak case: the window of a program
+// that reads in bursts with longer pauses does not grow.
 #pragma once
 
 #include <algorithm>
@@ -16,20 +16,20 @@
 
 namespace knul::quic {
 
-// What the peers of one endpoint have been granted beyond their initial windows. Windows of connections
-// count; the bytes of a stream are within its connection's. What was granted cannot be taken back, but a
-// window becomes smaller when credit is due and not given. Nobody is closed: who gets no growth has its
-// initial window.
+// The memory that the peers of one endpoint have been granted beyond their initial windows. Only windows of
+// connections count; the bytes of a stream are within its connection's window. Granted credit cannot be taken
+// back, but a window shrinks when due credit is not granted. No connection is closed for it: a connection
+// without growth keeps its initial window.
 struct ReceiveBudget {
   std::uint64_t limit_bytes = ~std::uint64_t{0};
   std::uint64_t granted_bytes = 0;
   std::uint64_t parts = 1;  // base::fair_share::parts_of
 
-  // What a connection does that has been granted `held_bytes`, with all of its source address
-  // `held_by_source_bytes`.
+  // The share of a connection that has been granted `held_bytes`, while all connections of its source address
+  // have been granted `held_by_source_bytes`.
   struct Share {
-    std::uint64_t room_bytes;  // it may grow by so much
-    bool is_exceeded;          // it gives back: it has more than twice what is fair
+    std::uint64_t room_bytes;  // how much it may grow
+    bool is_exceeded;          // it must shrink: it holds more than twice its fair part
   };
 
   [[nodiscard]] std::uint64_t left_bytes() const {
@@ -44,33 +44,33 @@ struct ReceiveBudget {
   }
 };
 
-// Invariant: at least as large as at first. Thread: one.
+// Invariant: never smaller than initially. Thread: one.
 class ReceiveWindow {
  public:
-  // Shorter ones say nothing about how fast a program reads.
+  // A shorter round trip does not measure how fast a program reads.
   static constexpr base::Duration kShortestRoundTrip = std::chrono::milliseconds(5);
-  // A window of which a quarter lasts for longer is larger than it need be.
+  // A window is too large if a quarter of it lasts longer than this.
   static constexpr int kSlowRoundTrips = 8;
 
-  // What it looks at when credit is due.
+  // The inputs when credit is due.
   struct Surroundings {
     base::Instant now;
     base::Duration smoothed_rtt;
-    std::uint64_t most_bytes;        // it does not grow beyond
-    bool is_memory_short = false;    // a slow one is to become smaller
-    bool is_share_exceeded = false;  // it is to become smaller, slow or not
+    std::uint64_t most_bytes;        // the limit of growth
+    bool is_memory_short = false;    // a slow window must shrink
+    bool is_share_exceeded = false;  // the window must shrink, slow or not
   };
 
   ReceiveWindow(std::uint64_t initial_bytes, base::Instant now) noexcept
       : initial_bytes_(initial_bytes), bytes_(initial_bytes), last_credit_at_(now) {}
 
-  // Notes that the program has used `bytes`. True: credit is due. It is given by quarters of the window, so
-  // that it costs few frames.
+  // Notes that the program has consumed `bytes`. True: credit is due, which happens by quarters of the
+  // window, so that credit takes few frames.
   [[nodiscard]] bool consume(std::uint64_t bytes) {
     owed_bytes_ += bytes;
     return 4 * owed_bytes_ > bytes_;
   }
-  // The credit to give to the peer now: what was used, more when the window grows, less when it shrinks.
+  // Returns the credit to grant now: the consumed bytes, more when the window grows, less when it shrinks.
   [[nodiscard]] std::uint64_t take_credit(const Surroundings& at);
 
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
@@ -79,7 +79,7 @@ class ReceiveWindow {
  private:
   const std::uint64_t initial_bytes_;
   std::uint64_t bytes_;
-  std::uint64_t owed_bytes_ = 0;  // used by the program, not yet given back to the peer
+  std::uint64_t owed_bytes_ = 0;  // consumed by the program, not yet granted to the peer
   base::Instant last_credit_at_;
 };
 

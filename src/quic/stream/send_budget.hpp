@@ -1,15 +1,15 @@
-// Memory of send buffers and of unsent DATAGRAMs that the connections of one endpoint share.
+// The memory of send buffers and unsent DATAGRAMs that the connections of one endpoint share.
 //
-// Shares: a connection and a source address may hold what fair_share.hpp says, so that a part of the memory
-// is free for those that come later. While many connections hold so little each that nothing is free, they
-// wait in a queue, and memory goes round: each may take so much when its turn comes, and who wants more waits
-// behind the others. What a turn promises is kept for its connection for a round, because a program may write
-// after all have been told. Each source has a queue, and the sources take turns. Who is at its share waits
-// apart and keeps nobody from the memory: a source until some of its own is released, both until watch()
-// looks again. DATAGRAMs take no turns: where there is no room they are dropped.
+// Shares: fair_share.hpp limits what a connection and a source address may hold, so that a part of the memory
+// stays free for later ones. When many connections with little each have used up the memory, they wait in a
+// queue and take turns: a connection may take a limited amount in its turn, and then waits behind the others
+// for more. The amount of a turn stays reserved for a round, because a program may write only after all have
+// been told. Each source has a queue, and the sources take turns. A connection or source at its share waits
+// apart and blocks nobody: a source until some of its memory is released, both until watch() looks again.
+// DATAGRAMs take no turns: without room they are dropped.
 //
-// Eviction: while the memory is short, find_stalled() gives the largest holder of those that make no
-// progress. Weak case: a peer that acknowledges a byte now and then keeps its share.
+// Eviction: while the memory is short, find_stalled() returns the largest holder of those without progress.
+// Weak case: a peer that acknowledges a byte now and then keeps its share.
 #pragma once
 
 #include <algorithm>
@@ -33,57 +33,58 @@ class SendBudget {
  public:
   class Source;
   static constexpr base::Duration kRound = std::chrono::milliseconds(1);
-  // How exactly progress is timed, and how often is looked for who may have more or has stalled.
+  // The precision of progress times, and the interval of the searches for members with new room and for
+  // stalled members.
   static constexpr base::Duration kTick = std::chrono::milliseconds(100);
-  // Without progress for less nobody has stalled.
+  // A member with a shorter time without progress has not stalled.
   static constexpr base::Duration kLeastPatience = std::chrono::seconds(1);
-  // If nobody has looked for so long, the worker was busy, and peers may have made progress that it has not
-  // read yet. Nobody has stalled then for another kLeastPatience.
+  // After such a time without a search the worker was busy, and peers may have made progress that it has not
+  // read yet. No member then counts as stalled for another kLeastPatience.
   static constexpr base::Duration kLongestTurn = std::chrono::milliseconds(500);
 
-  // A connection. Its destructor takes it off all lists. The caller must release what it holds before.
+  // A connection. Its destructor unlinks it from all lists. The caller must first release all that it holds.
   class Member {
    public:
-    // Once, while it holds nothing. Lifetime: `source` longer.
+    // Called once, while it holds nothing. Lifetime: `source` outlives it.
     void set_source(Source& source) { source_ = &source; }
     [[nodiscard]] std::uint64_t held_bytes() const { return held_bytes_; }
 
    private:
     friend class SendBudget;
-    Hook place_;         // in its source's waiting_, or in patient_
+    Hook place_;         // in its source's waiting_ or in patient_
     Hook holder_place_;  // in holders_
     std::uint64_t turn_bytes_ = 0;
     std::uint64_t held_bytes_ = 0;
     base::Instant progress_at_{};
-    Source* source_ = nullptr;  // null: everybody_, and no share
+    Source* source_ = nullptr;  // null: everybody_, without a share
   };
 
-  // The connections of one source address. Lifetime: longer than they.
+  // The connections of one source address. Lifetime: outlives its members.
   class Source {
     friend class SendBudget;
     std::uint64_t held_bytes_ = 0;
     List<Member, &Member::place_> waiting_;
-    Hook place_;              // while some wait: in ring_, or in capped_
+    Hook place_;              // while members wait: in ring_ or in capped_
     bool is_capped_ = false;  // in capped_
   };
 
-  // A turn begins when `least_turn_bytes` are free, and is for four times as many at most. `parts` as for
-  // base::fair_share::room_of_connection; but a connection may always hold two least turns, and for those
-  // that hold hardly anything, a quarter of one at most, the last sixteenth of the memory is kept.
+  // A turn begins when `least_turn_bytes` are free, and grants at most four times as many. `parts` is that of
+  // base::fair_share::room_of_connection, but a connection may always hold two least turns. The last
+  // sixteenth of the memory is reserved for connections that hold at most a quarter of a least turn.
   SendBudget(std::uint64_t limit_bytes, std::uint64_t least_turn_bytes, std::uint64_t parts = 1)
       : limit_bytes_(limit_bytes),
         least_turn_bytes_(least_turn_bytes),
         parts_(parts),
         plenty_bytes_((limit_bytes / 2 - limit_bytes / 16) / (parts + 1)) {}
 
-  // Whether `member` may certainly take `bytes`: at least half is free, nobody waits, and every share of half
-  // has room for as much. Cheaper than room_of(), which holds the rules.
+  // True if `member` may certainly take `bytes`: at least half is free, no member waits, and the bytes fit
+  // into the smallest share of that half. Cheaper than room_of(), which has the full rules.
   [[nodiscard]] bool has_plenty_for(const Member& member, std::uint64_t bytes) const {
     return used_bytes_ <= limit_bytes_ / 2 && promised_bytes_ == 0 && ring_.empty() && capped_.empty() &&
            bytes <= plenty_bytes_ && member.held_bytes_ <= plenty_bytes_ - bytes;
   }
 
-  // What `member` may take now. Its turn does not end with the call that tells it: a program may write later.
+  // How much `member` may take now. Its turn does not end with this call, because a program may write later.
   // Not inline, so that callers that has_plenty_for() answers save no registers for it.
   [[nodiscard, gnu::noinline]] std::uint64_t room_of(const Member& member) const {
     const Source& source = source_of(member);
@@ -98,16 +99,16 @@ class SendBudget {
     const std::uint64_t of_others = promised_bytes_ - std::min(promised_bytes_, member.turn_bytes_);
     return std::max(little, std::min(share, std::max(of_turn, free - std::min(free, of_others))));
   }
-  // What `member`, which holds `held` in unsent DATAGRAMs, may hold in further ones. What its streams hold
-  // does not count: a connection that sends as much as it may would lose all its DATAGRAMs.
+  // How much more `member` may hold in DATAGRAMs, with `held` in unsent ones. The bytes of its streams do not
+  // count; otherwise a connection that sends as much as it may would lose all its DATAGRAMs.
   [[nodiscard]] std::uint64_t room_for_datagrams(const Member& member, std::uint64_t held) const {
     const std::uint64_t free = left(limit_bytes_);
     return std::max(little_room(member, held, free),
                     std::min(own_room(member, held, free), room_of_source(source_of(member), free)));
   }
-  // For buffers that have grown, which leave half to those that begin.
+  // The room for buffers that grow; half of the memory is reserved for initial buffers.
   [[nodiscard]] std::uint64_t room_to_grow() const { return left(limit_bytes_ / 2); }
-  // Less is not worth telling `member` of. One that holds nothing is told of little.
+  // `member` is told only of room for at least this much. A member that holds nothing is told of little room.
   [[nodiscard]] std::uint64_t enough_for(const Member& member) const {
     return member.held_bytes_ == 0 && member.source_ != nullptr ? small_bytes() : least_turn_bytes_;
   }
@@ -118,7 +119,7 @@ class SendBudget {
     member.turn_bytes_ -= of_turn;
     promised_bytes_ -= std::min(promised_bytes_, of_turn);
   }
-  // Takes nothing of what a turn promises to the streams.
+  // Leaves the bytes that a turn promised to the streams.
   void take_for_datagram(Member& member, std::uint64_t bytes, base::Instant now) {
     if (member.held_bytes_ == 0) {
       note_progress(member, now);
@@ -137,7 +138,8 @@ class SendBudget {
       reconsider(source);
     }
   }
-  // Some of what it holds was acknowledged, or it begins to hold some. Exact to kTick, so that it is cheap.
+  // Called when some of its memory was acknowledged, or when it begins to hold memory. Exact to kTick, to be
+  // cheap.
   void note_progress(Member& member, base::Instant now) {
     now = std::max(now, clock_);
     if (now - member.progress_at_ >= kTick || !member.holder_place_.is_linked()) {
@@ -147,7 +149,7 @@ class SendBudget {
     }
   }
 
-  // To be told when there is room. In its old place if it waits already.
+  // Waits for room. A member that already waits keeps its place.
   void wait(Member& member) {
     if (member.place_.is_linked()) {
       return;
@@ -159,20 +161,20 @@ class SendBudget {
       enqueue(member);
     }
   }
-  // The next whose turn it is, who no longer waits; null while too little is free.
+  // Returns the next member in turn, which no longer waits; null while too little is free.
   [[nodiscard]] Member* begin_turn(base::Instant now);
 
-  // To be called often. True while somebody waits or little is left. Lets those into the queue that waited
-  // for their share and are no longer at it.
+  // Called often. True while a member waits or little is free. Also moves members and sources that are no
+  // longer at their share back into the queue.
   [[nodiscard]] bool watch(base::Instant now);
-  // It is at least so late. For connections that are used without being told of the time.
+  // Gives a lower bound of the time, for connections whose calls have no time.
   void note_time(base::Instant now) { clock_ = std::max(clock_, now); }
-  // While it is short: the largest holder of those that have made no progress for longest, for which
-  // `has_stalled(member, since)` holds; null: none at present. `since` is at least kLeastPatience.
+  // While memory is short: the largest holder with `has_stalled(member, since)` among the members longest
+  // without progress; null: none now. `since` is at least kLeastPatience.
   template <class HasStalled>
   [[nodiscard]] Member* find_stalled(base::Instant now, HasStalled has_stalled);
 
-  // When begin_turn, watch or find_stalled may have something new although nothing was released.
+  // When begin_turn, watch or find_stalled may have a new result although nothing was released.
   [[nodiscard]] base::Instant next_round_at() const {
     const bool is_due = !ring_.empty() && left(limit_bytes_) >= least_turn_bytes_;
     return std::min(is_due ? round_at_ + kRound : base::kNever,
@@ -180,7 +182,7 @@ class SendBudget {
   }
 
  private:
-  static constexpr std::size_t kLooks = 1'024;  // members looked at in one call
+  static constexpr std::size_t kLooks = 1'024;  // members examined in one call
 
   [[nodiscard]] std::uint64_t left(std::uint64_t limit) const {
     return limit > used_bytes_ ? limit - used_bytes_ : 0;
@@ -191,7 +193,7 @@ class SendBudget {
   [[nodiscard]] const Source& source_of(const Member& member) const {
     return member.source_ == nullptr ? everybody_ : *member.source_;
   }
-  // `held`: what counts against its share.
+  // `held`: the bytes that count against its share.
   [[nodiscard]] std::uint64_t own_room(const Member& member, std::uint64_t held, std::uint64_t free) const {
     if (member.source_ == nullptr) {
       return free;
@@ -203,8 +205,8 @@ class SendBudget {
                                          std::min(open, up_to(2 * least_turn_bytes_)));
     return std::max(share, std::min(free, up_to(small_bytes())));
   }
-  // What one that holds hardly anything may take although others wait and its address is at its share, as
-  // many honest clients may be behind it. Half of what is kept is not for those.
+  // What a member with hardly anything may take although others wait and its source is at its share, because
+  // many honest clients may be behind one address. Half of the reserve is excluded.
   [[nodiscard]] std::uint64_t little_room(const Member& member, std::uint64_t held,
                                           std::uint64_t free) const {
     if (member.source_ == nullptr || held >= small_bytes()) {
@@ -219,8 +221,8 @@ class SendBudget {
   [[nodiscard]] std::uint64_t small_bytes() const {
     return std::max<std::uint64_t>(least_turn_bytes_ / 4, 1);
   }
-  // Whether it would find too little for a turn if nobody else waited. While nothing is free that is nobody
-  // who holds nothing.
+  // True if its share has too little room for a turn even if no other member waits. A member that holds
+  // nothing is not at its share while nothing is free.
   [[nodiscard]] bool is_at_share(const Member& member) const {
     const std::uint64_t free = std::max(left(limit_bytes_), least_turn_bytes_);
     return own_room(member, member.held_bytes_, free) < enough_for(member);
@@ -229,7 +231,7 @@ class SendBudget {
     const std::uint64_t free = std::max(left(limit_bytes_), least_turn_bytes_);
     return room_of_source(source, free) < least_turn_bytes_;
   }
-  // Somebody waits for others, or little is left.
+  // A member waits for others, or less than a quarter is free.
   [[nodiscard]] bool is_short() const {
     return !ring_.empty() || !capped_.empty() || left(limit_bytes_) < limit_bytes_ / 4;
   }
@@ -249,7 +251,7 @@ class SendBudget {
     source.is_capped_ = true;
     capped_.push_back(source);
   }
-  // After memory of a capped source was released.
+  // Called after memory of a capped source was released.
   [[gnu::noinline]] void reconsider(Source& source) {
     if (!is_at_share(source)) {
       admit(source);
@@ -266,18 +268,18 @@ class SendBudget {
   const std::uint64_t parts_;
   const std::uint64_t plenty_bytes_;
   std::uint64_t used_bytes_ = 0;
-  std::uint64_t promised_bytes_ = 0;  // of this round's turns, and not taken yet
+  std::uint64_t promised_bytes_ = 0;  // to this round's turns, not taken yet
   base::Instant round_at_{};
   base::Instant clock_{};
-  bool is_watched_ = false;    // it was short when watch() was last called
-  base::Instant looked_at_{};  // the last time that watch() looked for who may have more
+  bool is_watched_ = false;    // the memory was short at the last watch()
+  base::Instant looked_at_{};  // the last search of watch()
   base::Instant nobody_stalls_until_{};
-  base::Instant next_search_at_{};        // of find_stalled
-  Source everybody_;                      // without an address: of a client, which has no shares
-  List<Source, &Source::place_> ring_;    // those for which some wait
-  List<Source, &Source::place_> capped_;  // the same, but they are at their share
+  base::Instant next_search_at_{};        // the next search of find_stalled
+  Source everybody_;                      // a client's connections, which have no shares
+  List<Source, &Source::place_> ring_;    // sources with waiting members
+  List<Source, &Source::place_> capped_;  // the same, at their share
   List<Member, &Member::place_> patient_;
-  List<Member, &Member::holder_place_> holders_;  // without progress for longest first; some hold nothing now
+  List<Member, &Member::holder_place_> holders_;  // longest without progress first; some hold nothing now
 };
 
 inline SendBudget::Member* SendBudget::begin_turn(base::Instant now) {
@@ -294,7 +296,7 @@ inline SendBudget::Member* SendBudget::begin_turn(base::Instant now) {
     }
     ring_.pop_front();
     if (source.waiting_.empty()) {
-      continue;  // they are gone
+      continue;  // the waiting members have gone
     }
     if (is_at_share(source)) {
       cap(source);
@@ -334,7 +336,7 @@ inline bool SendBudget::watch(base::Instant now) {
   List<Source, &Source::place_> sources;
   sources.splice(sources.end(), capped_);
   while (!sources.empty()) {
-    admit(sources.front());  // begin_turn puts it back if it is still at its share
+    admit(sources.front());  // begin_turn caps it again if it is still at its share
   }
   List<Member, &Member::place_> examined;
   examined.splice(examined.end(), patient_);

@@ -98,7 +98,7 @@ void SendBuffer::acknowledge(std::size_t bytes) {
 void SendBuffer::drop_front() {
   chunks_[head_] = Chunk{};
   ++head_;
-  // Moving the tail down costs as much as was dropped since the last time.
+  // Moving the tail costs no more than the chunks dropped since the last time.
   if (head_ >= 32 && head_ * 2 >= chunks_.size()) {
     chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(head_));
     send_chunk_ -= head_;

@@ -1,5 +1,5 @@
-// What one stream still has to send or to have acknowledged. Bytes stay at their address from append to
-// acknowledge, because the QUIC library points into them for retransmission.
+// The unsent and unacknowledged bytes of one stream. Bytes keep their address from append to acknowledge,
+// because the QUIC library points into them for retransmission.
 #pragma once
 
 #include <absl/container/inlined_vector.h>
@@ -14,24 +14,24 @@
 
 namespace knul::quic {
 
-// Invariant: the chunks hold [acknowledged, acknowledged + size()); the first size() - unsent() bytes of
-// them are in flight. Thread: one.
+// Invariant: the chunks hold [acknowledged, acknowledged + size()). The first size() - unsent() bytes of them
+// are in flight. Thread: one.
 class SendBuffer {
  public:
-  // Lifetime: `pool` longer.
+  // Lifetime: `pool` outlives this object.
   explicit SendBuffer(BlockPool& pool) noexcept : pool_(&pool), chunks_(BlockAllocator<Chunk>(pool)) {}
 
-  // Throws std::bad_alloc, and then has the first size() of them.
+  // Throws std::bad_alloc; the buffer then has accepted the first part of `bytes`, which size() counts.
   void append_copy(std::span<const std::uint8_t> bytes);
-  // Keeps `owner` until the bytes are acknowledged. Lifetime: the bytes must live and stay as they are.
+  // Keeps `owner` until the bytes are acknowledged. Lifetime: `owner` keeps the bytes alive and unchanged.
   void append_shared(std::shared_ptr<const void> owner, std::span<const std::uint8_t> bytes);
 
   struct Gathered {
     std::size_t entries = 0;
     std::size_t bytes = 0;
   };
-  // Points `out` at the first unsent bytes, at least `enough_bytes` where there are so many. Returns how many
-  // entries of `out` it filled, and how many bytes they have.
+  // Points `out` at the first unsent bytes, at least `enough_bytes` if there are as many. Returns the number
+  // of filled entries and their bytes.
   [[nodiscard]] Gathered gather_unsent(std::span<ngtcp2_vec> out, std::size_t enough_bytes) const;
   void mark_sent(std::size_t bytes);
   void acknowledge(std::size_t bytes);
@@ -52,12 +52,12 @@ class SendBuffer {
   void drop_front();
 
   BlockPool* pool_;
-  // One inside: most streams carry little.
+  // One inline: most streams carry little.
   absl::InlinedVector<Chunk, 1, BlockAllocator<Chunk>> chunks_;
   std::size_t head_ = 0;         // first live chunk
-  std::size_t head_offset_ = 0;  // acknowledged bytes of it
+  std::size_t head_offset_ = 0;  // its acknowledged bytes
   std::size_t send_chunk_ = 0;   // chunk that holds the first unsent byte
-  std::size_t send_offset_ = 0;  // its offset there
+  std::size_t send_offset_ = 0;  // offset of that byte in the chunk
   std::size_t size_bytes_ = 0;
   std::size_t unsent_bytes_ = 0;
 };

@@ -1,4 +1,4 @@
-// One stream of one connection: what is still to be sent, and how much of what came has been used.
+// One stream of one connection: its unsent and unacknowledged data, and its received and consumed bytes.
 #pragma once
 
 #include <boost/intrusive/list_hook.hpp>
@@ -25,24 +25,24 @@ struct Stream : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
 
   SendBuffer send;
   bool is_fin_queued = false;
-  bool is_fin_sent = false;      // in a packet at least once
-  bool is_send_over = false;     // reset by us or refused by the peer: nothing more is accepted
+  bool is_fin_sent = false;      // a packet has carried it
+  bool is_send_over = false;     // reset locally or stopped by the peer: accepts no more
   bool is_flow_blocked = false;  // waits for MAX_STREAM_DATA
-  bool wants_writable = false;   // a write was cut short
+  bool wants_writable = false;   // a write accepted fewer bytes than given
 
   ReceiveWindow window;
   std::uint64_t received_bytes = 0;
   std::uint64_t consumed_bytes = 0;
-  bool is_receive_over = false;  // FIN delivered, reset by the peer, or stopped by us
-  bool is_closed_below = false;  // the QUIC library is done with it
-  bool is_clean = false;         // then: neither side had reset or stopped it
-  bool is_retained = false;      // the layer above is not done with it
+  bool is_receive_over = false;  // FIN delivered, reset by the peer, or stopped locally
+  bool is_closed_below = false;  // the QUIC library has closed it
+  bool is_clean = false;         // valid then: neither side has reset or stopped it
+  bool is_retained = false;      // the layer above still uses it
 
   static constexpr std::uint8_t kUrgencies = 8;
   std::uint8_t urgency = 3;  // RFC 9218 §4.1
   bool is_incremental = true;
 
-  // For the layer above; this layer never looks at it.
+  // Owned by the layer above; this layer does not read it.
   std::uint64_t user_word = 0;
 
   [[nodiscard]] bool is_finished() const {
