@@ -44,7 +44,7 @@ void BlockChain::copy_to(std::span<std::uint8_t> to) const noexcept {
   }
 }
 
-// One by one: the destructor of a long chain would call itself for each block.
+// One by one: the destructor of a long chain would recurse once for each block.
 void BlockChain::clear() noexcept {
   while (first_ != nullptr) {
     gnutls_memset(first_->bytes.data(), 0, first_->bytes.size());

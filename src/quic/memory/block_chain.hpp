@@ -1,4 +1,4 @@
-// Bytes in a chain of small blocks, so that what one holder frees fits the next one's need.
+// Bytes in a chain of small blocks of equal size, so that the blocks freed by one holder fit the next.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 
 namespace knul::quic {
 
-// Wipes what it held: there are keys in it. Thread: one.
+// Wipes its content, which has keys. Thread: one.
 class BlockChain {
  public:
   BlockChain() = default;
@@ -17,14 +17,14 @@ class BlockChain {
   BlockChain(BlockChain&& other) noexcept;
   BlockChain& operator=(BlockChain&& other) noexcept;
 
-  // A copy of `bytes` instead of what was there. False, and it is empty: memory is short.
+  // Replaces the content by a copy of `bytes`. False: memory is short, and the chain is empty.
   [[nodiscard]] bool assign(std::span<const std::uint8_t> bytes) noexcept;
-  // `to` has size() bytes.
+  // Requires that `to` has size() bytes.
   void copy_to(std::span<std::uint8_t> to) const noexcept;
   void clear() noexcept;
 
   [[nodiscard]] std::size_t size() const { return size_; }
-  // The heap memory behind it.
+  // The heap memory of all blocks.
   [[nodiscard]] std::size_t held_bytes() const {
     return (size_ + kBlockBytes - 1) / kBlockBytes * (kBlockBytes + kOverheadBytes);
   }

@@ -1,5 +1,5 @@
-// Memory that one endpoint uses again and again: streams, the bytes that they have to send, and unsent
-// DATAGRAMs. In steady state none of it comes from the global heap, and none of it is freed there.
+// The recycled memory of one endpoint's streams, their send buffers, and unsent DATAGRAMs. In steady state
+// none of it is allocated from the global heap or freed to it.
 #pragma once
 
 #include <algorithm>
@@ -17,15 +17,15 @@
 
 namespace knul::quic {
 
-// Blocks by powers of two. Of each size at most kKeptBytes are kept while unused, so that what a flood took
-// goes back. Thread: one. Lifetime: longer than the blocks.
+// Blocks in powers of two. At most kKeptBytes of each size are kept unused, so that the memory of a flood is
+// freed. Thread: one. Lifetime: outlives the blocks.
 class BlockPool {
  public:
   static constexpr std::size_t kSmallestBytes = 64;
   static constexpr std::size_t kLargestBytes = 64 * 1'024;
   static constexpr std::size_t kKeptBytes = 4 << 20;
 
-  // Lifetime: `counters` longer.
+  // Lifetime: `counters` outlives this object.
   explicit BlockPool(stats::WorkerCounters& counters) : counters_(counters) {}
   ~BlockPool();
   BlockPool(const BlockPool&) = delete;
@@ -35,9 +35,9 @@ class BlockPool {
   [[nodiscard]] static constexpr std::size_t block_bytes(std::size_t bytes) {
     return std::bit_ceil(std::max(bytes, kSmallestBytes));
   }
-  // At least `bytes`, aligned for anything; 0 < bytes <= kLargestBytes. Throws std::bad_alloc.
+  // Returns at least `bytes`, aligned for any type; 0 < bytes <= kLargestBytes. Throws std::bad_alloc.
   [[nodiscard]] void* take(std::size_t bytes);
-  // `bytes` as it was taken.
+  // `bytes` is the number given to take().
   void give(void* block, std::size_t bytes) noexcept;
 
  private:
@@ -51,7 +51,7 @@ class BlockPool {
   std::array<Size, kSizes> sizes_;
 };
 
-// One block and where it goes. Empty by default.
+// Owns one block of a pool. Empty by default.
 class PooledBlock {
  public:
   PooledBlock() = default;
@@ -83,7 +83,7 @@ class PooledBlock {
   std::size_t bytes_ = 0;
 };
 
-// For containers whose memory comes from the pool, as long as it is not too large for it.
+// For containers: memory from the pool, or from the heap if it is too large for the pool.
 template <class T>
 struct BlockAllocator {
   using value_type = T;
@@ -109,7 +109,7 @@ struct BlockAllocator {
   BlockPool* pool;
 };
 
-// An object in a block, and the pointer that owns it.
+// An owning pointer to an object in a block.
 template <class T>
 struct PooledDelete {
   BlockPool* pool = nullptr;

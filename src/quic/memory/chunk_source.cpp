@@ -7,7 +7,7 @@
 namespace knul::quic {
 namespace {
 
-// Each reservation is twice as large as the one before, so that a small server reserves little.
+// Each reservation has twice the size of the previous one, so that a small server reserves little.
 constexpr std::size_t kFirstReservationBytes = ChunkSource::kLargestBytes;
 constexpr std::size_t kLargestReservationBytes = 64 << 20;
 
@@ -36,7 +36,7 @@ std::uint8_t* ChunkSource::take(std::size_t bytes) noexcept {
     return chunk;
   }
   try {
-    free.reserve(std::bit_ceil(made_[index_of(bytes)] + 1));  // so that give() need not ask for memory
+    free.reserve(std::bit_ceil(made_[index_of(bytes)] + 1));  // so that give() needs no allocation
     std::uint8_t* const chunk = cut(bytes);
     made_[index_of(bytes)] += chunk == nullptr ? 0 : 1;
     return chunk;
@@ -62,7 +62,7 @@ std::uint8_t* ChunkSource::cut(std::size_t bytes) {
   return chunk;
 }
 
-// The last ones keep their pages: in a stream of short connections each would fault them in anew.
+// The last chunks keep their pages: a series of short connections would fault them in anew each time.
 void ChunkSource::give(std::uint8_t* chunk, std::size_t bytes) noexcept {
   if (bytes == kSmallestBytes && warm_count_ < kWarmChunks) {
     kept_bytes_.add(kSmallestBytes);

@@ -17,7 +17,7 @@ Sequence sequence_at(std::span<const std::uint8_t> bytes, std::size_t at) {
   return sequence;
 }
 
-// Those that begin at each byte, in ascending order. Wiped at the end, as there are keys among them.
+// The sequences at all offsets, in ascending order. The destructor wipes them, because some hold keys.
 class Sequences {
  public:
   explicit Sequences(std::span<const std::uint8_t> bytes) {
@@ -45,7 +45,7 @@ std::vector<std::uint8_t> common_bytes(std::span<const std::uint8_t> one,
                                        std::span<const std::uint8_t> other) {
   const Sequences known(one);
   std::vector<std::uint8_t> common;
-  std::size_t taken = 0;  // of `other`, up to here
+  std::size_t taken = 0;  // bytes of `other` before this are in the result
   for (std::size_t at = 0; at + sizeof(Sequence) <= other.size(); ++at) {
     if (known.contains(sequence_at(other, at))) {
       const auto part = other.subspan(std::max(at, taken), at + sizeof(Sequence) - std::max(at, taken));

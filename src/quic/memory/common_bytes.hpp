@@ -1,4 +1,4 @@
-// What two images of memory have in common.
+// Finds the bytes that two images of memory have in common.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +8,11 @@
 
 namespace knul::quic {
 
-// Shorter sequences would also be common by chance.
+// Shorter sequences are also common by chance.
 inline constexpr std::size_t kShortestCommonBytes = 8;
 
-// The bytes of `other` that stand in sequences of at least kShortestCommonBytes that are also, anywhere, in
-// `one`; in their order. Keys of one connection are in no other one's memory, so none is in the result.
+// Returns, in order, the bytes of `other` in sequences of at least kShortestCommonBytes that also occur
+// anywhere in `one`. The result has no keys, because the keys of one connection are not in another's memory.
 // Throws std::bad_alloc.
 [[nodiscard]] std::vector<std::uint8_t> common_bytes(std::span<const std::uint8_t> one,
                                                      std::span<const std::uint8_t> other);

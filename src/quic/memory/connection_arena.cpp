@@ -17,7 +17,7 @@ constexpr std::size_t kFree = 1;            // flags beside the size
 constexpr std::size_t kPreviousFree = 2;
 constexpr std::size_t kFlags = kFree | kPreviousFree;
 
-// Up to kExact a class for each size, above it one for each power of two.
+// One class for each size up to kExact, above it one for each power of two.
 constexpr std::size_t kExact = 512;
 constexpr std::size_t kExactClasses = kExact / kGranule;
 
@@ -35,7 +35,7 @@ std::size_t whole_pages(std::size_t bytes) {
 
 }  // namespace
 
-// What stands before each piece of memory that is handed out. Its address is 8 beyond a multiple of 16.
+// The header of each piece of memory that is handed out. Its address is 8 above a multiple of 16.
 struct ConnectionArena::Block {
   std::size_t word;  // size with this header, and the flags
   // While free:
@@ -48,7 +48,7 @@ struct ConnectionArena::Block {
   [[nodiscard]] std::uint8_t* begin() { return reinterpret_cast<std::uint8_t*>(this); }
   [[nodiscard]] void* payload() { return begin() + kHeaderBytes; }
   [[nodiscard]] Block& behind() { return *reinterpret_cast<Block*>(begin() + bytes()); }
-  // Only if it is free.
+  // Requires that the block before is free.
   [[nodiscard]] Block& before() {
     std::size_t size = 0;
     std::memcpy(&size, begin() - sizeof(size), sizeof(size));
@@ -59,9 +59,9 @@ struct ConnectionArena::Block {
   }
 };
 
-// The free blocks by class. In the arena, so that it sleeps too.
+// The free blocks by class. It is inside the arena, so that sleep() packs it too.
 struct ConnectionArena::Heads {
-  static constexpr std::size_t kClasses = 47;  // the last one is of kLargestBytes of a ChunkSource
+  static constexpr std::size_t kClasses = 47;  // the last class has kLargestBytes of a ChunkSource
 
   std::uint64_t occupied = 0;  // bit n: first[n] is not null
   std::array<Block*, kClasses> first{};
@@ -109,7 +109,7 @@ void* ConnectionArena::allocate(std::size_t bytes) noexcept {
 }
 
 ConnectionArena::Block* ConnectionArena::take_free(std::size_t bytes) {
-  constexpr int kLooks = 16;  // into the class that may hold blocks that are too small
+  constexpr int kLooks = 16;  // in a class that may hold blocks that are too small
   if (heads_ == nullptr) {
     return nullptr;
   }
@@ -136,7 +136,7 @@ ConnectionArena::Block* ConnectionArena::take_free(std::size_t bytes) {
   return found;
 }
 
-// Gives what is behind the first `bytes` of a block in use back.
+// Frees the part of a block behind its first `bytes`.
 void ConnectionArena::shrink(Block& block, std::size_t bytes) {
   const std::size_t rest = block.bytes() - bytes;
   if (rest < kSmallestBlock) {
@@ -149,7 +149,7 @@ void ConnectionArena::shrink(Block& block, std::size_t bytes) {
 }
 
 ConnectionArena::Block* ConnectionArena::take_fresh(std::size_t bytes) {
-  // In any chunk: sleep() takes the free blocks at the end of each out of the lists.
+  // In any chunk, because sleep() removes the free blocks at the end of each chunk from the lists.
   const auto has_room = [bytes](const Chunk& chunk) { return chunk.bytes - chunk.used_bytes >= bytes; };
   auto found = std::ranges::find_if(chunks_, has_room);
   if (found == chunks_.end()) {
@@ -158,7 +158,7 @@ ConnectionArena::Block* ConnectionArena::take_fresh(std::size_t bytes) {
     }
     found = std::prev(chunks_.end());
   }
-  // Behind the new block stands the header of an empty one, which ends the chunk.
+  // The header of an empty block behind the new block ends the chunk.
   Chunk& chunk = *found;
   Block& block = *reinterpret_cast<Block*>(chunk.begin + chunk.used_bytes - kHeaderBytes);
   block.word = bytes | (block.word & kPreviousFree);
@@ -256,7 +256,7 @@ void ConnectionArena::unlink(Block& block) {
   }
 }
 
-// What lies in free memory need not be kept, and zeros take the least room. Blocks at the end of a chunk go.
+// Content of free memory is not needed, and zeros pack best. Free blocks at the end of a chunk are removed.
 void ConnectionArena::clear_free_blocks() {
   for (Chunk& chunk : chunks_) {
     const std::size_t first = chunk.begin == reinterpret_cast<std::uint8_t*>(heads_) ? sizeof(Heads) : 0;
@@ -298,7 +298,7 @@ bool ConnectionArena::sleep() {
   return true;
 }
 
-// The pages behind what is in use of each chunk, which clear_free_blocks() may have made fewer.
+// Discards the pages behind the used part of each chunk, which clear_free_blocks() may have shortened.
 void ConnectionArena::discard_unused() {
   for (const Chunk& chunk : chunks_) {
     std::uint8_t* const unused = chunk.begin + whole_pages(chunk.used_bytes);
@@ -308,7 +308,8 @@ void ConnectionArena::discard_unused() {
   }
 }
 
-// Compares only what is asleep at the same time, so that no copy of a connection's memory is kept for it.
+// Compares only connections that hibernate at the same time, so that no copy of a connection's memory is kept
+// for it.
 void ConnectionArena::teach() {
   if (pool_.packer.knows(*packed_)) {
     return;

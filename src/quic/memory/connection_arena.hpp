@@ -1,6 +1,6 @@
-// All memory that the QUIC library takes for one connection, in pages of its own, so that it can be put away
-// while the connection is idle: it is packed, the pages go back to the kernel, and later the same bytes
-// stand at the same addresses again.
+// The QUIC library's memory for one connection, in its own pages, so that an idle connection can hibernate:
+// the memory is packed, the pages go back to the kernel, and later the same bytes are restored at the same
+// addresses.
 #pragma once
 
 #include <ngtcp2/ngtcp2.h>
@@ -20,43 +20,42 @@ namespace knul::quic {
 
 class ConnectionArena;
 
-// What the arenas of one endpoint share. Lifetime: longer than they. Thread: one.
+// Shared by the arenas of one endpoint. Lifetime: outlives them. Thread: one.
 struct ArenaPool {
   ArenaPool(base::PageSource& pages, stats::Gauge& kept) : chunks(pages, kept) {}
 
   ChunkSource chunks;
   MemoryPacker packer;
-  const ConnectionArena* example = nullptr;  // asleep; the packer may learn from it and the next one
+  const ConnectionArena* example = nullptr;  // a packed arena; the packer may learn from it and the next one
 };
 
-// A heap: good fit by classes of size, neighbours joined when freed. It is asked when objects are made, not
-// per packet. Thread: one. Lifetime: longer than the ngtcp2_conn made with memory().
+// A heap: good fit by size classes; freed neighbours are joined. The library calls it when it makes objects,
+// not for every packet. Thread: one. Lifetime: outlives the ngtcp2_conn made with memory().
 class ConnectionArena {
  public:
-  // `memory` is raised by resident_bytes(). Lifetime: both longer.
+  // Adds resident_bytes() to `memory`. Lifetime: both arguments outlive this object.
   ConnectionArena(ArenaPool& pool, stats::Gauge& memory);
   ~ConnectionArena();
   ConnectionArena(const ConnectionArena&) = delete;
   ConnectionArena& operator=(const ConnectionArena&) = delete;
 
-  // For the library. Its functions give null when memory is short. Lifetime: this object.
+  // For the library. Its functions return null when memory is short. Lifetime: this object.
   [[nodiscard]] const ngtcp2_mem& memory() const { return memory_; }
 
-  // Puts everything away; until wake() nothing in it may be touched. False, and all contents are as before:
-  // more than kLargestAsleepBytes are in use, the holes between them included, or memory for the copy was
-  // short.
+  // Packs the arena. Its memory must not be touched until wake(). False: nothing has changed, because more
+  // than kLargestAsleepBytes are in use, including the holes between blocks, or memory for the copy is short.
   bool sleep();
-  // Brings everything back. Only while asleep.
+  // Restores the memory. Requires is_asleep().
   void wake();
   [[nodiscard]] bool is_asleep() const { return packed_.has_value(); }
 
-  // Awake: the pages up to the last one in use. Asleep: the packed copy.
+  // Awake: the pages up to the last page in use. Asleep: the packed copy.
   [[nodiscard]] std::size_t resident_bytes() const;
-  // What sleep() would have to pack, at most.
+  // The most that sleep() would pack.
   [[nodiscard]] std::size_t used_bytes() const;
 
   static constexpr std::size_t kLargestAsleepBytes = 1 << 20;
-  // At most; more is refused.
+  // Larger allocations fail.
   static constexpr std::size_t kLargestAllocationBytes = ChunkSource::kLargestBytes - 1'024;
 
  private:
@@ -66,7 +65,7 @@ class ConnectionArena {
   struct Chunk {
     std::uint8_t* begin;
     std::size_t bytes;
-    std::size_t used_bytes;  // from the beginning, ends with the header of an empty block
+    std::size_t used_bytes;  // from the beginning; ends with the header of an empty block
   };
 
   void* allocate(std::size_t bytes) noexcept;
@@ -87,7 +86,7 @@ class ConnectionArena {
 
   ArenaPool& pool_;
   stats::Gauge& gauge_;
-  std::size_t accounted_bytes_ = 0;  // in gauge_
+  std::size_t accounted_bytes_ = 0;  // the part of gauge_ for this arena
   ngtcp2_mem memory_;
   std::vector<Chunk> chunks_;
   Heads* heads_ = nullptr;  // at the beginning of the first chunk

@@ -1,17 +1,17 @@
-// The packed form is made of words of 8 bytes, in groups of 8 words (the last group may be shorter):
-//   group   mask of its words that are not zero, then those words; of a group of zeros: 0, and the number of
-//           groups of zeros that begin here
-//   word    number of its bytes up to the last one that is not zero, then those bytes; of an address less
-//           than 2 GiB away from the piece's beginning: 0, and the distance in 4 bytes
-// It takes a few microseconds, and a seventh of the memory of a connection that was never busy. Zstandard
-// takes two thirds of that away with a dictionary, what two connections had in common: they differ in little
-// more than keys, IDs and times. After a burst the memory is full of objects that are free but look alike.
+// The packed form of memory: words of 8 bytes in groups of 8 words (the last group may be shorter).
+//   group   the mask of its nonzero words, then those words; for a group of zeros: 0, and the number of
+//           groups of zeros from here on
+//   word    the number of its bytes up to the last nonzero byte, then those bytes; for an address less than
+//           2 GiB from the beginning of the piece: 0, and the distance in 4 bytes
+// Packing takes a few microseconds, and leaves a seventh of the memory of a connection that was never busy.
+// Zstandard then saves two thirds of that with a dictionary, the common bytes of two connections: connections
+// differ in little more than keys, IDs and times. After a burst the memory is full of similar free objects.
 #include "quic/memory/memory_packer.hpp"
 
 #include <gnutls/gnutls.h>
 
-// The archive is linked, so that what its shared library does not promise can be used: dictionaries of bytes
-// that are no trained dictionary, and memory that comes from here.
+// Linked as an archive, because this uses functions that the shared library does not promise: dictionaries of
+// untrained bytes, and caller-provided memory.
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
@@ -28,18 +28,18 @@
 namespace knul::quic {
 namespace {
 
-static_assert(std::endian::native == std::endian::little);  // a word's zeros are its last bytes
+static_assert(std::endian::native == std::endian::little);  // the high bytes of a word are its last
 constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
 constexpr std::size_t kGroupWords = 8;
 constexpr std::size_t kGroupBytes = kGroupWords * kWordBytes;
 constexpr std::size_t kLongestGroup = 1 + kGroupWords * (1 + kWordBytes);
 constexpr std::size_t kLongestRun = 255;
-// Below, there is little to save.
+// Smaller images save little.
 constexpr std::size_t kCompressAboveBytes = 1'024;
-// For what is small, and what is large and has a dictionary. Chosen by measurement: docs/decisions/0019.
+// For small images, and for large ones with a dictionary. Chosen by measurement: docs/decisions/0019.
 constexpr std::array kCompressionLevels{-1, 1};
 constexpr std::size_t kLargestDictionary = 31 * 1'024;
-constexpr std::size_t kLeastInCommon = 4;  // a fourth, or there is nothing to learn
+constexpr std::size_t kLeastInCommon = 4;  // a fourth; with less in common a dictionary does not help
 
 using Piece = std::span<std::uint8_t>;
 
@@ -57,7 +57,7 @@ std::uint8_t* put_word(std::uint64_t word, std::uint64_t base, std::uint8_t* out
   }
   const auto bytes = (static_cast<unsigned>(std::bit_width(word)) + 7) / 8;
   *out++ = static_cast<std::uint8_t>(bytes);
-  std::memcpy(out, &word, sizeof(word));  // all, which is faster; what follows overwrites the rest
+  std::memcpy(out, &word, sizeof(word));  // writing all 8 bytes is faster; later output overwrites the rest
   return out + bytes;
 }
 
@@ -84,7 +84,7 @@ std::uint8_t* put_run(std::size_t& zeros, std::uint8_t* out) {
   return out;
 }
 
-// Room for what `bytes` of memory can become, and to write and read the last word as a whole.
+// The largest packed size of `bytes`, with room to write and read the last word as a whole.
 std::size_t longest(std::size_t bytes) { return (bytes / kGroupBytes + 2) * kLongestGroup + kWordBytes; }
 
 std::uint8_t* put(Piece piece, std::uint8_t* out) {
@@ -140,8 +140,8 @@ const std::uint8_t* take(const std::uint8_t* in, Piece piece) {
   return in;
 }
 
-// Memory for Zstandard, which takes some for good, and copies what it packs into it: it is wiped.
-constexpr std::size_t kSizeBytes = alignof(std::max_align_t);  // before what is handed out
+// Zstandard's memory. It is wiped, because Zstandard copies its input into it.
+constexpr std::size_t kSizeBytes = alignof(std::max_align_t);  // before the memory that is handed out
 
 void* allocate_wiped(void* /*unused*/, std::size_t bytes) {
   auto* const block = static_cast<std::uint8_t*>(::operator new(bytes + kSizeBytes, std::nothrow));
@@ -181,7 +181,7 @@ ZstdPointer<Object> checked(Object* made) {
 
 }  // namespace
 
-// In memory of our own, as ZSTD_createCDict (1.5.4) does not look at whether it got some.
+// In our own memory, because ZSTD_createCDict (1.5.4) does not check for failed allocations.
 class MemoryPacker::Dictionary {
  public:
   Dictionary(std::span<const std::uint8_t> bytes, int level)
@@ -203,7 +203,7 @@ class MemoryPacker::Dictionary {
  private:
   ZstdPointer<ZSTD_DDict> to_unpack_;
   std::vector<std::uint64_t> memory_;
-  const ZSTD_CDict* to_pack_ = nullptr;  // in memory_
+  const ZSTD_CDict* to_pack_ = nullptr;  // inside memory_
 };
 
 struct MemoryPacker::Compressor {
@@ -216,7 +216,7 @@ struct MemoryPacker::Compressor {
   }
 
   ZstdPointer<ZSTD_CCtx> down;
-  ZstdPointer<ZSTD_DCtx> up;  // unpacks without memory of the heap
+  ZstdPointer<ZSTD_DCtx> up;  // allocates nothing when it unpacks
 };
 
 MemoryPacker::MemoryPacker() = default;
@@ -243,7 +243,7 @@ std::optional<PackedMemory> MemoryPacker::pack(Pieces pieces) noexcept {
   }
 }
 
-// In plain_, which has room for what was packed earlier, too.
+// Writes to plain_, which also has room for everything packed earlier.
 std::span<const std::uint8_t> MemoryPacker::to_plain(Pieces pieces) {
   std::size_t room = 0;
   for (const Piece piece : pieces) {
@@ -259,12 +259,12 @@ std::span<const std::uint8_t> MemoryPacker::to_plain(Pieces pieces) {
   return std::span<const std::uint8_t>(plain_).first(static_cast<std::size_t>(end - plain_.data()));
 }
 
-// Into compressed_. 0: it does not get smaller, or memory is short.
+// Writes to compressed_. 0: the result is not smaller, or memory is short.
 std::size_t MemoryPacker::compress(std::span<const std::uint8_t> plain, const Dictionary* dictionary) {
   if (compressor_ == nullptr) {
     compressor_ = std::make_unique<Compressor>();
   }
-  // With less room than that it gives up also where the result would be small.
+  // With less room Zstandard fails even if the result would be small.
   compressed_.resize(std::max(compressed_.size(), ZSTD_compressBound(plain.size())));
   ZSTD_CCtx* const down = compressor_->down.get();
   if (ZSTD_isError(ZSTD_CCtx_refCDict(down, dictionary == nullptr ? nullptr : dictionary->to_pack())) != 0) {
@@ -282,7 +282,7 @@ void MemoryPacker::unpack(const PackedMemory& packed, Pieces pieces) noexcept {
   }
 }
 
-// In plain_.
+// Writes to plain_.
 std::span<const std::uint8_t> MemoryPacker::plain_of(const PackedMemory& packed) noexcept {
   const std::span<std::uint8_t> plain = std::span(plain_).first(packed.plain_size);
   if (packed.form == PackedMemory::Form::kPlain) {
@@ -305,7 +305,7 @@ std::span<const std::uint8_t> MemoryPacker::plain_of(const PackedMemory& packed)
 
 void MemoryPacker::learn(const PackedMemory& one, const PackedMemory& other) noexcept {
   const std::size_t kind = kind_of(one.plain_size);
-  // It takes milliseconds. Where it led to nothing, it is tried again ever more rarely.
+  // Learning takes milliseconds. After failures it is tried less and less often.
   if (kind != kind_of(other.plain_size) || knows(one) || !std::has_single_bit(++attempts_[kind])) {
     return;
   }
@@ -321,7 +321,7 @@ void MemoryPacker::learn(const PackedMemory& one, const PackedMemory& other) noe
       dictionaries_[kind] = std::make_unique<Dictionary>(common, kCompressionLevels[kind]);
     }
   } catch (const std::bad_alloc&) {
-    // Later ones may be learnt from.
+    // A later pair may succeed.
   }
 }
 

@@ -1,4 +1,4 @@
-// Packs memory that is mostly zeros, small numbers and pointers into itself, and brings it back.
+// Packs and unpacks memory that is mostly zeros, small numbers and pointers into itself.
 #pragma once
 
 #include <array>
@@ -14,17 +14,17 @@
 
 namespace knul::quic {
 
-// For the same packer only.
+// Only the packer that made it can unpack it.
 struct PackedMemory {
   enum class Form : std::uint8_t { kPlain, kCompressed, kCompressedByDictionary };
 
   BlockChain bytes;
-  std::uint32_t plain_size = 0;  // before it was compressed
+  std::uint32_t plain_size = 0;  // before compression
   Form form = Form::kPlain;
 };
 
-// Thread: one. Keeps its working memory, some 600 KB, or three times what the largest memory was: what was
-// packed can always be unpacked. What goes back to the heap is wiped.
+// Keeps some 600 KB of working memory, or three times the largest packed memory, so that unpack() cannot
+// fail. Freed memory is wiped. Thread: one.
 class MemoryPacker {
  public:
   using Pieces = std::span<const std::span<std::uint8_t>>;
@@ -34,17 +34,17 @@ class MemoryPacker {
   MemoryPacker(const MemoryPacker&) = delete;
   MemoryPacker& operator=(const MemoryPacker&) = delete;
 
-  // Pieces are aligned to 8 bytes and a multiple of 8 bytes long, less than 1 GiB in all. Nothing: memory is
+  // Pieces are aligned to 8 bytes, a multiple of 8 bytes long, and less than 1 GiB in all. Nothing: memory is
   // short.
   [[nodiscard]] std::optional<PackedMemory> pack(Pieces pieces) noexcept;
-  // What this object packed. `pieces` are the same, at the same addresses, all zeros.
+  // `packed` is a result of this object. `pieces` are the same, at the same addresses, filled with zeros.
   void unpack(const PackedMemory& packed, Pieces pieces) noexcept;
 
-  // Packs what is like these two better from now on. They belong to two connections, so that what they have
-  // in common is not secret. No effect if only one of them carried a burst, if they have little in common, or
-  // if memory is short.
+  // From then on packs memory like these two better. They belong to two connections, so their common bytes
+  // are not secret. No effect if only one of them carried a burst, if they have little in common, or if
+  // memory is short.
   void learn(const PackedMemory& one, const PackedMemory& other) noexcept;
-  // Whether it learnt of memory like this.
+  // True after it learnt from memory like this.
   [[nodiscard]] bool knows(const PackedMemory& packed) const {
     return dictionaries_[kind_of(packed.plain_size)] != nullptr;
   }
@@ -54,7 +54,7 @@ class MemoryPacker {
   class Dictionary;
   using WipedBytes = std::vector<std::uint8_t, WipingAllocator<std::uint8_t>>;
 
-  // Above, a connection has carried a burst.
+  // A larger image shows that its connection has carried a burst.
   static constexpr std::size_t kLargeBytes = 8 * 1'024;
   static std::size_t kind_of(std::size_t plain_size) { return plain_size > kLargeBytes ? 1 : 0; }
 
@@ -66,7 +66,7 @@ class MemoryPacker {
   WipedBytes compressed_;
   std::unique_ptr<Compressor> compressor_;
   std::array<std::size_t, 2> attempts_{};  // to learn, by kind
-  // By kind. Never replaced, as what was packed needs them.
+  // By kind. Never replaced, because memory packed with one needs it.
   std::array<std::unique_ptr<const Dictionary>, 2> dictionaries_;
 };
 

@@ -1,4 +1,4 @@
-// For containers of what may be secret.
+// An allocator for containers of secrets.
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -8,7 +8,7 @@
 
 namespace knul::quic {
 
-// Wipes what is given back to the heap.
+// Wipes memory before it is freed.
 template <class T>
 struct WipingAllocator {
   using value_type = T;
