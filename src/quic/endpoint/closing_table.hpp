@@ -1,7 +1,6 @@
-// Connections that are over but whose peers may still send: the closing and draining periods of RFC 9000
-// §10.2. Keeps the CONNECTION_CLOSE, not the connection: some 210 bytes for 3 × PTO. The places are shared
-// between the source addresses. An entry that is evicted is forgotten early; late packets get a Stateless
-// Reset.
+// Connections that have ended but whose peers may still send: the closing and draining periods of RFC 9000
+// §10.2. Keeps the CONNECTION_CLOSE instead of the connection: some 210 bytes for 3 × PTO. The source
+// addresses share the places. An evicted entry is forgotten early; its late packets get a Stateless Reset.
 #pragma once
 
 #include <algorithm>
@@ -21,11 +20,11 @@
 
 namespace knul::quic {
 
-// Immutable but for its counts, so that one allocation of the right size holds the object and, behind it,
-// what varies: both addresses, the routes, the packet.
+// One allocation of the exact size holds the object and, behind it, the data of variable size: both
+// addresses, the routes, the packet. They never change; only the counts do.
 class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place {
  public:
-  // A client uses one or two; packets for others that it was given get a Stateless Reset.
+  // A client uses one or two. Packets to other connection IDs of the connection get a Stateless Reset.
   static constexpr std::size_t kMostRoutes = 3;
 
   struct Delete {
@@ -36,8 +35,8 @@ class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place 
   };
   using Owner = std::unique_ptr<ClosingConnection, Delete>;
 
-  // `packet` empty: the peer closed, nothing is answered. Of `routes` the first kMostRoutes are kept. Throws
-  // std::bad_alloc.
+  // An empty `packet`: the peer closed, and late packets get no answer. Keeps the first kMostRoutes of
+  // `routes`. Throws std::bad_alloc.
   [[nodiscard]] static Owner make(const base::Path& to, std::span<const ConnectionId> routes,
                                   std::span<const std::uint8_t> packet, bool is_address_validated,
                                   SourceRef source) {
@@ -85,8 +84,8 @@ class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place 
     }
   }
 
-  // The 1st, 2nd, 4th, 8th … late packet is answered, and to an unproven address with no more than three
-  // times its bytes (RFC 9000 §8.1).
+  // The 1st, 2nd, 4th, 8th … late packet is answered; at an unvalidated address only if the answer has at
+  // most three times the packet's bytes (RFC 9000 §8.1).
   [[nodiscard]] bool counts_for_an_answer(std::size_t received_bytes) {
     ++received_;
     return packet_bytes_ > 0 && (received_ & (received_ - 1)) == 0 &&
@@ -103,9 +102,9 @@ class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place 
     return base::SocketAddress::from_sockaddr(reinterpret_cast<const sockaddr*>(bytes), sizeof(sockaddr_in6));
   }
 
-  SourceRef source_;  // of a client none
+  SourceRef source_;  // empty for a client
   std::uint32_t received_ = 0;
-  std::uint32_t index_ = 0;  // in ClosingTable
+  std::uint32_t index_ = 0;  // in ClosingTable::entries_
   std::uint16_t packet_bytes_ = 0;
   std::uint8_t path_bytes_ = 0;
   std::uint8_t routes_bytes_ = 0;
@@ -115,7 +114,7 @@ class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place 
 // Thread: its endpoint's.
 class ClosingTable {
  public:
-  // `most` entries, shared between the source addresses.
+  // `most` entries, which the source addresses share.
   explicit ClosingTable(std::size_t most) : places_(most) {}
   ~ClosingTable() {
     for (const auto& entry : entries_)
@@ -125,8 +124,8 @@ class ClosingTable {
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] base::Instant next_expiry() const { return deadlines_.soonest(); }
 
-  // The entry that has to go before one of `source` (null: of a client) is added, or null. The caller removes
-  // its routes, then drops it.
+  // Evicts an entry before one of `source` (null: a client) is added. Null: there is room. The caller removes
+  // the routes of the result, then drops it.
   [[nodiscard]] ClosingConnection::Owner make_place(const SourceHoldings* source) {
     SharedPlaces::Place* const place = places_.to_evict_for(source == nullptr ? client_ : source->closing);
     if (place == nullptr) {
@@ -136,7 +135,7 @@ class ClosingTable {
     deadlines_.cancel(entry);
     return take(entry);
   }
-  // Throws std::bad_alloc, and then keeps nothing.
+  // Throws std::bad_alloc and then keeps nothing.
   ClosingConnection& add(ClosingConnection::Owner added, base::Instant until) {
     if (entries_.size() == entries_.capacity()) {
       entries_.reserve(std::max<std::size_t>(64, 2 * entries_.size()));
@@ -149,7 +148,7 @@ class ClosingTable {
     return entry;
   }
 
-  // An entry whose period is over, or null. The caller removes its routes, then drops it.
+  // An entry whose period has ended, or null. The caller removes its routes, then drops it.
   [[nodiscard]] ClosingConnection::Owner take_due(base::Instant now) {
     ClosingConnection* const due = deadlines_.take_due(now);
     return due == nullptr ? nullptr : take(*due);

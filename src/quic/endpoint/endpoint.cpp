@@ -20,8 +20,8 @@ base::SipKey make_key(base::RandomSource& random) {
   return key;
 }
 
-// Connections put to sleep a second, and at once; one whose memory is large counts as several. Packing takes
-// 30 to 200 µs for each.
+// Hibernations per second, and at once. A connection with much memory counts as several. Packing takes 30 to
+// 200 µs for each.
 constexpr std::uint32_t kSleepsPerSecond = 2'000;
 constexpr std::uint32_t kSleepsAtOnce = 16;
 constexpr std::size_t kSleepBytes = ConnectionArena::kLargestAsleepBytes / kSleepsAtOnce;
@@ -31,9 +31,9 @@ std::unique_ptr<ArenaPool> arena_pool(const EndpointOptions& options, stats::Wor
   return hibernates ? std::make_unique<ArenaPool>(*options.pages, counters.pool_kept_bytes) : nullptr;
 }
 
-// Of the memory for what is sent: a quarter of a stream's or connection's buffer, so that a full one is not
-// refilled packet by packet; of what all share less, as where somebody waits what is too small for a turn
-// lies idle.
+// The least send memory for a turn. A quarter of a stream's or connection's buffer, so that a full buffer is
+// not refilled packet by packet. A smaller part of the shared memory, because an amount too small for a turn
+// stays unused while connections wait.
 std::uint64_t room_worth_a_turn(const EndpointOptions& options) {
   const TransportOptions& transport = options.transport;
   return std::max<std::uint64_t>(
@@ -145,7 +145,7 @@ std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& d
     }
     return std::nullopt;
   }
-  // A Version Negotiation packet may carry IDs of up to 255 bytes, which no table of ours holds.
+  // A Version Negotiation packet may carry IDs of up to 255 bytes, which the tables here cannot hold.
   if (result != 0 || header.dcidlen > NGTCP2_MAX_CIDLEN) {
     counters_.packets_dropped_malformed.add();
     return std::nullopt;
@@ -159,7 +159,7 @@ std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& d
   }
   try {
     handle_unrouted(datagram, header, now);
-  } catch (...) {  // no memory for an answer or for a connection, which is gone then
+  } catch (...) {  // out of memory for an answer or for a connection, which has then ended
     counters_.errors.add();
   }
   return std::nullopt;
@@ -200,7 +200,7 @@ void Endpoint::handle_expiry(base::Instant now) {
     if (!due->is_over()) {
       guarded(*due, [&] { due->handle_expiry(now); });
     }
-    // Writing re-arms the deadline, also when there is nothing to write.
+    // Writing arms the deadline again, even without a packet to write.
     if (!due->is_linked()) {
       schedule(*due);
     }
@@ -242,7 +242,7 @@ void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
   responder_.poll_send(batch);
 }
 
-// Acknowledgements tell only their own connection of room, but others may have waited longer for it.
+// An acknowledgement gives room to its own connection only, but others may have waited longer for it.
 void Endpoint::give_turns_to_write(base::Instant now) {
   if (!send_budget_.watch(now)) {
     return;
@@ -254,7 +254,7 @@ void Endpoint::give_turns_to_write(base::Instant now) {
   }
 }
 
-// One in a call: what it holds is free when it has been retired, before another has to go.
+// Closes at most one in a call: its memory must be free before the next search.
 void Endpoint::close_stalled(base::Instant now) {
   SendBudget::Member* const stalled =
       send_budget_.find_stalled(now, [](const SendBudget::Member& member, base::Duration since) {
@@ -279,7 +279,7 @@ void Endpoint::retire(Connection& connection, base::Instant now) {
   const auto found = connections_.find(connection.number());
   const std::unique_ptr<Connection> last = std::move(found->second.connection);
   connections_.erase(found);
-  // What on_closed may have asked for goes with the connection.
+  // on_closed may have scheduled the connection, which ends here.
   if (last->is_linked()) {
     last->unlink();
   }
@@ -294,12 +294,12 @@ void Endpoint::keep_closing(Connection& connection, base::Instant now) {
   if (!packet.empty()) {
     responder_.send(path, packet);
   }
-  const std::vector<ConnectionId> routes = connection.take_routes();  // from here on nothing throws
+  const std::vector<ConnectionId> routes = connection.take_routes();  // nothing throws after this
   ClosingConnection* kept = nullptr;
   if (!packet.empty() || is_peers) {
     kept = try_keep(connection, path, routes, packet, now);
   }
-  // To lead a known ID elsewhere takes no memory.
+  // Assigning to a known ID allocates nothing.
   std::size_t left = kept == nullptr ? 0 : ClosingConnection::kMostRoutes;
   for (const ConnectionId& id : routes) {
     if (left > 0) {
@@ -311,7 +311,7 @@ void Endpoint::keep_closing(Connection& connection, base::Instant now) {
   }
 }
 
-// Null without the memory for it: late packets get a Stateless Reset then.
+// Null without memory: late packets then get a Stateless Reset.
 ClosingConnection* Endpoint::try_keep(const Connection& connection, const base::Path& path,
                                       std::span<const ConnectionId> routes,
                                       std::span<const std::uint8_t> packet, base::Instant now) {

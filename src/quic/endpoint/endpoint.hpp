@@ -1,5 +1,5 @@
-// All connections of one worker: takes datagrams, finds or makes their connection, gives packets and the
-// next deadline. Sans-I/O: it knows neither sockets nor clocks nor threads.
+// All connections of one worker: takes datagrams, finds or creates their connections, and returns packets and
+// the next deadline. Sans-I/O: without sockets, clocks and threads.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -23,7 +23,7 @@
 
 namespace knul::quic {
 
-// Thread: one. Lifetime: the references given to the constructor live longer; not moved.
+// Thread: one. Lifetime: the constructor's references outlive this object. Never moves.
 class Endpoint final : private ConnectionHost {
  public:
   Endpoint(EndpointOptions options, ConnectionObserver& observer, base::RandomSource& random,
@@ -32,42 +32,42 @@ class Endpoint final : private ConnectionHost {
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
 
-  // Takes the datagram, or names the worker it belongs to and leaves it untouched.
-  // `now` never goes backwards.
+  // Handles the datagram, or returns the worker that it belongs to and leaves it untouched. `now` never goes
+  // backwards.
   [[nodiscard]] std::optional<unsigned> handle_datagram(const base::ReceivedDatagram& datagram,
                                                         base::Instant now);
-  // One that another worker named us for.
+  // Handles a datagram for which another worker's handle_datagram() returned this worker.
   void handle_handed_over(const base::ReceivedDatagram& datagram, base::Instant now);
   void handle_expiry(base::Instant now);
   [[nodiscard]] base::Instant next_expiry() const;
 
-  // Fills `batch` with packets. Call again with an empty batch while wants_send().
+  // Fills `batch` with packets. Called again with an empty batch while wants_send().
   void poll_send(base::SendBatch& batch, base::Instant now);
   [[nodiscard]] bool wants_send() const { return !write_list_.empty() || !responder_.is_empty(); }
-  // Whether it is of 1-RTT and for the connection that the last one was for. A train may be cut in two where
-  // routes were made or dropped in between.
+  // True for a 1-RTT datagram of the previous datagram's connection. Weak case: false after a change of
+  // routes, even for such a datagram.
   [[nodiscard]] bool continues(const base::ReceivedDatagram& datagram) const {
     return routes_.find_recent(datagram.payload).is_known();
   }
-  // How often a packet has given something to send to its own connection, which had nothing before.
+  // The number of packets that gave a connection something to send when it had nothing before.
   [[nodiscard]] std::uint64_t roused_count() const { return roused_count_; }
-  // How many frames all connections have read.
+  // The number of frames that all connections have read.
   [[nodiscard]] std::uint64_t frames_read() const { return frame_budget_.frames_read(); }
 
   // Starts a handshake as a client. kUnsupported without client_tls.
   base::Result<Connection*> connect(const ConnectTarget& target, base::Instant now);
 
-  // It is `now` for what the layer above does with connections until the next call with a time.
+  // Sets the time for the calls of the layer above, until the next call with a time.
   void note_time(base::Instant now) { send_budget_.note_time(now); }
 
-  // From now on new connections are refused with CONNECTION_REFUSED.
+  // From then on new connections are refused with CONNECTION_REFUSED.
   void refuse_new_connections() { is_refusing_ = true; }
-  // Sends every CONNECTION_CLOSE of the closing period once more, except to unproven addresses.
+  // Sends each CONNECTION_CLOSE of the closing period once more, except to unvalidated addresses.
   void repeat_closes();
   [[nodiscard]] std::size_t closing_count() const { return closing_.size(); }
   [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
   [[nodiscard]] std::size_t half_open_count() const { return half_open_; }
-  // `visit` may close the connection it is given, not make others.
+  // `visit` may close its connection, but must not create others.
   template <class Visit>
   void for_each_connection(Visit visit) {
     for (auto& [number, entry] : connections_)
@@ -88,7 +88,7 @@ class Endpoint final : private ConnectionHost {
   void note_handshake_completed(Connection& connection) override;
 
   // endpoint.cpp
-  // Does `work` of a connection's. An exception, which is for want of memory, ends that connection only.
+  // Runs `work` for a connection. An exception means lack of memory and ends that connection only.
   template <class Work>
   void guarded(Connection& connection, Work work) noexcept {
     try {
@@ -98,8 +98,8 @@ class Endpoint final : private ConnectionHost {
       connection.abort(TransportCode::kInternalError, "out of memory");
     }
   }
-  // handle_datagram() for a packet that does not follow one of the same connection. Not inline, so that
-  // packets that do need no stack for it.
+  // handle_datagram() for a packet whose predecessor had another connection. Not inline, so that packets of
+  // the same connection need no stack for it.
   [[nodiscard, gnu::noinline]] std::optional<unsigned> route_datagram(const base::ReceivedDatagram& datagram,
                                                                       base::Instant now);
   void read(Connection& connection, const base::ReceivedDatagram& datagram, base::Instant now) {
@@ -124,19 +124,19 @@ class Endpoint final : private ConnectionHost {
   void close_stalled(base::Instant now);
 
   // endpoint_accept.cpp
-  // Counts it if it is one.
+  // True for a source port of kReflectionPorts; the datagram is then counted.
   [[nodiscard]] bool is_reflection(const base::SocketAddress& source);
   void handle_unrouted(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
                        base::Instant now);
-  // The client connection that the datagram is a Stateless Reset of, or null.
+  // The client connection that a Stateless Reset ends, or null for another datagram.
   [[nodiscard]] Connection* find_reset(const base::ReceivedDatagram& datagram);
   void accept(const base::ReceivedDatagram& datagram, base::Instant now);
   [[nodiscard]] bool is_admitted(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
                                  base::Instant now);
-  // False: the attempt was answered or dropped.
+  // False: the Initial was answered or dropped.
   bool validate_token(AcceptedInitial& initial, base::Instant now);
-  // Each ends a connection for `newcomer` where that is necessary; false: there is none that may be ended.
-  // False: the newcomer is to be dropped.
+  // Both end a connection for `newcomer` if necessary. False: no connection may be ended, and the newcomer
+  // must be dropped.
   [[nodiscard]] bool make_half_open_place(const SourceHoldings& newcomer, base::Instant now);
   [[nodiscard]] bool make_place(const SourceHoldings& newcomer, base::Instant now);
   void refuse_at_limit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
@@ -149,10 +149,10 @@ class Endpoint final : private ConnectionHost {
   stats::WorkerCounters& counters_;
   ConnectionIdCodec codec_;
   base::SipKey hash_key_;
-  SourceTable sources_;            // before whatever refers to a source
-  SharedPlaces half_open_places_;  // of a server's connections
+  SourceTable sources_;            // Order: before all members that refer to a source
+  SharedPlaces half_open_places_;  // of server connections
   SharedPlaces admitted_places_;
-  BlockPool blocks_;                   // before what takes blocks from it
+  BlockPool blocks_;                   // Order: before all members that take its blocks
   std::unique_ptr<ArenaPool> arenas_;  // null: connections do not hibernate
   AddressTokens address_tokens_;
   ResetTokens reset_tokens_;

@@ -1,4 +1,4 @@
-// A packet that leads to no connection: the beginning of one, or an answer without one, or nothing.
+// Packets without a known connection: they create a connection, get a stateless answer, or are dropped.
 
 #include <algorithm>
 #include <array>
@@ -11,8 +11,9 @@
 namespace knul::quic {
 namespace {
 
-// Nothing sends from port 0. The others answer any datagram, so a packet "from" them is forged: echo, discard,
-// qotd, chargen, dns, tftp, portmapper, ntp, netbios, snmp, cldap, rip, ssdp, mdns, memcached, game servers.
+// Port 0 sends nothing. The services on the other ports answer any datagram, so a packet "from" them is
+// forged: echo, discard, qotd, chargen, dns, tftp, portmapper, ntp, netbios, snmp, cldap, rip, ssdp, mdns,
+// memcached, game servers.
 constexpr std::array<std::uint16_t, 17> kReflectionPorts{0,   7,   9,   17,  19,   53,   69,    111,  123,
                                                          137, 161, 389, 520, 1900, 5353, 11211, 27015};
 
@@ -33,8 +34,8 @@ void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngt
   }
   const bool is_long = (datagram.payload[0] & 0x80) != 0;
   if (is_long && options_.server_tls != nullptr && header.version != 0) {
-    // RFC 9000 §7.2: a client chooses at least 8 bytes, and our own connection IDs have 8. The library only
-    // looks where there is no token.
+    // RFC 9000 §7.2: a client chooses at least 8 bytes, and the IDs of this side have 8. The library checks
+    // the length only without a token.
     if (header.dcidlen < NGTCP2_MIN_INITIAL_DCIDLEN) {
       counters_.packets_dropped_short_connection_id.add();
       return;
@@ -52,9 +53,9 @@ void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngt
   }
 }
 
-// RFC 9000 §10.3.1: the connection ID of a Stateless Reset is random; the last 16 bytes say whose it is. Only
-// servers hand out tokens here, so only clients look. Cost: every connection's tokens, for a packet that
-// is otherwise lost.
+// RFC 9000 §10.3.1: the connection ID of a Stateless Reset is random, and its last 16 bytes are the token.
+// Only clients search, because only servers send tokens here. Cost: the tokens of every connection, for a
+// packet that is otherwise lost.
 Connection* Endpoint::find_reset(const base::ReceivedDatagram& datagram) {
   constexpr std::size_t kSmallest = NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN;
   if (options_.client_tls == nullptr || datagram.payload.size() < kSmallest) {
@@ -70,7 +71,7 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
   AcceptedInitial initial;
   initial.path = datagram.path;
   if (ngtcp2_accept(&initial.header, datagram.payload.data(), datagram.payload.size()) != 0) {
-    // 0-RTT before its Initial, a Handshake packet of a connection that is gone, or an Initial too small.
+    // 0-RTT before its Initial, a Handshake packet of an ended connection, or an Initial that is too small.
     const bool is_small = datagram.payload.size() < NGTCP2_MAX_UDP_PAYLOAD_SIZE;
     (is_small ? counters_.packets_dropped_too_short_initial : counters_.packets_dropped_unknown_connection)
         .add();
@@ -140,10 +141,10 @@ void Endpoint::refuse_at_limit(const base::ReceivedDatagram& datagram, const ngt
   responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
 }
 
-// Sends nothing to the connection that it ends: answers would double a flood.
-// A handshake younger than a second keeps its place against a newcomer of the same address, whose Initial is
-// dropped. Otherwise clients that start together behind one address would end each other's handshakes shortly
-// before they complete. A client sends a lost Initial again.
+// The evicted connection gets no packet, because answers would double a flood. A handshake younger than a
+// second is not evicted for a newcomer of the same address, whose Initial is dropped and sent again later.
+// Otherwise clients that start together behind one address would evict each other's handshakes shortly before
+// they complete.
 bool Endpoint::make_half_open_place(const SourceHoldings& newcomer, base::Instant now) {
   constexpr base::Duration kYoung = std::chrono::seconds(1);
   SharedPlaces::Place* const place = half_open_places_.to_evict_for(newcomer.half_open);
@@ -160,9 +161,9 @@ bool Endpoint::make_half_open_place(const SourceHoldings& newcomer, base::Instan
   return true;
 }
 
-// Only for an address that was validated, or forged ones could end connections. Of some of the oldest of the
-// address that has most, one without streams goes first, then the one that has been inactive for longest.
-// None that was active a moment ago.
+// Requires a validated address of the newcomer; otherwise forged addresses could end connections. Looks at
+// some of the oldest connections of the address with the most. A connection without streams is evicted first,
+// then the one inactive for longest. A connection that was active within a second is not evicted.
 bool Endpoint::make_place(const SourceHoldings& newcomer, base::Instant now) {
   constexpr int kLooks = 32;
   constexpr base::Duration kLeastInactivity = std::chrono::seconds(1);
@@ -202,11 +203,11 @@ bool Endpoint::validate_token(AcceptedInitial& initial, base::Instant now) {
   const base::SocketAddress& remote = initial.path.remote;
   const std::span<const std::uint8_t> token(header.token, header.tokenlen);
   if (AddressTokens::is_retry_token(token)) {
-    // The Initial goes to the connection ID that the Retry came from.
+    // The Initial is addressed to the Source Connection ID of the Retry.
     initial.original_dcid =
         address_tokens_.open_retry_token(token, {header.version, remote, header.dcid}, now);
     if (!initial.original_dcid) {
-      // The client answers no second Retry, so it is told at once. RFC 9000 §8.1.2.
+      // The client accepts no second Retry, so it gets a close at once (RFC 9000 §8.1.2).
       counters_.connections_refused_invalid_token.add();
       counters_.packets_dropped_token_invalid.add();
       responder_.refuse(initial.path, header, NGTCP2_INVALID_TOKEN, now);
@@ -221,7 +222,7 @@ bool Endpoint::validate_token(AcceptedInitial& initial, base::Instant now) {
     initial.token_type = NGTCP2_TOKEN_TYPE_NEW_TOKEN;
     return true;
   }
-  // An unknown token counts as none: it may come from another server behind the same name.
+  // An unknown token is treated as absent: another server behind the same name may have sent it.
   if (asks_for_retry()) {
     responder_.retry(initial.path, header, now);
     return false;

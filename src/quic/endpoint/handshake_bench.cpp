@@ -1,5 +1,5 @@
-// What a handshake costs a server without sockets: from the client's Initial to the end of the connection,
-// both endpoints in this process and only the server's calls timed.
+// Measures a server's time for a handshake without sockets, from the client's Initial to the end of the
+// connection. Both endpoints run in this process; only the server's calls are timed.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
@@ -14,7 +14,7 @@ class TimedPair {
   explicit TimedPair(bool resumes)
       : pair_([resumes](EndpointOptions&, EndpointOptions& client) { client.resumes_sessions = resumes; }) {}
 
-  // Connects, lets both sides finish, closes. Gives the server's time.
+  // Connects, completes the handshake on both sides, closes. Returns the server's time.
   double shake_hands() {
     server_time_ = {};
     pair_.connect();
@@ -40,7 +40,7 @@ class TimedPair {
     }
   }
 
-  // Until nobody has anything to say for some time.
+  // Runs until both sides are idle for some time.
   void run() {
     for (base::Instant end = pair_.now; pair_.now <= end;) {
       while (pair_.client->wants_send() || pair_.server->wants_send()) {
@@ -79,7 +79,7 @@ class TimedPair {
 
 void server_handshake(benchmark::State& state, bool resumes) {
   TimedPair pair(resumes);
-  pair.shake_hands();  // the first ticket
+  pair.shake_hands();  // brings the first ticket
   const std::uint64_t before = pair.completed();
   for (auto _ : state) {
     state.SetIterationTime(pair.shake_hands());

@@ -1,5 +1,5 @@
-// Where a packet's destination connection ID leads. Keyed hashing, because the client chooses the first
-// one; the last one looked up is found without hashing, because packets come in trains of one connection.
+// Routes from destination connection IDs. The hash is keyed, because the client chooses the first ID. The
+// last ID needs no hashing, because packets arrive in trains of one connection.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -16,7 +16,7 @@ namespace knul::quic {
 class Connection;
 class ClosingConnection;
 
-// One of the two, or neither: the ID is unknown.
+// At most one is set; neither for an unknown ID.
 struct Route {
   Connection* connection = nullptr;
   ClosingConnection* closing = nullptr;
@@ -41,7 +41,8 @@ class RouteTable {
     return found->second;
   }
 
-  // Where a packet with a short header (RFC 9000 §17.3) leads if its ID was the last one found; else unknown.
+  // The route of a packet with a short header (RFC 9000 §17.3) if its ID is that of the last lookup, else
+  // unknown.
   [[nodiscard]] Route find_recent(std::span<const std::uint8_t> packet) const {
     const bool is_short = packet.size() > ConnectionIdCodec::kLength && (packet[0] & 0x80) == 0;
     return is_short && as_integer(packet.data() + 1) == recent_id_ ? recent_ : Route{};
@@ -49,7 +50,7 @@ class RouteTable {
 
   void assign(const ConnectionId& id, Route route) {
     recent_ = {};
-    if (!routes_.contains(id)) {  // to lead a known ID elsewhere takes no memory
+    if (!routes_.contains(id)) {  // assigning to a known ID allocates nothing
       base::make_room(routes_);
     }
     routes_[id] = route;
@@ -60,8 +61,8 @@ class RouteTable {
   }
 
  private:
-  // Reads a connection ID of kLength bytes as an integer. Most packets are routed by one comparison of it,
-  // and GCC 12 calls memcmp() to compare the same bytes as an array.
+  // A connection ID of kLength bytes as an integer. One comparison of it routes most packets; GCC 12 would
+  // call memcmp() for an array.
   [[nodiscard]] static std::uint64_t as_integer(const std::uint8_t* id) {
     std::uint64_t value = 0;
     static_assert(sizeof(value) == ConnectionIdCodec::kLength);
@@ -70,7 +71,7 @@ class RouteTable {
   }
 
   absl::flat_hash_map<ConnectionId, Route, ConnectionIdHash> routes_;
-  // Invariant: what routes_ says of recent_id_, or unknown.
+  // Invariant: the entry of routes_ for recent_id_, or unknown.
   Route recent_;
   std::uint64_t recent_id_ = 0;
 };

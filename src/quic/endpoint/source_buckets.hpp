@@ -1,5 +1,5 @@
-// Token buckets of source addresses, in fixed memory: an address counts in the bucket that its keyed hash
-// names, together with the few others that it names too.
+// Token buckets for source addresses in fixed memory. The keyed hash of an address chooses its bucket, which
+// it shares with a few other addresses.
 #pragma once
 
 #include <algorithm>
@@ -22,11 +22,11 @@ constexpr std::size_t kSourceSlots = 1'024;
 // Thread: one.
 class SourceBuckets {
  public:
-  // rate_per_second >= 1, burst >= 1; of each slot.
+  // Both for each slot; rate_per_second >= 1, burst >= 1.
   SourceBuckets(std::uint32_t rate_per_second, std::uint32_t burst)
       : interval_(std::chrono::nanoseconds(1'000'000'000 / rate_per_second)), depth_(interval_ * burst) {}
 
-  // As base::TokenBucket::take.
+  // As in base::TokenBucket::take.
   [[nodiscard]] bool take(std::size_t slot, base::Instant now) {
     const base::Instant start = std::max(next_[slot], now);
     if (start - now + interval_ > depth_) {

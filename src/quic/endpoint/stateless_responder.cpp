@@ -11,13 +11,13 @@
 namespace knul::quic {
 namespace {
 
-// Answers per second and at once, per worker. Retries are the answer to a flood and so have the most.
+// Answers per second and at once, per worker. Retries have the largest rate, because they answer a flood.
 constexpr std::uint32_t kVersionRate = 1'000;
 constexpr std::uint32_t kRetryRate = 50'000;
 constexpr std::uint32_t kResetRate = 500;
 constexpr std::uint32_t kRefuseRate = 100;
 constexpr std::uint32_t kRepeatRate = 1'000;
-constexpr std::size_t kMostWaiting = 4'096;  // while the socket is full; beyond, answers are not made
+constexpr std::size_t kMostWaiting = 4'096;  // while the socket is full; later answers are dropped
 
 constexpr std::array<std::uint32_t, 2> kVersions{NGTCP2_PROTO_VER_V1, NGTCP2_PROTO_VER_V2};
 
@@ -76,7 +76,7 @@ void StatelessResponder::negotiate_version(const base::ReceivedDatagram& datagra
   if (!is_allowed(version_limit_, datagram.path.remote, now)) {
     return;
   }
-  // RFC 8999 §6: connection IDs of unknown versions have up to 255 bytes and are only swapped.
+  // RFC 8999 §6: IDs of unknown versions have up to 255 bytes. They are only exchanged.
   std::array<std::uint8_t, NGTCP2_MAX_UDP_PAYLOAD_SIZE> packet;
   std::uint8_t unused_bits = 0;
   random_.fill(std::span(&unused_bits, 1));
@@ -107,8 +107,8 @@ void StatelessResponder::retry(const base::Path& path, const ngtcp2_pkt_hd& head
 
 void StatelessResponder::reset(const base::ReceivedDatagram& datagram, std::span<const std::uint8_t> dcid,
                                base::Instant now) {
-  // Smaller than its trigger, so that two endpoints cannot keep a loop alive; and it must look like a
-  // packet: at least 5 unpredictable bytes before the token. RFC 9000 §10.3, §10.3.3.
+  // RFC 9000 §10.3, §10.3.3: smaller than the packet that it answers, so that two endpoints cannot loop, and
+  // at least 5 unpredictable bytes before the token, so that it looks like a packet.
   constexpr std::size_t kMostRandomBytes = 27;
   const std::size_t trigger = datagram.payload.size();
   constexpr std::size_t kSmallest = NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN;

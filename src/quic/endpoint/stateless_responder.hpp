@@ -1,6 +1,6 @@
-// Answers that need no connection: Version Negotiation, Retry, Stateless Reset, and a CONNECTION_CLOSE to
-// an attempt that is refused. Each kind has its own rate limit, of which a source address gets a part, and no
-// answer to an unproven address is larger than what triggered it. RFC 9000 §5.2, §6, §8.1.2, §10.3, §21.1.1.
+// Answers without a connection: Version Negotiation, Retry, Stateless Reset, and a CONNECTION_CLOSE that
+// refuses a connection. Each kind has its own rate limit, of which a source address gets a part. No answer to
+// an unvalidated address is larger than the packet that caused it. RFC 9000 §5.2, §6, §8.1.2, §10.3, §21.1.1.
 #pragma once
 
 #include <ngtcp2/ngtcp2.h>
@@ -37,12 +37,12 @@ class StatelessResponder {
   void reset(const base::ReceivedDatagram& datagram, std::span<const std::uint8_t> dcid, base::Instant now);
   void refuse(const base::Path& path, const ngtcp2_pkt_hd& header, std::uint64_t transport_code,
               base::Instant now);
-  // A packet that was made before, sent again to where it went.
+  // Sends an earlier packet again to the same path.
   void repeat(const base::Path& path, std::span<const std::uint8_t> packet, base::Instant now);
-  // The first copy of a connection's own CONNECTION_CLOSE: not rate limited.
+  // Sends the first copy of a connection's own CONNECTION_CLOSE, without a rate limit.
   void send(const base::Path& path, std::span<const std::uint8_t> packet);
 
-  // Moves as many waiting answers as fit into `batch`.
+  // Moves the waiting answers that fit into `batch`.
   void poll_send(base::SendBatch& batch);
   [[nodiscard]] bool is_empty() const { return waiting_.empty(); }
 
@@ -52,8 +52,8 @@ class StatelessResponder {
     std::vector<std::uint8_t> packet;
     std::uint16_t slot = 0;
   };
-  // Answers of one kind: to all, and to a source address whatever the others ask for. An address gets more
-  // while half of the burst of `all` is left for others.
+  // The limits of one kind: for all addresses, and for one source address however many answers the others
+  // cause. An address gets more while half of the burst of `all` is free.
   struct Limit {
     Limit(std::uint32_t rate, std::uint32_t burst)
         : all(rate, burst), by_source(std::max(1U, rate / 4), std::max(1U, burst / 2)) {}
@@ -76,7 +76,7 @@ class StatelessResponder {
   Limit refuse_limit_;
   Limit repeat_limit_;
   std::deque<Answer> waiting_;
-  std::array<std::uint32_t, kSourceSlots> waiting_of_{};  // of waiting_, by source
+  std::array<std::uint32_t, kSourceSlots> waiting_of_{};  // the count in waiting_ by source
 };
 
 }  // namespace knul::quic
