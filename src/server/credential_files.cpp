@@ -18,7 +18,7 @@ struct Named {
   std::string_view what;
   const std::string& path;
 
-  // Without the middle of a very long path, so that the reason behind it is still read.
+  // A very long path loses its middle, so that the reason behind it is still read.
   [[nodiscard]] std::string shown_path() const {
     constexpr std::size_t kShown = 240;
     return path.size() <= 2 * kShown ? path
@@ -37,7 +37,7 @@ struct Named {
   }
 };
 
-// The size that the file has at present.
+// The present size of the file.
 base::Result<std::size_t> size_of_regular(const Named& named, int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) {
@@ -62,7 +62,7 @@ ssize_t read_some(int fd, char* to, std::size_t size) {
 
 base::Result<std::string> read_credential_file(std::string_view what, const std::string& path) {
   const Named named{what, path};
-  // O_NONBLOCK: opening a FIFO or a serial line must not wait for a partner.
+  // O_NONBLOCK: opening a FIFO or a serial line must not wait for the other end.
   posix::FileDescriptor fd;
   do {
     fd = posix::FileDescriptor(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
@@ -76,7 +76,7 @@ base::Result<std::string> read_credential_file(std::string_view what, const std:
   }
   constexpr std::size_t kStep = 16 << 10;
   std::string bytes;
-  // At once, so that a key leaves no copies behind in memory that growing would give back.
+  // All at once: growing would free memory with copies of a key.
   bytes.reserve(std::min(*size, kMaxCredentialFileBytes) + 2 * kStep);
   std::size_t used = 0;
   for (;;) {

@@ -94,11 +94,11 @@ void Drain::note_connection_closed(const quic::Connection& connection, const qui
     return;
   }
   ++report_.connections_closed;
-  // The Application closed it, or the consumer of its channel did, or memory was short and its peer made no
-  // progress: streams that were open are cut as well.
+  // The Application or the consumer of its channel closed the connection, or the peer made no progress while
+  // memory was short. Its open streams count as cut too.
   using Source = quic::CloseCause::Source;
   const bool is_ours = cause.source == Source::kLocalApplication || cause.source == Source::kNoProgress;
-  const bool is_counted = is_cut_ && cause.code == kDeadline;  // by cut
+  const bool is_counted = is_cut_ && cause.code == kDeadline;  // counted in cut()
   if (is_ours && !is_counted) {
     report_.streams_cut += connection.streams().count();
     report_.bytes_unsent += connection.streams().buffered_bytes();
@@ -112,7 +112,7 @@ bool Drain::is_over(const quic::Endpoint& endpoint, base::Instant now) const {
   if (!has_begun()) {
     return false;
   }
-  // Closing needs a socket that takes packets; one that does not must not hold the stop.
+  // A CONNECTION_CLOSE needs a writable socket; a socket that is not must not delay the stop.
   if (is_cut_ && now >= deadline_ + kLingerAfterDeadline) {
     return true;
   }

@@ -1,6 +1,7 @@
-// How a worker stops: running → draining → over. New connections and streams are refused, idle connections
-// close at once, a busy one when its last stream is acknowledged, the rest at the deadline; then the closes
-// are repeated for a while, because a lost CONNECTION_CLOSE leaves a peer waiting for its idle timeout.
+// The states of a stopping worker: running → draining → over. New connections and streams are refused. Idle
+// connections close at once, a busy connection when its last stream is acknowledged, the rest at the
+// deadline. The closes are then repeated for a while, because a peer that misses its CONNECTION_CLOSE waits
+// for its idle timeout.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -15,12 +16,12 @@ namespace knul::server {
 // Thread: its worker's.
 class Drain {
  public:
-  // The closing period of RFC 9000 §10.2 is 3 × PTO; a stop does not wait longer than this for it.
+  // The closing period of RFC 9000 §10.2 is 3 × PTO; a stop waits at most this long for it.
   static constexpr base::Duration kLongestLinger = std::chrono::milliseconds(200);
-  // Past the deadline somebody waits for the stop to return.
+  // Shorter, because after the deadline a program waits for stop to return.
   static constexpr base::Duration kLingerAfterDeadline = std::chrono::milliseconds(80);
-  // In either linger at least five copies of a close leave, so that of 100,000 peers behind a path that loses
-  // a tenth one hears nothing.
+  // In either linger at least five copies of a close leave. So of 100,000 peers behind a path that loses a
+  // tenth of the packets, one misses all copies.
   static constexpr base::Duration kRepeatInterval = std::chrono::milliseconds(40);
   static constexpr base::Duration kRepeatIntervalAfterDeadline = std::chrono::milliseconds(16);
 
@@ -28,11 +29,11 @@ class Drain {
   [[nodiscard]] bool has_begun() const { return deadline_ != base::kNever; }
   [[nodiscard]] base::Instant next_expiry(const quic::Endpoint& endpoint) const;
   void handle_expiry(quic::Endpoint& endpoint, base::Instant now);
-  // Before `stream` is gone from its connection.
+  // Called before `stream` is removed from its connection.
   void note_stream_closed(quic::Connection& connection, const quic::Stream& stream);
-  // After packets have been written: closes what only waited for its datagrams to leave.
+  // Called after packets were written. Closes the connections that waited only for their DATAGRAMs to leave.
   void note_sent(quic::Endpoint& endpoint);
-  // `connection` still has its streams.
+  // Requires that `connection` still has its streams.
   void note_connection_closed(const quic::Connection& connection, const quic::CloseCause& cause,
                               base::Instant now);
 
@@ -40,7 +41,7 @@ class Drain {
   [[nodiscard]] krepis::DrainReport report() const { return report_; }
 
  private:
-  // Closes it if nothing is left to do on it.
+  // Closes the connection if no work is left on it.
   void close_if_idle(quic::Connection& connection, std::size_t streams_that_do_not_count);
   void cut(quic::Connection& connection);
   [[nodiscard]] base::Duration repeat_interval() const {

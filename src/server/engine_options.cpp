@@ -47,7 +47,7 @@ quic::TransportOptions transport_options(const krepis::ConnectionOptions& option
   return transport;
 }
 
-// Limits of a server are kept by its workers, each its part, rounded up.
+// Each worker keeps its part of a server's limit, rounded up.
 std::uint64_t share(std::uint64_t limit, unsigned workers) { return (limit + workers - 1) / workers; }
 
 }  // namespace
@@ -101,7 +101,7 @@ udp::SocketOptions socket_options(const krepis::ConnectionOptions& options,
 
 udp::GroupOptions group_options(const krepis::ServerOptions& options, unsigned workers) {
   udp::GroupOptions group;
-  // Validated: the host is numeric or "localhost".
+  // Validation has made sure that the host is numeric or "localhost".
   group.socket = socket_options(options, *base::SocketAddress::parse(options.host, options.port));
   group.workers = workers;
   if (options.steering != "single_socket") {

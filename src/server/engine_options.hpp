@@ -1,4 +1,4 @@
-// ServerOptions and ClientOptions in the terms of the layers below.
+// Converts ServerOptions and ClientOptions to the options of the layers below.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -9,11 +9,11 @@
 
 namespace knul::server {
 
-// The number of workers of a server that asks for 0: the CPUs this process may use, at most 8.
+// The number of workers for a setting of 0: the CPUs that this process may use, at most 8.
 [[nodiscard]] unsigned automatic_workers();
 
-// `options` are valid and clamped (settings.hpp), `workers` is resolved. TLS, secret and worker index are
-// not set.
+// Requires valid and clamped `options` (settings.hpp) and resolved `workers`. The result has no TLS contexts,
+// no secret and no worker index.
 [[nodiscard]] quic::EndpointOptions endpoint_options(const krepis::ServerOptions& options, unsigned workers);
 [[nodiscard]] quic::EndpointOptions endpoint_options(const krepis::ClientOptions& options);
 // Null: GnuTLS protects packets.

@@ -10,10 +10,10 @@ using krepis::ErrorCode;
 ErrorCode error_code_of(ErrorKind kind) noexcept {
   switch (kind) {
     case ErrorKind::kInternal:
-    case ErrorKind::kCredentials:  // the contract of ABI 1.1.0
+    case ErrorKind::kCredentials:  // fixed since ABI 1.1.0
       return ErrorCode::kInternal;
     case ErrorKind::kInvalidArgument:
-    case ErrorKind::kUnsupported:  // this system cannot do what was asked for
+    case ErrorKind::kUnsupported:  // this system does not support the request
       return ErrorCode::kInvalidRequest;
     case ErrorKind::kWrongState:
       return ErrorCode::kInvalidContext;

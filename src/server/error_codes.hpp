@@ -1,4 +1,4 @@
-// The one place where the errors of the layers become the codes of the ABI.
+// The only mapping from the layers' errors to ABI codes.
 #pragma once
 
 #include <krepis/krepis.hpp>

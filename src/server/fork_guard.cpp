@@ -8,8 +8,8 @@
 
 namespace knul::server {
 
-// Facts of the process, not state of a server: what they say is true for every part of the library.
-// Invariant: held by a forking thread during fork, so that the child finds the list whole.
+// Global, because a fork concerns every part of the library. Invariant: a forking thread holds the mutex
+// during fork, so that the child finds a consistent list.
 struct ForkList {
   void add(ClosedInForks& member) noexcept {
     member.next_ = first;
@@ -54,7 +54,7 @@ void after_fork_in_child() {
   list.mutex.unlock();
 }
 
-// When the library is loaded, not at the first use: a fork may come between the two steps of that.
+// At load time: at the first use a fork could come between registration and use.
 const int registration = ::pthread_atfork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
 
 }  // namespace

@@ -1,20 +1,20 @@
-// Tells a process that used the library from its copies made by fork: those have the memory, but none of the
-// threads, so nothing in them may be used, waited for, joined or freed.
+// Distinguishes a process that used the library from its forked copies. A copy has the memory but no threads,
+// so it must not use, wait for, join or free anything of the library.
 #pragma once
 
 #include "base/result.hpp"
 
 namespace knul::server {
 
-// From now on a fork makes an inert copy; a process forked before is a new one and may use the library.
-// Called before the first thread is started. Thread: any. Error: kOutOfMemory.
+// From then on a fork makes an inert copy. A process forked earlier is a new one and may use the library.
+// Called before the first thread starts. Thread: any. Error: kOutOfMemory.
 base::Status arm_fork_guard();
 
 // Thread: any. Costs one load.
 [[nodiscard]] bool is_forked_child() noexcept;
 
-// While this object lives, a fork's copy of the descriptor is closed at once. Without it a child that lives
-// on would keep the port of a server that the parent has stopped. Thread: made and destroyed by any.
+// While this object lives, a fork closes its copy of the descriptor at once. Otherwise a child that lives on
+// would keep the port of a server that the parent has stopped. Thread: any may create and destroy it.
 // Lifetime: ends before the descriptor is closed.
 class ClosedInForks {
  public:

@@ -1,4 +1,4 @@
-// How often each kind of log message may be written.
+// Limits the rate of each kind of log message.
 #pragma once
 
 #include <algorithm>
@@ -11,19 +11,18 @@
 
 namespace knul::server {
 
-// A token bucket per kind: one message a second, ten at once. Thread: any; without a lock, because workers
-// ask it for every message of a flood.
+// A token bucket per kind: one message a second, bursts of ten. Thread: any. Without a lock, because workers
+// call it for every message of a flood.
 class LogLimiter {
  public:
   static constexpr std::chrono::nanoseconds kInterval = std::chrono::seconds(1);
   static constexpr int kBurst = 10;
 
-  // Takes a token of the kind, or counts the message as left out.
+  // Takes a token of the kind. False: there is none, and the message counts as left out.
   bool take(base::LogKind kind, base::Instant now) noexcept {
     Bucket& bucket = buckets_[static_cast<std::size_t>(kind)];
     const std::int64_t at = now.time_since_epoch().count();
-    // Virtual scheduling, as in base::TokenBucket: `next` is when the bucket, drained at its rate, is full
-    // again.
+    // Virtual scheduling, as in base::TokenBucket: `next` is the time when the bucket will be full again.
     std::int64_t next = bucket.next.load(std::memory_order_relaxed);
     for (;;) {
       const std::int64_t start = std::max(next, at);

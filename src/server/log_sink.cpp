@@ -18,7 +18,7 @@ namespace {
 using base::LogKind;
 using base::LogLevel;
 
-// What a process that exits waits for its last messages. A standard error that takes nothing costs this much.
+// The longest wait of an exiting process for its last messages, if standard error accepts nothing.
 constexpr std::chrono::milliseconds kFlushAtExit{100};
 
 struct NamedLevel {

@@ -30,8 +30,8 @@ std::string_view name_of(base::LogLevel level) {
   return "off";
 }
 
-// "2026-11-29T23:06:42.123Z knul warning ". UTC, because localtime_r takes a lock that a child forked
-// meanwhile would never see released.
+// "2026-11-29T23:06:42.123Z knul warning ". UTC, because localtime_r takes a lock, which a child forked
+// meanwhile would find locked forever.
 std::string prefix(std::chrono::system_clock::time_point at, base::LogLevel level) {
   namespace chrono = std::chrono;
   const auto day = chrono::floor<chrono::days>(at);
@@ -77,7 +77,8 @@ void LogWriter::start_thread() {
   }
 }
 
-// Thread: the writer's. Every signal is blocked in it, so a pipe without a reader gives EPIPE and no SIGPIPE.
+// Thread: the writer's. It blocks every signal, so a pipe without a reader returns EPIPE and raises no
+// SIGPIPE.
 void LogWriter::run() {
   std::unique_lock lock(mutex_);
   while (count_ > 0) {
@@ -100,7 +101,7 @@ void LogWriter::write_notice(std::uint64_t lost) noexcept {
   try {
     write_line({std::to_string(lost) + " messages omitted: standard error accepted them too slowly",
                 std::chrono::system_clock::now(), base::LogLevel::kWarning});
-  } catch (...) {  // no memory; dropped() still tells
+  } catch (...) {  // out of memory; dropped() still counts
   }
 }
 
@@ -108,7 +109,7 @@ void LogWriter::write_line(const Message& message) noexcept {
   bool is_written = false;
   try {
     is_written = write_all(prefix(message.at, message.level) + message.text + '\n');
-  } catch (...) {  // no memory for the line
+  } catch (...) {  // out of memory for the line
   }
   if (!is_written) {
     dropped_.fetch_add(1, std::memory_order_relaxed);
@@ -120,7 +121,7 @@ bool LogWriter::write_all(std::string_view bytes) noexcept {
     const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
     if (written >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) {  // the host has made it non-blocking
+    } else if (errno == EAGAIN) {  // the host has made the descriptor non-blocking
       pollfd wait{fd_, POLLOUT, 0};
       ::poll(&wait, 1, -1);
     } else if (errno != EINTR) {
@@ -132,7 +133,7 @@ bool LogWriter::write_all(std::string_view bytes) noexcept {
 
 void LogWriter::flush(std::chrono::milliseconds timeout) noexcept {
   std::unique_lock lock(mutex_);
-  // By the system clock: ThreadSanitizer of GCC 12 does not know the wait on the steady one.
+  // By the system clock: ThreadSanitizer of GCC 12 does not support the wait on the steady clock.
   written_.wait_until(lock, std::chrono::system_clock::now() + timeout, [this] { return !has_thread_; });
 }
 

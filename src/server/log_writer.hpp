@@ -1,5 +1,5 @@
-// Writes log lines to a descriptor of the host program, from a thread of its own. The descriptor may be full
-// for ever, closed, or a pipe without a reader: whoever logs does not notice.
+// Writes log lines to a descriptor of the host program, on its own thread. The descriptor may be full
+// forever, closed, or a pipe without a reader; a thread that logs never waits for it.
 #pragma once
 
 #include <array>
@@ -16,10 +16,10 @@
 
 namespace knul::server {
 
-// Lifetime: nobody joins the thread, which may be inside a write for ever, so a writer is never destroyed.
+// Lifetime: never destroyed, because its thread may be inside a write forever and cannot be joined.
 class LogWriter {
  public:
-  // Bound of the queue: 256 messages of at most 2 KiB. A longer text is cut.
+  // Bound of the queue: 256 messages of at most 2 KiB. Longer texts are cut.
   static constexpr std::size_t kMaxQueued = 256;
   static constexpr std::size_t kMaxTextBytes = 2'048;
 
@@ -27,16 +27,16 @@ class LogWriter {
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
-  // Queues a line; drops and counts it when the queue is full. `left_out` messages of its kind were not
-  // written before this one; the line says so. Starts a thread, which ends when it has written everything;
-  // where the system has no thread to give, messages wait in the queue for a later call to start it.
-  // Thread: any. Never waits for the descriptor. Throws std::bad_alloc.
+  // Queues a line; drops and counts it when the queue is full. The line reports `left_out` messages of its
+  // kind that were not written before it. Starts a thread, which ends when it has written everything. If the
+  // system refuses a thread, messages wait until a later call can start it. Thread: any. Never waits for the
+  // descriptor. Throws std::bad_alloc.
   void put(base::LogLevel level, std::string_view text, std::uint64_t left_out);
 
-  // Messages lost because the queue was full or the descriptor refused them.
+  // Messages dropped because the queue was full or the descriptor refused them.
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
-  // Waits until everything queued is written, at most `timeout`.
+  // Waits until all queued messages are written, at most `timeout`.
   void flush(std::chrono::milliseconds timeout) noexcept;
 
  private:
@@ -46,7 +46,7 @@ class LogWriter {
     base::LogLevel level = base::LogLevel::kOff;
   };
 
-  void start_thread();  // with mutex_ held
+  void start_thread();  // requires mutex_
   void run();
   void write_notice(std::uint64_t lost) noexcept;
   void write_line(const Message& message) noexcept;
@@ -57,10 +57,10 @@ class LogWriter {
 
   std::mutex mutex_;
   std::condition_variable written_;
-  std::array<Message, kMaxQueued> queue_;  // a ring of count_ messages from first_ on
+  std::array<Message, kMaxQueued> queue_;  // a ring: count_ messages from first_ on
   std::size_t first_ = 0;
   std::size_t count_ = 0;
-  std::uint64_t unreported_ = 0;  // dropped since the log last said so
+  std::uint64_t unreported_ = 0;  // dropped since the last line that reported drops
   bool has_thread_ = false;
 };
 

@@ -1,16 +1,16 @@
-// Objects by handle, looked up by any thread without a lock, taken out while others may still look.
+// Objects by handle. Any thread looks them up without a lock, even while another removes them.
 //
-// The idea: a slot holds the handle of its occupant and counts who uses it ("pins"). The count is spread over
-// cells on cache lines of their own, chosen by CPU, so that lookups on different CPUs share no written line.
+// The idea: a slot holds the handle of its occupant and counts its users ("pins"). The count is spread over
+// cells on separate cache lines, chosen by CPU, so that lookups on different CPUs write no shared line.
 //
-// Why a pinned occupant is alive. A finder (1) adds to its cell, (2) then loads the slot's handle; a taker
+// Why a pinned occupant is alive: a finder (1) adds to its cell, (2) then loads the slot's handle; a taker
 // (3) replaces the handle by 0, (4) then waits until it has seen each cell at zero. All four are seq_cst and
-// thus in one order. A finder that saw its handle at (2) did so before (3), so its (1) is before (4), and the
-// taker sees that cell above zero until the pin is dropped. A finder that comes after (3) sees another handle
-// and gives up; it may touch the count for a moment, which only makes the taker look again.
-// A handle is never used twice, so a slot that got a new occupant between (1) and (2) does not match.
+// thus in one order. If a finder sees its handle at (2), then (2) is before (3) and its (1) is before (4), so
+// the taker sees that cell above zero until the pin is dropped. A finder after (3) sees another handle and
+// gives up; it changes the count for a moment, which only makes the taker look again. A handle is never used
+// twice, so a slot that got a new occupant between (1) and (2) does not match.
 //
-// Weak case: a taker waits by sleeping, up to a millisecond longer than the last pin.
+// Weak case: a taker sleeps while it waits, up to a millisecond longer than the last pin.
 #pragma once
 
 #include <sched.h>
@@ -30,7 +30,7 @@
 
 namespace knul::server {
 
-// Thread: all functions from any thread.
+// Thread: any, for all functions.
 template <class T>
 class PinnedSlots {
  public:
@@ -41,11 +41,11 @@ class PinnedSlots {
       : allocator_(1, (std::uint64_t{1} << (handle_bits - HandleAllocator::kIndexBits)) - 1) {}
 
   struct Found {
-    PinCount* count = nullptr;  // give it to unpin
-    T* occupant = nullptr;      // null: not found, and nothing to unpin
+    PinCount* count = nullptr;  // the argument of unpin()
+    T* occupant = nullptr;      // null: not found, and unpin() must not be called
   };
 
-  // Nothing, and `occupant` untouched, when all slots are taken. May throw std::bad_alloc.
+  // Nothing when all slots are in use; `occupant` is then untouched. May throw std::bad_alloc.
   std::optional<std::uint64_t> insert(std::unique_ptr<T>& occupant) {
     const std::lock_guard lock(mutex_);
     const auto handle = allocator_.allocate();
@@ -79,10 +79,10 @@ class PinnedSlots {
     return {&count, slot->occupant.load(std::memory_order_relaxed)};
   }
 
-  // Release: what was done with the occupant happens before its end.
+  // Release: every use of the occupant happens before its destruction.
   static void unpin(PinCount& count) noexcept { count.fetch_sub(1, std::memory_order_release); }
 
-  // Null for an unknown handle; of concurrent calls one gets the occupant. Blocks until nobody has it pinned.
+  // Null for an unknown handle. Of concurrent calls one gets the occupant. Blocks while it is pinned.
   std::unique_ptr<T> take(std::uint64_t handle) noexcept {
     Slot* const slot = slots_[HandleAllocator::index_of(handle)].load(std::memory_order_acquire);
     std::uint64_t expected = handle;
@@ -97,7 +97,7 @@ class PinnedSlots {
     return occupant;
   }
 
-  // The handles of one moment each, not of one moment together.
+  // Not a consistent snapshot: each handle is read at its own moment.
   template <class Visit>
   void for_each_handle(Visit&& visit) const {
     for (const auto& pointer : slots_) {
@@ -111,7 +111,7 @@ class PinnedSlots {
 
  private:
   static constexpr std::size_t kCacheLine = 64;
-  static constexpr std::size_t kCells = 8;  // CPUs beyond share them
+  static constexpr std::size_t kCells = 8;  // more CPUs share them
 
   struct alignas(kCacheLine) Cell {
     PinCount count{0};
@@ -121,16 +121,16 @@ class PinnedSlots {
     ~Slot() { delete occupant.load(std::memory_order_relaxed); }
 
     alignas(kCacheLine) std::atomic<std::uint64_t> handle{0};  // 0: free
-    std::atomic<T*> occupant{nullptr};                         // owned; atomic only for readers that give up
+    std::atomic<T*> occupant{nullptr};                         // owned; atomic only for finders that give up
     std::array<Cell, kCells> cells;
   };
 
   static std::size_t cell_index() noexcept {
-    const int cpu = ::sched_getcpu();  // a read of the thread's restartable-sequence area, no system call
+    const int cpu = ::sched_getcpu();  // reads the thread's restartable-sequence area, no system call
     return static_cast<std::size_t>(cpu < 0 ? 0 : cpu) % kCells;
   }
 
-  // Slots are made when first needed and stay, so that a finder may look at one at any time.
+  // A slot is created at its first use and never freed, so that a finder may read it at any time.
   Slot& slot_for(std::uint64_t handle) {
     const std::size_t index = HandleAllocator::index_of(handle);
     if (!owned_[index]) {
@@ -150,7 +150,7 @@ class PinnedSlots {
     }
   }
 
-  std::mutex mutex_;  // of the allocator and of making slots
+  std::mutex mutex_;  // guards the allocator and the creation of slots
   HandleAllocator allocator_;
   std::array<std::unique_ptr<Slot>, HandleAllocator::kCapacity> owned_;
   std::array<std::atomic<Slot*>, HandleAllocator::kCapacity> slots_{};

@@ -31,7 +31,7 @@ class QuicClient::Impl {
  private:
   udp::UdpSocket socket_;
   server::ClosedInForks closed_in_forks_;
-  std::vector<std::unique_ptr<server::Worker>> workers_;  // one
+  std::vector<std::unique_ptr<server::Worker>> workers_;  // exactly one
 };
 
 namespace {
@@ -119,7 +119,7 @@ QuicClient::QuicClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 QuicClient::~QuicClient() {
   if (server::is_forked_child()) {
-    (void)impl_.release();  // its thread is the parent's, so nobody could be joined
+    (void)impl_.release();  // the thread is the parent's, so it cannot be joined
   }
 }
 

@@ -18,7 +18,7 @@ QuicServer::QuicServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 QuicServer::~QuicServer() {
   if (knul::server::is_forked_child()) {
-    (void)impl_.release();  // its threads are the parent's, so nobody could be joined
+    (void)impl_.release();  // the threads are the parent's, so they cannot be joined
   }
 }
 
@@ -57,7 +57,7 @@ const ServerOptions& QuicServer::options() const { return impl_->options(); }
 
 Statistics QuicServer::stats() const { return impl_->statistics(); }
 
-// On the stack: a thread_local with a destructor ends the process when memory is short, and the texts of a
+// On the stack: a thread_local with a destructor ends the process when memory is short. The texts of a
 // snapshot are short enough to need no allocation.
 void QuicServer::stats_json(std::string& out) const {
   knul::stats::ServerSnapshot snapshot;

@@ -1,4 +1,4 @@
-// The figure: a handle lookup takes at most 20 ns from 8 threads at once.
+// The target: a handle lookup takes at most 20 ns with 8 threads at once.
 #include <benchmark/benchmark.h>
 
 #include <krepis/krepis.hpp>

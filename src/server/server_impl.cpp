@@ -139,7 +139,7 @@ base::Status QuicServer::Impl::create_workers(const ApplicationFactory& factory)
 base::Status QuicServer::Impl::start_workers() {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     if (base::Status status = workers_[i]->start(workers_); !status) {
-      // The started ones are stopped by the destructor.
+      // The destructor stops the workers that have started.
       std::for_each(workers_.begin() + static_cast<std::ptrdiff_t>(i), workers_.end(),
                     [](const auto& worker) { worker->abandon(); });
       return status;
@@ -161,7 +161,7 @@ DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
     worker->request_drain(deadline);
   }
   DrainReport total;
-  // All threads first: a worker that is still busy may hand packets to one that is done.
+  // All threads first: a worker that still runs may hand over packets to a finished one.
   for (const auto& worker : workers_) {
     worker->join();
   }

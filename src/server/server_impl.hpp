@@ -1,4 +1,4 @@
-// What stands behind krepis::QuicServer.
+// The implementation of krepis::QuicServer.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -15,7 +15,7 @@
 
 namespace krepis {
 
-// Thread: any but the workers, see QuicServer.
+// Thread: any except the workers, see QuicServer.
 class QuicServer::Impl {
  public:
   static knul::base::Result<std::unique_ptr<Impl>> start(const ServerOptions& options,
@@ -25,7 +25,7 @@ class QuicServer::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  // False for all but one caller.
+  // True for one caller only.
   [[nodiscard]] bool claim_stop() { return is_running_.exchange(false); }
   DrainReport drain(std::chrono::milliseconds deadline);
   [[nodiscard]] bool is_running() const { return is_running_.load(); }
@@ -48,7 +48,7 @@ class QuicServer::Impl {
   knul::base::Instant started_at_;
   std::atomic<bool> is_running_{true};
   knul::udp::SocketGroup sockets_;
-  std::vector<std::unique_ptr<knul::server::ClosedInForks>> closed_in_forks_;  // the sockets
+  std::vector<std::unique_ptr<knul::server::ClosedInForks>> closed_in_forks_;  // for the sockets
   std::vector<std::unique_ptr<knul::server::Worker>> workers_;
 };
 

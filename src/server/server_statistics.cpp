@@ -1,4 +1,4 @@
-// What a server tells about itself.
+// The statistics and the list of connections of a server.
 #include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -15,7 +15,7 @@ namespace {
 using namespace knul;
 
 void append_text(const char* name, const std::string& value, std::string& out) {
-  // A peer chooses its server name; what is not UTF-8 in it is replaced, not an error.
+  // A peer chooses its server name; invalid UTF-8 in it is replaced and is not an error.
   out += std::string(",\"") + name +
          "\":" + nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -28,7 +28,8 @@ std::uint64_t microseconds(std::chrono::nanoseconds duration) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 0)) / 1'000;
 }
 
-// By hand, because the destructor of a JSON object allocates, which would end a process without memory.
+// Without nlohmann-json, because the destructor of a JSON object allocates, which would end a process without
+// memory.
 void append_row(const server::ConnectionRow& row, std::size_t worker, std::string& out) {
   out += "{\"id\":" + std::to_string(row.id);
   append_number("worker", worker, out);
@@ -46,7 +47,7 @@ void append_row(const server::ConnectionRow& row, std::size_t worker, std::strin
   out += '}';
 }
 
-// Made once: reading statistics allocates nothing.
+// Made once, so that reading statistics allocates nothing.
 const std::string& all_libraries() {
   static const std::string list =
       quic::library_versions() + ", nlohmann-json " + std::to_string(NLOHMANN_JSON_VERSION_MAJOR) + "." +
@@ -54,10 +55,10 @@ const std::string& all_libraries() {
   return list;
 }
 
-// Shared with the workers' tasks, because one may run after the wait for it has been given up.
+// Shared with the workers' tasks, because a task may run after the wait for it has timed out.
 struct Gathering {
   explicit Gathering(std::size_t workers) : rows(workers), done(workers) {}
-  std::vector<std::vector<server::ConnectionRow>> rows;  // each written by its worker alone
+  std::vector<std::vector<server::ConnectionRow>> rows;  // each element is written by its worker alone
   runtime::CompletionLatch done;
 };
 
@@ -89,7 +90,7 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
   for (const auto& worker : workers_) {
     snapshot.totals += worker->counters();
   }
-  // The sockets belong to this object and their sizes never change, so any thread may ask.
+  // Any thread may call this: the sockets belong to this object and their sizes never change.
   udp::UdpSocket& socket = const_cast<udp::SocketGroup&>(sockets_).send_socket(0);
   if (memory_) {
     const ApplicationMemory memory = memory_();
@@ -137,7 +138,7 @@ Result<void> QuicServer::Impl::list_connections(std::string& out, std::size_t li
           gathering->done.count_down();
         });
     if (!is_posted) {
-      gathering->done.count_down();  // it is stopping: no connections to speak of
+      gathering->done.count_down();  // a stopping worker reports no connections
     }
   }
   if (!gathering->done.wait_until(posix::monotonic_now() + std::chrono::seconds(1))) {

@@ -10,7 +10,7 @@ constexpr bool are_same(Public one, Internal other) {
   return static_cast<int>(one) == static_cast<int>(other);
 }
 
-// Session casts between these.
+// Session casts between these enums.
 static_assert(are_same(krepis::DatagramPolicy::kDropNewest, quic::DatagramPolicy::kDropNewest) &&
               are_same(krepis::DatagramPolicy::kDropOldest, quic::DatagramPolicy::kDropOldest) &&
               are_same(krepis::DatagramOutcome::kBlocked, quic::DatagramOutcome::kBlocked) &&

@@ -1,4 +1,4 @@
-// A connection as the Application sees it: krepis::Connection over quic::Connection.
+// The Application's view of a connection: krepis::Connection over quic::Connection.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -7,7 +7,7 @@
 
 namespace knul::server {
 
-// Counts what the Application does not want; the core of the worker.
+// Counts the streams and DATAGRAMs that the Application refuses. WorkerCore implements it.
 class StreamRefuser {
  public:
   virtual void refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) = 0;
@@ -17,7 +17,7 @@ class StreamRefuser {
   ~StreamRefuser() = default;
 };
 
-// Thread: its worker's. Lifetime: as long as the quic::Connection it stands for.
+// Thread: its worker's. Lifetime: that of its quic::Connection.
 class Session final : public krepis::Connection {
  public:
   Session(quic::Connection& connection, StreamRefuser& refuser)
@@ -53,7 +53,8 @@ class Session final : public krepis::Connection {
 
   [[nodiscard]] quic::Connection& connection() { return connection_; }
 
-  // Invariant: the Application hears of the end exactly if it heard of the beginning, or made it.
+  // Invariant: the end is reported to the Application exactly if it was told of the beginning or opened the
+  // connection.
   bool is_known_to_application = false;
   bool is_closed_by_drain = false;
 

@@ -78,7 +78,7 @@ base::Error wrong(std::string_view name, const std::string& value, const std::st
   return {base::ErrorKind::kInvalidArgument, std::string(name) + " is " + value + ", expected " + expected};
 }
 
-// Long values are cut: the message has to stay readable.
+// Long values are cut, so that the message stays readable.
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t kShown = 80;
   return '"' + std::string(text.substr(0, kShown)) + (text.size() > kShown ? "…\"" : "\"");
@@ -150,7 +150,7 @@ base::Status check_value(const Setting& setting, const T& value) {
   }
 }
 
-// What may grow, from what it is at first to the most.
+// A setting that may grow, with the names of its initial and its maximum value.
 struct Growth {
   std::string_view first_name;
   std::uint64_t ServerOptions::*first;
@@ -210,7 +210,7 @@ base::Status check_service(const ParsedSettings& parsed) {
   return {};
 }
 
-// Checks the settings that are kept in Owner.
+// Checks the settings that are members of Owner.
 template <class Owner>
 base::Status check_each(const Owner& owner) {
   for (const Setting& setting : kSettings) {

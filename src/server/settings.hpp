@@ -1,5 +1,5 @@
 // The one table of settings: names, ranges, units and documentation of krepis::ServerOptions and of the
-// built-in services. The JSON keys, docs/settings.md and the checks are all made from it.
+// built-in services. The JSON keys, docs/settings.md and the checks come from it.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -16,14 +16,14 @@
 
 namespace knul::server {
 
-// What a start by JSON says: the server, and which built-in service answers its streams.
+// The content of a start by JSON: the server's options, and the built-in service that answers its streams.
 struct ParsedSettings {
   krepis::ServerOptions options;
   std::string service = "none";
-  std::string service_root;  // of "hq"
+  std::string service_root;  // for "hq"
 };
 
-// Where a setting is kept; its type is the setting's type.
+// The member that holds a setting; its type is the setting's type.
 using SettingPlace =
     std::variant<std::string krepis::ServerOptions::*, std::uint16_t krepis::ServerOptions::*,
                  unsigned krepis::ServerOptions::*, std::uint64_t krepis::ServerOptions::*,
@@ -36,15 +36,15 @@ struct Setting {
   std::string_view name;
   SettingPlace place;
   std::string_view doc;
-  std::string_view unit = {};                     // "ms", "bytes", or what is counted
-  std::uint64_t min = 0;                          // of an integer, or of a text's length in bytes
+  std::string_view unit = {};                     // "ms", "bytes", or the counted things
+  std::uint64_t min = 0;                          // of an integer, or of a text's bytes
   std::uint64_t max = 0;                          // the same
-  std::span<const std::string_view> values = {};  // all that a text may be; empty: any
+  std::span<const std::string_view> values = {};  // the valid texts; empty: any text
   AboveMax above_max = AboveMax::kRefuse;
 };
 
-// Why no server can listen on this address and no client reach it, as "a multicast address"; empty when it is
-// one of a single host, or the wildcard.
+// Why no server can listen on this address and no client can reach it, as "a multicast address"; empty for
+// the address of a single host and for the wildcard.
 [[nodiscard]] std::string_view why_unusable(const base::SocketAddress& address);
 
 // In the order of the documentation.
@@ -53,15 +53,15 @@ struct Setting {
 // "string", "integer", "boolean" or "list of strings".
 [[nodiscard]] std::string_view type_name(const Setting& setting);
 
-// Checks every option and the ones that depend on each other. The message names the field, the value and
-// what was expected. Error: kInvalidArgument.
+// Checks each option and the options that depend on each other. The error names the field, its value and the
+// expected value. Error: kInvalidArgument.
 base::Status validate(const krepis::ServerOptions& options);
 base::Status validate(const ParsedSettings& settings);
 
-// Brings what may be above its maximum (idle_timeout_ms) down to it. After validate.
+// Lowers values that may exceed their maximum (idle_timeout_ms) to it. Called after validate.
 void clamp(krepis::ServerOptions& options);
 
-// Both, by the same table, for what a client shares with a server.
+// Does both, with the same table, for the options that a client shares with a server.
 base::Status validate_and_clamp(krepis::ConnectionOptions& options);
 
 }  // namespace knul::server

@@ -1,5 +1,5 @@
-// No json value of the library is built here, only its parser and its string writer are used: the destructor
-// of an array or object allocates, and without memory that would end the process.
+// Uses only nlohmann-json's parser and string writer and builds no json value: the destructor of an array or
+// object allocates, which would end a process without memory.
 #include "server/settings_json.hpp"
 
 #include <nlohmann/json.hpp>
@@ -24,7 +24,7 @@ std::string json_text(const std::string& text) {
   return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// For messages, which have to stay readable.
+// Cut, so that the message stays readable.
 std::string cut_json_text(const std::string& text) {
   constexpr std::size_t kShown = 80;
   return json_text(text.size() > kShown ? text.substr(0, kShown) + "..." : text);
@@ -50,7 +50,7 @@ std::string expected_of(const Setting& setting) {
   return type == "string" ? "a string" : "a string or a list of strings";
 }
 
-// Takes the parser's events, one setting after another, and stops it at the first one that is wrong.
+// Receives the parser's events for one setting after another, and stops the parser at the first invalid one.
 class SettingsReader final : public nlohmann::json_sax<Json> {
  public:
   explicit SettingsReader(std::size_t text_size) : text_size_(text_size) {}
@@ -134,7 +134,7 @@ class SettingsReader final : public nlohmann::json_sax<Json> {
     return fail(std::string(setting_->name) + " is " + is + ", expected " + expected_of(*setting_));
   }
 
-  // A value that a setting of another type cannot hold is refused; ranges are checked by validate.
+  // Refuses a value whose type is not the setting's. validate() checks ranges.
   template <class Value>
   bool store(const Value& value, const std::string& shown) {
     if (setting_ == nullptr || list_ != nullptr) {
@@ -168,8 +168,8 @@ class SettingsReader final : public nlohmann::json_sax<Json> {
   std::bitset<64> seen_;
   bool has_alpn_ = false;
   bool is_inside_ = false;
-  const Setting* setting_ = nullptr;          // the one whose value comes next
-  std::vector<std::string>* list_ = nullptr;  // inside its list
+  const Setting* setting_ = nullptr;          // the setting whose value comes next
+  std::vector<std::string>* list_ = nullptr;  // set inside a list: its elements
 };
 
 std::string_view default_alpn(std::string_view service) {

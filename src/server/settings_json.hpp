@@ -1,4 +1,4 @@
-// Settings as JSON: what krepis_quic_start_json reads, krepis_quic_info and krepis_settings write.
+// Settings as JSON, for krepis_quic_start_json, krepis_quic_info and krepis_settings.
 #pragma once
 
 #include <cstddef>
@@ -12,16 +12,16 @@ namespace knul::server {
 
 inline constexpr std::size_t kMaxSettingsBytes = 1 << 20;
 
-// One JSON object; its keys are the names of the settings. Unknown and repeated keys, wrong types and values
-// out of range are kInvalidArgument and named. A service brings its own ALPN when none is given. Validated
-// and clamped.
+// Parses one JSON object with the names of the settings as keys. Error: kInvalidArgument, with the name of an
+// unknown or repeated key, of a wrong type or of a value out of range. A service sets its own ALPN if none is
+// given. The result is validated and clamped.
 base::Result<ParsedSettings> parse_settings_json(std::string_view text);
 
-// Every setting with its value. Bytes of a path that are not UTF-8 become U+FFFD.
+// Every setting with its value. Invalid UTF-8 in a path becomes U+FFFD.
 [[nodiscard]] std::string settings_to_json(ParsedSettings settings);
 
-// Array of {name, type, default, doc} and, where they apply, min, max, values, unit. `default` is null where
-// the setting must be given.
+// An array of {name, type, default, doc} and, for some settings, min, max, values, unit. `default` is null
+// for a required setting.
 [[nodiscard]] std::string describe_settings_json();
 
 }  // namespace knul::server

@@ -1,4 +1,4 @@
-// Memory for datagrams on their way to another worker. What was given back last is taken first, because it is
+// Memory for datagrams on their way to another worker. The memory returned last is used first, because it is
 // still in a processor's cache.
 #pragma once
 
@@ -13,12 +13,12 @@ namespace knul::server {
 // Thread: any.
 class SparePayloads {
  public:
-  static constexpr std::size_t kMost = 256;           // beyond, memory goes back to the heap,
-  static constexpr std::size_t kMostBytes = 2 << 10;  // and so does that of a datagram beyond the usual size
+  static constexpr std::size_t kMost = 256;           // more go back to the heap,
+  static constexpr std::size_t kMostBytes = 2 << 10;  // and so does memory for unusually large datagrams
 
   SparePayloads() { spares_.reserve(kMost); }
 
-  // Empty, with memory if there was any.
+  // Empty, with capacity from a returned payload if there is one.
   [[nodiscard]] std::vector<std::uint8_t> take() {
     const std::lock_guard lock(mutex_);
     if (spares_.empty()) {

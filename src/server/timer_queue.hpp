@@ -1,4 +1,4 @@
-// What an Application asked to be called for later.
+// The delayed tasks of an Application.
 #pragma once
 
 #include <functional>
@@ -19,12 +19,12 @@ class TimerQueue {
     return tasks_.empty() ? base::kNever : tasks_.begin()->first;
   }
 
-  // All that are due, the soonest first. What they add is not among them, so that a task that always asks
-  // for another one does not hold its worker.
+  // Returns all due tasks, soonest first. Tasks that they add are not among them, so that a task that always
+  // adds another does not block its worker.
   std::vector<std::function<void()>> take_due(base::Instant now) {
     const auto end = tasks_.upper_bound(now);
     std::vector<std::function<void()>> due;
-    due.reserve(static_cast<std::size_t>(std::distance(tasks_.begin(), end)));  // or none is taken out
+    due.reserve(static_cast<std::size_t>(std::distance(tasks_.begin(), end)));  // throws before a move
     for (auto task = tasks_.begin(); task != end; ++task) {
       due.push_back(std::move(task->second));
     }

@@ -11,19 +11,20 @@
 namespace knul::server {
 namespace {
 
-constexpr std::size_t kHandOverQueue = 4'096;  // datagrams; beyond, they are dropped and counted
+constexpr std::size_t kHandOverQueue = 4'096;  // datagrams; further ones are dropped and counted
 constexpr std::size_t kTaskQueue = 4'096;
-// Per turn of the loop, so that neither a flood of packets nor a fast path keeps the other side waiting.
+// Limits of a turn of the loop, so that neither a flood of packets nor a fast path delays the other
+// direction.
 constexpr int kReceiveCallsPerTurn = 8;
 constexpr int kSendBatchesPerTurn = 8;
-// When packets have given so many connections something to send, these are served before packets of others
-// are taken: what was read of them is then still in the processor's cache, their packets fit into one batch,
-// and their peers go on meanwhile.
+// When packets have given this many connections something to send, the turn serves these before it reads
+// packets of others. Their data is then still in the processor's cache, their packets fit into one batch, and
+// their peers can go on meanwhile.
 constexpr std::uint64_t kConnectionsPerTurn = 16;
-// A datagram may hold one frame or 60,000 of them. What is dearest takes 300 ns for each, so that a turn's
-// frames take 5 ms at most; uploads at full speed have fewer.
+// A datagram may hold one frame or 60,000 frames. The most expensive frames take 300 ns each, so that a
+// turn's frames take at most 5 ms; uploads at full speed have fewer.
 constexpr std::uint64_t kFramesPerTurn = 16'384;
-// Between two looks at a socket that had nothing: about half a microsecond.
+// The pause between two reads of an empty socket, about half a microsecond.
 constexpr int kRelaxations = 20;
 
 }  // namespace
@@ -41,7 +42,7 @@ base::Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, base
   if (base::Status status = worker->poller_.add(worker->waker_->fd(), kWakerToken, {.read = true}); !status) {
     return std::move(status).error();
   }
-  // Also where another worker reads: the shared socket tells this one when it may write again.
+  // Also for a worker that another one reads for: the shared socket reports here when it is writable again.
   if (base::Status status = worker->poller_.add(worker->options_.send_socket->fd(), kSocketToken,
                                                 {.read = worker->options_.receive_socket != nullptr});
       !status) {
@@ -96,13 +97,13 @@ bool Worker::hand_over(const base::ReceivedDatagram& datagram) {
   if (handed_over_.try_post(std::move(copy))) {
     return true;
   }
-  spare_payloads_.give(std::move(copy.payload));  // NOLINT(bugprone-use-after-move): what is not taken stays
+  spare_payloads_.give(std::move(copy.payload));  // NOLINT(bugprone-use-after-move): a failed post keeps it
   return false;
 }
 
 void Worker::request_drain(base::Instant deadline) {
   std::int64_t none = kNoDrain;
-  // seq_cst: the worker arms its waker and then looks here, see Waker.
+  // seq_cst: the worker arms its waker and then reads this, see Waker.
   if (drain_deadline_ns_.compare_exchange_strong(none, deadline.time_since_epoch().count())) {
     waker_->wake_if_armed();
   }
@@ -128,14 +129,14 @@ void Worker::run() {
     attempt([&] { receive(now); });
     attempt([&] { core_->handle_expiry(now); });
     attempt([&] { core_->finish_input(now); });
-    now = posix::monotonic_now();  // what was done with the input counts in a request's latency
+    now = posix::monotonic_now();  // a request's latency includes the handling of the input
     attempt([&] { send(now); });
-    attempt([&] { core_->finish_input(now); });  // closes, for one, are told while sending
+    attempt([&] { core_->finish_input(now); });  // sending reports events too, such as closes
     note_drained(now);
   }
   is_stopping_.store(true, std::memory_order_release);
   drain_report_ = core_->drain_report();
-  core_.reset();  // the Application dies on the thread that it lived on
+  core_.reset();  // the Application is destroyed on the thread that it ran on
   stopped_.count_down();
 }
 
@@ -143,7 +144,7 @@ void Worker::note_drained(base::Instant now) {
   if (is_drained_.load() || !core_->is_drained(now)) {
     return;
   }
-  is_drained_.store(true);  // seq_cst: the others arm their wakers and then look here, see Waker
+  is_drained_.store(true);  // seq_cst: the other workers arm their wakers and then read this, see Waker
   for (const auto& peer : *peers_) {
     peer->waker_->wake_if_armed();
   }
@@ -187,8 +188,8 @@ void Worker::wait_for_work(base::Instant now) {
   }
 }
 
-// Looks for packets and mail without sleeping, for as long as the setting says. Where they follow each other
-// closely a sleep costs more: a wake-up here, and in the system call of the sender that has to rouse another
+// Polls for packets and mail without sleeping, for as long as the setting allows. When they arrive in quick
+// succession, a sleep costs more: a wake-up here, and a longer system call of a sender that must wake another
 // CPU.
 bool Worker::finds_work(base::Instant now, base::Instant deadline) {
   const bool is_of_use = options_.busy_poll > base::Duration{0} && deadline > now && !awaits_writable_;
@@ -238,11 +239,11 @@ void Worker::take_drain_request(base::Instant now) {
   }
 }
 
-// What one wake-up brought, up to the limits of a turn, is read before anything is sent: acknowledgements and
-// answers then share packets and trains.
+// Reads the input of one wake-up, up to the limits of a turn, before anything is sent, so that
+// acknowledgements and answers share packets and trains.
 void Worker::receive(base::Instant now) {
   const TurnLimits limits{core_->roused_count() + kConnectionsPerTurn, core_->frames_read() + kFramesPerTurn};
-  deliver_batch(now, limits);  // what finds_work() read, or the last turn left
+  deliver_batch(now, limits);  // from finds_work() or the last turn
   for (int call = 0; is_readable_ && !has_datagram() && call < kReceiveCallsPerTurn; ++call) {
     read_socket();
     deliver_batch(now, limits);
@@ -256,8 +257,8 @@ void Worker::read_socket() {
   }
 }
 
-// Until a limit. What came together for one connection goes on to its end where only the limit of connections
-// is reached: it is answered together, and so comes together the next time.
+// Ends at a limit. At the limit of connections it still delivers the rest of a connection's train: packets
+// that are answered together arrive together the next time.
 void Worker::deliver_batch(base::Instant now, const TurnLimits& limits) {
   while (true) {
     if (next_datagram_ == nullptr) {
@@ -315,7 +316,7 @@ void Worker::watch_writable(bool is_wanted) {
       poller_.modify(options_.send_socket->fd(), kSocketToken,
                      {.read = options_.receive_socket != nullptr, .write = is_wanted});
   if (!status) {
-    // Without the notice the loop would sleep on a full socket for ever; then look again soon.
+    // Without the notification the loop would sleep on a full socket forever, so it tries again soon.
     awaits_writable_ = false;
     retry_send_at_ = posix::monotonic_now() + std::chrono::milliseconds(1);
   }

@@ -1,4 +1,4 @@
-// A worker thread: its loop of receiving, timers and sending around a WorkerCore.
+// A worker thread: the loop of receiving, timers and sending around a WorkerCore.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@
 
 namespace knul::server {
 
-// A datagram that arrived at another worker than its connection's.
+// A datagram that arrived at a worker that does not own its connection.
 struct HandedOver {
   base::Path path;
   base::Ecn ecn = base::Ecn::kNotEct;
@@ -37,35 +37,35 @@ struct WorkerOptions {
   std::string thread_name;
 };
 
-// Lifetime: the sockets and the log live longer. Not moved.
+// Lifetime: the sockets and the log outlive this object. Never moves.
 class Worker {
  public:
-  // Errors: kQuota (descriptors). Nothing runs before start().
+  // Error: kQuota (descriptors). The thread does not run before start().
   static base::Result<std::unique_ptr<Worker>> create(WorkerOptions options, base::LogSink& log);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Error: kQuota (threads). `peers` are all workers of the server, this one included, by index.
+  // Error: kQuota (threads). `peers` are all workers of the server by index, including this one.
   base::Status start(const std::vector<std::unique_ptr<Worker>>& peers);
 
-  // Instead of start(), when another worker could not be started: nobody waits for this one.
+  // Replaces start() when another worker could not start: the other workers do not wait for this one.
   void abandon() { is_drained_.store(true); }
 
-  // Thread: any, for all that follows.
+  // Thread: any, from here to join().
   bool post(std::function<void()> task);
-  // Copies it; false when the queue is full or there is no memory.
+  // Copies the datagram. False: the queue is full or memory is short.
   bool hand_over(const base::ReceivedDatagram& datagram);
-  // Runs on the worker's thread with its core; false when the worker stops or its queue is full.
+  // Runs the task on the worker's thread. False: the worker stops or its queue is full.
   bool post_to_core(std::function<void(WorkerCore& core, base::Instant now)> task);
-  // Starts the drain; it cannot fail. Only the first call counts.
+  // Starts the drain. Only the first call counts. Cannot fail.
   void request_drain(base::Instant deadline);
-  // True when the thread has finished its drain.
+  // Waits for the thread to finish its drain. False: the deadline has passed.
   [[nodiscard]] bool wait_until_stopped(base::Instant deadline) { return stopped_.wait_until(deadline); }
   void join() { thread_.join(); }
   [[nodiscard]] const stats::WorkerCounters& counters() const { return *counters_; }
 
-  // After join().
+  // Requires join().
   [[nodiscard]] krepis::DrainReport drain_report() const { return drain_report_; }
 
  private:
@@ -73,7 +73,7 @@ class Worker {
   static constexpr std::uint64_t kWakerToken = 2;
   static constexpr std::int64_t kNoDrain = -1;
 
-  // Both kinds as they came: one around the other would not fit into std::function's own memory.
+  // Two alternatives, because a wrapper around the other type would not fit into std::function's own memory.
   using CoreTask = std::function<void(WorkerCore& core, base::Instant now)>;
   using Task = std::variant<std::function<void()>, CoreTask>;
 
@@ -81,8 +81,8 @@ class Worker {
          std::unique_ptr<runtime::Waker> waker);
 
   void run();
-  // Does a part of a turn. What a connection throws has ended that connection already; what is left to throw
-  // is for want of memory, and the next turn does what this one could not.
+  // Runs a part of a turn. An exception for a connection has already ended that connection; other exceptions
+  // mean lack of memory, and the next turn does the missed work.
   template <class Part>
   void attempt(Part part) noexcept;
   void wait_for_work(base::Instant now);
@@ -91,7 +91,7 @@ class Worker {
   void take_drain_request(base::Instant now);
   void receive(base::Instant now);
   void read_socket();
-  // Counts of the core at which a turn takes no more datagrams.
+  // The core's counts at which a turn delivers no more datagrams.
   struct TurnLimits {
     std::uint64_t roused;
     std::uint64_t frames;
@@ -117,17 +117,17 @@ class Worker {
   runtime::Mailbox<Task> tasks_;
   std::atomic<std::int64_t> drain_deadline_ns_{kNoDrain};
   std::atomic<bool> is_stopping_{false};
-  // This worker is done. It goes on answering until all are: its socket still gets a part of the new
-  // connections, which are to be refused and not left without an answer.
+  // This worker has finished its drain. It still answers until all workers have finished, because its socket
+  // gets a part of the new connections, which must be refused with an answer.
   std::atomic<bool> is_drained_{false};
   runtime::CompletionLatch stopped_{1};
   krepis::DrainReport drain_report_;
 
-  // Thread: the worker's own, from here on.
+  // Thread: the worker's own, for the members from here on.
   const std::vector<std::unique_ptr<Worker>>* peers_ = nullptr;
   std::optional<WorkerCore> core_;
   udp::ReceiveBatch receive_batch_;
-  const base::ReceivedDatagram* next_datagram_ = nullptr;  // of the batch, taken out and not delivered
+  const base::ReceivedDatagram* next_datagram_ = nullptr;  // taken out of the batch, not yet delivered
   base::SendBatch send_batch_{base::SendBatch::Limits{}};
   udp::SendCursor send_cursor_;
   bool is_readable_ = false;
@@ -136,7 +136,7 @@ class Worker {
   bool is_drain_begun_ = false;
   base::Instant retry_send_at_ = base::kNever;
 
-  runtime::WorkerThread thread_;  // last: joined before anything it uses is gone
+  runtime::WorkerThread thread_;  // last, so that it is joined before the members that it uses are destroyed
 };
 
 }  // namespace knul::server

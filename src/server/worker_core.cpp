@@ -9,7 +9,8 @@ namespace {
 
 using krepis::LibraryCode;
 
-// quic::Stream::user_word: of a request, and of a stream that the Application never hears of.
+// Values of quic::Stream::user_word: an open request, and a stream refused without the Application's
+// knowledge.
 constexpr std::uint64_t kRequestPending = 1;
 constexpr std::uint64_t kRefused = 2;
 
@@ -184,7 +185,7 @@ void WorkerCore::tell(quic::Connection& connection, quic::Stream* stream, Call c
   } catch (...) {
     environment_.counters.application_exceptions.add();
     environment_.counters.errors.add();
-    // The callback may have finished the stream before it threw.
+    // The callback may have ended the stream before it threw.
     quic::Stream* left = stream_id < 0 ? nullptr : connection.streams().find(stream_id);
     if (left != nullptr) {
       connection.streams().reset(*left, kCode);
@@ -202,7 +203,7 @@ void WorkerCore::on_handshake_completed(quic::Connection& connection) {
 }
 
 void WorkerCore::on_closed(quic::Connection& connection, const quic::CloseCause& cause) {
-  const auto* const session = static_cast<const Session*>(connection.user());  // null: nobody was told of it
+  const auto* const session = static_cast<const Session*>(connection.user());  // null: no event was reported
   const bool is_drain = drain_.has_begun() && cause.source == quic::CloseCause::Source::kLocalApplication;
   connection.streams().for_each([this](quic::Stream& stream) { end_request(stream, false); });
   if (session != nullptr && session->is_known_to_application) {

@@ -1,5 +1,5 @@
-// One worker's work without its thread, sockets and clock: the endpoint, the Application above it, the
-// accounting of requests, and the drain. The simulator runs the same code as the worker thread does.
+// A worker's work without thread, sockets and clock: the endpoint, the Application, the accounting of
+// requests, and the drain. The simulator runs the same code as the worker thread.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -17,7 +17,7 @@
 
 namespace knul::server {
 
-// What a core needs from outside. Lifetime: longer than the core.
+// A core's access to its surroundings. Lifetime: outlives the core.
 struct CoreEnvironment {
   base::RandomSource& random;
   base::LogSink& log;
@@ -26,7 +26,7 @@ struct CoreEnvironment {
   std::function<bool(std::function<void()> task)> post;
 };
 
-// One connection's figures, for krepis_quic_connections.
+// The figures of one connection, for krepis_quic_connections.
 struct ConnectionRow {
   std::uint64_t id = 0;
   std::string peer;
@@ -51,9 +51,9 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   void handle_handed_over(const base::ReceivedDatagram& datagram, base::Instant now);
   void handle_expiry(base::Instant now);
   [[nodiscard]] base::Instant next_expiry() const;
-  // What krepis::Worker::post was given, on the core's thread.
+  // Runs a task of krepis::Worker::post on the core's thread.
   void run_posted(const std::function<void()>& task, base::Instant now);
-  // All that this turn brought has been handled, or all sent. Before and after the turn's poll_send.
+  // Called before and after the turn's poll_send: all input of this turn was handled, or all output sent.
   void finish_input(base::Instant now);
   void poll_send(base::SendBatch& batch, base::Instant now);
   [[nodiscard]] bool wants_send() const { return endpoint_.wants_send(); }
@@ -63,10 +63,10 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   [[nodiscard]] std::uint64_t roused_count() const { return endpoint_.roused_count(); }
   [[nodiscard]] std::uint64_t frames_read() const { return endpoint_.frames_read(); }
 
-  // Client side. The connection, or its end, is reported to the Application.
+  // For a client. Reports the connection or its end to the Application.
   base::Status connect(const quic::ConnectTarget& target, base::Instant now);
 
-  // Once. Everything is over at `deadline` plus the linger of Drain.
+  // Called once. The core is drained at the latest at `deadline` plus the linger of Drain.
   void begin_drain(base::Instant now, base::Instant deadline);
   [[nodiscard]] bool is_drained(base::Instant now) const { return drain_.is_over(endpoint_, now); }
   [[nodiscard]] krepis::DrainReport drain_report() const { return drain_.report(); }
@@ -102,13 +102,13 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   void refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) override;
   void count_dropped_datagram() override { environment_.counters.datagrams_dropped.add(); }
 
-  // Makes the session at the first call for a connection. Throws std::bad_alloc.
+  // Creates the session at the first call for a connection. Throws std::bad_alloc.
   Session& session_of(quic::Connection& connection) {
     void* const known = connection.user();
     return known != nullptr ? *static_cast<Session*>(known) : make_session(connection);
   }
   [[gnu::cold]] Session& make_session(quic::Connection& connection);
-  // Calls the Application; what it throws costs the stream, or without one the connection.
+  // Calls the Application. An exception of it ends the stream, or the connection without a stream.
   template <class Call>
   void tell(quic::Connection& connection, quic::Stream* stream, Call call);
   void run_task(const std::function<void()>& task);
@@ -123,7 +123,7 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   std::unique_ptr<krepis::Application> application_;
   TimerQueue timers_;
   Drain drain_;
-  bool was_told_ = false;  // the Application, since its last on_input_done
+  bool was_told_ = false;  // the Application had an event since its last on_input_done
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
   quic::Endpoint endpoint_;
 };
