@@ -1,5 +1,5 @@
-// What a service keeps per connection, found in O(1); the connection used last is found without hashing,
-// because one wake-up brings many events of one connection.
+// A service's state for each connection, found in O(1). The last connection needs no hashing, because one
+// wake-up brings many events of one connection.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,13 @@
 
 namespace knul::service {
 
-// State: constructed with a table key.
+// State: its constructor takes a table key.
 template <class State>
 class ConnectionStates {
  public:
   ConnectionStates() : key_(random_table_key()), states_(key_) {}
 
-  // Lifetime: until erase.
+  // Creates the state at the first call. Lifetime: until erase.
   State& of(const krepis::Connection& connection) {
     const std::uint64_t id = connection.id();
     return recent_ != nullptr && recent_id_ == id ? *recent_ : look_up(id);

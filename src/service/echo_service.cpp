@@ -91,7 +91,7 @@ void EchoService::flush(krepis::Connection& connection, ConnectionState& state, 
   }
 }
 
-// Nothing more will be sent, and what is pending counts as consumed. `stream` may be gone afterwards.
+// Ends the echo: unsent bytes are discarded and count as consumed. Lifetime: `stream` may be erased by this.
 void EchoService::end(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
                       Stream& stream) {
   const std::size_t unsent = stream.pending.size() - stream.sent;
@@ -132,7 +132,7 @@ void EchoService::on_streams_available(krepis::Connection& connection, krepis::S
   ConnectionState& state = connections_.of(connection);
   while (!state.waiting.empty()) {
     const krepis::StreamId source = state.waiting.front();
-    Stream& stream = *state.streams.find(source);  // Invariant: what waits has an entry
+    Stream& stream = *state.streams.find(source);  // Invariant: a waiting source has an entry
     if (!open_unidirectional(connection, state, source, stream)) {
       return;
     }
@@ -179,7 +179,8 @@ void EchoService::on_stream_closed(krepis::Connection& connection, krepis::Strea
 }
 
 void EchoService::on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) {
-  // Datagrams are unreliable (RFC 9221 §5): one that does not fit the queue is dropped and counted below.
+  // Datagrams are unreliable (RFC 9221 §5): one that does not fit into the queue is dropped, and counted
+  // below the service.
   static_cast<void>(connection.send_datagram(bytes));
 }
 

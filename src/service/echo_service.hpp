@@ -1,5 +1,5 @@
-// Sends back what it gets: bidirectional streams on themselves, a client's unidirectional stream on a new
-// one of the server, datagrams as datagrams.
+// Echoes what it receives: bidirectional streams on themselves, a client's unidirectional stream on a new
+// stream of the server, datagrams as datagrams.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,10 @@
 
 namespace knul::service {
 
-// Invariant: bytes are consumed when a write has accepted them and not before, and a unidirectional stream is
-// retained until its echo was accepted. So flow control and stream credit (RFC 9000 §4.1, §4.6) bound what a
-// client makes this keep: bytes within its windows, in vectors of at most twice that, and 100 bytes for each
-// stream that it may have.
+// Invariant: bytes are consumed only when a write has accepted them, and a unidirectional stream is retained
+// until its echo was accepted. So flow control and stream credit (RFC 9000 §4.1, §4.6) bound the memory that
+// a client uses: the bytes within its windows, in vectors of at most twice that size, and 100 bytes for each
+// stream that it may open.
 class EchoService final : public krepis::Application {
  public:
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
@@ -34,19 +34,19 @@ class EchoService final : public krepis::Application {
   static constexpr krepis::StreamId kNotOpened = ~krepis::StreamId{0};
 
   struct Stream {
-    krepis::StreamId reply = kNotOpened;  // the stream that the echo goes to
+    krepis::StreamId reply = kNotOpened;  // the echo's stream
     std::vector<std::uint8_t> pending;    // received, not yet accepted by a write
     std::size_t sent = 0;                 // of pending
     bool is_waiting = false;              // in ConnectionState::waiting
     bool is_ending = false;               // the FIN was received
-    bool is_over = false;                 // the FIN was accepted, or the echo was given up
+    bool is_over = false;                 // the FIN was accepted, or the echo discarded
     bool is_retained = false;             // see krepis::Connection::retain_stream
   };
   struct ConnectionState {
     explicit ConnectionState(std::uint64_t key) : streams(key), sources(key) {}
-    IdTable<Stream> streams;               // by the stream that the bytes come from
+    IdTable<Stream> streams;               // by the received stream
     IdTable<krepis::StreamId> sources;     // reply -> source, unidirectional streams only
-    std::deque<krepis::StreamId> waiting;  // sources without a reply for lack of credit, oldest first
+    std::deque<krepis::StreamId> waiting;  // sources that wait for credit for their reply, oldest first
   };
 
   static Stream& open_reply(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source);

@@ -14,9 +14,9 @@
 namespace knul::service {
 namespace {
 
-// O_NONBLOCK: a FIFO in the folder must not block the worker; it is refused after fstat.
+// O_NONBLOCK: a FIFO in the folder must not block the worker; fstat then refuses it.
 constexpr int kFileFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-// openat2 gives EAGAIN when a name of the path is moved while it is being looked up.
+// openat2 returns EAGAIN when a name in the path is moved during the lookup.
 constexpr int kLookupAttempts = 8;
 
 int open_beneath(int folder, const std::string& path) {
@@ -83,7 +83,7 @@ krepis::Expected<FileRoot::File, FileRoot::Failure> FileRoot::open_file(const st
   if (file.is_open()) {
     return checked(std::move(file));
   }
-  // EPERM is a seccomp filter's answer as well as the kernel's; walking gives the right one.
+  // EPERM may come from a seccomp filter or from the kernel; open_file_by_walking() reports the right error.
   return errno == ENOSYS || errno == EPERM ? open_file_by_walking(path) : failure_of(errno);
 }
 
@@ -103,7 +103,7 @@ krepis::Expected<FileRoot::File, FileRoot::Failure> FileRoot::open_file_by_walki
     }
     const bool is_last = slash == std::string_view::npos;
     const int flags = is_last ? kFileFlags | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    // An empty name, as in "a//b", means the folder itself.
+    // An empty name, as in "a//b", is the folder itself.
     posix::FileDescriptor next(::openat(parent, name.empty() ? "." : name.c_str(), flags));
     if (!next.is_open()) {
       return failure_of(errno);

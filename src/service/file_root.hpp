@@ -1,4 +1,4 @@
-// A folder of which regular files may be read, and nothing outside of it.
+// A folder whose regular files may be read. Nothing outside it can be opened.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace knul::service {
 class FileRoot {
  public:
   enum class Failure : std::uint8_t { kNotFound, kForbidden, kTooManyFiles, kFailed };
-  // Differs where a path has come to lead to another file, or the file was written to.
+  // Two reads of a path have different identities if another file took its place or the file was written to.
   struct Identity {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
@@ -28,13 +28,12 @@ class FileRoot {
 
   static krepis::Result<FileRoot> open(const std::string& folder);
 
-  // `path` is relative to the root. Names that lead out of the root, by "..", by an absolute name or by a
-  // symbolic link, are kForbidden; what is not a regular file is kNotFound.
-  // Thread: any.
+  // `path` is relative to the root. A path that leaves the root, by "..", an absolute name or a symbolic
+  // link, is kForbidden; a path to anything but a regular file is kNotFound. Thread: any.
   [[nodiscard]] krepis::Expected<File, Failure> open_file(const std::string& path) const;
 
-  // Linux < 5.6 and containers that forbid openat2: the same by walking, which follows no symbolic link
-  // at all. Public, because a kernel has either the one or the other.
+  // For Linux < 5.6 and containers that forbid openat2: the same by walking the path, without following any
+  // symbolic link. Public for tests, because a kernel has only one of the two.
   [[nodiscard]] krepis::Expected<File, Failure> open_file_by_walking(const std::string& path) const;
 
  private:

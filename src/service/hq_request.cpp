@@ -13,7 +13,7 @@ std::string_view parse_hq_request(std::string_view line) {
     return {};
   }
   line.remove_prefix(kMethod.size());
-  // NUL among them: the kernel would end the name there.
+  // NUL is refused too: the kernel would end the name there.
   const bool has_control = std::any_of(
       line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   return has_control ? std::string_view{} : line;

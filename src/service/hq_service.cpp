@@ -43,7 +43,7 @@ void HqService::on_stream_data(krepis::Connection& connection, krepis::StreamId 
   if (stream.is_answered) {
     return;
   }
-  // One byte more than allowed tells a line that is too long.
+  // One byte more than the maximum shows that the line is too long.
   const std::size_t room = kMaxHqRequestBytes + 1 - stream.request.size();
   const auto taken = bytes.first(std::min(bytes.size(), room));
   stream.request.append(taken.begin(), taken.end());
@@ -85,7 +85,7 @@ void HqService::send_file(krepis::Connection& connection, krepis::StreamId id, S
     const std::size_t accepted = connection.write(id, std::span(chunk_).first(wanted), fin);
     stream.offset += accepted;
     if (accepted < wanted) {
-      return;  // on_stream_writable follows; what was not accepted is read again
+      return;  // on_stream_writable follows; bytes that were not accepted are read again
     }
     if (fin == krepis::Fin::kYes) {
       stream.file = nullptr;

@@ -1,6 +1,6 @@
-// HTTP/0.9 over QUIC, ALPN "hq-interop": "GET /path" on a bidirectional stream, answered with the bytes of
-// a regular file below the root, or with a reset (service_codes.hpp). Files are read with pread on the
-// worker's thread: made for tests and interoperability, not for a cold disk.
+// HTTP/0.9 over QUIC, ALPN "hq-interop": "GET /path" on a bidirectional stream is answered with the bytes of
+// a regular file below the root, or with a reset (service_codes.hpp). Weak case: pread on the worker's
+// thread, so a cold disk delays all its connections; this service is for tests and interoperability.
 #pragma once
 
 #include <cstddef>
@@ -32,15 +32,15 @@ class HqService final : public krepis::Application {
   void on_stop_sending(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
   void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override;
 
-  // That have a descriptor at present.
+  // The number of files with an open descriptor.
   [[nodiscard]] std::size_t open_files() const { return files_.count(); }
 
  private:
   struct Stream {
-    std::string request;                    // until its line end
+    std::string request;                    // up to its line end
     bool has_ended = false;                 // the FIN was received
-    bool is_answered = false;               // the request was taken; what follows is dropped
-    std::unique_ptr<OpenFiles::File> file;  // while bytes of it are to be sent
+    bool is_answered = false;               // the request was handled; later bytes are dropped
+    std::unique_ptr<OpenFiles::File> file;  // while its bytes are being sent
     std::uint64_t offset = 0;
   };
   struct ConnectionState {
@@ -53,7 +53,7 @@ class HqService final : public krepis::Application {
   void send_file(krepis::Connection& connection, krepis::StreamId id, Stream& stream);
   void refuse(krepis::Connection& connection, krepis::StreamId id, Stream& stream, ServiceCode code);
 
-  OpenFiles files_;  // before the streams, which refer to it
+  OpenFiles files_;  // Order: before the streams, which refer to it
   std::vector<std::uint8_t> chunk_;
   ConnectionStates<ConnectionState> connections_;
 };

@@ -1,5 +1,5 @@
-// A map from stream or connection ids to values: open addressing with linear probing and backward-shift
-// deletion, so that adding and erasing in a table of steady size allocates nothing. The hash is keyed,
+// A map from stream or connection IDs to values: open addressing with linear probing and backward-shift
+// deletion, so that insertion and erasure in a table of steady size allocate nothing. The hash is keyed,
 // because the peer chooses which of its streams stay open.
 // Lifetime: pointers that find and insert return are valid until the next insert or erase.
 #pragma once
@@ -12,7 +12,7 @@
 
 namespace knul::service {
 
-// A key for IdTable; one per Application is enough.
+// A key for IdTable; one for each Application is enough.
 [[nodiscard]] inline std::uint64_t random_table_key() {
   std::random_device device;
   return (std::uint64_t{device()} << 32) | device();
@@ -34,7 +34,7 @@ class IdTable {
     return slot.used ? &slot.value : nullptr;
   }
 
-  // The value of `id`, made by default when there was none.
+  // The value of `id`, default-constructed if there was none.
   Value& find_or_insert(std::uint64_t id) {
     if ((size_ + 1) * 4 > slots_.size() * 3) {
       grow();
@@ -58,7 +58,7 @@ class IdTable {
     }
     for (std::size_t next = following(hole); slots_[next].used; next = following(next)) {
       const std::size_t home = home_of(slots_[next].id);
-      // Invariant: an entry may only move back to a place at or after its home.
+      // Invariant: an entry may move back only to a slot at or after its home.
       if (((next - home) & mask()) >= ((next - hole) & mask())) {
         std::swap(slots_[hole].id, slots_[next].id);
         std::swap(slots_[hole].value, slots_[next].value);
@@ -97,7 +97,7 @@ class IdTable {
     return static_cast<std::size_t>(x ^ (x >> 31)) & mask();
   }
 
-  // Where `id` is, or where it would go. Invariant: at least one slot is free.
+  // The slot of `id`, or the free slot for it. Invariant: at least one slot is free.
   [[nodiscard]] std::size_t slot_of(std::uint64_t id) const {
     std::size_t index = home_of(id);
     while (slots_[index].used && slots_[index].id != id) {

@@ -1,6 +1,6 @@
-// Files that are being sent. At most kMost of them have a descriptor: to open one more, the descriptor that
-// was used longest ago is closed, and its file is opened again when it is used again. So readers that stand
-// still keep nobody from being served, however many they are, and nobody is refused.
+// Files that are being sent. At most kMost of them have a descriptor. To open another, the least recently
+// used descriptor is closed; its file is opened again at its next use. So any number of stalled readers
+// cannot keep other requests from being served.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace knul::service {
 
-// Thread: one. Lifetime: longer than its files.
+// Thread: one. Lifetime: outlives its files.
 class OpenFiles {
  public:
   static constexpr std::size_t kMost = 256;
@@ -25,8 +25,8 @@ class OpenFiles {
     File(const File&) = delete;
     File& operator=(const File&) = delete;
     [[nodiscard]] std::uint64_t size() const { return size_; }
-    // Reads `count` bytes at `offset`. False: it could not be read, has become shorter, or is another file by
-    // now.
+    // Reads `count` bytes at `offset`. False: the read failed, the file is shorter now, or another file took
+    // its place.
     [[nodiscard]] bool read(std::uint8_t* out, std::size_t count, std::uint64_t offset);
 
    private:
@@ -45,10 +45,10 @@ class OpenFiles {
   OpenFiles(const OpenFiles&) = delete;
   OpenFiles& operator=(const OpenFiles&) = delete;
 
-  // `path` as for FileRoot::open_file. kTooManyFiles only where the process has no descriptor left and none
-  // of these can be closed.
+  // `path` is that of FileRoot::open_file. kTooManyFiles only if the process has no free descriptor and no
+  // descriptor here can be closed.
   [[nodiscard]] krepis::Expected<std::unique_ptr<File>, Failure> open(const std::string& path);
-  // That have a descriptor.
+  // The number of files with an open descriptor.
   [[nodiscard]] std::size_t count() const { return order_.size(); }
 
  private:
@@ -57,7 +57,7 @@ class OpenFiles {
   void close(File& file);
 
   std::shared_ptr<const FileRoot> root_;
-  std::list<File*> order_;  // used longest ago first
+  std::list<File*> order_;  // least recently used first
 };
 
 }  // namespace knul::service

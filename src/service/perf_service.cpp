@@ -10,7 +10,7 @@ namespace {
 
 alignas(64) constexpr std::array<std::uint8_t, PerfService::kChunkBytes> kAnswer{};
 
-// Lifetime: static, so the owner shares nothing and counting its references costs nothing.
+// Lifetime: the bytes are static, so the owner is empty and copies of it count no references.
 krepis::SharedBytes answer_bytes(std::size_t size) {
   return {std::shared_ptr<const void>(std::shared_ptr<const void>(), kAnswer.data()),
           std::span<const std::uint8_t>(kAnswer.data(), size)};
@@ -112,7 +112,7 @@ void PerfService::on_stream_reset(krepis::Connection& connection, krepis::Stream
 
 void PerfService::on_stop_sending(krepis::Connection& connection, krepis::StreamId stream,
                                   std::uint64_t /*code*/) {
-  // The upload goes on and is still dropped.
+  // The upload continues and is still dropped.
   Stream& state = connections_.of(connection).streams.find_or_insert(stream);
   state.answered = true;
   state.remaining = 0;

@@ -1,7 +1,7 @@
-// draft-banks-quic-performance, ALPN "perf": the first 8 bytes of a bidirectional stream, big-endian, are
-// the number of bytes to send back; what follows is upload and dropped. A unidirectional stream is upload
-// from its first byte. The answer begins with the 8th byte and ends when the upload has ended, so that its
-// end tells the client that everything has arrived.
+// draft-banks-quic-performance, ALPN "perf": the first 8 bytes of a bidirectional stream, big-endian, are the
+// number of bytes to send back; the following bytes are upload and are dropped. All bytes of a unidirectional
+// stream are upload. The answer begins after the 8th byte and ends when the upload has ended, so that its end
+// shows the client that all bytes have arrived.
 #pragma once
 
 #include <array>
@@ -15,8 +15,8 @@
 
 namespace knul::service {
 
-// A request that arrives whole and whose answer is accepted whole leaves no state behind, so that small
-// requests cost neither a lookup nor an allocation.
+// A request that arrives at once and whose answer is accepted at once leaves no state behind, so that small
+// requests need neither a lookup nor an allocation.
 class PerfService final : public krepis::Application {
  public:
   static constexpr std::size_t kHeaderBytes = 8;
@@ -38,7 +38,7 @@ class PerfService final : public krepis::Application {
     bool has_ended = false;       // the client's FIN was received
     bool is_blocked = false;      // on_stream_writable follows
     bool answered = false;        // the FIN was accepted, or the sending side is reset
-    std::uint64_t remaining = 0;  // bytes of the answer that no write has accepted yet
+    std::uint64_t remaining = 0;  // bytes of the answer not yet accepted by a write
   };
   struct ConnectionState {
     explicit ConnectionState(std::uint64_t key) : streams(key) {}

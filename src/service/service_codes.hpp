@@ -1,5 +1,5 @@
-// Application error codes (RFC 9000 §20.2) of the services. They are outside the range of
-// krepis::LibraryCode and listed in docs/knul-command.md.
+// Application error codes (RFC 9000 §20.2) of the services, outside the range of krepis::LibraryCode.
+// docs/knul-command.md lists them.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace knul::service {
 enum class ServiceCode : std::uint64_t {
   // perf: the stream ended before the 8 bytes of the request.
   kPerfShortRequest = 0x5046'0001,
-  // hq: 0x4851 ("HQ") and the HTTP status that fits.
+  // hq: 0x4851 ("HQ") and an HTTP status.
   kHqBadRequest = 0x4851'0190,      // 400: not "GET /path", or a control character in the path
   kHqForbidden = 0x4851'0193,       // 403: leads out of the root, or not readable
   kHqNotFound = 0x4851'0194,        // 404: no such file, or not a regular file

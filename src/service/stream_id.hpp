@@ -1,4 +1,4 @@
-// RFC 9000 §2.1: what the two lowest bits of a stream id say.
+// RFC 9000 §2.1: the meaning of the two lowest bits of a stream ID.
 #pragma once
 
 #include <krepis/krepis.hpp>
