@@ -1,4 +1,4 @@
-// statistics.def as tables that code can walk: what an entry is called, what it means, where its value is.
+// statistics.def as tables: the name, meaning and value of each entry.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@ enum class Kind : std::uint8_t { kCounter, kGauge };
 enum class Unit : std::uint8_t { kNone, kBytes, kSeconds, kMilliseconds };
 
 #define KNUL_CONTRACT(json_key, value, help) #json_key,
-// Written first in JSON; a list entry of the same name is not written again.
+// JSON has these first, and leaves out list entries with the same name.
 inline constexpr auto kContractKeys = std::to_array<std::string_view>({
 #include "stats/statistics.def"
 });
@@ -27,12 +27,12 @@ constexpr bool is_contract_key(std::string_view key) {
   return false;
 }
 
-// From ,"key": to itself, or to nothing when the contract has the key already.
+// `fragment` is ,"key": and is returned unchanged, or empty if the contract has the key already.
 constexpr std::string_view json_fragment(std::string_view fragment) {
   return is_contract_key(fragment.substr(2, fragment.size() - 4)) ? std::string_view() : fragment;
 }
 
-// One whole number of `Owner`, which is Snapshot (summed over workers) or ServerSnapshot (one per server).
+// An integer of `Owner`, which is Snapshot (summed over workers) or ServerSnapshot (one per server).
 template <class Owner>
 struct Statistic {
   std::string_view key;            // JSON key
@@ -64,7 +64,7 @@ struct LabelledFamily {
   std::string_view help;
 };
 
-// The members are named by the list, so the tables below are its only readers besides the structs.
+// Only the structs and these tables name the members, because both come from the list.
 #define KNUL_COUNTER(member, unit, family, help)                                                            \
   {#member,   json_fragment(",\"" #member "\":"), #family, "", "", help, &Snapshot::member, Kind::kCounter, \
    Unit::unit},

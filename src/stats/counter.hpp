@@ -1,5 +1,5 @@
-// The two cells that every statistic is made of. A cell has one writer, so an increment is a plain load
-// and store: no lock prefix, no fence, and a reader on another thread never tears or waits.
+// The two cells of all statistics. Each cell has one writer, so an increment is a plain load and store
+// without lock prefix or fence. A reader on another thread never waits and never sees a torn value.
 #pragma once
 
 #include <atomic>
@@ -7,8 +7,8 @@
 
 namespace knul::stats {
 
-// Only ever grows.
-// Thread: add() on the owning thread alone; load() on any.
+// Never falls.
+// Thread: add() on the owning thread only; load() on any.
 class Counter {
  public:
   [[gnu::always_inline]] void add(std::uint64_t n = 1) {
@@ -20,9 +20,9 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-// A level that goes up and down. Arithmetic is modulo 2^64: a level raised on one worker and lowered on
-// another still sums to the truth.
-// Thread: add(), sub(), set() on the owning thread alone; load() on any.
+// A level that rises and falls. Arithmetic is modulo 2^64, so a level raised on one worker and lowered on
+// another still has the right sum.
+// Thread: add(), sub(), set() on the owning thread only; load() on any.
 class Gauge {
  public:
   void add(std::uint64_t n = 1) { set(load() + n); }

@@ -1,5 +1,6 @@
 // Log-linear latency histogram: eight equal steps per power of two, from 1.024 µs to 68.7 s, so that a
-// quantile is known to 12.5 %. Values above go to the overflow bucket and are reported as its lower bound.
+// quantile has a precision of 12.5 %. Larger values go to the overflow bucket and are reported as its lower
+// bound.
 #pragma once
 
 #include <array>
@@ -12,8 +13,8 @@
 
 namespace knul::stats {
 
-// Invariant: bucket 0 holds values ≤ kLowest; bucket i holds (upper_bound(i - 1), upper_bound(i)];
-// the last bucket holds everything above kHighest. Bounds are inclusive above, as OpenMetrics' `le` is.
+// Invariant: bucket 0 holds values ≤ kLowest; bucket i holds (upper_bound(i - 1), upper_bound(i)]; the last
+// bucket holds all values above kHighest. Upper bounds are inclusive, like OpenMetrics' `le`.
 struct HistogramLayout {
   static constexpr unsigned kLowestBits = 10;
   static constexpr unsigned kHighestBits = 36;
@@ -35,7 +36,7 @@ struct HistogramLayout {
     return (exponent - kLowestBits) * kSteps + step + 1;
   }
 
-  // Largest value of a bucket in ns; the overflow bucket has none and answers kHighest.
+  // The largest value of a bucket in ns; kHighest for the overflow bucket.
   static constexpr std::uint64_t upper_bound(std::size_t bucket) {
     if (bucket == 0)
       return kLowest;
@@ -47,7 +48,7 @@ struct HistogramLayout {
   }
 };
 
-// The plain values of one histogram, or of several added up.
+// The values of one histogram, or the sum of several.
 class HistogramSnapshot {
  public:
   HistogramSnapshot& operator+=(const HistogramSnapshot& other);
@@ -69,7 +70,7 @@ class HistogramSnapshot {
   std::uint64_t sum_nanoseconds_ = 0;
 };
 
-// Thread: record() on the owning thread alone; add_to() on any, at any time.
+// Thread: record() on the owning thread only; add_to() on any, at any time.
 class LatencyHistogram {
  public:
   // A negative duration counts as 0.
@@ -78,7 +79,7 @@ class LatencyHistogram {
     buckets_[HistogramLayout::bucket_of(nanoseconds)].add();
     sum_nanoseconds_.add(nanoseconds);
   }
-  // The count is the sum of the buckets that were read, so that it never contradicts them.
+  // The count is the sum of the buckets as read, so that it never contradicts them.
   void add_to(HistogramSnapshot& snapshot) const;
 
  private:

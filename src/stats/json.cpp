@@ -1,6 +1,6 @@
-// Written by hand and not by nlohmann-json: its dump of the counters alone takes several times the budget
-// of the whole text (json_bench.cpp), because it checks and escapes each key anew. Here keys are constants;
-// the tests parse the result with nlohmann-json. Texts from elsewhere still go through it.
+// Written by hand instead of nlohmann-json, whose dump of the counters alone takes several times the budget
+// of the whole text (json_bench.cpp), because it checks and escapes each key again. Here keys are constants.
+// Texts from elsewhere still go through nlohmann-json, and the tests parse the result with it.
 #include "stats/json.hpp"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ void write_text(TextWriter& writer, std::string_view text) {
 void write_contract_value(TextWriter& writer, std::uint64_t value) { writer << value; }
 void write_contract_value(TextWriter& writer, double milliseconds) { writer.write_ms(milliseconds); }
 
-// Each field brings the comma before it; the object's own brace replaces the first one.
+// Each field begins with a comma; the object's brace replaces the first one.
 void write_contract(TextWriter& writer, const ServerSnapshot& s) {
 #define KNUL_CONTRACT(json_key, value, help) \
   writer << ",\"" #json_key "\":";           \

@@ -1,4 +1,4 @@
-// The statistics as one flat JSON object: the seven contract fields first, then the whole list.
+// The statistics as one flat JSON object: first the seven contract fields, then the whole list.
 #pragma once
 
 #include <string>

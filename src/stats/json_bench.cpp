@@ -1,5 +1,5 @@
-// What krepis_quic_get_stats pays for its text: this writer against nlohmann-json with a prebuilt object
-// whose values are updated in place. The budget is 3 µs for the whole list.
+// Measures the text of krepis_quic_get_stats: this writer against nlohmann-json with a prebuilt object whose
+// values are updated in place. The budget is 3 µs for the whole list.
 #include <benchmark/benchmark.h>
 
 #include <nlohmann/json.hpp>
@@ -31,7 +31,7 @@ ServerSnapshot busy_server() {
   return server;
 }
 
-// Argument 1: every value has many digits. Argument 0: a server that just started.
+// Argument 1: every value has many digits. Argument 0: a server that has just started.
 void render_json_text(benchmark::State& state) {
   const ServerSnapshot server = state.range(0) == 1 ? busy_server() : ServerSnapshot();
   std::string out;
@@ -44,7 +44,7 @@ void render_json_text(benchmark::State& state) {
 }
 BENCHMARK(render_json_text)->Arg(0)->Arg(1);
 
-// An upper hand for nlohmann: no strings, quantiles or contract fields, only the counters.
+// In nlohmann-json's favour: only the counters, no strings, quantiles or contract fields.
 void nlohmann_update_and_dump(benchmark::State& state) {
   const ServerSnapshot server = busy_server();
   nlohmann::ordered_json document;

@@ -1,6 +1,6 @@
-// A serializer of our own: prometheus-cpp 1.0's TextSerializer writes the older format, in which TYPE and
-// sample share a counter's name, has no UNIT lines, no info metrics and no EOF, and prints counters as
-// doubles of 16 digits. All of its output would have to be rewritten line by line.
+// Written by hand: prometheus-cpp 1.0's TextSerializer writes the older format, in which TYPE and sample have
+// the same name for a counter. It has no UNIT lines, no info metrics and no EOF, and prints counters as
+// doubles of 16 digits. Each of its lines would have to be rewritten.
 #include "stats/openmetrics.hpp"
 
 #include "stats/catalogue.hpp"
@@ -23,7 +23,7 @@ std::string_view unit_name(Unit unit) {
     case Unit::kBytes:
       return "bytes";
     case Unit::kSeconds:
-    case Unit::kMilliseconds:  // OpenMetrics asks for base units; write_value divides
+    case Unit::kMilliseconds:  // OpenMetrics requires base units; write_value divides
       return "seconds";
   }
   return "";
@@ -53,7 +53,7 @@ std::string_view family_help(std::string_view family) {
   return "";
 }
 
-// Invariant: members of a labelled family follow each other in the list (catalogue_test.cpp).
+// Invariant: the members of a labelled family are adjacent in the list (catalogue_test.cpp).
 template <class Table, class Owner>
 void write_values(TextWriter& writer, const Table& table, const Owner& owner) {
   std::string_view open_family;
@@ -74,7 +74,8 @@ void write_values(TextWriter& writer, const Table& table, const Owner& owner) {
 
 double seconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
 
-// One bucket per power of two: the finer steps serve our own quantiles and would only cost the scraper.
+// One bucket per power of two: the finer steps are for our own quantiles and would only make the scraper
+// slower.
 void write_histogram(TextWriter& writer, const Histogram& entry, const HistogramSnapshot& histogram) {
   write_head(writer, {entry.family, "histogram", Unit::kSeconds, entry.help});
   std::uint64_t cumulative = 0;

@@ -1,4 +1,4 @@
-// Plain copies of the cells: of one worker, of all workers added up, and of a whole server.
+// Copies of the cells: for one worker, summed over all workers, and for a server.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@ namespace knul::stats {
 
 struct WorkerCounters;
 
-// Field for field the cells of WorkerCounters. The fields are read one after another while the worker
-// goes on counting, so two of them may differ by what happened in between.
+// Has the cells of WorkerCounters, field by field. The fields are read one after another while the worker
+// counts on, so two of them may be from different moments.
 struct Snapshot {
 #define KNUL_COUNTER(member, unit, family, help) std::uint64_t member = 0;
 #define KNUL_GAUGE(member, unit, family, help) std::uint64_t member = 0;
@@ -21,12 +21,12 @@ struct Snapshot {
 
   // Adds another worker.
   Snapshot& operator+=(const Snapshot& other);
-  // Adds a worker's present values, without a copy in between.
+  // Adds a worker's present values without an intermediate copy.
   Snapshot& operator+=(const WorkerCounters& worker);
 };
 
-// What a server answers when asked for statistics: the sum over its workers and its own values, which the
-// server sets. Flags are 0 or 1.
+// All statistics of a server: the sums over its workers, and its own values, which the server sets. Flags are
+// 0 or 1.
 struct ServerSnapshot {
   Snapshot totals;
 #define KNUL_SERVER_VALUE(member, unit, family, help) std::uint64_t member = 0;
@@ -34,7 +34,7 @@ struct ServerSnapshot {
 #include "stats/statistics.def"
 };
 
-// Thread: any; waits for nobody.
+// Thread: any. Never waits.
 [[nodiscard]] Snapshot snapshot_of(const WorkerCounters& worker);
 
 }  // namespace knul::stats

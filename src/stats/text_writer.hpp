@@ -1,6 +1,6 @@
-// Appends numbers and text to a string. std::to_chars, so that no locale of the host changes a digit. The
-// string is enlarged in steps and written through a cursor: appending piece by piece took half the time of
-// a JSON text.
+// Appends numbers and text to a string. Uses std::to_chars, so that the host's locale changes no digit. The
+// string grows in steps and is written through a cursor: appending piece by piece took half the time of a
+// JSON text.
 #pragma once
 
 #include <charconv>
@@ -12,7 +12,7 @@
 
 namespace knul::stats {
 
-// Lifetime: the string must outlive the writer and is complete once the writer is destroyed.
+// Lifetime: the string outlives the writer, and is complete only after the writer's destruction.
 class TextWriter {
  public:
   explicit TextWriter(std::string& out) : out_(out), used_(out.size()) {}
@@ -26,7 +26,7 @@ class TextWriter {
     used_ += text.size();
     return *this;
   }
-  // Most statistics of most servers are 0, hence the short way.
+  // The fast path for 0, the value of most statistics.
   TextWriter& operator<<(std::uint64_t value) {
     if (value > 9)
       return write_number(value);

@@ -1,4 +1,4 @@
-// The cells of one worker, a member per line of statistics.def.
+// The cells of one worker, a member for each line of statistics.def.
 #pragma once
 
 #include "stats/counter.hpp"
@@ -6,9 +6,9 @@
 
 namespace knul::stats {
 
-// Thread: written by its worker alone; any thread may read, see snapshot.hpp. Aligned and padded to cache
-// lines, so that no worker's increments slow another's.
-// Lifetime: must outlive the worker and every snapshot being taken; never moved.
+// Thread: only its worker writes; any thread may read, see snapshot.hpp. Aligned and padded to cache lines,
+// so that one worker's increments do not slow another's.
+// Lifetime: outlives the worker and every snapshot being taken. Never moves.
 struct alignas(64) WorkerCounters {
 #define KNUL_COUNTER(member, unit, family, help) Counter member;
 #define KNUL_GAUGE(member, unit, family, help) Gauge member;
