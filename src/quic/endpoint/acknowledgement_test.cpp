@@ -1,4 +1,5 @@
-// What acknowledges travels with what is sent anyway (RFC 9000 §13.2.1), and alone only when it is due.
+// Acknowledgements travel with packets that leave anyway (RFC 9000 §13.2.1), and alone only when they are
+// due.
 #include <gtest/gtest.h>
 
 #include "quic/endpoint/slow_pair_test_support.hpp"
@@ -8,7 +9,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A server that answers requests as told, on a path whose packets are acknowledged 6 ms later if alone.
+// A server that answers requests as answer_with() sets. On this path an acknowledgement alone leaves after 6
+// ms.
 struct AskingPair : SlowPair {
   explicit AskingPair(const Change& change = {})
       : SlowPair([&](EndpointOptions& of_server, EndpointOptions& of_client) {
@@ -28,7 +30,7 @@ struct AskingPair : SlowPair {
         answer(connection, stream);
     };
   }
-  // The client's request is with the server, which has not sent anything yet.
+  // The server has received the client's request and has sent nothing yet.
   void ask() {
     request(client_connection());
     now += kLeg;
@@ -38,7 +40,7 @@ struct AskingPair : SlowPair {
     Stream& stream = **from.streams().open(true);
     from.streams().write_copy(stream, bytes_of("request"), true);
   }
-  // What that end sends when the time has come for acknowledgements that go alone.
+  // The packets that `from` sends after the delay of acknowledgements that leave alone.
   std::uint64_t count_packets_later(Endpoint& from) {
     now += 10ms;
     from.handle_expiry(now);
@@ -60,7 +62,7 @@ TEST(Acknowledgement, OfAnAnswerTravelsWithTheNextRequest) {
     AskingPair::request(connection);
   };
   pair.ask();
-  pair.now += 2ms;  // so that the client may send again
+  pair.now += 2ms;  // so that pacing lets the client send again
   ASSERT_EQ(pair.count_packets(*pair.server), 1U);
   EXPECT_EQ(pair.count_packets(*pair.client), 1U);
   EXPECT_EQ(pair.server_observer.finished.size(), 2U);

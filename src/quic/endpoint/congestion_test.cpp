@@ -1,4 +1,4 @@
-// The choice of congestion control reaches the library: each answers a lost packet in its own way.
+// The setting of congestion control reaches the library: each algorithm reacts to a lost packet differently.
 #include <gtest/gtest.h>
 
 #include "quic/endpoint/slow_pair_test_support.hpp"
@@ -6,7 +6,7 @@
 namespace knul::quic {
 namespace {
 
-// The server's window in the middle of a large transfer of which one packet was lost.
+// The server's congestion window in the middle of a large transfer, after one lost packet.
 std::uint64_t window_after_loss(CongestionControl algorithm) {
   SlowPair pair([algorithm](EndpointOptions& server, EndpointOptions& client) {
     server.transport.congestion_control = algorithm;

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A connection whose queue of unsent datagrams holds two.
+// A connection whose queue holds two unsent datagrams.
 struct ShortQueue {
   ShortQueue()
       : pair([](EndpointOptions&, EndpointOptions& client) { client.transport.datagram_queue = 2; }) {
@@ -35,11 +35,11 @@ TEST(DatagramQueue, BlocksWhenFullAndSaysWhenThereIsRoom) {
   EXPECT_EQ(queue.pair.server_observer.datagrams, (std::vector<std::string>{"1", "2"}));
 }
 
-// A server whose connections share little send memory, each from an address of its own, and whose clients
-// acknowledge nothing from silence() on.
+// A server whose connections share little send memory, each from its own address. Its clients acknowledge
+// nothing after silence().
 struct ScarceMemory {
   static constexpr std::size_t kMemoryBytes = 256 << 10;
-  static constexpr std::size_t kDatagramBytes = 1'000;  // take a KiB and more: a block of 2 KiB
+  static constexpr std::size_t kDatagramBytes = 1'000;  // more than a KiB with overhead: a block of 2 KiB
 
   explicit ScarceMemory(std::size_t connections, std::size_t bytes = kMemoryBytes)
       : pair([bytes](EndpointOptions& server, EndpointOptions&) {
@@ -60,7 +60,7 @@ struct ScarceMemory {
   void silence() {
     pair.drops = [](std::span<const std::uint8_t>, bool is_from_client) { return is_from_client; };
   }
-  // As many as the congestion windows and then the queues take, of all connections but the last `others`.
+  // Fills the congestion windows and then the queues of all connections except the last `others`.
   void flood(const DatagramRequest& request = {}, std::size_t others = 0) {
     const std::vector<std::uint8_t> bytes(kDatagramBytes);
     const std::span<Connection*> all(pair.server_observer.connections);
@@ -111,7 +111,7 @@ TEST(DatagramQueue, EndsConnectionsThatAcknowledgeNoneWhileMemoryIsShort) {
   EXPECT_EQ(server.pair.server_observer.closed.front().source, CloseCause::Source::kNoProgress);
 }
 
-// A round trip of 200 ms, on which every third packet is lost.
+// A round trip of 200 ms that loses every third packet.
 TEST(DatagramQueue, KeepsConnectionsThatAcknowledgeSomeWhileMemoryIsShort) {
   ScarceMemory server(60, 4 << 20);
   EndpointPair& pair = server.pair;

@@ -14,7 +14,7 @@ using Bytes = std::vector<std::uint8_t>;
 
 constexpr std::uint8_t kInitial = 0xc0, kZeroRtt = 0xd0, kHandshake = 0xe0, kShort = 0x40;
 
-// A packet of 1,000 to 16,000 bytes with IDs of 8 bytes. Its content is not looked at.
+// A packet of 1,000 to 16,000 bytes with IDs of 8 bytes. Its content is not read.
 Bytes packet(std::uint8_t first_byte, std::size_t size) {
   Bytes out{first_byte, 0, 0, 0, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8, 8, 1, 2, 3, 4, 5, 6, 7, 8};
   if (first_byte == kInitial) {
@@ -71,7 +71,7 @@ TEST(EarlyPackets, AreJunkWhenTheirHeaderIsNotOne) {
   EXPECT_EQ(early.admit(packet(kInitial, 1'000) + junk, true).size(), 1'000 + EarlyPackets::kSmallBytes);
 }
 
-// A server that waits for the Finished of its client, which is held back.
+// A server that waits for its client's Finished, which the test withholds.
 struct HalfOpen : EndpointPair {
   HalfOpen() {
     connect();

@@ -1,4 +1,4 @@
-// An allocation that fails anywhere while a server endpoint works ends at most the connection it was for.
+// A failed allocation anywhere in a server endpoint ends at most the connection that it was for.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -15,9 +15,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// GnuTLS 3.7 loses a buffer of 2 KiB when a callback of ours fails in the middle of a handshake message.
-// LeakSanitizer sees no name in its stack, so what is allocated while this lives counts as no leak; the
-// counters tell of what is ours.
+// GnuTLS 3.7 leaks a buffer of 2 KiB when a callback of ours fails in the middle of a handshake message.
+// LeakSanitizer sees no name in its stack, so it ignores all allocations while this object lives; the
+// counters check those of this library.
 class LeaksOfGnutlsAreKnown {
  public:
 #if defined(__SANITIZE_ADDRESS__)
@@ -31,7 +31,7 @@ class LeaksOfGnutlsAreKnown {
   LeaksOfGnutlsAreKnown& operator=(const LeaksOfGnutlsAreKnown&) = delete;
 };
 
-// A server with three connections: one that is busy, one that ends, one that rests and must never notice.
+// A server with three connections: a busy one, one that ends, and an idle one that must never be affected.
 class Scene {
  public:
   Scene() {
@@ -50,19 +50,19 @@ class Scene {
     };
   }
 
-  // Everything that a worker asks of its endpoint, in which one allocation of the server fails. False: there
-  // were not so many.
+  // All calls that a worker makes to its endpoint, with one failed allocation of the server. False: there
+  // were fewer allocations.
   bool work(std::size_t successes) {
     Connection& busy = *pair_.client_observer.connections.at(0);
     Connection& ending = *pair_.client_observer.connections.at(1);
-    const std::uint64_t busy_number = busy.number();  // it may have ended later on
+    const std::uint64_t busy_number = busy.number();  // the connection may end below
     scarce_ = {.successes_left = successes, .failures_left = 1};
     for (const bool is_bidirectional : {true, false}) {
       Stream& stream = **busy.streams().open(is_bidirectional);
       busy.streams().write_copy(stream, bytes_of(std::string(5'000, 'q')), true);
     }
     busy.send_datagram(bytes_of("a datagram"));
-    pair_.connect();  // a fourth one
+    pair_.connect();  // a fourth connection
     exchange();
     const std::vector<std::uint8_t> late_of_ending = last_packet(ending.number());
     ending.close(7, "a reason that is too long to lie inside of a string");
@@ -74,7 +74,7 @@ class Scene {
       exchange();
     }
     arrives(late_of_ending);
-    arrives(late_of_busy);  // its CONNECTION_CLOSE is repeated
+    arrives(late_of_busy);  // the CONNECTION_CLOSE is repeated
     exchange();
     guarded([&] { pair_.server->repeat_closes(); });
     exchange();
@@ -88,7 +88,7 @@ class Scene {
 
   [[nodiscard]] bool has_counted_an_error() const { return pair_.server_counters.errors.load() > 0; }
 
-  // The one that rests and a new one work, and when all have gone nothing is left.
+  // The idle connection and a new one work; when all have ended, no memory is in use.
   void check() {
     pair_.connect();
     pair_.advance(1s);
@@ -117,7 +117,7 @@ class Scene {
   }
 
  private:
-  // The allocations of the server alone.
+  // Counts only the server's allocations.
   template <class Call>
   void guarded(Call call) {
     const LeaksOfGnutlsAreKnown known;
@@ -126,13 +126,13 @@ class Scene {
     scarce_ = scarce_heap;
     scarce_heap = {};
   }
-  // As much as there is room for; the rest when there is more.
+  // Writes as much as there is room for, and the rest when there is more room.
   void answer(Connection& connection, Stream& stream, std::size_t bytes) {
     const std::size_t taken =
         connection.streams().write_copy(stream, bytes_of(std::string(bytes, 'a')), true);
     unwritten_[{connection.number(), stream.id}] = bytes - taken;
   }
-  // Of a client's connection. It arrives, and can arrive again. Empty: the connection has ended.
+  // The last packet of a client's connection, which can be delivered again. Empty: the connection has ended.
   std::vector<std::uint8_t> last_packet(std::uint64_t number) {
     std::vector<std::uint8_t> last;
     Connection* const connection = pair_.client->find_connection(number);
@@ -148,7 +148,7 @@ class Scene {
     arrives(last);
     return last;
   }
-  // The server's probe timeout follows.
+  // Causes the server's probe timeout.
   void lose_a_packet() {
     if (Connection* connection = pair_.server->find_connection(busy_at_server_)) {
       connection->send_datagram(bytes_of("this one is lost"));
@@ -194,7 +194,7 @@ class Scene {
 
   static constexpr std::size_t kAnswerBytes = 20'000;
 
-  // Less memory than an answer takes, so that there are turns to write.
+  // Less memory than an answer needs, so that connections take turns to write.
   EndpointPair pair_{[](EndpointOptions& server, EndpointOptions&) { server.send_buffer_bytes = 16'000; }};
   std::map<std::pair<std::uint64_t, std::int64_t>, std::size_t> unwritten_;
   std::uint64_t resting_ = 0;
@@ -218,8 +218,8 @@ TEST(EndpointMemory, IsMissedByOneConnectionAtMost) {
   }
   EXPECT_GE(failures, 20U) << "the scene is not at work";
   EXPECT_LT(failures, kMost);
-  // About half are counted, a few more or fewer from run to run. The others are made up for, or the QUIC
-  // library reports them as the end of their connection.
+  // About half are counted; the number varies a little between runs. The code recovers from the others, or
+  // the QUIC library reports them as the end of their connection.
   EXPECT_GE(counted, failures / 4);
 }
 
@@ -246,7 +246,7 @@ TEST(EndpointMemory, OfAProgramThatIsToldOfRoomIsMissedByThatConnectionOnly) {
     pair.carry(*pair.server, *pair.client);
   }
   EXPECT_FALSE(has_thrown) << "nothing was acknowledged";
-  pair.server_connection().close(0, "");  // which releases what the others wait for
+  pair.server_connection().close(0, "");  // releases the memory that the others wait for
   base::SendBatch unsent({});
   for (int i = 0; i < 10 && pair.server->connection_count() > 1; ++i) {
     EXPECT_NO_THROW(pair.server->handle_expiry(pair.now));

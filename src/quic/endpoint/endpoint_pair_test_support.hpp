@@ -1,5 +1,5 @@
-// A server and a client endpoint joined by a wire without delay or loss, in virtual time. For tests of this
-// folder; the simulator in tests/sim has the impaired network.
+// A server and a client endpoint on a wire without delay or loss, in virtual time, for tests of this folder.
+// The simulator in tests/sim has the impaired network.
 #pragma once
 
 #include <cstdlib>
@@ -18,7 +18,7 @@
 
 namespace knul::quic {
 
-// Remembers everything, answers when told to.
+// Records all events, and answers if the test sets that.
 class RecordingObserver final : public ConnectionObserver {
  public:
   void on_handshake_completed(Connection& connection) override { connections.push_back(&connection); }
@@ -110,7 +110,7 @@ class EndpointPair {
   explicit EndpointPair(const Change& change = {}) {
     EndpointOptions server_options = options();
     EndpointOptions client_options = options();
-    // Made once: reading a key costs more than a handshake.
+    // Made once: reading a key takes longer than a handshake.
     static const auto usual_server_tls = server_tls({"knul"});
     static const auto usual_client_tls = client_tls({"knul"});
     server_options.server_tls = usual_server_tls;
@@ -143,7 +143,7 @@ class EndpointPair {
             *base::SocketAddress::parse("127.0.0.1", 4'433)};
   }
 
-  // Carries packets to and fro until nobody has anything to say.
+  // Carries packets in both directions until both endpoints are idle.
   void run() {
     for (int turn = 0; turn < 10'000 && (client->wants_send() || server->wants_send()); ++turn) {
       now += std::chrono::microseconds(50);
@@ -151,7 +151,7 @@ class EndpointPair {
       carry(*server, *client);
     }
   }
-  // Lets time pass, with timers.
+  // Advances the time, and runs the timers that expire.
   void advance(base::Duration duration) {
     const base::Instant end = now + duration;
     while (true) {
@@ -165,7 +165,7 @@ class EndpointPair {
     }
     now = std::max(now, end);
   }
-  // Handshake, with everything that follows it.
+  // Completes the handshake and the packets that follow it.
   void shake_hands() {
     connect();
     advance(std::chrono::milliseconds(100));
@@ -190,7 +190,7 @@ class EndpointPair {
     }
   }
 
-  // The last packet that the client sends now. None arrives.
+  // Returns the last packet that the client sends now. None of them arrives.
   std::vector<std::uint8_t> intercept() {
     std::vector<std::uint8_t> last;
     drops = [&](std::span<const std::uint8_t> packet, bool) {
@@ -204,7 +204,7 @@ class EndpointPair {
 
   std::function<bool(std::span<const std::uint8_t> packet, bool is_from_client)> drops;
   std::uint64_t packets = 0;
-  base::SendBatch batch{{}};  // what the last carry brought
+  base::SendBatch batch{{}};  // the packets of the last carry
   base::Instant now{std::chrono::hours(1)};
   SeededRandom random{1};
   base::NullLogSink log;

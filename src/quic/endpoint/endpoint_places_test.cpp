@@ -1,5 +1,5 @@
-// Who gets a place where an endpoint has only so many: of handshakes under way, of connections, of those that
-// are over.
+// Which connections get the limited places of an endpoint: half-open handshakes, connections, and entries of
+// the closing table.
 #include <gtest/gtest.h>
 
 #include <tuple>
@@ -20,8 +20,8 @@ base::Path path_from(const char* host) {
   return {*base::SocketAddress::parse(host, 40'000), EndpointPair::path().remote};
 }
 
-// Nothing that the server sends arrives, so that handshakes stay under way. An address may have seven of the
-// eight places.
+// No packet of the server arrives, so that handshakes stay half-open. An address may hold seven of the eight
+// places.
 struct HalfOpen {
   HalfOpen() {
     pair.drops = [](std::span<const std::uint8_t>, bool is_from_client) { return !is_from_client; };
@@ -57,7 +57,7 @@ TEST(EndpointPlaces, OfYoungHandshakesAreNotTakenByTheSameAddress) {
   all.begin(kOne);
   all.expect(7, 0, 1);
   all.pair.now += 1ms;
-  all.begin(kOne);  // the first one is a second old, the others half of one
+  all.begin(kOne);  // the first handshake is a second old, the others half a second
   all.expect(8, 1, 1);
   all.begin(kOne);
   all.expect(8, 1, 2);
@@ -86,7 +86,7 @@ struct Admitted {
     ASSERT_TRUE(pair.client->connect({path_from(host), "localhost", 0}, pair.now).has_value());
     pair.advance(100ms);
   }
-  // As many as there may be, of one address. The first has a stream.
+  // Opens the maximum number of connections from one address. The first has a stream.
   void fill() {
     for (std::size_t i = 0; i < kMost; ++i) {
       connect(kOne);
@@ -100,7 +100,7 @@ struct Admitted {
     }
     pair.advance(2s);
   }
-  // The connections by the order in which they came; no stream.
+  // Uses a connection, by order of arrival, without a stream.
   void use(std::size_t index) {
     ASSERT_TRUE(pair.client_observer.connections.at(index)->send_datagram(bytes_of("still there")));
     pair.run();
@@ -150,7 +150,7 @@ TEST(EndpointPlaces, OfConnectionsThatWereActiveWithinASecondAreTakenByNobody) {
   for (std::size_t i = 0; i < Admitted::kMost; ++i) {
     all.use(i);
   }
-  all.pair.advance(100ms);  // acknowledgements are activity, too
+  all.pair.advance(100ms);  // acknowledgements are activity too
   all.pair.now += 700ms;
   all.connect(kOther);
   EXPECT_EQ(all.gone(), std::vector<std::size_t>{});
@@ -177,7 +177,7 @@ TEST(EndpointPlaces, OfConnectionsAreNotTakenByAnAddressThatMayBeForged) {
   EXPECT_EQ(all.pair.server_counters.connections_refused_limit.load(), 1U);
 }
 
-// Of eight places an address may have seven.
+// An address may hold seven of eight places.
 TEST(EndpointPlaces, OfConnectionsThatAreOverGoToTheLatestOfTheirAddress) {
   constexpr std::size_t kConnections = 9;
   EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.max_closing = 8; });

@@ -40,7 +40,7 @@ TEST(Endpoint, MakesAFullHandshakeWhenTheServerCannotReadTheTicket) {
   EndpointPair pair([](EndpointOptions&, EndpointOptions& client) { client.resumes_sessions = true; });
   pair.shake_hands();
   EndpointOptions other = EndpointPair::options();
-  other.server_tls = EndpointPair::server_tls({"knul"});  // with a ticket key of its own
+  other.server_tls = EndpointPair::server_tls({"knul"});  // with its own ticket key
   pair.server =
       std::make_unique<Endpoint>(other, pair.server_observer, pair.random, pair.log, pair.server_counters);
   pair.shake_hands();
@@ -181,7 +181,7 @@ TEST(Endpoint, ValidatesAddressesByRetryWhenAsked) {
   EXPECT_EQ(pair.server_observer.connections.size(), 1U);
 }
 
-// A first flight takes 0.2 ms of the worker's time, so that the kernel would drop what others send meanwhile.
+// A first flight takes 0.2 ms of the worker's time; meanwhile the kernel would drop the packets of others.
 TEST(Endpoint, AnswersAFloodOfInitialsByRetryLongBeforeHalfOfItsHandshakesAreUnderWay) {
   constexpr std::uint64_t kInitials = 2 * kHalfOpenWithoutRetry;
   EndpointPair pair;

@@ -1,4 +1,4 @@
-// What a dishonest peer gets: the exact close code, and nothing else is touched.
+// A dishonest peer gets the exact close code, and other connections are not affected.
 #include <tuple>
 
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ std::uint64_t code_of_only_close(const EndpointPair& pair) {
   return pair.server_observer.closed.size() == 1 ? pair.server_observer.closed[0].code : ~std::uint64_t{0};
 }
 
-// Lets the client send CRYPTO data that its TLS library never made.
+// Sends CRYPTO data that the client's TLS library never made.
 void send_crypto(EndpointPair& pair, ngtcp2_encryption_level level, const std::string& bytes) {
   ASSERT_EQ(ngtcp2_conn_submit_crypto_data(pair.client_connection().native(), level, bytes_of(bytes).data(),
                                            bytes.size()),
@@ -37,7 +37,7 @@ TEST(Guard, EndsAConnectionThatSendsCryptoDataAfterTheHandshake) {
   }
 }
 
-// The library keeps such data, out of order, and shows it to nobody.
+// The library buffers such out-of-order data without a callback.
 TEST(Guard, EndsAConnectionThatSendsCryptoDataAfterTheHandshakeBehindAGap) {
   EndpointPair pair;
   pair.shake_hands();
@@ -58,7 +58,7 @@ TEST(Guard, EndsAConnectionThatSendsCryptoDataAfterTheHandshakeBehindAGap) {
   EXPECT_TRUE(pair.server_observer.datagrams.empty()) << "nothing else of the packet counts";
 }
 
-// RFC 9000 §7.2. A token makes the library forget to look.
+// RFC 9000 §7.2. The library does not check the length if there is a token.
 TEST(Guard, DropsAFirstInitialToAConnectionIdOfLessThanEightBytes) {
   for (std::size_t token_bytes : {0U, 1U, 32U, 100U}) {
     for (std::uint8_t id_bytes = 0; id_bytes <= NGTCP2_MAX_CIDLEN; ++id_bytes) {
@@ -89,7 +89,7 @@ class GuardOfFrames : public testing::TestWithParam<std::pair<const char*, std::
       GTEST_SKIP() << "not in this build, or no AES instructions";
     }
     pair_.shake_hands();
-    Stream& stream = **pair_.client_connection().streams().open(true);  // the one that the frames are about
+    Stream& stream = **pair_.client_connection().streams().open(true);  // the frames name this stream
     pair_.client_connection().streams().write_copy(stream, bytes_of("a request"), false);
     pair_.advance(1s);
   }
@@ -102,7 +102,7 @@ class GuardOfFrames : public testing::TestWithParam<std::pair<const char*, std::
   EndpointPair pair_{[this](EndpointOptions&, EndpointOptions& client) { client.protection = &raw_; }};
 };
 
-// The same packet again and again: that the library drops it comes after it was decrypted and read.
+// Repeats one packet: the library drops a duplicate only after it was decrypted and its frames were read.
 TEST_P(GuardOfFrames, ReadsNoMoreOfAFloodThanItsBudgetAndKeepsTheConnection) {
   constexpr std::size_t kBytes = 1'150;
   raw_.frames = GetParam().second;
@@ -171,7 +171,7 @@ TEST(Guard, DropsWhatOneConnectionBringsAboveItsBudgetOfATurn) {
   EXPECT_EQ(pair.server_observer.datagrams.size(), 1U) << "of a packet, the first copy counts";
 }
 
-// A packet of 1,200 bytes holds as many PING frames, of which 1,100 are charged.
+// A packet of 1,200 bytes full of PING frames is charged for 1,100 of them.
 TEST(Guard, DropsThePacketsOfAConnectionThatSendsTooManySmallFrames) {
   if (ipsec_mb() == nullptr) {
     GTEST_SKIP() << "the frames are put in place of what ipsec_mb seals";
@@ -246,7 +246,7 @@ TEST(Guard, SurvivesKeyUpdatesAfterTheTlsSessionIsGone) {
   };
   for (std::size_t i = 1; i <= 5; ++i) {
     send("the library makes the next keys when it sends");
-    // RFC 9001 §6.1: not before the last update is confirmed.
+    // RFC 9001 §6.1: only after the last update is confirmed.
     ASSERT_TRUE(pair.client_connection().begin_key_update(pair.now));
     send("with the new keys");
     EXPECT_EQ(pair.server_observer.datagrams.size(), 2 * i);

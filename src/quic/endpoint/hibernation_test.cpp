@@ -1,4 +1,4 @@
-// Connections that sleep and wake, over pages that are overwritten while they sleep.
+// Connections hibernate and wake; their pages are overwritten meanwhile.
 #include <gtest/gtest.h>
 
 #include "quic/endpoint/endpoint_pair_test_support.hpp"
@@ -10,14 +10,14 @@ using namespace std::chrono_literals;
 
 constexpr auto kHibernateAfter = std::chrono::seconds(2);  // TransportOptions' default
 
-// After a request, until the server has told of the stream credit for it, which is the last packet.
+// The time from a request to the last packet, in which the server grants the stream credit for it.
 constexpr base::Duration kUntilLastPacket = 1s + 10ms;
 
-// The pair, with the handshake behind it.
+// A pair after its handshake.
 struct ShakenPair : EndpointPair {
   explicit ShakenPair(const Change& change = {}) : EndpointPair(change) { shake_hands(); }
 
-  // One request of the client, answered by the server; what it took goes with the connection's streams.
+  // One request of the client with the server's answer. The streams of the connection end with it.
   void exchange(const std::string& request) {
     server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
       if (is_fin)
@@ -130,7 +130,7 @@ TEST(Hibernation, FreesWhatABurstLeftBehind) {
   EXPECT_LT(pair.server_counters.connection_memory_bytes.load(), 10'000U);
 }
 
-// Keys of ipsec-mb; counts how often they rest.
+// Keys of ipsec-mb with a count of rest() calls.
 class CountingLibrary final : public ProtectionLibrary {
  public:
   [[nodiscard]] std::unique_ptr<AeadKey> make_aead_key(Cipher cipher,
@@ -177,8 +177,8 @@ TEST(Hibernation, LetsAllKeysOfTheConnectionRest) {
   EXPECT_EQ(library.aead_rests, 0);
   pair.advance(500ms);
   ASSERT_TRUE(pair.server_connection().is_asleep());
-  EXPECT_EQ(library.aead_rests, 4);    // of each direction the present one and the next
-  EXPECT_EQ(library.header_rests, 2);  // of each direction
+  EXPECT_EQ(library.aead_rests, 4);    // the present and the next key of each direction
+  EXPECT_EQ(library.header_rests, 2);  // one key of each direction
 }
 
 TEST(Hibernation, CanBeSwitchedOff) {

@@ -1,4 +1,4 @@
-// A client of the library's own functions that leaves out what a QUIC client must send.
+// A client on the QUIC library's own functions that omits data that a QUIC client must send.
 #include <gtest/gtest.h>
 #include <ngtcp2/ngtcp2_crypto.h>
 
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kMissingExtension = 0x16d;  // CRYPTO_ERROR of the TLS alert, RFC 8446 §6.2
 
-// Sends a ClientHello that was made elsewhere, at Initial level; there is no TLS session behind it.
+// Sends a given ClientHello at Initial level. It has no TLS session.
 class BareClient {
  public:
   BareClient(std::string hello, std::uint32_t version, base::Instant now)
@@ -55,7 +55,7 @@ class BareClient {
   }
   static int send_hello(ngtcp2_conn* conn, void* user_data) {
     const std::string& hello = static_cast<BareClient*>(user_data)->hello_;
-    // The Initial keys follow from a connection ID alone, as after a Retry.
+    // The Initial keys depend on a connection ID only, as after a Retry.
     ngtcp2_pkt_hd header{};
     header.scid = *ngtcp2_conn_get_dcid(conn);
     if (const int result = ngtcp2_crypto_recv_retry_cb(conn, &header, user_data); result != 0) {
@@ -81,7 +81,7 @@ class BareClient {
       static_cast<base::RandomSource*>(context->native_handle)->fill({dest, length});
     };
     callbacks.get_new_connection_id = [](ngtcp2_conn*, ngtcp2_cid*, std::uint8_t*, std::size_t, void*) {
-      return NGTCP2_ERR_CALLBACK_FAILURE;  // it never gets that far
+      return NGTCP2_ERR_CALLBACK_FAILURE;  // never reached
     };
     return callbacks;
   }
@@ -92,7 +92,7 @@ class BareClient {
   std::unique_ptr<ngtcp2_conn, Delete> conn_;
 };
 
-// What the server closes with, as it is in the packet.
+// The error code in the server's CONNECTION_CLOSE packet.
 std::uint64_t close_code_for(const std::string& hello, std::uint32_t version,
                              const ProtectionLibrary* protection) {
   EndpointPair pair(
@@ -115,8 +115,8 @@ std::uint64_t close_code_for(const std::string& hello, std::uint32_t version,
   return client.error().error_code;
 }
 
-// Both versions have Initial keys of their own (RFC 9001 §5.2, RFC 9369 §3.3), and the server makes them
-// itself or leaves that to GnuTLS.
+// Both versions have their own Initial keys (RFC 9001 §5.2, RFC 9369 §3.3). The server derives them itself or
+// leaves that to GnuTLS.
 TEST(MissingParameters, CloseTheConnectionWithTheAlertMissingExtension) {
   for (const std::uint32_t version : {NGTCP2_PROTO_VER_V1, NGTCP2_PROTO_VER_V2}) {
     for (const ProtectionLibrary* const protection :

@@ -14,19 +14,19 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kBytes = 4'000;
 
-// A server whose packets of kBytes are spread over about 10 ms.
+// A server that spreads the packets of kBytes over about 10 ms.
 struct PacedPair : SlowPair {
   explicit PacedPair(const Change& change = {}) : SlowPair(change) {
     send();
     travel();  // so that the client's next packet only acknowledges
   }
-  // How many packets the server sends of a stream of so many bytes, now.
+  // The number of packets that the server sends now for a stream of `bytes`.
   std::uint64_t send(std::size_t bytes = kBytes) {
     Stream& stream = **server_connection().streams().open(false);
     server_connection().streams().write_copy(stream, std::vector<std::uint8_t>(bytes, 1), true);
     return count_packets(*server);
   }
-  // The client acknowledges what it has, before the server's next packet may leave.
+  // The client acknowledges all packets before the server's next packet may leave.
   void acknowledge_early() {
     now += 1ms;
     ASSERT_EQ(count_packets(*client), 1U);
@@ -65,7 +65,7 @@ TEST(Pacing, LeavesNoTimerWhenAllIsAcknowledgedBeforeItsTime) {
   EXPECT_GT(pair.count_packets(*pair.server), 1U) << "it still had to wait for its turn";
 }
 
-// Fewer than three packets behind a lost one do not show that it is lost, more do.
+// Fewer than three packets after a lost one do not prove its loss; more do.
 constexpr std::array kFewOrMany{kBytes / 2, 2 * kBytes};
 
 TEST(Pacing, LeavesATimerForPacketsThatAreNotAcknowledged) {
@@ -82,7 +82,7 @@ TEST(Pacing, LeavesATimerForPacketsThatAreNotAcknowledged) {
   }
 }
 
-// Only frames that belong to no stream were lost: the credit for streams of the client's.
+// Only frames outside streams were lost: credit for the client's streams.
 TEST(Pacing, LeavesATimerForFramesThatWereLost) {
   for (const std::size_t bytes : kFewOrMany) {
     SCOPED_TRACE(bytes);
@@ -103,7 +103,7 @@ TEST(Pacing, LeavesATimerForFramesThatWereLost) {
   }
 }
 
-// What asked for them has been acknowledged by a packet that pacing let through.
+// Pacing let a packet pass that acknowledged the packets that caused these frames.
 TEST(Pacing, LeavesATimerForFramesThatWaitForTheirTurn) {
   PacedPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_uni = 1; });
   ASSERT_GT(pair.send(2 * kBytes), 1U);  // some 20 ms
@@ -120,7 +120,7 @@ TEST(Pacing, LeavesATimerForFramesThatWaitForTheirTurn) {
   ASSERT_EQ(pair.count_packets(*pair.server), 1U) << "the acknowledgement";
 
   const base::Path path = EndpointPair::path();
-  std::ignore = pair.server->handle_datagram({{path.remote, path.local}, {}, packet}, pair.now);  // once more
+  std::ignore = pair.server->handle_datagram({{path.remote, path.local}, {}, packet}, pair.now);  // again
   ASSERT_EQ(pair.count_packets(*pair.server), 0U);
   EXPECT_LT(pair.server->next_expiry(), pair.now + 20ms);
   pair.now = pair.server->next_expiry();
@@ -131,7 +131,7 @@ TEST(Pacing, LeavesATimerForFramesThatWaitForTheirTurn) {
 TEST(Pacing, LeavesATimerForAnAcknowledgementThatIsOwed) {
   PacedPair pair;
   Stream& upload = **pair.client_connection().streams().open(false);
-  ASSERT_GT(pair.send(kBytes / 2), 1U);  // some 5 ms; an acknowledgement may wait for 6
+  ASSERT_GT(pair.send(kBytes / 2), 1U);  // some 5 ms; an acknowledgement may wait for 6 ms
   pair.client_connection().streams().write_copy(upload, std::vector<std::uint8_t>(1), true);
   pair.acknowledge_early();
   EXPECT_LT(pair.server->next_expiry(), pair.now + 30ms);
@@ -141,13 +141,13 @@ TEST(Pacing, LetsTheConnectionSleepOnce) {
   PacedPair pair([](EndpointOptions& server, EndpointOptions& client) {
     server.transport.hibernate_after = 200ms;
     server.transport.idle_timeout = 800ms;
-    // No probes for a larger one.
+    // No path MTU probes.
     server.transport.max_udp_payload_bytes = client.transport.max_udp_payload_bytes = 1'200;
   });
   const std::uint64_t before = pair.server_counters.hibernations.load();
   ASSERT_GT(pair.send(), 1U);
   pair.acknowledge_early();
-  pair.advance(450ms);  // before the client sends credit for streams
+  pair.advance(450ms);  // before the client grants stream credit
   EXPECT_TRUE(pair.server_connection().is_asleep());
   EXPECT_EQ(pair.server_counters.hibernations.load(), before + 1);
 }

@@ -1,4 +1,4 @@
-// Both libraries behind the QUIC library: each side of a connection may choose its own.
+// Both protection libraries under the QUIC library; each side of a connection may use another one.
 #include "quic/crypto/packet_protection.hpp"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ struct Choice {
   const ProtectionLibrary* client;
 };
 
-// Whether the server's library is ipsec-mb, whether the client's is, and what they agree on.
+// Parameters: the server uses ipsec-mb, the client does, the cipher.
 class PacketProtection : public testing::TestWithParam<std::tuple<bool, bool, gnutls_cipher_algorithm_t>> {
  protected:
   static Choice choice() {
@@ -51,7 +51,7 @@ TEST_P(PacketProtection, CarriesDataThroughKeyUpdates) {
   for (const char content : {'b', 'c'}) {
     ASSERT_TRUE(pair.client_connection().begin_key_update(pair.now));
     transfer(pair, content);
-    transfer(pair, content);  // the library makes the next keys ready when it writes later on
+    transfer(pair, content);  // a later write of the library makes the next keys
   }
   EXPECT_EQ(pair.server_counters.key_updates.load(), 2U);
   const ngtcp2_crypto_aead& agreed = ngtcp2_conn_get_crypto_ctx(pair.server_connection().native())->aead;

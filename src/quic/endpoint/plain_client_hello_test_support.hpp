@@ -1,4 +1,4 @@
-// A client that speaks TLS 1.3 but not QUIC's dialect of it.
+// A client that speaks TLS 1.3 but not QUIC-TLS.
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -7,7 +7,7 @@
 
 namespace knul::quic {
 
-// A ClientHello of plain TLS 1.3 over no transport: no QUIC library puts its extension into it.
+// A ClientHello of plain TLS 1.3, without QUIC's extension.
 inline std::string plain_client_hello(const char* alpn) {
   gnutls_session_t client = nullptr;
   gnutls_certificate_credentials_t credentials = nullptr;

@@ -1,5 +1,5 @@
-// A client that puts any frames into its 1-RTT packets: the content of what it seals is replaced. For tests
-// of this folder, where ipsec_mb() is not null.
+// A client that sends arbitrary frames in its 1-RTT packets, by replacing the payload that it seals. For
+// tests of this folder; requires ipsec_mb().
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace knul::quic {
 
 class RawFrames final : public ProtectionLibrary {
  public:
-  // While not empty, payloads of at least kLeastBytes become copies of this, and PADDING behind.
+  // If not empty, these frames and PADDING replace payloads of at least kLeastBytes.
   std::vector<std::uint8_t> frames;
   static constexpr std::size_t kLeastBytes = 64;
 

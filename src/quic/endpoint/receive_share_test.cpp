@@ -1,4 +1,4 @@
-// What connections do with their shares of the memory for received data.
+// The shares of connections in the memory for received data.
 #include <gtest/gtest.h>
 
 #include <tuple>
@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t kMemory = 2 << 20;
 constexpr std::uint64_t kInitial = 16 << 10;
 
-// Uploads that use their windows up within a round trip, to a program that takes all at once.
+// Uploads that use up their windows within a round trip, to a program that consumes all at once.
 class Uploads {
  public:
   void begin(const char* host) {
@@ -78,7 +78,7 @@ TEST(ReceiveShare, OfAnAddressLeavesAnEighthToOthers) {
   EXPECT_LE(all.granted(), kMemory);
 }
 
-// The first has half of the memory when three others come, and reads on as fast as they.
+// The first connection has half of the memory when three others arrive, and all read equally fast.
 struct FourReaders : Uploads {
   FourReaders() {
     for (const char* host : {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"}) {

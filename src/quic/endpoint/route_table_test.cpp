@@ -10,7 +10,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// Never looked into: the table only hands them out.
+// Never dereferenced: the table only returns it.
 Connection* connection(std::uintptr_t number) { return reinterpret_cast<Connection*>(number * 64); }
 
 const Bytes kId{1, 2, 3, 4, 5, 6, 7, 8};

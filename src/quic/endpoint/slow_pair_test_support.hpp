@@ -1,4 +1,4 @@
-// A pair whose ends know of a round trip of 50 ms, so that delays that follow from it can be seen.
+// A pair with a measured round trip of 50 ms, so that delays derived from it are visible.
 #pragma once
 
 #include "quic/endpoint/endpoint_pair_test_support.hpp"
@@ -13,7 +13,7 @@ struct SlowPair : EndpointPair {
     travel();
   }
 
-  // To and fro, ten times, without timers.
+  // Ten round trips, without timers.
   void travel() {
     for (int i = 0; i < 10; ++i) {
       now += kLeg;
@@ -22,7 +22,7 @@ struct SlowPair : EndpointPair {
       carry(*server, *client);
     }
   }
-  // How many packets that end sends now; they arrive at once.
+  // The number of packets that `from` sends now. They arrive at once.
   std::uint64_t count_packets(Endpoint& from) {
     const std::uint64_t before = packets;
     carry(from, &from == client.get() ? *server : *client);

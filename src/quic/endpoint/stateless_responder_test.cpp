@@ -29,7 +29,7 @@ base::Path path_to(std::uint16_t port) {
   return {*base::SocketAddress::parse("127.0.0.1", 4'433), *base::SocketAddress::parse("127.0.0.1", port)};
 }
 
-// What a drain of many connections looks like: far more closes than a batch holds.
+// As in a drain of many connections: far more closes than a batch holds.
 TEST(StatelessResponder, SendsMoreAnswersThanABatchHoldsInTheOrderTheyCame) {
   constexpr std::uint32_t kAnswers = 20'000;
   Responder all;
@@ -59,7 +59,7 @@ base::Path path_to(const char* host) {
   return {*base::SocketAddress::parse("127.0.0.1", 4'433), *base::SocketAddress::parse(host, 40'000)};
 }
 
-// How many of `asked` answers to `path` are made at once.
+// How many of `asked` answers to `path` are sent at once.
 std::size_t repeat(Responder& all, const base::Path& path, int asked, base::Instant now) {
   const std::uint64_t before = all.counters.responses_suppressed.load();
   for (int i = 0; i < asked; ++i) {
@@ -68,7 +68,7 @@ std::size_t repeat(Responder& all, const base::Path& path, int asked, base::Inst
   return static_cast<std::size_t>(asked) - (all.counters.responses_suppressed.load() - before);
 }
 
-// Of each kind, what the server sends at once and in a second.
+// The limits of each kind: answers at once and per second.
 struct Kind {
   const char* name;
   std::uint64_t at_once;
@@ -105,7 +105,7 @@ std::vector<Kind> kinds() {
   };
 }
 
-// Counts what is sent, until there is nothing left.
+// Takes and counts answers until none is left.
 std::uint64_t take_answers(Responder& all) {
   std::uint64_t answers = 0;
   for (base::SendBatch batch({}); !all.responder.is_empty(); batch.clear()) {
@@ -117,7 +117,7 @@ std::uint64_t take_answers(Responder& all) {
   return answers;
 }
 
-// Asked for from so many addresses that none is at its share.
+// From so many addresses that none reaches its share.
 std::uint64_t ask(Responder& all, const Kind& kind, std::uint64_t times, base::Instant now) {
   std::uint64_t answers = 0;
   for (std::uint64_t i = 0; i < times; ++i) {
@@ -145,7 +145,7 @@ TEST(StatelessResponder, SendsOfEachKindABurstAndThenARateWhateverTheOthersHaveU
       now += 10ms;
       answers += ask(all, kind, kind.per_second / 20, now);
     }
-    // The kinds before it have had a second each to fill their buckets, and so had this one.
+    // Each kind tested before took a second, in which the bucket of this kind was refilled.
     EXPECT_GE(answers, kind.per_second);
     EXPECT_LE(answers, kind.per_second + kind.at_once);
   }
@@ -203,7 +203,7 @@ TEST(StatelessResponder, CountsOnlyWhatWaitsAgainstAnAddress) {
   }
 }
 
-// While the socket takes nothing.
+// The socket accepts nothing.
 TEST(StatelessResponder, LeavesPlacesInItsQueueToOtherAddresses) {
   Responder all;
   base::Instant now{1h};
@@ -214,7 +214,7 @@ TEST(StatelessResponder, LeavesPlacesInItsQueueToOtherAddresses) {
   }
   EXPECT_NEAR(static_cast<double>(queued), 4'096 * 7 / 8, 2);
   EXPECT_EQ(repeat(all, path_to("192.0.2.2"), 100, now), 100U);
-  // What was sent is not in the queue any more.
+  // Sent answers leave the queue.
   EXPECT_GT(take_answers(all), 0U);
   EXPECT_EQ(repeat(all, path_to("192.0.2.1"), 500, now + 1s), 500U);
 }

@@ -1,4 +1,4 @@
-// When the peer is told that it may open more streams.
+// When the peer gets stream credit.
 #include "quic/stream/stream_credit.hpp"
 
 #include <gtest/gtest.h>
@@ -81,7 +81,7 @@ TEST(StreamCredit, ComesByItselfWhenThePeerRunsShort) {
   EXPECT_EQ(pair.left(), RequestPair::kStreams - 2) << "two are open";
 }
 
-// The server cannot know that the peer has used up its streams: nothing has been sent on them.
+// The server cannot know that the peer has used up its streams, because it sent nothing on them.
 TEST(StreamCredit, ComesAfterASecondAtTheLatest) {
   RequestPair pair;
   pair.answer(pair.ask());

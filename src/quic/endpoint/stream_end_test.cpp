@@ -1,4 +1,4 @@
-// Streams that end in unusual ways end all the same.
+// Streams that end in unusual ways.
 #include <gtest/gtest.h>
 
 #include "quic/endpoint/endpoint_pair_test_support.hpp"
@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// The peer resets `count` unidirectional streams, one after the other, before any of their data has come.
+// The peer resets `count` unidirectional streams, one after another, before any of their data arrives.
 void reset_unseen_streams(EndpointPair& pair, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     auto stream = pair.client_connection().streams().open(false);
@@ -47,7 +47,7 @@ class StopSendingCounts : public testing::Test {
     pair_.client_connection().streams().write_copy(stream, bytes_of("a request"), is_whole);
     pair_.advance(1s);
   }
-  // One STOP_SENDING for stream 0, and PADDING.
+  // One STOP_SENDING for stream 0, then PADDING.
   void stop() {
     raw_.frames.assign(RawFrames::kLeastBytes, 0);
     raw_.frames[0] = 0x05;
@@ -63,7 +63,7 @@ class StopSendingCounts : public testing::Test {
   bool is_answer_whole_ = false;
 };
 
-// RFC 9000 §3.5: the library sends RESET_STREAM without being asked.
+// RFC 9000 §3.5: the library sends RESET_STREAM itself.
 TEST_F(StopSendingCounts, HaveTheResetThatAnswersTheFirst) {
   request(false);
   stop();
@@ -95,7 +95,7 @@ TEST_F(StopSendingCounts, HaveNoResetWhereAllWasAcknowledged) {
   EXPECT_EQ(counters_.streams_reset_sent.load(), 0U);
 }
 
-// The next stream may lie where it lay.
+// The next stream may reuse the memory of the ended one.
 TEST(StreamEnd, LeavesNothingToBeFound) {
   EndpointPair pair;
   pair.shake_hands();
@@ -141,7 +141,7 @@ TEST(StreamEnd, GivesThePeerSuchAStreamBack) {
   EXPECT_EQ(pair.server_observer.streams_closed.size(), 20U);
 }
 
-// Every other time the data is lost, and the reset is the first that the server sees.
+// Every second stream loses its data, so that the reset is the first frame that the server sees.
 TEST(StreamEnd, ComesOnceWhetherDataCameBeforeTheResetOrNot) {
   EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_uni = 3; });
   pair.shake_hands();
@@ -161,8 +161,7 @@ TEST(StreamEnd, ComesOnceWhetherDataCameBeforeTheResetOrNot) {
   }
 }
 
-// The library closes a stream of which it saw data, though none of it could be delivered: that is not
-// counted.
+// The library closes a stream if it saw any data of it, even without delivery. Such a stream is not counted.
 TEST(StreamEnd, IsNotCountedForStreamsThatTheLibraryClosesItself) {
   EndpointPair pair;
   pair.shake_hands();
@@ -182,7 +181,7 @@ TEST(StreamEnd, IsNotCountedForStreamsThatTheLibraryClosesItself) {
     ASSERT_EQ(pair.server_observer.streams_closed.size(), i);
   }
   EXPECT_TRUE(pair.server_observer.received.empty());
-  reset_unseen_streams(pair, 1);  // of which there may be a thousand
+  reset_unseen_streams(pair, 1);  // a thousand are allowed
   EXPECT_EQ(pair.server_observer.streams_closed.size(), kMany + 1);
   EXPECT_EQ(pair.server_connection().streams().count(), 0U);
 }
@@ -205,7 +204,7 @@ TEST(StreamEnd, ComesForAThousandStreamsThatTheLibraryNeverClosesAndThenTheConne
   EXPECT_EQ(cause.reason, "more than 1000 unidirectional streams were reset before their data arrived");
 }
 
-// What comes after the end, the data that the reset overtook and the reset itself once more, changes nothing.
+// Late packets, with the data that the reset overtook and with a second reset, change nothing.
 TEST(StreamEnd, IsNotDisturbedByWhatComesLate) {
   EndpointPair pair;
   pair.shake_hands();
@@ -230,7 +229,7 @@ TEST(StreamEnd, IsNotDisturbedByWhatComesLate) {
     std::ignore = pair.server->handle_datagram({{path.remote, path.local}, {}, packet}, pair.now);
   }
   const std::uint64_t received = pair.server_counters.packets_received.load();
-  pair.advance(300ms);  // no acknowledgement came: the client says it again
+  pair.advance(300ms);  // without an acknowledgement the client sends it again
   EXPECT_GT(pair.server_counters.packets_received.load(), received);
   pair.drops = nullptr;
   pair.advance(2s);

@@ -1,4 +1,4 @@
-// Where there is no memory for a stream, its connection ends or goes on as if it had not been asked.
+// Without memory for a stream its connection ends, or continues as if the stream had not been requested.
 #include <new>
 #include <vector>
 
@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Runs `work`, in which the allocation after `successes` others fails. False: there was none.
+// Runs `work` and lets the allocation after `successes` others fail. False: none failed.
 template <class Work>
 bool fails_once(std::size_t successes, Work work) {
   scarce_heap = {.successes_left = successes, .failures_left = 1};
@@ -22,8 +22,8 @@ bool fails_once(std::size_t successes, Work work) {
   return has_failed;
 }
 
-// `attempt` with a pair of its own for each allocation that fails, until it says that none did. Returns how
-// many failed.
+// Runs `attempt` with a new pair for each failing allocation, until none fails. Returns the number of
+// failures.
 template <class Attempt>
 std::size_t let_each_fail(Attempt attempt) {
   std::size_t failures = 0;

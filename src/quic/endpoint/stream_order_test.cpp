@@ -1,4 +1,4 @@
-// In which order streams send, and when their end is told.
+// The order in which streams send, and the time when their end is reported.
 #include <gtest/gtest.h>
 
 #include "quic/endpoint/endpoint_pair_test_support.hpp"
@@ -16,7 +16,7 @@ Stream& open_with(Connection& connection, std::size_t bytes) {
   return stream;
 }
 
-// Which streams the server saw finished, in order.
+// The streams that have ended at the server, in order.
 std::vector<std::int64_t> finished_at(EndpointPair& pair) {
   pair.advance(5s);
   return pair.server_observer.finished;

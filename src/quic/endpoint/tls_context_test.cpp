@@ -8,7 +8,7 @@
 namespace knul::quic {
 namespace {
 
-// What the server's handshake says to it.
+// The server's handshake result for `hello`.
 int answer_to(const std::string& hello) {
   const auto context = EndpointPair::server_tls({"knul"});
   TlsConnRef reference{};
