@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t kCode = 71;
 const std::string kReason = "a reason that is too long to lie inside of a string";
 
-// Each way to end a connection, with the cause that it leaves.
+// A way to end a connection, with the expected cause.
 struct Way {
   const char* name;
   std::function<bool(Ending&)> end;

@@ -10,12 +10,12 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Packets {
-  std::uint32_t frames;  // of a packet
-  std::size_t bytes;     // of its payload
+  std::uint32_t frames;  // per packet
+  std::size_t bytes;     // per payload
   std::uint64_t per_second;
 };
 
-// What one connection brings in a second of virtual time; the frames that were read.
+// Sends the packets of one connection for a second of virtual time. Returns the number of frames read.
 std::uint64_t read_in_a_second(SharedFrameBudget& shared, FrameBudget& budget, const Packets& packets) {
   const base::Instant begin{1h};
   const std::uint64_t before = shared.frames_read();
@@ -36,7 +36,7 @@ TEST(FrameBudget, ChargesFramesBeyondEightAndOneForTwelveBytes) {
   EXPECT_EQ(FrameBudget::charged(60'000, 60'000), 54'992U);
 }
 
-// Packets of which one frame each is charged, and one by which the debt is noticed.
+// Packets with one charged frame each; one more packet shows the debt.
 constexpr std::uint32_t kFramesOfOne = 9;
 std::uint64_t charged_in(base::Duration span, SharedFrameBudget& shared, FrameBudget& budget) {
   constexpr base::Duration kStep = 1us;
@@ -60,7 +60,7 @@ TEST(FrameBudget, LetsAConnectionHaveABurstAndThenARate) {
   EXPECT_NEAR(static_cast<double>(charged_in(1s, other, in_a_second)), 500'000 + 16'384, 2);
 }
 
-// Others have used the endpoint's budget up, and go on using what it gets.
+// Other connections have used up the endpoint's budget and use all that is refilled.
 TEST(FrameBudget, LetsAConnectionHaveLittleWhileTheEndpointsIsUsedUp) {
   for (const base::Duration span : {base::Duration(0s), base::Duration(1s)}) {
     SharedFrameBudget shared;
@@ -145,7 +145,7 @@ TEST(FrameBudget, BoundsTheFramesOfManyConnectionsAndSparesTheHonestOne) {
   }
   EXPECT_EQ(honest_packets, 100'000U);
   const std::uint64_t of_attackers = shared.frames_read() - 120 * honest_packets;
-  // A first packet of each, and what the endpoint has for all.
+  // The first packet of each attacker, and the endpoint's budget for all.
   EXPECT_LE(of_attackers,
             kAttackers * 20'000 + 2 * (SharedFrameBudget::kPerSecond + SharedFrameBudget::kBurst));
 }

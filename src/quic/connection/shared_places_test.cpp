@@ -20,7 +20,7 @@ struct Places {
     shared.take(made.emplace_back(), holder);
     return made.back();
   }
-  // As the endpoint does: whoever has to go goes.
+  // Evicts as the endpoint does.
   SharedPlaces::Place& evict_and_take(SharedPlaces::Holder& holder) {
     if (SharedPlaces::Place* const goer = shared.to_evict_for(holder)) {
       shared.leave(*goer);
@@ -90,7 +90,7 @@ TEST(SharedPlaces, NeverExceedsItsLimitAndLeavesSomeToEachSource) {
   Places all(64);
   std::vector<SharedPlaces::Holder> holders(20);
   for (int i = 0; i < 20'000; ++i) {
-    // Most come from the first.
+    // The first holder takes most.
     const std::size_t which = random() % 4 == 0 ? random() % holders.size() : 0;
     SharedPlaces::Place& place = all.evict_and_take(holders[which]);
     ASSERT_LE(all.shared.used(), 64U);
