@@ -1,4 +1,4 @@
-// Bytes as the RFCs print them, for tests.
+// Bytes from the hexadecimal notation of the RFCs, for tests.
 #pragma once
 
 #include <cstdint>

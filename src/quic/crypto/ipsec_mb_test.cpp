@@ -1,4 +1,4 @@
-// intel-ipsec-mb against the vectors of RFC 9001 and against GnuTLS. KNUL_PROTECTION_PACKETS=n compares n
+// Compares intel-ipsec-mb with the vectors of RFC 9001 and with GnuTLS. KNUL_PROTECTION_PACKETS=n compares n
 // random packets of each cipher, KNUL_TEST_SEED=n repeats a run.
 #include <gnutls/crypto.h>
 #include <gtest/gtest.h>
@@ -170,7 +170,7 @@ class Comparison {
   Comparison(const Comparison&) = delete;
   Comparison& operator=(const Comparison&) = delete;
 
-  // One packet sealed by both, opened by ours, its header masked by both.
+  // Seals a packet with both libraries, opens it with this one, and masks its header with both.
   [[nodiscard]] bool agrees() {
     const Bytes nonce = random_bytes(kAeadNonceBytes);
     const Bytes header = random_bytes(1 + random_() % 40);
@@ -179,7 +179,7 @@ class Comparison {
     std::size_t length = expected.size();
     gnutls_aead_cipher_encrypt(aead_, nonce.data(), nonce.size(), header.data(), header.size(), kAeadTagBytes,
                                payload.data(), payload.size(), expected.data(), &length);
-    Bytes packet = payload;  // sealed and opened in its place, as the QUIC library does
+    Bytes packet = payload;  // sealed and opened in place, as the QUIC library does
     packet.resize(expected.size());
     if (!key_->seal(packet.data(), std::span(packet).first(payload.size()), nonce.data(), header) ||
         packet != expected || !masks_agree()) {
@@ -198,7 +198,7 @@ class Comparison {
     return bytes;
   }
 
-  // In GnuTLS's words.
+  // GnuTLS's names of the cipher.
   static std::pair<gnutls_cipher_algorithm_t, gnutls_cipher_algorithm_t> names_of(Cipher cipher) {
     switch (cipher) {
       case Cipher::kAes128Gcm:
@@ -213,7 +213,7 @@ class Comparison {
   bool masks_agree() {
     Bytes sample = random_bytes(16);
     Bytes zero(16), block(16);
-    // RFC 9001 §5.4.3: the sample is a block of AES. §5.4.4: it is the counter and nonce of ChaCha20.
+    // RFC 9001 §5.4.3: the sample is one AES block. §5.4.4: it is the counter and nonce of ChaCha20.
     const bool is_aes = cipher_ != Cipher::kChaCha20Poly1305;
     Bytes& iv = is_aes ? zero : sample;
     const Bytes& plain = is_aes ? sample : zero;

@@ -82,7 +82,7 @@ class TlsPeer {
   int result_ = GNUTLS_E_AGAIN;
 };
 
-// The scheme of a handshake in which the client takes only `scheme`, 0 if it failed. GnuTLS checks the
+// The scheme of a handshake with a client that accepts only `scheme`; 0: it failed. GnuTLS checks the
 // signature.
 int handshake(gnutls_certificate_credentials_t credentials, const std::string& scheme) {
   gnutls_certificate_credentials_t nothing = nullptr;

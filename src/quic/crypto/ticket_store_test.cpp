@@ -39,7 +39,7 @@ TEST(TicketStore, ForgetsTheNameThatWasUsedLeastRecently) {
   for (std::size_t i = 0; i < TicketStore::kMaxNames; ++i) {
     store.put(std::to_string(i), Session{1});
   }
-  EXPECT_EQ(store.take("0"), Session{1});  // used: now "1" is the next to go
+  EXPECT_EQ(store.take("0"), Session{1});  // used: "1" is now the next to be dropped
   store.put("one more", Session{2});
   EXPECT_EQ(store.take("1"), Session{});
   EXPECT_EQ(store.take("0"), Session{1});
