@@ -46,7 +46,7 @@ TEST(BlockChain, LeavesNothingBehindWhenItMoves) {
   BlockChain from;
   ASSERT_TRUE(from.assign(counting(2'000)));
   BlockChain to(std::move(from));
-  EXPECT_EQ(from.size(), 0U);  // NOLINT: what is left of it is what this asks
+  EXPECT_EQ(from.size(), 0U);  // NOLINT: the test reads the moved-from object
   EXPECT_EQ(content(to), counting(2'000));
   ASSERT_TRUE(from.assign(counting(10)));
   to = std::move(from);
@@ -54,14 +54,14 @@ TEST(BlockChain, LeavesNothingBehindWhenItMoves) {
   EXPECT_EQ(from.size(), 0U);  // NOLINT
 }
 
-// A sanitizer fills memory by itself and keeps what was freed; its limits of address space are its own.
+// Not under sanitizers: they fill memory, keep freed memory, and have their own limits of address space.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 TEST(BlockChain, WipesItsBlocks) {
   static constexpr std::uint8_t kSecret = 0xa7;
   constexpr std::size_t kBytes = kBlock + sizeof(void*);
   constexpr std::ptrdiff_t kMostByChance = 16;  // in what the allocator itself writes into a block
-  static const auto secret = [] {               // not on the heap, where its own remains would be found
+  static const auto secret = [] {               // not on the heap, where the test would find it
     std::array<std::uint8_t, 5 * kBlock> bytes;
     bytes.fill(kSecret);
     return bytes;
@@ -71,7 +71,7 @@ TEST(BlockChain, WipesItsBlocks) {
     ASSERT_TRUE(chain.assign(secret));
   }
   std::vector<std::unique_ptr<void, decltype(&std::free)>> blocks;
-  for (int i = 0; i < 20; ++i) {  // some of them are the chain's
+  for (int i = 0; i < 20; ++i) {  // some reuse the chain's memory
     const auto* const bytes =
         static_cast<const volatile std::uint8_t*>(blocks.emplace_back(std::malloc(kBytes), &std::free).get());
     EXPECT_LE(std::count(bytes, bytes + kBytes, kSecret), kMostByChance);
@@ -84,7 +84,7 @@ std::size_t address_space_bytes() {
   return pages * 4'096;
 }
 
-// In a process of its own.
+// Runs in its own process.
 [[noreturn]] void assign_too_much() {
   const std::vector<std::uint8_t> large = counting(std::size_t{64} << 20);
   const rlimit limit{address_space_bytes() + (2 << 20), RLIM_INFINITY};

@@ -46,7 +46,7 @@ TEST(CommonBytes, HoldNoPieceOfAKey) {
   const std::string mine = key();
   const std::string found = common("header of a connection" + key() + "its settings",
                                    "header of a connection" + mine + "its settings");
-  // The two keys may begin or end with the same bytes by chance.
+  // Both keys may begin or end with equal bytes by chance.
   const std::size_t around_it = std::string_view("header of a connectionits settings").size();
   EXPECT_GE(found.size(), around_it);
   EXPECT_LT(found.size(), around_it + kShortestCommonBytes);

@@ -18,7 +18,7 @@
 namespace knul::quic {
 namespace {
 
-// An arena, what should stand in it, and whether it does.
+// An arena, its expected content, and the comparison of both.
 class ConnectionArenaTest : public ::testing::Test {
  protected:
   using Blocks = std::map<std::uint8_t*, std::vector<std::uint8_t>>;  // what was written, by address
@@ -109,7 +109,7 @@ class ConnectionArenaTest : public ::testing::Test {
   static void expect_intact(const Blocks::value_type& block) {
     EXPECT_TRUE(std::ranges::equal(block.second, std::span(block.first, block.second.size())));
   }
-  // Random bytes among zeros, as in structures.
+  // Random bytes between zeros, as in structures.
   void fill(std::uint8_t* at, std::size_t bytes) {
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(at) % 16, 0U);
     std::vector<std::uint8_t> content(bytes);
@@ -199,7 +199,7 @@ TEST_F(ConnectionArenaTest, JoinsFreedNeighboursWhateverTheOrder) {
   std::ranges::shuffle(small, random);
   for (void* const block : small)
     release(block);
-  EXPECT_TRUE(add(100 * 416 - 8));  // all of it; what is left of the chunk is smaller
+  EXPECT_TRUE(add(100 * 416 - 8));  // all of it; the rest of the chunk is smaller
   EXPECT_EQ(arena->resident_bytes(), before);
 }
 

@@ -23,15 +23,15 @@ namespace {
 
 using knul::quic::scarce_heap;
 
-// Of this thread: what operator new was asked for, and a sequence of bytes that nothing given back may hold.
+// For this thread: the number of allocations, and bytes that no freed memory may contain.
 thread_local std::size_t allocations = 0;
 thread_local std::string_view secret;
 thread_local std::size_t secrets_freed = 0;
 
 }  // namespace
 
-// All forms that sanitizers replace singly; arrays and more come through these. Not inlined, or the compiler
-// takes malloc and operator delete for a pair that does not match.
+// Sanitizers replace each form of operator new; arrays and the other forms call these. Not inlined, because
+// the compiler would warn of malloc paired with operator delete.
 [[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t& /*unused*/) noexcept {
   ++allocations;
   const bool has_run_out = scarce_heap.successes_left == 0 && scarce_heap.failures_left > 0;
@@ -62,7 +62,7 @@ namespace {
 constexpr std::size_t kGroupWords = 8;
 constexpr std::size_t kLongestRun = 255;  // of groups of zeros
 
-// Memory that is packed, cleared, and brought back at the same addresses.
+// Memory to pack, clear and restore at the same addresses.
 class Memory {
  public:
   explicit Memory(const std::vector<std::size_t>& words_of_pieces) {
@@ -80,7 +80,7 @@ class Memory {
       std::ranges::generate(piece, std::ref(random));
   }
 
-  // The packed form; the content has to be as before.
+  // Returns the packed form, and checks that the content is restored.
   PackedMemory round_trip(MemoryPacker& packer) {
     const std::vector<std::vector<std::uint64_t>> before = pieces_;
     PackedMemory packed = pack(packer);
@@ -198,14 +198,14 @@ TEST_F(MemoryPackerTest, CompressesWhatIsLargeAndRepetitive) {
 }
 
 TEST_F(MemoryPackerTest, LeavesWhatDoesNotCompressAsItIs) {
-  Memory memory({150});  // of much more the lengths of the words would compress, if nothing else
+  Memory memory({150});  // in a larger memory at least the lengths of the words would compress
   memory.fill_randomly(random);
   const PackedMemory packed = memory.round_trip(packer);
   EXPECT_EQ(packed.form, PackedMemory::Form::kPlain);
   EXPECT_EQ(packed.bytes.size(), packed.plain_size);
 }
 
-// Like the memory of a connection: much that is the same in each, and what is its own.
+// Like a connection's memory: much is equal in all of them, the rest is its own.
 struct ConnectionMemory : Memory {
   ConnectionMemory(std::size_t objects, std::mt19937_64& random) : Memory({objects * 16}) {
     std::mt19937_64 same(objects);
@@ -301,11 +301,11 @@ TEST_F(MemoryPackerTest, BringsEverythingBackWhicheverAllocationFails) {
 }
 
 TEST_F(MemoryPackerTest, WipesWhatItGivesBack) {
-  const std::string_view key = "a key!!!";  // one word: between words the packed form has their lengths
+  const std::string_view key = "a key!!!";  // one word, because the packed form has lengths between words
   std::vector<ConnectionMemory> memories;
   for (const std::size_t objects : {kFewObjects, kManyObjects, kManyObjects, kManyObjects * 100}) {
     memories.emplace_back(objects, random);
-    // Two are learnt from, and have nothing secret in common.
+    // The dictionary comes from two that share no secret.
     for (std::size_t i = 16; i < memories.back().piece(0).size() && memories.size() != 2; i += 16 * 50)
       std::memcpy(memories.back().piece(0).data() + i, key.data(), key.size());
   }

@@ -1,4 +1,4 @@
-// Pages for tests: what is discarded is overwritten, so that whoever still uses it does not get far.
+// Pages for tests: discarded pages are overwritten, so that a later use is noticed.
 #pragma once
 
 #include <sys/mman.h>
@@ -20,7 +20,7 @@ class PoisoningPages final : public base::PageSource {
   void discard(void* pages, std::size_t bytes) noexcept override { std::memset(pages, 0xa5, bytes); }
   void restore(void* pages, std::size_t bytes) noexcept override { std::memset(pages, 0, bytes); }
 
-  // For all tests of the process. Thread: any, it has no state.
+  // For all tests of the process. Thread: any, because it has no state.
   static PoisoningPages& shared() {
     static PoisoningPages pages;
     return pages;

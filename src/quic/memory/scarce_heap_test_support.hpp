@@ -6,10 +6,10 @@
 
 namespace knul::quic {
 
-// Of this thread.
+// Settings of this thread.
 struct ScarceHeap {
-  std::size_t successes_left = SIZE_MAX;  // SIZE_MAX: without end
-  std::size_t failures_left = SIZE_MAX;   // that follow those, before memory is there again
+  std::size_t successes_left = SIZE_MAX;  // SIZE_MAX: unlimited
+  std::size_t failures_left = SIZE_MAX;   // the failures after those, before memory is available again
 };
 extern thread_local ScarceHeap scarce_heap;
 

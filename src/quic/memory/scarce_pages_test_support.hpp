@@ -1,4 +1,4 @@
-// Pages for tests that run out, and that are counted.
+// Pages for tests that run out and are counted.
 #pragma once
 
 #include "quic/memory/poisoning_pages_test_support.hpp"
@@ -27,7 +27,7 @@ class ScarcePages final : public base::PageSource {
     PoisoningPages::shared().restore(pages, bytes);
   }
 
-  int reservations = 100;  // left to give
+  int reservations = 100;  // still allowed
   std::size_t held_bytes = 0;
   std::size_t discarded_bytes = 0;
 };
