@@ -12,7 +12,7 @@ constexpr std::uint64_t kMost = 64'000'000;
 constexpr base::Instant kBegin{1h};
 constexpr base::Duration kRoundTrip = 100ms;
 
-// A program that uses what comes as soon as it comes, a packet at a time.
+// A program that consumes each packet as it arrives.
 struct Reader {
   ReceiveWindow window{kInitial, kBegin};
   base::Instant now = kBegin;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t kAll = UINT64_MAX;
 
-// As a stream writes: takes what there is room for, and waits for the rest.
+// Writes as a stream does: takes what there is room for, and waits for the rest.
 std::uint64_t write(SendBudget& budget, SendBudget::Member& member, std::uint64_t wanted, base::Instant now) {
   const std::uint64_t taken = std::min(wanted, budget.room_of(member));
   budget.take(member, taken, now);
@@ -35,7 +35,7 @@ struct Shared {
     return write(budget, member, wanted, now);
   }
   void release(std::uint64_t bytes) { budget.release(holder, bytes); }
-  // The holder has all; the first and the second want all.
+  // The holder has all memory; the first and the second wait for all of it.
   void use_up_and_wait() {
     take(holder, 100);
     take(first, kAll);
@@ -90,7 +90,7 @@ TEST(SendBudget, GivesAtMostFourTimesTheLeastAtOnce) {
   all.take(all.first, kAll);
   all.release(100);
   EXPECT_EQ(all.begin_turn(), &all.first);
-  EXPECT_EQ(all.take(all.first, kAll), 100U);  // nobody else waits
+  EXPECT_EQ(all.take(all.first, kAll), 100U);  // no other waits
   all.take(all.first, kAll);
   all.take(all.second, kAll);
   all.budget.release(all.first, 100);
@@ -98,7 +98,7 @@ TEST(SendBudget, GivesAtMostFourTimesTheLeastAtOnce) {
   EXPECT_EQ(all.take(all.first, kAll), 40U);
 }
 
-// Nobody is told of room that another was told of before, until a round later.
+// Room promised to one member is not offered to another before the next round.
 TEST(SendBudget, KeepsWhatItHasPromised) {
   Shared all;
   all.take(all.holder, 100);
@@ -187,7 +187,7 @@ TEST(SendBudget, IsNotWaitedForByWhoIsGone) {
   EXPECT_EQ(all.budget.room_of(all.first), 10U);
 }
 
-// Of 1,000 bytes, by turns of 10 and more.
+// 1,000 bytes, in turns of at least 10.
 struct Shares {
   Shares() {
     for (SendBudget::Source& source : sources) {
@@ -202,13 +202,13 @@ struct Shares {
   std::uint64_t take(SendBudget::Member& member, std::uint64_t wanted) {
     return write(budget, member, wanted, now);
   }
-  // Until it gets no more.
+  // Takes until no more is given.
   std::uint64_t take_all(SendBudget::Member& member) {
     while (take(member, kAll) > 0) {
     }
     return member.held_bytes();
   }
-  // The first `count` connections of a source take as much as their source may have.
+  // The first `count` connections of a source take its whole share.
   void use_share_of_source(std::size_t source, std::size_t count) {
     for (int round = 0; round < 20; ++round) {
       for (std::size_t i = 0; i < count; ++i) {
@@ -216,7 +216,7 @@ struct Shares {
       }
     }
   }
-  // So that it is short.
+  // Makes the memory short.
   void use_most() { budget.take(client, 800, now); }
   SendBudget::Member* find_stalled() {
     return budget.find_stalled(now, [](const SendBudget::Member&, base::Duration) { return true; });
@@ -248,7 +248,7 @@ TEST(SendBudget, SharesWhatIsFreeAmongDatagrams) {
   Shares all;
   std::array<std::uint64_t, 40> held{};
   std::uint64_t all_held = 0;
-  for (std::size_t i = 0; i < 2 * held.size(); ++i) {  // of four addresses, in pieces
+  for (std::size_t i = 0; i < 2 * held.size(); ++i) {  // four addresses, in pieces
     SendBudget::Member& member = all.member(i % 4, i / 4 % 10);
     std::uint64_t& own = held[i % held.size()];
     const std::uint64_t taken = all.budget.room_for_datagrams(member, own);
@@ -272,7 +272,7 @@ TEST(SendBudget, LeavesATurnWholeThatDatagramsAreSentIn) {
   EXPECT_EQ(all.budget.room_of(all.second), 0U);
 }
 
-// However they come one after the other and give nothing back.
+// In any order, without a release.
 TEST(SendBudget, LeavesEnoughWhereItTakesManyConnectionsToHaveAll) {
   constexpr std::uint64_t kMiB = 1 << 20;
   SendBudget budget(512 * kMiB, kMiB / 4, base::fair_share::parts_of(512 * kMiB, 16 * kMiB));
@@ -326,7 +326,7 @@ TEST(SendBudget, LetsNobodyWaitForAnAddressAtItsShare) {
   EXPECT_EQ(all.budget.begin_turn(all.now), nullptr);
 }
 
-// It was below it when it began to wait.
+// It was below its share when it began to wait.
 TEST(SendBudget, GivesNoTurnToAnAddressThatHasComeToItsShare) {
   Shares all;
   all.budget.take(all.client, 995, all.now);
@@ -387,7 +387,7 @@ TEST(SendBudget, GivesTurnsToAddressesAndNotToConnections) {
   Shares all;
   for (std::size_t source = 0; source < 8; ++source) {
     for (std::size_t i = 0; i < 40; ++i) {
-      all.take(all.member(source, i), 4);  // 1,280 are wanted
+      all.take(all.member(source, i), 4);  // they want 1,280 together
     }
   }
   const std::size_t waiting = 6;
@@ -457,7 +457,7 @@ TEST(SendBudget, FindsNobodyForWhomThereIsHope) {
   EXPECT_EQ(find(nullptr), nullptr);
 }
 
-// Each of some thousand is looked at, so not with every packet.
+// A search looks at up to a thousand members, so it does not run for every packet.
 TEST(SendBudget, LooksForWhoHasStalledOnceATick) {
   Shares all;
   all.use_most();
@@ -493,7 +493,7 @@ TEST(SendBudget, TimesProgressFromWhenAConnectionBeginsToHoldSome) {
   EXPECT_EQ(all.find_stalled(), &all.member(0));
 }
 
-// A program may write to a connection that has not been told of the time for long.
+// A program may write to a connection that was not told the time for long.
 TEST(SendBudget, TimesProgressByTheLatestTimeThatItWasTold) {
   Shares all;
   const base::Instant stale = all.now;
@@ -512,7 +512,7 @@ TEST(SendBudget, FindsNobodyWhileThereIsEnoughHoweverMuchOneWants) {
   EXPECT_EQ(all.find_stalled(), nullptr);
 }
 
-// What its peers have sent meanwhile is not read yet.
+// The worker has not yet read what its peers sent meanwhile.
 TEST(SendBudget, FindsNobodyRightAfterATurnOfTheLoopThatWasLong) {
   Shares all;
   all.take_all(all.member(0));
@@ -538,7 +538,7 @@ TEST(SendBudget, HasPlentyOnlyWhereItsRulesGiveAsMuch) {
   unsigned plenty = 0;
   for (int step = 0; step < 100'000; ++step) {
     SendBudget::Member& member = all.member(below(8), below(40));
-    if (below(100) == 0) {  // now and then all of it is used
+    if (below(100) == 0) {  // now and then use up all memory
       all.take_all(member);
     } else if (below(2) == 0) {
       all.take(member, below(50));
@@ -556,7 +556,7 @@ TEST(SendBudget, HasPlentyOnlyWhereItsRulesGiveAsMuch) {
       ++plenty;
       ASSERT_GE(all.budget.room_of(other), bytes) << "step " << step;
     }
-    if (below(200) == 0) {  // everybody has acknowledged
+    if (below(200) == 0) {  // all peers have acknowledged
       for (auto& [source, members] : all.members) {
         for (SendBudget::Member& holder : members) {
           all.budget.release(holder, holder.held_bytes());
