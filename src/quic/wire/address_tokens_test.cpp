@@ -43,7 +43,7 @@ TEST_F(AddressTokensTest, NewTokenHoldsForTheClientWhateverItsPortAndForAnyWorke
     const auto token = tokens_.make_new_token(address_of(ip, 1'000), now_);
     EXPECT_TRUE(tokens_.is_valid_new_token(token, address_of(ip, 2'000), now_)) << ip;
     EXPECT_TRUE(other_worker.is_valid_new_token(token, address_of(ip, 1'000), now_)) << ip;
-    // Another worker's clock may be a little behind.
+    // Another worker's clock may be slightly behind.
     EXPECT_TRUE(other_worker.is_valid_new_token(token, address_of(ip, 1'000), now_ - kInstant)) << ip;
   }
 }

@@ -105,7 +105,7 @@ TEST(FrameScanner, CountsFramesARunOfPaddingAsOneAndLongAcksAsSeveral) {
   EXPECT_EQ(frames_of(Bytes{0x08, 0x04} + Bytes(100, 0x01)).count, 1U) << "what follows is stream data";
   EXPECT_EQ(frames_of(Bytes{0x02, 0x3f, 0x00, 0x03, 0x00} + Bytes(6, 0x00)).count, 1U);
   EXPECT_EQ(frames_of(Bytes{0x02, 0x3f, 0x00, 0x20, 0x00} + Bytes(64, 0x00)).count, 1U + 4U);
-  // It claims more ranges than there are bytes.
+  // The ACK claims more ranges than there are bytes.
   EXPECT_EQ(frames_of(Bytes{0x02, 0x3f, 0x00, 0xbf, 0xff, 0xff, 0xff, 0x00} + Bytes(16, 0x00)).count,
             1U + 1U);
 }
