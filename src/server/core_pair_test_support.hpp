@@ -1,5 +1,5 @@
-// A server core and a client core joined by a wire without delay or loss, in virtual time. For tests of this
-// folder; tests/sim has the impaired network.
+// A server core and a client core on a wire without delay or loss, in virtual time, for tests of this folder.
+// tests/sim has the impaired network.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@
 
 namespace knul::server {
 
-// Does what the test says, remembers what it was told.
+// Does what the test sets, and records its events.
 class ScriptedApplication final : public krepis::Application {
  public:
   struct Record {
@@ -87,7 +87,7 @@ class CorePair {
                                           std::make_unique<ScriptedApplication>(client_record), now);
   }
 
-  // A connection, with everything that follows its handshake.
+  // Connects, and completes the packets that follow the handshake.
   void shake_hands() {
     ASSERT_TRUE(client->connect({quic::EndpointPair::path(), "localhost", 42}, now).has_value());
     advance(std::chrono::milliseconds(100));
@@ -109,7 +109,7 @@ class CorePair {
     const base::Instant end = now + duration;
     while (true) {
       run();
-      // A worker whose drain is over turns no more.
+      // A worker that has finished its drain runs no more turns.
       const base::Instant servers = server->is_drained(now) ? base::kNever : server->next_expiry();
       const base::Instant next = std::min(client->next_expiry(), servers);
       if (next > end) {

@@ -44,7 +44,7 @@ TEST(Drain, ClosesAnIdleConnectionAtOnce) {
   EXPECT_EQ(pair.server_counters.connections_closed_drain.load(), 1U);
 }
 
-// Written is not enough: an answer that is lost with its connection is lost.
+// A written answer may still be lost with its connection.
 TEST(Drain, WaitsUntilTheLastByteIsAcknowledged) {
   CorePair pair;
   pair.shake_hands();
@@ -101,7 +101,7 @@ TEST(Drain, CountsTheStreamsOfAConnectionThatTheProgramCloses) {
   EXPECT_EQ(pair.server->drain_report().streams_cut, 1U);
 }
 
-// Several, because one alone leaves half of the memory free.
+// Several connections, because one alone leaves half of the memory free.
 TEST(Drain, CountsTheStreamsOfConnectionsThatAreClosedForTheirMemory) {
   constexpr std::uint64_t kConnections = 5;
   CorePair pair(CorePair::ServerProgram::kScripted,

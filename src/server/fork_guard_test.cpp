@@ -16,7 +16,7 @@ using posix::is_true_in_child;
 
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
-// In a process of its own, because arming cannot be undone.
+// In its own process, because arming cannot be undone.
 bool marks_only_later_children() {
   const bool is_unmarked = !is_forked_child() && !is_true_in_child(&is_forked_child);
   return is_unmarked && arm_fork_guard() && is_true_in_child(&is_forked_child) && !is_forked_child();

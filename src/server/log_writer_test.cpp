@@ -29,7 +29,7 @@ class LogWriterTest : public testing::Test {
     pipe_ = posix::FileDescriptor(ends[1]);
   }
 
-  // Without a reader a writer gives up at once, and its thread no longer uses the pipe.
+  // Without a reader the writer gives up at once, and its thread no longer uses the pipe.
   void TearDown() override {
     reader_.reset();
     for (LogWriter* const writer : writers_) {
@@ -37,13 +37,13 @@ class LogWriterTest : public testing::Test {
     }
   }
 
-  // Never destroyed, see LogWriter; LeakSanitizer finds them in the list.
+  // Never destroyed, see LogWriter. LeakSanitizer finds them through the list.
   LogWriter& new_writer(int fd) {
     static auto* const all = new std::vector<LogWriter*>;
     return *writers_.emplace_back(all->emplace_back(new LogWriter(fd)));
   }
 
-  // Makes the pipe full, so that the next write to it waits for a reader.
+  // Fills the pipe, so that the next write waits for a reader.
   void fill_pipe() {
     const int flags = ::fcntl(pipe_.value(), F_GETFL);
     ::fcntl(pipe_.value(), F_SETFL, flags | O_NONBLOCK);
@@ -53,7 +53,7 @@ class LogWriterTest : public testing::Test {
     ::fcntl(pipe_.value(), F_SETFL, flags);
   }
 
-  // Reads until the text has come, at most kLongest.
+  // Reads until the text arrives, at most kLongest.
   std::string read_until(const std::string& wanted) {
     std::string got;
     const auto end = std::chrono::steady_clock::now() + kLongest;
@@ -107,9 +107,9 @@ TEST_F(LogWriterTest, NeverWaitsForADescriptorThatTakesNothingAndCountsWhatItDro
   for (std::uint64_t i = 0; i < kMessages; ++i) {
     log.put(base::LogLevel::kWarning, "message " + std::to_string(i), 0);
   }
-  // All but what the queue holds and the one that the thread may have taken from it.
+  // All messages except those in the queue and one that the thread may have taken.
   EXPECT_GE(log.dropped(), kMessages - LogWriter::kMaxQueued - 1);
-  // In one notice, or in two when the thread came to the first message late.
+  // One line reports all drops, or two if the thread reached the first message late.
   const std::uint64_t dropped = log.dropped();
   std::string got;
   while (sum_of_notices(got) < dropped) {
@@ -139,7 +139,7 @@ TEST_F(LogWriterTest, WaitsForRoomOnADescriptorThatTheHostMadeNonBlocking) {
   ::fcntl(pipe_.value(), F_SETFL, O_NONBLOCK);
   LogWriter& log = new_writer(pipe_.value());
   const std::string text(LogWriter::kMaxTextBytes, 'x');
-  for (int i = 0; i < 100; ++i) {  // three times what a pipe holds
+  for (int i = 0; i < 100; ++i) {  // three times the capacity of a pipe
     log.put(base::LogLevel::kWarning, text, 0);
   }
   log.put(base::LogLevel::kWarning, "the last one", 0);

@@ -24,7 +24,7 @@ std::uint64_t insert(Slots& slots, std::uint64_t name) {
   return slots.insert(occupant).value();
 }
 
-// Looks the handle up and lets it go again.
+// Finds the handle and unpins it.
 bool has(Slots& slots, std::uint64_t handle) {
   const auto found = slots.find(handle);
   if (found.occupant == nullptr) {
@@ -113,7 +113,7 @@ TEST(PinnedSlots, GivesTheOccupantToExactlyOneOfManyTakers) {
   }
 }
 
-// Finders read and one owner replaces: no finder ever sees a dead or a wrong occupant.
+// Finders read while one owner replaces: no finder ever sees a destroyed or wrong occupant.
 TEST(PinnedSlots, ShowsOnlyLivingOccupantsWhileTheyAreReplaced) {
   Slots slots;
   std::atomic<std::uint64_t> current = insert(slots, 0);

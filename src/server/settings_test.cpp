@@ -23,7 +23,7 @@ ServerOptions valid() {
   return options;
 }
 
-// Each integer setting, with its place.
+// Each integer setting.
 std::vector<const Setting*> integers() {
   std::vector<const Setting*> found;
   for (const Setting& setting : settings()) {
@@ -44,7 +44,7 @@ void put(ServerOptions& options, const Setting& setting, std::uint64_t value) {
       setting.place);
 }
 
-// What may grow is checked against how far, so both ends of a pair move together.
+// A setting that may grow is checked against its maximum, so both values of a pair change together.
 ServerOptions with(const Setting& setting, std::uint64_t value) {
   ServerOptions options = valid();
   const bool is_maximum = setting.name.starts_with("max_") && setting.name.ends_with("window_bytes");
@@ -81,7 +81,7 @@ TEST(Settings, AcceptBothEndsOfEveryRange) {
 TEST(Settings, RefuseWhatIsBelowOrAboveARangeAndNameIt) {
   for (const Setting* setting : integers()) {
     if (setting->name == "port") {
-      continue;  // its type has no other values
+      continue;  // its type has no invalid values
     }
     std::vector<std::uint64_t> wrong;
     if (setting->min > 0) {

@@ -51,7 +51,7 @@ TEST(WorkerCore, RefusesStreamsWhereNobodyListens) {
   EXPECT_EQ(pair.server_counters.streams_active.load(), 0U);
 }
 
-// A task that was posted after an hour of silence must not see the clock of an hour ago.
+// A task posted after an idle hour must get the present time.
 TEST(WorkerCore, GivesAPostedTaskTheTimeOfItsTurn) {
   CorePair pair;
   krepis::Worker& worker = *pair.server_record.worker;
