@@ -17,7 +17,7 @@ using test_support::FakeConnection;
 
 constexpr krepis::StreamId kStream = 0;
 constexpr krepis::StreamId kUpload = 2;  // opened by the client
-constexpr krepis::StreamId kReply = 3;   // the first that the server opens
+constexpr krepis::StreamId kReply = 3;   // the first stream of the server
 
 class EchoServiceTest : public testing::Test {
  protected:
@@ -118,7 +118,7 @@ TEST_F(EchoServiceTest, KeepsUnidirectionalBytesUnconsumedUntilAStreamMayBeOpene
   EXPECT_EQ(connection.streams[kUpload].consumed, 7U);
 }
 
-// What it keeps is within the client's windows and streams, because both are given back only then.
+// The client's windows and streams bound the service's memory, because both are returned only then.
 TEST_F(EchoServiceTest, RetainsAUnidirectionalStreamUntilItsEchoWasAccepted) {
   connection.stream_credit = 0;
   const std::array<std::string, 3> texts{"one way", "", "other"};
@@ -152,7 +152,7 @@ TEST_F(EchoServiceTest, ReleasesAStreamWhoseEndIsEchoedAtOnce) {
 
 TEST_F(EchoServiceTest, ReleasesAStreamWhoseEchoIsGivenUp) {
   connection.stream_credit = 1;
-  deliver(service, connection, kUpload + 4, "");  // it has the credit
+  deliver(service, connection, kUpload + 4, "");  // uses up the credit
   deliver(service, connection, kUpload, "one", Fin::kYes);
   service.on_stream_reset(connection, kUpload, 44);
   EXPECT_FALSE(connection.retained.contains(kUpload));

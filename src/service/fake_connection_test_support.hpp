@@ -1,5 +1,5 @@
-// A krepis::Connection for the tests of services: records what is asked of it, and accepts only as many
-// bytes as the test allows.
+// A krepis::Connection for tests of services: records its calls, and accepts only as many bytes as the test
+// allows.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace knul::service::test_support {
 struct FakeStream {
   std::string sent;
   bool has_fin = false;
-  std::size_t room = std::numeric_limits<std::size_t>::max();  // bytes that writes accept from now on
+  std::size_t room = std::numeric_limits<std::size_t>::max();  // bytes that later writes accept
   std::size_t consumed = 0;
   std::optional<std::uint64_t> reset_code;
   std::optional<std::uint64_t> stop_code;
@@ -34,7 +34,7 @@ class FakeConnection final : public krepis::Connection {
   explicit FakeConnection(std::uint64_t id = 1) : id_(id) {}
 
   std::map<krepis::StreamId, FakeStream> streams;
-  std::size_t stream_credit = 100;  // of open_stream
+  std::size_t stream_credit = 100;  // for open_stream
   std::size_t failed_opens = 0;
   std::set<krepis::StreamId> retained;
   std::vector<std::string> datagrams;

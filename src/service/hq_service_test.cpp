@@ -124,7 +124,7 @@ TEST_F(HqServiceTest, RefusesARequestThatIsTooLong) {
   EXPECT_EQ(connection.streams[kStream].consumed, longest.size() + 1);
 }
 
-// Streams that take nothing, twice as many as files may be open.
+// Stalled streams, twice as many as files may be open.
 constexpr std::size_t kStanding = 2 * OpenFiles::kMost;
 
 TEST_F(HqServiceTest, ServesOthersWhileReadersThatStandStillHaveAllFilesOpen) {
@@ -138,7 +138,7 @@ TEST_F(HqServiceTest, ServesOthersWhileReadersThatStandStillHaveAllFilesOpen) {
   for (int i = 0; i < 100; ++i) {
     EXPECT_EQ(ask("GET /file\r\n").sent, "content");
   }
-  // And those that stood still go on where they were.
+  // The stalled streams continue where they stopped.
   for (std::size_t n = 0; n < kStanding; ++n) {
     standing.streams[4 * n].room = 1 << 30;
     service->on_stream_writable(standing, 4 * n);

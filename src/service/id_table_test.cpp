@@ -27,7 +27,7 @@ TEST(IdTable, ErasingAnUnknownIdChangesNothing) {
   EXPECT_EQ(*table.find(4), 7);
 }
 
-// Against std::unordered_map, with few enough ids that chains form and holes open inside them.
+// Compares with std::unordered_map, with so few IDs that probe chains form and holes open inside them.
 TEST(IdTable, AgreesWithAMapOverRandomChanges) {
   const std::uint64_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
