@@ -29,7 +29,7 @@ std::size_t occurrences(const std::string& text, const std::string& part) {
 
 std::string in_quotes(std::string_view key) { return "\"" + std::string(key) + "\":"; }
 
-// What a host written for a comma locale leaves behind in the process.
+// The locale of a host program with decimal commas.
 class CommaLocale : public ::testing::Test {
  protected:
   struct Punctuation : std::numpunct<char> {
@@ -38,7 +38,7 @@ class CommaLocale : public ::testing::Test {
     std::string do_grouping() const override { return "\3"; }
   };
   CommaLocale() : previous_(std::locale::global(std::locale(std::locale(), new Punctuation))) {
-    std::setlocale(LC_ALL, "de_DE.UTF-8");  // where it is installed
+    std::setlocale(LC_ALL, "de_DE.UTF-8");  // if installed
   }
   ~CommaLocale() override {
     std::setlocale(LC_ALL, "C");

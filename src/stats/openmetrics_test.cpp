@@ -30,8 +30,8 @@ struct Parsed {
   }
 };
 
-// Hands the text to the reference parser, a program of another project. It is a package of the system, so
-// the system's own python3 runs it.
+// Passes the text to the reference parser of another project. It is a system package, so the system's own
+// python3 runs it.
 Parsed parse_elsewhere(const std::string& text) {
   const auto file =
       std::filesystem::temp_directory_path() / ("knul-openmetrics-" + std::to_string(::getpid()) + ".txt");

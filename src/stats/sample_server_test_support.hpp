@@ -1,4 +1,4 @@
-// For tests: a snapshot in which every entry of the list has a value of its own.
+// For tests: a snapshot with a different value in every entry of the list.
 #pragma once
 
 #include "stats/catalogue.hpp"
@@ -6,7 +6,7 @@
 
 namespace knul::stats {
 
-// Values count up from 1000 in the order of the list; texts are their keys.
+// Values count up from 1000 in the order of the list; each text is its key.
 inline ServerSnapshot make_sample_server() {
   ServerSnapshot server;
   std::uint64_t next = 1000;
@@ -17,7 +17,7 @@ inline ServerSnapshot make_sample_server() {
     server.*entry.value = next++;
   }
   for (const auto& entry : kServerTexts) {
-    server.*entry.value = entry.key;  // as lasting as the texts of a server
+    server.*entry.value = entry.key;  // static, as a server's texts are
   }
   return server;
 }

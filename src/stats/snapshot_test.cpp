@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uintptr_t kCacheLine = 64;
 
-// The cells of a worker in the order of the list, so that a test can reach all of them.
+// Visits all cells of a worker in the order of the list.
 template <class Visit>
 void for_each_cell(WorkerCounters& worker, Visit visit) {
 #define KNUL_COUNTER(member, unit, family, help) visit(worker.member);
@@ -69,7 +69,7 @@ TEST(Snapshot, AddsUpWorkers) {
   EXPECT_EQ(total_of_snapshots.request_latency.sum_nanoseconds(), 15'000'000u);
 }
 
-// Under the thread sanitizer this also proves that reading needs no lock.
+// Under ThreadSanitizer this also proves that reading needs no lock.
 TEST(Snapshot, TakenWhileWorkersCountNeverGoesBackAndEndsExact) {
   constexpr std::uint64_t kRounds = 50'000;
   std::vector<WorkerCounters> workers(2);

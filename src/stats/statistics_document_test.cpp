@@ -1,4 +1,4 @@
-// Holds docs/statistics.md against the list. A failure prints the row that belongs there.
+// Compares docs/statistics.md with the list. A failure prints the expected row.
 #include <gtest/gtest.h>
 
 #include <algorithm>
