@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::uint8_t kNoApplicationProtocol = 120;  // TLS alert, RFC 7301 §3.2
 constexpr std::uint8_t kUnexpectedMessage = 10;       // TLS alert, RFC 8446 §6.2
-// A client without a stream or DATAGRAM after its handshake keeps the connection for later use, so such a
-// connection hibernates early.
+// A connection without a stream or DATAGRAM in this time after its handshake is probably kept for later use,
+// so it hibernates early.
 constexpr base::Duration kUnusedFor = std::chrono::milliseconds(100);
 
 }  // namespace
@@ -78,7 +78,8 @@ base::Status Connection::init_server(const TlsServerContext& tls, const Accepted
   if (base::Status status = library_.create_server(initial, id, made, this); !status) {
     return status;
   }
-  // The client also uses the connection ID that it chose itself until the handshake has completed.
+  // The client also uses the connection ID that it chose itself until the handshake has completed. Reserved
+  // first: an ID in the endpoint's table must be in routes_ too.
   routes_.reserve(routes_.size() + 1);
   environment_.host.add_route(ConnectionId(initial.header.dcid), *this);
   routes_.emplace_back(initial.header.dcid);
@@ -136,6 +137,7 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
     const ReadingScope scope(*this);
     result = library_.read(datagram, payload);
   }
+  // Writing also arms the deadline again, even without a packet to send.
   schedule();
   if (result != 0 && !is_over()) {
     handle_read_error(result);
@@ -145,6 +147,7 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   }
   streams_.handle_stops_seen();
   notify_writable();
+  // Not earlier: the library may use the session until its read has returned.
   if (is_handshake_confirmed_ && is_server_ && library_.tls().is_open() && !is_over()) {
     library_.release_tls_session();
   }
@@ -237,6 +240,7 @@ base::Instant Connection::next_expiry() const {
   if (is_asleep()) {
     return library_.next_expiry();
   }
+  // Invariant: a connection that may sleep has no credit due, see StreamSet::is_at_rest().
   return std::min(library_.next_expiry(), may_sleep() ? sleeps_at_ : streams_.credit_due_at());
 }
 
@@ -309,7 +313,7 @@ void Connection::end_for_no_progress(std::string_view reason) noexcept {
 }
 
 bool Connection::has_stalled(base::Duration since) const {
-  // A peer whose reader pauses sends nothing meanwhile, so it gets more time than a peer that owes
+  // While its reader pauses, a peer sends no credit. So it gets more time than a peer that owes
   // acknowledgements.
   constexpr base::Duration kLongestPause = std::chrono::seconds(10);
   return since >= (transport_state().in_flight_bytes > 0 ? closing_period() : kLongestPause);

@@ -77,7 +77,7 @@ class Connection final
   void handle_expiry(base::Instant now);
   // Writes one round of packets. True: it has more to write in another round.
   bool write(base::SendBatch& batch, base::Instant now);
-  // The earlier of the library's timers and the time for try_sleep().
+  // The earliest of the library's timers, due stream credit and the time for try_sleep().
   [[nodiscard]] base::Instant next_expiry() const;
   // True: the connection has been idle for long enough to hibernate, and the library has no work at present.
   [[nodiscard]] bool is_sleepy(base::Instant now) const {
@@ -108,8 +108,8 @@ class Connection final
   [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const {
     return !is_over() && library_.knows_reset_token(token);
   }
-  // The address that the connection was admitted from, which its share of common resources counts for. A
-  // migration does not change it. Called once, before any use.
+  // The address that the connection was admitted from, for its shares of common resources. A migration does
+  // not change it. Called once, before any use.
   void set_source(SourceRef source);
   [[nodiscard]] const SourceRef& source() const { return source_; }
   // True for a peer that will probably not recover, `since` after its last acknowledgement of data in send
@@ -161,7 +161,7 @@ class Connection final
   bool begin_key_update(base::Instant now);
   // Only for tests that make a peer misbehave. Lifetime: this object.
   [[nodiscard]] ngtcp2_conn* native() const { return library_.native(); }
-  // Owned by the layer above; this layer does not read it.
+  // Set and read by the layer above only.
   void set_user(void* user) { user_ = user; }
   [[nodiscard]] void* user() const { return user_; }
 

@@ -84,7 +84,7 @@ base::Status LibraryConnection::adopt(base::Result<TlsSession> session) {
   return {};
 }
 
-// Frees 19 KB a connection. Key updates need only the secrets, which the library keeps. Later CRYPTO data
+// Frees 19 KB per connection. Key updates need only the secrets, which the library keeps. Later CRYPTO data
 // ends the connection before it would reach the session (crypto_guard.hpp).
 void LibraryConnection::release_tls_session() {
   ngtcp2_conn_set_tls_native_handle(conn(), nullptr);
@@ -92,14 +92,14 @@ void LibraryConnection::release_tls_session() {
   tls_reference_.offered_alpn = {};
 }
 
-// The time never goes backwards, because the library asserts on that.
+// Never moves the time backwards, which would fail an assertion of the library.
 int LibraryConnection::advance(base::Instant now) {
   int result = 0;
   if (deferred_pacing_.has_value()) {
     const base::Instant due = std::exchange(deferred_pacing_, std::nullopt)->due;
     if (due < now) {
-      // The library must run this timer at the time it was due. At the time `now` it would count the wait as
-      // pacing time that it may catch up on.
+      // The library must run this timer at the time it was due. At the time `now` it would count the delay as
+      // pacing time to catch up on.
       now_ = std::max(now_, due);
       result = handle_expiry();
     }
@@ -242,6 +242,7 @@ void LibraryConnection::wake_up() const {
 }
 
 bool LibraryConnection::try_sleep() {
+  // Both are read before the arena sleeps, because conn() would wake it.
   const base::Instant until = expiry();
   const TransportState state = transport_state();
   if (state.in_flight_bytes > 0) {

@@ -157,10 +157,10 @@ class LibraryConnection {
     return ngtcp2_conn_get_path_max_tx_udp_payload_size(conn());
   }
 
-  // While this object lives, an ACK is due at once, so that the next packet carries it (RFC 9000 §13.2.1).
-  // ngtcp2 alone adds an ACK frame only when it would also send it alone, an eighth of the round trip after
-  // the packet. An answer would leave without it, and a timer and a packet of its own would follow. The
-  // library reads the changed parameter, the promised delay, only to time its acknowledgements; they may
+  // While this object lives, an ACK is due at once, so that the next packet carries it (RFC 9000 §13.2.1). By
+  // itself ngtcp2 adds an ACK frame only when it would also send the ACK alone, an eighth of the round trip
+  // after the packet. An answer would leave without it, and a timer and a packet for the ACK would follow.
+  // The library reads the changed parameter, the promised delay, only to time its acknowledgements; they may
   // leave earlier than promised.
   class AcknowledgesNow {
    public:

@@ -61,6 +61,7 @@ std::size_t StreamSet::write_copy(Stream& stream, std::span<const std::uint8_t> 
   try {
     stream.send.append_copy(bytes.first(taken));
   } catch (...) {
+    // append_copy() has accepted a part of the bytes.
     note_buffered(stream, stream.send.size() - before);
     throw;
   }
@@ -118,6 +119,7 @@ void StreamSet::wait_for_budget(const Stream& stream) {
 
 void StreamSet::tell_of_room() {
   told_of_room_.clear();
+  // Swapped first: on_stream_writable may write and add to waiting_for_room_.
   told_of_room_.swap(waiting_for_room_);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < told_of_room_.size(); ++i) {

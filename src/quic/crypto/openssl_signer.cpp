@@ -1,5 +1,5 @@
-// GnuTLS calls an external key of ours to sign. OpenSSL makes the signatures of a handshake; the original
-// GnuTLS key makes all others, above all for GnuTLS's check that key and certificate match.
+// GnuTLS signs with a key whose operations are callbacks. OpenSSL makes the signatures of a handshake; the
+// original GnuTLS key makes all others, above all for GnuTLS's check that key and certificate match.
 #include "quic/crypto/openssl_signer.hpp"
 
 #ifndef KNUL_HAS_OPENSSL

@@ -25,7 +25,7 @@ struct TlsConnRef : ngtcp2_crypto_conn_ref {
   bool has_transport_parameters = false;
   const ProtectionLibrary* protection = nullptr;  // null: GnuTLS protects packets
   AeadKeyList keys;                               // keys of `protection`
-  HeaderKeyList header_keys;                      // in lists for leak checkers while the arena is packed
+  HeaderKeyList header_keys;                      // linked for leak checkers while the arena is packed
   TicketStore* tickets = nullptr;                 // null: sessions are neither stored nor resumed
   std::string_view server_name;                   // its key in `tickets`
 };

@@ -232,6 +232,7 @@ void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
     });
     if (connection.is_over()) {
       retire(connection, now);
+      // Others may wait for the memory of the retired connection.
       give_turns_to_write(now);
       continue;
     }
@@ -239,6 +240,7 @@ void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
       write_list_.push_back(connection);
     }
   }
+  // The closes of retired connections.
   responder_.poll_send(batch);
 }
 
@@ -321,6 +323,7 @@ ClosingConnection* Endpoint::try_keep(const Connection& connection, const base::
     forget(*goer);
   }
   try {
+    // A completed handshake has validated the client's address (RFC 9000 §8.1).
     const bool is_address_validated = connection.is_handshake_completed() || !connection.is_server();
     ClosingConnection& kept =
         closing_.add(ClosingConnection::make(path, routes, packet, is_address_validated, source.share()),

@@ -89,7 +89,9 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
     refuse_at_limit(datagram, initial.header, now);
     return;
   }
+  // Before the connection exists, so that emplace() does not throw.
   base::make_room(connections_);
+  // Unique over all workers of the server.
   const std::uint64_t number = next_number_++ * options_.workers + options_.worker;
   auto made = Connection::accept(environment_, *options_.server_tls, initial, now, number);
   if (!made) {

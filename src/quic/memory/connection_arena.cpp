@@ -123,6 +123,7 @@ ConnectionArena::Block* ConnectionArena::take_free(std::size_t bytes) {
     }
   }
   if (found == nullptr) {
+    // Every block of a larger class is large enough.
     const std::uint64_t larger = heads_->occupied >> (first + 1);
     if (larger == 0) {
       return nullptr;

@@ -49,7 +49,7 @@ class ReceiveWindow {
  public:
   // A shorter round trip does not measure how fast a program reads.
   static constexpr base::Duration kShortestRoundTrip = std::chrono::milliseconds(5);
-  // A window is too large if a quarter of it lasts longer than this.
+  // A window is too large if a quarter of it lasts longer than this number of round trips.
   static constexpr int kSlowRoundTrips = 8;
 
   // The inputs when credit is due.

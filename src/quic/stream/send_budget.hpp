@@ -5,8 +5,8 @@
 // queue and take turns: a connection may take a limited amount in its turn, and then waits behind the others
 // for more. The amount of a turn stays reserved for a round, because a program may write only after all have
 // been told. Each source has a queue, and the sources take turns. A connection or source at its share waits
-// apart and blocks nobody: a source until some of its memory is released, both until watch() looks again.
-// DATAGRAMs take no turns: without room they are dropped.
+// apart and does not delay others: a source until some of its memory is released, both until watch() looks
+// again. DATAGRAMs do not take turns: without room they are dropped.
 //
 // Eviction: while the memory is short, find_stalled() returns the largest holder of those without progress.
 // Weak case: a peer that acknowledges a byte now and then keeps its share.
@@ -108,7 +108,7 @@ class SendBudget {
   }
   // The room for buffers that grow; half of the memory is reserved for initial buffers.
   [[nodiscard]] std::uint64_t room_to_grow() const { return left(limit_bytes_ / 2); }
-  // `member` is told only of room for at least this much. A member that holds nothing is told of little room.
+  // `member` is told only of room for at least this much; less is enough for a member that holds nothing.
   [[nodiscard]] std::uint64_t enough_for(const Member& member) const {
     return member.held_bytes_ == 0 && member.source_ != nullptr ? small_bytes() : least_turn_bytes_;
   }

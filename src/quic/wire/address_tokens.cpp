@@ -14,8 +14,8 @@ namespace {
 constexpr std::uint8_t kRetry = 0xb7;
 constexpr std::uint8_t kNewToken = 0x36;
 
-// The data that authenticates a token. Each part has a fixed length or follows its length, so no two inputs
-// are equal.
+// The data that authenticates a token. Each part has a fixed length or follows its length, so that the
+// encoding is unambiguous.
 class Bound {
  public:
   explicit Bound(std::uint8_t kind) { add_number(kind, 1); }
