@@ -112,6 +112,7 @@ QuicServer::Impl::Impl(ServerOptions options, std::shared_ptr<quic::TlsServerCon
 }
 
 base::Status QuicServer::Impl::create_workers(const ApplicationFactory& factory) {
+  // One secret, so that each worker reads the tokens of the others.
   std::vector<std::uint8_t> secret(32);
   posix::SystemRandom().fill(secret);
   for (unsigned i = 0; i < options_.workers; ++i) {
@@ -156,6 +157,7 @@ QuicServer::Impl::~Impl() {
 
 DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
   const base::Instant begin = posix::monotonic_now();
+  // Limited, so that the deadline does not overflow.
   const base::Instant deadline = begin + std::min<std::chrono::milliseconds>(wait, std::chrono::hours(24));
   for (const auto& worker : workers_) {
     worker->request_drain(deadline);

@@ -162,6 +162,7 @@ bool Worker::has_mail() const {
 
 void Worker::wait_for_work(base::Instant now) {
   const bool can_send = core_->wants_send() && !awaits_writable_ && retry_send_at_ == base::kNever;
+  // After its drain a worker waits for no timers and only answers packets.
   base::Instant deadline =
       is_drained_.load() ? retry_send_at_ : std::min(core_->next_expiry(), retry_send_at_);
   if (is_readable_ || has_datagram() || can_send) {
@@ -170,6 +171,7 @@ void Worker::wait_for_work(base::Instant now) {
   if (finds_work(now, deadline)) {
     return;
   }
+  // Armed before the mail is read, so that no wake-up is lost, see Waker.
   waker_->arm();
   if (has_mail()) {
     deadline = now;

@@ -179,8 +179,8 @@ void EchoService::on_stream_closed(krepis::Connection& connection, krepis::Strea
 }
 
 void EchoService::on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) {
-  // Datagrams are unreliable (RFC 9221 §5): one that does not fit into the queue is dropped, and counted
-  // below the service.
+  // Datagrams are unreliable (RFC 9221 §5): a datagram that does not fit into the queue is dropped, and the
+  // layer below counts it.
   static_cast<void>(connection.send_datagram(bytes));
 }
 

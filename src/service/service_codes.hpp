@@ -11,7 +11,7 @@ enum class ServiceCode : std::uint64_t {
   kPerfShortRequest = 0x5046'0001,
   // hq: 0x4851 ("HQ") and an HTTP status.
   kHqBadRequest = 0x4851'0190,      // 400: not "GET /path", or a control character in the path
-  kHqForbidden = 0x4851'0193,       // 403: leads out of the root, or not readable
+  kHqForbidden = 0x4851'0193,       // 403: outside the root, or not readable
   kHqNotFound = 0x4851'0194,        // 404: no such file, or not a regular file
   kHqRequestTooLong = 0x4851'019e,  // 414: more than 4,096 bytes without a line end
   kHqReadFailed = 0x4851'01f4,      // 500: the file could not be read, or became shorter

@@ -299,9 +299,8 @@ void Connection::fail_tls() {
 }
 
 void Connection::abort_for_unseen_streams() {
-  abort(TransportCode::kInternalError,
-        "more than " + std::to_string(StreamSet::kMostUnseen) +
-            " unidirectional streams were reset before their data arrived");
+  abort(TransportCode::kInternalError, "more than " + std::to_string(StreamSet::kMostUnseen) +
+                                           " unidirectional streams were reset before their data arrived");
 }
 
 void Connection::close(std::uint64_t application_code, std::string_view reason) noexcept {
