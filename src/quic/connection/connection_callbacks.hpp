@@ -9,9 +9,9 @@ namespace knul::quic {
 [[nodiscard]] const ngtcp2_callbacks& server_callbacks();
 [[nodiscard]] const ngtcp2_callbacks& client_callbacks();
 
-// Notes the STOP_SENDING frames of the packet being read in `connection` while this object lives. A
-// thread-local is enough: the library's decrypt callback carries no user data, and a thread reads one packet
-// at a time.
+// While this object lives, `connection` notes the STOP_SENDING frames of the packet being read. The library's
+// decrypt callback carries no user data, so a thread-local names the connection; a thread reads one packet at
+// a time.
 class Connection;
 class ReadingScope {
  public:

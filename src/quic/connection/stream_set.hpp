@@ -46,7 +46,7 @@ class StreamSet {
   std::size_t write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin);
   std::size_t write_shared(Stream& stream, std::shared_ptr<const void> owner,
                            std::span<const std::uint8_t> bytes, bool is_fin);
-  // How many of `wanted_bytes` a write would accept; exact only when that is less.
+  // How many of `wanted_bytes` a write would accept; exact only if fewer.
   [[nodiscard]] std::size_t writable_bytes(const Stream& stream, std::size_t wanted_bytes = SIZE_MAX) const;
   void consume(Stream& stream, std::uint64_t bytes);
   void reset(Stream& stream, std::uint64_t code);
@@ -110,7 +110,7 @@ class StreamSet {
   [[nodiscard]] bool is_at_rest() const {
     return streams_.empty() && orders_.empty() && allowance_.due_at() == base::kNever;
   }
-  // Frees the containers' memory for the next burst. Requires is_at_rest().
+  // Frees the memory that the containers keep for the next burst. Requires is_at_rest().
   void free_spare_memory();
   // The connection has changed its path.
   void note_new_path() { path_capacity_bytes_ = 0; }

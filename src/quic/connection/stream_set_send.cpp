@@ -107,8 +107,8 @@ void StreamSet::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
   }
 }
 
-// Waits only when the worker's memory is short. The stream's own limits are reached only with bytes of its
-// connection, and notify_writable() runs again after their release.
+// Waits only if the worker's memory is short. At the stream's own limits, bytes of its connection are
+// unacknowledged, and notify_writable() runs after their release.
 void StreamSet::wait_for_budget(const Stream& stream) {
   SendBudget& budget = environment_.send_budget;
   const std::uint64_t enough = budget.enough_for(member_);

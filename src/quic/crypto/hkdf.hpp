@@ -31,7 +31,8 @@ class Hmac {
 };
 
 // HKDF-Expand-Label (RFC 8446 §7.1) with an empty context and at most one block of output: 32 or 48 bytes.
-// The label has two parts so that QUIC versions may differ, no "tls13 ", and at most 18 bytes.
+// The label has two parts so that QUIC versions may differ. Both together have at most 18 bytes and come
+// without "tls13 ".
 void expand_label(Hmac& secret, std::string_view prefix, std::string_view label, std::span<std::uint8_t> out);
 
 }  // namespace knul::quic

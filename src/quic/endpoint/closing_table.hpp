@@ -124,8 +124,8 @@ class ClosingTable {
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] base::Instant next_expiry() const { return deadlines_.soonest(); }
 
-  // Evicts an entry before one of `source` (null: a client) is added. Null: there is room. The caller removes
-  // the routes of the result, then drops it.
+  // Removes and returns the entry that a new entry of `source` (null: a client) evicts. Null: there is room.
+  // The caller removes the routes of the result, then drops it.
   [[nodiscard]] ClosingConnection::Owner make_place(const SourceHoldings* source) {
     SharedPlaces::Place* const place = places_.to_evict_for(source == nullptr ? client_ : source->closing);
     if (place == nullptr) {

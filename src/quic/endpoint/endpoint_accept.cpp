@@ -53,9 +53,9 @@ void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngt
   }
 }
 
-// RFC 9000 §10.3.1: the connection ID of a Stateless Reset is random, and its last 16 bytes are the token.
-// Only clients search, because only servers send tokens here. Cost: the tokens of every connection, for a
-// packet that is otherwise lost.
+// RFC 9000 §10.3.1: the connection ID of a Stateless Reset is random, and the last 16 bytes of the packet are
+// the token. Only clients search, because only servers send tokens here. Cost: the tokens of every
+// connection, for a packet that is otherwise lost.
 Connection* Endpoint::find_reset(const base::ReceivedDatagram& datagram) {
   constexpr std::size_t kSmallest = NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN;
   if (options_.client_tls == nullptr || datagram.payload.size() < kSmallest) {

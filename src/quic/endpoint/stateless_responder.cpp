@@ -76,7 +76,7 @@ void StatelessResponder::negotiate_version(const base::ReceivedDatagram& datagra
   if (!is_allowed(version_limit_, datagram.path.remote, now)) {
     return;
   }
-  // RFC 8999 §6: IDs of unknown versions have up to 255 bytes. They are only exchanged.
+  // RFC 8999 §6: IDs of unknown versions have up to 255 bytes. The answer only swaps them.
   std::array<std::uint8_t, NGTCP2_MAX_UDP_PAYLOAD_SIZE> packet;
   std::uint8_t unused_bits = 0;
   random_.fill(std::span(&unused_bits, 1));

@@ -38,7 +38,7 @@ class SendBudget {
   static constexpr base::Duration kTick = std::chrono::milliseconds(100);
   // A member with a shorter time without progress has not stalled.
   static constexpr base::Duration kLeastPatience = std::chrono::seconds(1);
-  // After such a time without a search the worker was busy, and peers may have made progress that it has not
+  // After this time without a search the worker was busy, and peers may have made progress that it has not
   // read yet. No member then counts as stalled for another kLeastPatience.
   static constexpr base::Duration kLongestTurn = std::chrono::milliseconds(500);
 

@@ -42,7 +42,7 @@ struct Stream : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
   std::uint8_t urgency = 3;  // RFC 9218 §4.1
   bool is_incremental = true;
 
-  // Owned by the layer above; this layer does not read it.
+  // Set and read by the layer above only.
   std::uint64_t user_word = 0;
 
   [[nodiscard]] bool is_finished() const {
