@@ -76,7 +76,7 @@ base::Result<std::string> read_credential_file(std::string_view what, const std:
   }
   constexpr std::size_t kStep = 16 << 10;
   std::string bytes;
-  // All at once: growing would free memory with copies of a key.
+  // Reserved at once: growing would free memory with copies of a key.
   bytes.reserve(std::min(*size, kMaxCredentialFileBytes) + 2 * kStep);
   std::size_t used = 0;
   for (;;) {

@@ -7,7 +7,7 @@
 
 namespace knul::server {
 
-// Counts the streams and DATAGRAMs that the Application refuses. WorkerCore implements it.
+// Refuses streams and counts dropped DATAGRAMs for the Application. WorkerCore implements it.
 class StreamRefuser {
  public:
   virtual void refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) = 0;

@@ -43,8 +43,8 @@ struct Setting {
   AboveMax above_max = AboveMax::kRefuse;
 };
 
-// Why no server can listen on this address and no client can reach it, as "a multicast address"; empty for
-// the address of a single host and for the wildcard.
+// Why no server can listen on this address and no client can reach it, for example "a multicast address".
+// Empty for the address of a single host and for the wildcard.
 [[nodiscard]] std::string_view why_unusable(const base::SocketAddress& address);
 
 // In the order of the documentation.
