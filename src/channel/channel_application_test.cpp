@@ -19,7 +19,7 @@ struct Channels {
   explicit Channels(std::size_t count) {
     application.on_start(worker);
     for (std::size_t i = 0; i < count; ++i) {
-      channels.push_back(std::make_shared<Channel>(OneConnection::make_core(), std::weak_ptr<ChannelHub>()));
+      channels.push_back(std::make_shared<Channel>(make_core(), std::weak_ptr<ChannelHub>()));
       application.adopt(channels.back());
     }
   }

@@ -17,7 +17,7 @@ static_assert(static_cast<int>(krepis::CloseReason::Source::kDrain) == KREPIS_CL
 
 ConnectionState* ChannelWorker::add_connection(krepis::Connection& connection) {
   const std::string identity = identity_json(connection);  // first, because it may find no memory
-  Entry* const entry = is_overloaded() ? nullptr : core_.table.allocate(index_);
+  Entry* const entry = events_.is_overloaded() ? nullptr : core_.table.allocate(index_);
   if (entry == nullptr) {
     connection.close(KREPIS_CODE_OVERLOADED, "the channel has no room for more connections");
     return nullptr;
@@ -26,14 +26,14 @@ ConnectionState* ChannelWorker::add_connection(krepis::Connection& connection) {
   ConnectionState& state = *made;
   state.entry = entry;
   state.connection = &connection;
-  state.facts_at = worker_->now() - std::chrono::hours(1);
+  state.facts_at = events_.now() - std::chrono::hours(1);
   entry->object = std::move(made);
   entry->worker.store(index_, std::memory_order_relaxed);
-  refresh_facts(state);
+  events_.refresh_facts(state);
   state.handle = core_.table.publish(*entry);
-  const std::uint32_t opened = ring_.push(make_event(KREPIS_EVENT_CONNECTION_OPENED, state.handle));
-  add_identity(state, *ring_.find_unpublished(opened), identity);
-  connections_.insert(&state);
+  const std::uint32_t opened = events_.push(events_.make(KREPIS_EVENT_CONNECTION_OPENED, state.handle));
+  add_identity(state, *events_.find_unpublished(opened), identity);
+  states_.add_open(state);
   core_.connections.fetch_add(1, std::memory_order_relaxed);
   return &state;
 }
@@ -52,13 +52,13 @@ void ChannelWorker::add_identity(ConnectionState& state, FfiEvent& event, std::s
 
 void ChannelWorker::close_connection(ConnectionState& state, const krepis::CloseReason& reason) {
   state.connection = nullptr;  // first, because the engine destroys it even when there is no memory to tell
-  FfiEvent event = make_event(KREPIS_EVENT_CONNECTION_CLOSED, state.handle);
+  FfiEvent event = events_.make(KREPIS_EVENT_CONNECTION_CLOSED, state.handle);
   event.flags = static_cast<std::uint32_t>(reason.source);
   event.code = reason.code;
   const std::string_view text = reason.reason;
   put_bytes(event, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
   note_range(state, event.length);
-  ring_.push(event);
+  events_.push(event);
   // Each is off its list first: without memory this may end in the middle and be done again.
   while (!state.waiting.empty()) {
     StreamState* const stream = state.waiting.back();
@@ -78,8 +78,8 @@ void ChannelWorker::close_connection(ConnectionState& state, const krepis::Close
     state.entry->add(Entry::kIsVoid);
     core_.server->writes.release(state.entry->held_bytes.exchange(0, std::memory_order_relaxed));
   }
-  free_when_read(state.handle);
-  connections_.erase(&state);
+  states_.free_when_read(state.handle);
+  states_.remove_open(state);
   core_.connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -97,25 +97,26 @@ bool ChannelWorker::put_bytes(FfiEvent& event, std::span<const std::uint8_t> byt
 }
 
 void ChannelWorker::receive_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes) {
-  FfiEvent event = make_event(KREPIS_EVENT_DATAGRAM, state.handle);
+  FfiEvent event = events_.make(KREPIS_EVENT_DATAGRAM, state.handle);
   // Nothing counts an empty one while it waits, so it has to fit into the ring, as far as that is known.
   const bool has_room =
-      bytes.empty() ? ring_.backlog() < core_.layout.ring_records : may_hold_datagram(state);
+      bytes.empty() ? events_.backlog() < core_.layout.ring_records : may_hold_datagram(state);
   if (!has_room || !may_hold_more(state) || (!bytes.empty() && !put_bytes(event, bytes))) {
     core_.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
     state.connection->drop_datagram();
     return;
   }
   note_range(state, event.length);
-  ring_.push(event);
-  refresh_facts(state);
+  events_.push(event);
+  events_.refresh_facts(state);
 }
 
 // All DATAGRAMs together may use half of the events that may wait. One connection may use half of what is
 // free of that, and of the granules of the arena, of which each DATAGRAM takes at least one. So a peer that
 // floods does not cost other peers their DATAGRAMs or their connections.
 bool ChannelWorker::may_hold_datagram(const ConnectionState& state) {
-  const std::uint32_t free = kMostBacklogEvents / 2 - std::min(kMostBacklogEvents / 2, connection_ranges_);
+  const std::uint32_t free =
+      EventWriter::kMostBacklogEvents / 2 - std::min(EventWriter::kMostBacklogEvents / 2, connection_ranges_);
   const std::size_t granules = (arena_.free_bytes() + arena_.room(shared_fill_)) / kGranuleBytes;
   return base::fair_share::may_take_piece(std::min<std::size_t>(free, granules), state.unreleased_ranges,
                                           base::fair_share::kHalfOfFree);
@@ -160,7 +161,7 @@ void ChannelWorker::flush_datagrams(ConnectionState& state) {
   }
   if (blocked.empty() && std::exchange(state.wants_datagram_writable, false)) {
     state.entry->remove(Entry::kAwaitsDatagramWritable);
-    ring_.push(make_event(KREPIS_EVENT_DATAGRAM_WRITABLE, state.handle));
+    events_.push(events_.make(KREPIS_EVENT_DATAGRAM_WRITABLE, state.handle));
   }
 }
 
@@ -168,13 +169,13 @@ void ChannelWorker::handle_datagram_writable(ConnectionState& state) { flush_dat
 
 void ChannelWorker::handle_datagram_fate(ConnectionState& state, std::uint32_t context,
                                          krepis::DatagramFate fate) {
-  if (is_overloaded()) {
+  if (events_.is_overloaded()) {
     return;
   }
-  FfiEvent event = make_event(KREPIS_EVENT_DATAGRAM_FATE, state.handle);
+  FfiEvent event = events_.make(KREPIS_EVENT_DATAGRAM_FATE, state.handle);
   event.value = context;
   event.flags = static_cast<std::uint32_t>(fate) + 1;  // KrepisDatagramFate counts from 1
-  ring_.push(event);
+  events_.push(event);
 }
 
 }  // namespace knul::channel

@@ -31,8 +31,9 @@ void ChannelWorker::take_mail() {
 
 // Without memory for a command its stream would go on with a gap, so the connection ends.
 void ChannelWorker::give_up(const Command& command) {
-  StreamState* const stream = find_stream(command.handle);
-  ConnectionState* const state = stream != nullptr ? stream->connection : find_connection(command.handle);
+  StreamState* const stream = states_.find_stream(command.handle);
+  ConnectionState* const state =
+      stream != nullptr ? stream->connection : states_.find_connection(command.handle);
   if (state != nullptr && state->connection != nullptr) {
     state->connection->close(KREPIS_CODE_OVERLOADED, "the channel had no memory for data to send");
   }
@@ -41,9 +42,10 @@ void ChannelWorker::give_up(const Command& command) {
 void ChannelWorker::run(const Command& command) {
   if (command.kind == Command::Kind::kOpenStream) {
     open_for_program(command);
-  } else if (StreamState* stream = find_stream(command.handle); stream != nullptr && !stream->is_closed) {
+  } else if (StreamState* stream = states_.find_stream(command.handle);
+             stream != nullptr && !stream->is_closed) {
     run_stream_command(command, *stream);
-  } else if (ConnectionState* state = find_connection(command.handle);
+  } else if (ConnectionState* state = states_.find_connection(command.handle);
              state != nullptr && state->connection != nullptr) {
     run_connection_command(command, *state);
   }
@@ -137,9 +139,9 @@ void ChannelWorker::open_for_program(const Command& command) {
     return;
   }
   core_.streams.fetch_add(1, std::memory_order_relaxed);
-  StreamState& stream = add_state(*entry);
+  StreamState& stream = states_.add_stream(*entry);
   stream.handle = command.handle;
-  stream.connection = find_connection(entry->connection.load(std::memory_order_relaxed));
+  stream.connection = states_.find_connection(entry->connection.load(std::memory_order_relaxed));
   stream.is_receive_over = command.is_set;
   if (stream.connection == nullptr || stream.connection->connection == nullptr) {
     void_stream(stream);  // the end of the connection was told, and with it that of its streams
@@ -168,7 +170,7 @@ bool ChannelWorker::try_open(StreamState& stream) {
 }
 
 void ChannelWorker::begin_stream(StreamState& stream) {
-  push(stream, make_event(KREPIS_EVENT_STREAM_OPENED, stream));
+  events_.push(stream, events_.make(KREPIS_EVENT_STREAM_OPENED, stream));
   stream.connection->connection->set_priority(*stream.id, stream.priority);
   flush(stream);
   if (stream.stop_code) {
@@ -201,7 +203,7 @@ void ChannelWorker::release(std::uint32_t offset) {
   if (owner.length == 0) {
     return;
   }
-  if (StreamState* stream = find_stream(owner.handle)) {
+  if (StreamState* stream = states_.find_stream(owner.handle)) {
     ConnectionState& state = *stream->connection;
     --stream->unreleased_ranges;
     stream->unreleased_bytes -= owner.length;
@@ -210,12 +212,12 @@ void ChannelWorker::release(std::uint32_t offset) {
     if (stream->unreleased_ranges == 0) {
       arena_.close(stream->own_fill);
     }
-    free_if_released(*stream);
-    free_if_released(state);
+    states_.free_if_released(*stream);
+    states_.free_if_released(state);
     if (!stream->is_closed && state.connection != nullptr) {
       state.connection->consume(*stream->id, owner.length);
     }
-  } else if (ConnectionState* state = find_connection(owner.handle)) {
+  } else if (ConnectionState* state = states_.find_connection(owner.handle)) {
     if (state->identity_offset == offset) {
       state->identity_offset.reset();
       identity_bytes_ -= owner.length;
@@ -224,7 +226,7 @@ void ChannelWorker::release(std::uint32_t offset) {
     state->shared_bytes -= owner.length;
     --state->unreleased_ranges;
     --connection_ranges_;
-    free_if_released(*state);
+    states_.free_if_released(*state);
   }
 }
 

@@ -23,12 +23,12 @@ constexpr std::size_t kWorthwhileBytes = 512;
 
 void ChannelWorker::open_stream(ConnectionState& state, krepis::StreamId id) {
   base::make_room(state.streams);
-  Entry* const entry = is_overloaded() ? nullptr : core_.table.allocate(index_);
+  Entry* const entry = events_.is_overloaded() ? nullptr : core_.table.allocate(index_);
   if (entry == nullptr) {
     state.connection->close(KREPIS_CODE_OVERLOADED, "the channel has no room for more streams");
     return;
   }
-  StreamState& stream = add_state(*entry);
+  StreamState& stream = states_.add_stream(*entry);
   stream.connection = &state;
   stream.id = id;
   stream.is_announced = false;
@@ -77,10 +77,10 @@ std::size_t ChannelWorker::place(StreamState& stream, std::span<const std::uint8
       break;
     }
     const ArenaPart::Placed range = arena_.add_range(*fill, stream.handle, rest);
-    FfiEvent event = make_event(KREPIS_EVENT_STREAM_DATA, stream);
+    FfiEvent event = events_.make(KREPIS_EVENT_STREAM_DATA, stream);
     event.offset = range.offset;
     event.length = range.length;
-    stream.last_data = push(stream, event);
+    stream.last_data = events_.push(stream, event);
     ++stream.unreleased_ranges;
     note_range(stream, *fill, range.length);
     placed += range.length;
@@ -107,7 +107,7 @@ std::size_t ChannelWorker::extend_last(StreamState& stream, std::span<const std:
 }
 
 FfiEvent* ChannelWorker::find_last_data(const StreamState& stream) {
-  FfiEvent* const last = stream.last_data ? ring_.find_unpublished(*stream.last_data) : nullptr;
+  FfiEvent* const last = stream.last_data ? events_.find_unpublished(*stream.last_data) : nullptr;
   // Numbers begin again after 2^32 events: it may be another event by now.
   return last != nullptr && last->stream == stream.handle && last->type == KREPIS_EVENT_STREAM_DATA ? last
                                                                                                     : nullptr;
@@ -150,34 +150,27 @@ void ChannelWorker::finish_receiving(StreamState& stream) {
   if (FfiEvent* last = find_last_data(stream)) {
     last->flags |= KREPIS_FLAG_FIN;
   } else {
-    FfiEvent event = make_event(KREPIS_EVENT_STREAM_DATA, stream);
+    FfiEvent event = events_.make(KREPIS_EVENT_STREAM_DATA, stream);
     event.flags = KREPIS_FLAG_FIN;
-    push(stream, event);
+    events_.push(stream, event);
   }
-  retain_until_read(stream);
-}
-
-// The peer gets credit for another stream when the program has seen the end of this one.
-void ChannelWorker::retain_until_read(StreamState& stream) {
-  if (stream.is_retained) {
-    passing_.push({ring_.next_sequence() - 1, stream.handle, false});
-  }
+  states_.release_when_read(stream);
 }
 
 void ChannelWorker::handle_reset(StreamState& stream, std::uint64_t code) {
   drop_parked(stream);
   stream.is_receive_over = true;
   stream.is_clean = false;
-  FfiEvent event = make_event(KREPIS_EVENT_STREAM_RESET, stream);
+  FfiEvent event = events_.make(KREPIS_EVENT_STREAM_RESET, stream);
   event.code = code;
-  push(stream, event);
-  retain_until_read(stream);
+  events_.push(stream, event);
+  states_.release_when_read(stream);
 }
 
 void ChannelWorker::handle_closed(StreamState& stream) {
-  FfiEvent event = make_event(KREPIS_EVENT_STREAM_CLOSED, stream);
+  FfiEvent event = events_.make(KREPIS_EVENT_STREAM_CLOSED, stream);
   event.flags = stream.is_clean ? KREPIS_FLAG_CLEAN : 0;
-  push(stream, event);
+  events_.push(stream, event);
   if (stream.id) {
     stream.connection->streams.erase(*stream.id);
   }
@@ -192,7 +185,7 @@ void ChannelWorker::void_stream(StreamState& stream) {
   end_sending(stream);
   arena_.close(stream.own_fill);
   stream.entry->add(Entry::kIsVoid);
-  free_when_read(stream.handle);
+  states_.free_when_read(stream.handle);
   core_.streams.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -226,7 +219,7 @@ void ChannelWorker::note_unparked(StreamState& stream, std::size_t bytes) {
 // many bytes as were received since the last one.
 void ChannelWorker::shed_parked() {
   std::vector<ConnectionState*> holders;
-  for (ConnectionState* state : connections_) {
+  for (ConnectionState* state : states_.open_connections()) {
     if (state->connection != nullptr && state->parked_bytes > 0) {
       holders.push_back(state);
     }
@@ -251,7 +244,7 @@ void ChannelWorker::prune_parking() {
   for (std::size_t left = parking_.size(); left > 0; --left) {
     const std::uint32_t handle = parking_.front();
     parking_.pop();
-    const StreamState* const stream = find_stream(handle);
+    const StreamState* const stream = states_.find_stream(handle);
     if (stream != nullptr && stream->is_in_parking) {
       parking_.push(handle);
     }
@@ -275,7 +268,7 @@ void ChannelWorker::unpark_all() {
     for (std::size_t left = parking_.size(); left > 0; --left) {
       const std::uint32_t handle = parking_.front();
       parking_.pop();
-      StreamState* const stream = find_stream(handle);
+      StreamState* const stream = states_.find_stream(handle);
       if (stream == nullptr || !stream->is_in_parking) {
         continue;
       }

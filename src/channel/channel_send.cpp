@@ -116,10 +116,10 @@ void ChannelWorker::tell_writable(StreamState& stream) {
   }
   stream.wants_writable = false;
   stream.entry->remove(Entry::kAwaitsWritable);
-  FfiEvent event = make_event(KREPIS_EVENT_STREAM_WRITABLE, stream);
+  FfiEvent event = events_.make(KREPIS_EVENT_STREAM_WRITABLE, stream);
   event.value = static_cast<std::uint32_t>(
       std::min<std::uint64_t>(core_.settings.queue_bytes - waiting.of_stream, room));
-  push(stream, event);
+  events_.push(stream, event);
 }
 
 void ChannelWorker::handle_writable(StreamState& stream) { flush(stream); }
@@ -127,9 +127,9 @@ void ChannelWorker::handle_writable(StreamState& stream) { flush(stream); }
 void ChannelWorker::handle_stop_sending(StreamState& stream, std::uint64_t code) {
   end_sending(stream);
   stream.is_clean = false;
-  FfiEvent event = make_event(KREPIS_EVENT_STOP_SENDING, stream);
+  FfiEvent event = events_.make(KREPIS_EVENT_STOP_SENDING, stream);
   event.code = code;
-  push(stream, event);
+  events_.push(stream, event);
 }
 
 void ChannelWorker::end_sending(StreamState& stream) {

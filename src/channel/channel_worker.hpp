@@ -4,13 +4,13 @@
 
 #include <krepis/krepis.hpp>
 
-#include <memory>
 #include <span>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "channel/channel_core.hpp"
+#include "channel/event_writer.hpp"
+#include "channel/state_table.hpp"
 #include "channel/stream_state.hpp"
 
 namespace knul::channel {
@@ -19,14 +19,14 @@ namespace knul::channel {
 // Lifetime: the core's.
 class ChannelWorker {
  public:
-  // Beyond these, connections are closed with kOverloaded; datagrams are dropped.
-  static constexpr std::uint32_t kMostBacklogEvents = 65'536;
+  // Beyond these, the connections that hold most are closed with kOverloaded.
   static constexpr std::uint64_t kMostParkedBytes = 64 << 20;  // of a channel, split over its workers
-  static constexpr std::size_t kMostSpareStates = 1'024;       // of streams, 200 bytes each
   // CONNECTION_OPENED comes without its bytes when those not yet released have this part of the arena.
   static constexpr std::size_t kIdentityShare = 8;
 
   ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& worker);
+  ChannelWorker(const ChannelWorker&) = delete;
+  ChannelWorker& operator=(const ChannelWorker&) = delete;
 
   // --- What the engine tells. channel_receive.cpp, channel_connections.cpp
   // Null: the connection was closed instead.
@@ -58,7 +58,7 @@ class ChannelWorker {
   void notice_hang_up();
 
   // True when the channel is closed and the worker has nothing of it any more.
-  [[nodiscard]] bool is_done() const { return !core_.is_open() && connections_.empty(); }
+  [[nodiscard]] bool is_done() const { return !core_.is_open() && states_.open_connections().empty(); }
 
   // The worker ends: what is open counts as closed by the drain, and nothing is taken any more.
   void detach();
@@ -70,29 +70,12 @@ class ChannelWorker {
   [[nodiscard]] std::size_t parking_places() const { return parking_.size(); }
 
  private:
-  struct Passing {  // what is done when the program has read the event with that number
-    std::uint32_t sequence;
-    std::uint32_t handle;
-    bool is_end;  // of the entry; else a stream of the peer may end
-  };
-
   // channel_worker.cpp
-  FfiEvent make_event(std::uint32_t type, std::uint32_t connection) const;
-  FfiEvent make_event(std::uint32_t type, const StreamState& stream) const;
-  std::uint32_t push(StreamState& stream, FfiEvent event);
-  void refresh_facts(ConnectionState& state);
-  [[nodiscard]] bool is_overloaded() const { return ring_.backlog() >= kMostBacklogEvents; }
   void look_at_head();
-  void run_passed();
-  StreamState& add_state(Entry& entry);
-  void keep_state(Entry& entry);
-  void free_entries();
   void publish();
   void wait_for_head();
   void break_channel(ChannelCore::State to, std::uint32_t code);
   void close_all();
-  StreamState* find_stream(std::uint32_t handle);
-  ConnectionState* find_connection(std::uint32_t handle);
 
   // channel_mail.cpp
   void take_mail();
@@ -134,7 +117,6 @@ class ChannelWorker {
   [[nodiscard]] bool may_hold_more(const ConnectionState& state);
   std::size_t extend_last(StreamState& stream, std::span<const std::uint8_t> bytes);
   void finish_receiving(StreamState& stream);
-  void retain_until_read(StreamState& stream);
   void park(StreamState& stream, std::span<const std::uint8_t> bytes);
   void drop_parked(StreamState& stream);
   void note_unparked(StreamState& stream, std::size_t bytes);
@@ -146,9 +128,6 @@ class ChannelWorker {
   void add_identity(ConnectionState& state, FfiEvent& event, std::string_view identity);
   bool put_bytes(FfiEvent& event, std::span<const std::uint8_t> bytes);
   void void_stream(StreamState& stream);
-  void free_when_read(std::uint32_t handle);
-  void free_if_released(StreamState& stream);
-  void free_if_released(ConnectionState& state);
   void note_range(StreamState& stream, const Fill& fill, std::uint32_t bytes);
   // Of an event of the connection itself; nothing where `bytes` is 0.
   void note_range(ConnectionState& state, std::uint32_t bytes);
@@ -156,17 +135,13 @@ class ChannelWorker {
 
   ChannelCore& core_;
   const unsigned index_;
-  krepis::Worker* worker_;  // null after detach
   EventRing& ring_;
   Mailbox& mailbox_;
+  EventWriter events_;
+  StateTable states_;
   ArenaPart arena_;
   Fill shared_fill_;
-  Mail mail_;  // being worked on
-  // Not of absl, whose tables do not survive std::bad_alloc.
-  std::unordered_set<ConnectionState*> connections_;
-  Fifo<Passing, 256 << 10> passing_;
-  std::vector<Entry*> to_free_;
-  std::vector<std::unique_ptr<StreamState>> spare_states_;
+  Mail mail_;                       // being worked on
   Fifo<std::uint32_t> parking_;     // streams with parked bytes, in turn, and some that ended
   std::size_t parked_streams_ = 0;  // of those
   std::uint64_t parked_bytes_ = 0;

@@ -266,7 +266,7 @@ TEST(ChannelApplication, KeepsNoConnectionWhoseBeginningFindsNoMemory) {
   for (int allocation = 1; is_short && allocation < 100; ++allocation) {
     QuietWorker quiet;
     NotingConnection connection;
-    const auto channel = std::make_shared<Channel>(OneConnection::make_core(), std::weak_ptr<ChannelHub>());
+    const auto channel = std::make_shared<Channel>(make_core(), std::weak_ptr<ChannelHub>());
     ChannelApplication application(std::make_shared<ChannelHub>(), std::make_shared<WorkerLink>());
     application.on_start(quiet);
     application.adopt(channel);

@@ -68,7 +68,7 @@ class NotingConnection final : public krepis::Connection {
   }
   void drop_datagram() override { ++datagrams_dropped; }
   void retain_stream(krepis::StreamId /*stream*/) override {}
-  void release_stream(krepis::StreamId /*stream*/) override {}
+  void release_stream(krepis::StreamId stream) override { released.push_back(stream); }
   bool send_datagram(std::span<const std::uint8_t> /*bytes*/) override { return true; }
   krepis::DatagramOutcome send_datagram(std::span<const std::uint8_t> /*bytes*/,
                                         const krepis::DatagramOptions& /*options*/) override {
@@ -95,8 +95,64 @@ class NotingConnection final : public krepis::Connection {
   std::uint64_t close_code = 0;
   std::uint64_t congestion_window = 0;
   std::vector<std::uint64_t> resets, stops;
+  std::vector<krepis::StreamId> released;
   std::vector<int> priorities;  // their urgencies
   int datagrams_dropped = 0;
+};
+
+inline std::unique_ptr<ChannelCore> make_core(
+    const std::function<void(ChannelSettings& settings)>& change = {}) {
+  ChannelSettings settings;
+  settings.arena_bytes = 1 << 20;
+  if (change) {
+    change(settings);
+  }
+  return *ChannelCore::create(std::move(settings), {std::make_shared<WorkerLink>()});
+}
+
+// What the other parts of a worker are built on, with states of one connection.
+struct WorkerParts {
+  explicit WorkerParts(const std::function<void(ChannelSettings& settings)>& change = {})
+      : core(make_core(change)) {}
+  ConnectionState& add_connection(krepis::Connection& of) {
+    Entry& entry = *core->table.allocate(0);
+    auto made = std::make_unique<ConnectionState>();
+    ConnectionState& state = *made;
+    state.entry = &entry;
+    state.connection = &of;
+    entry.object = std::move(made);
+    state.handle = core->table.publish(entry);
+    states.add_open(state);
+    return state;
+  }
+  // Of the peer.
+  StreamState& add_stream(ConnectionState& state, krepis::StreamId id = 0) {
+    Entry& entry = *core->table.allocate(0);
+    StreamState& stream = states.add_stream(entry);
+    entry.add(Entry::kIsStream);
+    stream.connection = &state;
+    stream.id = id;
+    stream.is_announced = false;
+    stream.is_retained = true;
+    stream.handle = core->table.publish(entry);
+    state.streams.emplace(id, &stream);
+    return stream;
+  }
+  // The program reads all events.
+  void read_all() {
+    (void)ring.publish();
+    auto* const words = reinterpret_cast<std::uint32_t*>(core->region.data());
+    words[kHeadOffset / sizeof *words] = words[kTailOffset / sizeof *words];
+    ASSERT_TRUE(ring.refresh_head());
+    states.run_passed();
+  }
+
+  std::unique_ptr<ChannelCore> core;
+  QuietWorker quiet;
+  NotingConnection connection;
+  EventRing& ring = core->rings[0];
+  EventWriter events{ring, core->mailboxes[0], quiet};
+  StateTable states{core->table, ring, core->mailboxes[0]};
 };
 
 struct OneConnection {
@@ -107,15 +163,6 @@ struct OneConnection {
     state = worker.add_connection(connection);
   }
   [[nodiscard]] ChannelCore& core() { return channel.core(); }
-  static std::unique_ptr<ChannelCore> make_core(
-      const std::function<void(ChannelSettings& settings)>& change = {}) {
-    ChannelSettings settings;
-    settings.arena_bytes = 1 << 20;
-    if (change) {
-      change(settings);
-    }
-    return *ChannelCore::create(std::move(settings), {std::make_shared<WorkerLink>()});
-  }
   // The program reads all events and releases nothing.
   void read_all() {
     auto* const ring = reinterpret_cast<std::uint32_t*>(core().region.data());

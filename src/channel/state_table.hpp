@@ -1,0 +1,75 @@
+// The states that one worker keeps for the streams and connections of a channel: found by handle, and freed
+// once the program has read the last event of one and released all of its ranges.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <unordered_set>
+#include <vector>
+
+#include "channel/event_ring.hpp"
+#include "channel/fifo.hpp"
+#include "channel/handle_table.hpp"
+#include "channel/mailbox.hpp"
+#include "channel/stream_state.hpp"
+
+namespace knul::channel {
+
+// Thread: the worker's, until detach has returned; then the program's, one at a time.
+// Lifetime: table, ring and mailbox are longer.
+class StateTable {
+ public:
+  static constexpr std::size_t kMostSpareStates = 1'024;  // of streams, 200 bytes each
+
+  StateTable(HandleTable& table, const EventRing& ring, Mailbox& mailbox);
+  // The worker ends: nothing is kept for further streams.
+  void detach();
+
+  // Null: the handle is not of this kind, or of none.
+  [[nodiscard]] StreamState* find_stream(std::uint32_t handle) const;
+  [[nodiscard]] ConnectionState* find_connection(std::uint32_t handle) const;
+
+  StreamState& add_stream(Entry& entry);
+  // Connections whose end was not told.
+  void add_open(ConnectionState& state) { open_.insert(&state); }
+  void remove_open(ConnectionState& state) { open_.erase(&state); }
+  [[nodiscard]] const std::unordered_set<ConnectionState*>& open_connections() const { return open_; }
+
+  // Once the program has read the event that was pushed last:
+  // the entry is free, as soon as its ranges are released;
+  void free_when_read(std::uint32_t handle);
+  // the engine releases the stream, so that the peer gets credit for another one.
+  void release_when_read(const StreamState& stream);
+  [[nodiscard]] bool waits_for_reader() const { return !passing_.empty(); }
+  // Does that for all events that were read.
+  void run_passed();
+
+  // After a range was released.
+  void free_if_released(StreamState& stream);
+  void free_if_released(ConnectionState& state);
+  // What the two above found is freed here, with one lock.
+  void free_entries();
+
+ private:
+  struct Passing {  // what is done when the program has read the event with that number
+    std::uint32_t sequence;
+    std::uint32_t handle;
+    bool is_end;  // of the entry; else a stream of the peer may end
+  };
+
+  void run(const Passing& passed);
+  void keep_state(Entry& entry);
+
+  HandleTable& table_;
+  const EventRing& ring_;
+  Mailbox& mailbox_;  // for its lock
+  // Not of absl, whose tables do not survive std::bad_alloc.
+  std::unordered_set<ConnectionState*> open_;
+  Fifo<Passing, 256 << 10> passing_;
+  std::vector<Entry*> to_free_;
+  std::vector<std::unique_ptr<StreamState>> spare_;
+  std::size_t most_spare_ = kMostSpareStates;
+};
+
+}  // namespace knul::channel
