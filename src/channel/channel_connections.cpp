@@ -1,7 +1,8 @@
 // Connections of a channel: their beginning and end, their datagrams.
-#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
 
-#include "base/fair_share.hpp"
 #include "channel/channel_worker.hpp"
 #include "channel/connection_facts.hpp"
 
@@ -32,22 +33,10 @@ ConnectionState* ChannelWorker::add_connection(krepis::Connection& connection) {
   events_.refresh_facts(state);
   state.handle = core_.table.publish(*entry);
   const std::uint32_t opened = events_.push(events_.make(KREPIS_EVENT_CONNECTION_OPENED, state.handle));
-  add_identity(state, *events_.find_unpublished(opened), identity);
+  receiving_.put_identity(state, *events_.find_unpublished(opened), identity);
   states_.add_open(state);
   core_.connections.fetch_add(1, std::memory_order_relaxed);
   return &state;
-}
-
-// Whoever opens connections that the program is slow to read of takes an eighth of the arena, not all of it.
-void ChannelWorker::add_identity(ConnectionState& state, FfiEvent& event, std::string_view identity) {
-  const std::size_t most = arena_.blocks() * kBlockBytes / kIdentityShare;
-  const std::span bytes(reinterpret_cast<const std::uint8_t*>(identity.data()), identity.size());
-  if (identity_bytes_ + bytes.size() > most || !put_bytes(event, bytes)) {
-    return;
-  }
-  state.identity_offset = event.offset;
-  note_range(state, event.length);
-  identity_bytes_ += event.length;
 }
 
 void ChannelWorker::close_connection(ConnectionState& state, const krepis::CloseReason& reason) {
@@ -55,9 +44,7 @@ void ChannelWorker::close_connection(ConnectionState& state, const krepis::Close
   FfiEvent event = events_.make(KREPIS_EVENT_CONNECTION_CLOSED, state.handle);
   event.flags = static_cast<std::uint32_t>(reason.source);
   event.code = reason.code;
-  const std::string_view text = reason.reason;
-  put_bytes(event, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-  note_range(state, event.length);
+  receiving_.put_reason(state, event, reason.reason);
   events_.push(event);
   // Each is off its list first: without memory this may end in the middle and be done again.
   while (!state.waiting.empty()) {
@@ -81,54 +68,6 @@ void ChannelWorker::close_connection(ConnectionState& state, const krepis::Close
   states_.free_when_read(state.handle);
   states_.remove_open(state);
   core_.connections.fetch_sub(1, std::memory_order_relaxed);
-}
-
-bool ChannelWorker::put_bytes(FfiEvent& event, std::span<const std::uint8_t> bytes) {
-  if (bytes.empty() || bytes.size() > kBlockBytes) {
-    return false;
-  }
-  if (arena_.room(shared_fill_) < bytes.size() && !arena_.open(shared_fill_)) {
-    return false;
-  }
-  const ArenaPart::Placed placed = arena_.add_range(shared_fill_, event.connection, bytes);
-  event.offset = placed.offset;
-  event.length = placed.length;
-  return true;
-}
-
-void ChannelWorker::receive_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes) {
-  FfiEvent event = events_.make(KREPIS_EVENT_DATAGRAM, state.handle);
-  // Nothing counts an empty one while it waits, so it has to fit into the ring, as far as that is known.
-  const bool has_room =
-      bytes.empty() ? events_.backlog() < core_.layout.ring_records : may_hold_datagram(state);
-  if (!has_room || !may_hold_more(state) || (!bytes.empty() && !put_bytes(event, bytes))) {
-    core_.datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
-    state.connection->drop_datagram();
-    return;
-  }
-  note_range(state, event.length);
-  events_.push(event);
-  events_.refresh_facts(state);
-}
-
-// All DATAGRAMs together may use half of the events that may wait. One connection may use half of what is
-// free of that, and of the granules of the arena, of which each DATAGRAM takes at least one. So a peer that
-// floods does not cost other peers their DATAGRAMs or their connections.
-bool ChannelWorker::may_hold_datagram(const ConnectionState& state) {
-  const std::uint32_t free =
-      EventWriter::kMostBacklogEvents / 2 - std::min(EventWriter::kMostBacklogEvents / 2, connection_ranges_);
-  const std::size_t granules = (arena_.free_bytes() + arena_.room(shared_fill_)) / kGranuleBytes;
-  return base::fair_share::may_take_piece(std::min<std::size_t>(free, granules), state.unreleased_ranges,
-                                          base::fair_share::kHalfOfFree);
-}
-
-void ChannelWorker::note_range(ConnectionState& state, std::uint32_t bytes) {
-  if (bytes > 0) {
-    state.unreleased_bytes += bytes;
-    state.shared_bytes += bytes;
-    ++state.unreleased_ranges;
-    ++connection_ranges_;
-  }
 }
 
 void ChannelWorker::send_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes,

@@ -1,7 +1,6 @@
-// What the program asked for: commands, released ranges, streams that it opens.
+// What the program asked for: commands and released ranges.
 #include <utility>
 
-#include "base/make_room.hpp"
 #include "channel/channel_worker.hpp"
 
 namespace knul::channel {
@@ -14,7 +13,7 @@ void ChannelWorker::take_mail() {
     ++mailbox_.turn;
   }
   for (const std::uint32_t offset : mail_.releases) {
-    release(offset);
+    receiving_.release(offset);
   }
   if (core_.is_open()) {
     for (const Command& command : mail_.commands) {
@@ -73,7 +72,7 @@ void ChannelWorker::run_stream_command(const Command& command, StreamState& stre
       }
       return;
     case Kind::kStopSending:
-      return stop_receiving(stream, command.code);
+      return receiving_.stop(stream, command.code);
     case Kind::kPriority:
       return set_priority(stream);
     default:
@@ -89,26 +88,6 @@ void ChannelWorker::set_priority(StreamState& stream) {
   stream.priority = {order.urgency(), order.is_incremental()};
   if (stream.id) {
     stream.connection->connection->set_priority(*stream.id, stream.priority);
-  }
-}
-
-void ChannelWorker::stop_receiving(StreamState& stream, std::uint64_t code) {
-  if (!stream.id) {
-    stream.stop_code = code;
-    return;
-  }
-  if (stream.is_receive_over && !stream.is_fin_parked) {
-    return;
-  }
-  drop_parked(stream);
-  stream.is_receive_over = true;
-  stream.is_clean = false;
-  krepis::Connection& connection = *stream.connection->connection;
-  const krepis::StreamId id = *stream.id;
-  connection.stop_sending(id, code);
-  // The program knows of the end: it made it. The stream may be gone after this.
-  if (std::exchange(stream.is_retained, false)) {
-    connection.release_stream(id);
   }
 }
 
@@ -130,103 +109,6 @@ void ChannelWorker::run_connection_command(const Command& command, ConnectionSta
                                      {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     default:
       return;
-  }
-}
-
-void ChannelWorker::open_for_program(const Command& command) {
-  Entry* const entry = core_.table.find(command.handle);
-  if (entry == nullptr) {
-    return;
-  }
-  core_.streams.fetch_add(1, std::memory_order_relaxed);
-  StreamState& stream = states_.add_stream(*entry);
-  stream.handle = command.handle;
-  stream.connection = states_.find_connection(entry->connection.load(std::memory_order_relaxed));
-  stream.is_receive_over = command.is_set;
-  if (stream.connection == nullptr || stream.connection->connection == nullptr) {
-    void_stream(stream);  // the end of the connection was told, and with it that of its streams
-    return;
-  }
-  if (!try_open(stream)) {
-    stream.connection->waiting.push_back(&stream);
-  }
-}
-
-bool ChannelWorker::try_open(StreamState& stream) {
-  using Direction = krepis::StreamDirection;
-  ConnectionState& state = *stream.connection;
-  base::make_room(state.streams);
-  const auto opened = state.connection->open_stream(
-      stream.entry->has(Entry::kIsUnidirectional) ? Direction::kUnidirectional : Direction::kBidirectional);
-  if (!opened) {
-    return false;
-  }
-  stream.id = *opened;
-  state.streams.emplace(*opened, &stream);
-  state.entry->waiting_opens.fetch_sub(1, std::memory_order_relaxed);
-  stream.entry->stream_id.store(*opened, std::memory_order_relaxed);
-  begin_stream(stream);
-  return true;
-}
-
-void ChannelWorker::begin_stream(StreamState& stream) {
-  events_.push(stream, events_.make(KREPIS_EVENT_STREAM_OPENED, stream));
-  stream.connection->connection->set_priority(*stream.id, stream.priority);
-  flush(stream);
-  if (stream.stop_code) {
-    stop_receiving(stream, *stream.stop_code);
-  }
-}
-
-void ChannelWorker::handle_streams_available(ConnectionState& state) {
-  bool is_used_up[2] = {};  // by direction
-  std::erase_if(state.waiting, [&](StreamState* stream) {
-    bool& is_direction_used_up = is_used_up[stream->entry->has(Entry::kIsUnidirectional) ? 1 : 0];
-    // It has an identifier if memory ran out when it was opened before.
-    const bool is_opened = stream->id || (!is_direction_used_up && try_open(*stream));
-    is_direction_used_up = !is_opened;
-    return is_opened;
-  });
-}
-
-// The peer never heard of it, so it ends at once.
-void ChannelWorker::abandon_waiting(StreamState& stream) {
-  std::erase(stream.connection->waiting, &stream);
-  stream.connection->entry->waiting_opens.fetch_sub(1, std::memory_order_relaxed);
-  stream.is_clean = false;
-  handle_closed(stream);
-}
-
-void ChannelWorker::release(std::uint32_t offset) {
-  const ArenaPart::Released owner = arena_.release(offset);
-  has_freed_ = true;
-  if (owner.length == 0) {
-    return;
-  }
-  if (StreamState* stream = states_.find_stream(owner.handle)) {
-    ConnectionState& state = *stream->connection;
-    --stream->unreleased_ranges;
-    stream->unreleased_bytes -= owner.length;
-    state.unreleased_bytes -= owner.length;
-    state.shared_bytes -= owner.is_pinned ? 0 : owner.length;
-    if (stream->unreleased_ranges == 0) {
-      arena_.close(stream->own_fill);
-    }
-    states_.free_if_released(*stream);
-    states_.free_if_released(state);
-    if (!stream->is_closed && state.connection != nullptr) {
-      state.connection->consume(*stream->id, owner.length);
-    }
-  } else if (ConnectionState* state = states_.find_connection(owner.handle)) {
-    if (state->identity_offset == offset) {
-      state->identity_offset.reset();
-      identity_bytes_ -= owner.length;
-    }
-    state->unreleased_bytes -= owner.length;
-    state->shared_bytes -= owner.length;
-    --state->unreleased_ranges;
-    --connection_ranges_;
-    states_.free_if_released(*state);
   }
 }
 

@@ -13,8 +13,7 @@ ChannelWorker::ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& 
       mailbox_(core.mailboxes[index]),
       events_(ring_, mailbox_, worker),
       states_(core.table, ring_, mailbox_),
-      arena_(core.arena(), core.owners(), index * static_cast<std::uint32_t>(core.layout.blocks_per_worker),
-             static_cast<std::uint32_t>(core.layout.blocks_per_worker)) {}
+      receiving_(core, index, events_, states_) {}
 
 void ChannelWorker::end_turn() {
   constexpr int kLooks = 3;
@@ -27,7 +26,7 @@ void ChannelWorker::end_turn() {
       close_all();
     }
     take_mail();
-    unpark_all();
+    receiving_.unpark_all();
     publish();
     states_.free_entries();
     wait_for_head();
@@ -54,7 +53,7 @@ void ChannelWorker::publish() {
     core_.wake.notify();
   }
   core_.backlogs[index_].store(ring_.backlog(), std::memory_order_relaxed);
-  core_.free_blocks[index_].store(static_cast<std::uint32_t>(arena_.free_blocks()),
+  core_.free_blocks[index_].store(static_cast<std::uint32_t>(receiving_.free_blocks()),
                                   std::memory_order_relaxed);
 }
 

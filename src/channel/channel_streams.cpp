@@ -1,0 +1,117 @@
+// Streams of a channel: their beginning, by the peer or the program, and their end.
+#include "base/make_room.hpp"
+#include "channel/channel_worker.hpp"
+
+namespace knul::channel {
+
+void ChannelWorker::open_stream(ConnectionState& state, krepis::StreamId id) {
+  base::make_room(state.streams);
+  Entry* const entry = events_.is_overloaded() ? nullptr : core_.table.allocate(index_);
+  if (entry == nullptr) {
+    state.connection->close(KREPIS_CODE_OVERLOADED, "the channel has no room for more streams");
+    return;
+  }
+  StreamState& stream = states_.add_stream(*entry);
+  stream.connection = &state;
+  stream.id = id;
+  stream.is_announced = false;
+  stream.is_retained = true;
+  const bool is_unidirectional = (id & 2) != 0;
+  stream.is_send_over = is_unidirectional;
+  entry->worker.store(index_, std::memory_order_relaxed);
+  entry->connection.store(state.handle, std::memory_order_relaxed);
+  entry->stream_id.store(id, std::memory_order_relaxed);
+  entry->add(Entry::kIsStream | Entry::kIsOpenedByPeer | Entry::kCanReceive |
+             (is_unidirectional ? Entry::kIsUnidirectional : Entry::kCanSend));
+  stream.handle = core_.table.publish(*entry);
+  state.streams.emplace(id, &stream);
+  state.connection->retain_stream(id);
+  core_.streams.fetch_add(1, std::memory_order_relaxed);
+}
+
+void ChannelWorker::open_for_program(const Command& command) {
+  Entry* const entry = core_.table.find(command.handle);
+  if (entry == nullptr) {
+    return;
+  }
+  core_.streams.fetch_add(1, std::memory_order_relaxed);
+  StreamState& stream = states_.add_stream(*entry);
+  stream.handle = command.handle;
+  stream.connection = states_.find_connection(entry->connection.load(std::memory_order_relaxed));
+  stream.is_receive_over = command.is_set;
+  if (stream.connection == nullptr || stream.connection->connection == nullptr) {
+    void_stream(stream);  // the end of the connection was told, and with it that of its streams
+    return;
+  }
+  if (!try_open(stream)) {
+    stream.connection->waiting.push_back(&stream);
+  }
+}
+
+bool ChannelWorker::try_open(StreamState& stream) {
+  using Direction = krepis::StreamDirection;
+  ConnectionState& state = *stream.connection;
+  base::make_room(state.streams);
+  const auto opened = state.connection->open_stream(
+      stream.entry->has(Entry::kIsUnidirectional) ? Direction::kUnidirectional : Direction::kBidirectional);
+  if (!opened) {
+    return false;
+  }
+  stream.id = *opened;
+  state.streams.emplace(*opened, &stream);
+  state.entry->waiting_opens.fetch_sub(1, std::memory_order_relaxed);
+  stream.entry->stream_id.store(*opened, std::memory_order_relaxed);
+  begin_stream(stream);
+  return true;
+}
+
+void ChannelWorker::begin_stream(StreamState& stream) {
+  events_.push(stream, events_.make(KREPIS_EVENT_STREAM_OPENED, stream));
+  stream.connection->connection->set_priority(*stream.id, stream.priority);
+  flush(stream);
+  if (stream.stop_code) {
+    receiving_.stop(stream, *stream.stop_code);
+  }
+}
+
+void ChannelWorker::handle_streams_available(ConnectionState& state) {
+  bool is_used_up[2] = {};  // by direction
+  std::erase_if(state.waiting, [&](StreamState* stream) {
+    bool& is_direction_used_up = is_used_up[stream->entry->has(Entry::kIsUnidirectional) ? 1 : 0];
+    // It has an identifier if memory ran out when it was opened before.
+    const bool is_opened = stream->id || (!is_direction_used_up && try_open(*stream));
+    is_direction_used_up = !is_opened;
+    return is_opened;
+  });
+}
+
+// The peer never heard of it, so it ends at once.
+void ChannelWorker::abandon_waiting(StreamState& stream) {
+  std::erase(stream.connection->waiting, &stream);
+  stream.connection->entry->waiting_opens.fetch_sub(1, std::memory_order_relaxed);
+  stream.is_clean = false;
+  handle_closed(stream);
+}
+
+void ChannelWorker::handle_closed(StreamState& stream) {
+  FfiEvent event = events_.make(KREPIS_EVENT_STREAM_CLOSED, stream);
+  event.flags = stream.is_clean ? KREPIS_FLAG_CLEAN : 0;
+  events_.push(stream, event);
+  if (stream.id) {
+    stream.connection->streams.erase(*stream.id);
+  }
+  void_stream(stream);
+}
+
+void ChannelWorker::void_stream(StreamState& stream) {
+  if (std::exchange(stream.is_closed, true)) {
+    return;
+  }
+  receiving_.end(stream);
+  end_sending(stream);
+  stream.entry->add(Entry::kIsVoid);
+  states_.free_when_read(stream.handle);
+  core_.streams.fetch_sub(1, std::memory_order_relaxed);
+}
+
+}  // namespace knul::channel

@@ -1,0 +1,50 @@
+// Received bytes that the arena has no room for: kept with their streams, which take turns when there is room
+// again. Where all together are too many, the connections that hold most are closed.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "channel/fifo.hpp"
+#include "channel/state_table.hpp"
+#include "channel/stream_state.hpp"
+
+namespace knul::channel {
+
+// Thread: one. Lifetime: states and count are longer.
+class ParkedBytes {
+ public:
+  // `count`: of the whole channel; `most`: of this worker.
+  ParkedBytes(StateTable& states, std::atomic<std::uint64_t>& count, std::uint64_t most)
+      : states_(states), count_(count), most_(most) {}
+
+  void add(StreamState& stream, std::span<const std::uint8_t> bytes);
+  // Its oldest bytes were moved to the arena.
+  void remove(StreamState& stream, std::size_t bytes);
+  // What it has parked, its FIN too.
+  void drop(StreamState& stream);
+
+  // As many as may be asked for by take_turn before the first one comes again.
+  [[nodiscard]] std::size_t places() const { return turns_.size(); }
+  // The next stream, which leaves the list; null: one that ended was next.
+  [[nodiscard]] StreamState* take_turn();
+  // The stream waits for another turn if it has parked bytes.
+  void queue(const StreamState& stream);
+
+ private:
+  void note_removed(StreamState& stream, std::size_t bytes);
+  void shed();
+  void drop_all(ConnectionState& state);
+  void prune();
+
+  StateTable& states_;
+  std::atomic<std::uint64_t>& count_;
+  const std::uint64_t most_;
+  Fifo<std::uint32_t> turns_;  // streams with parked bytes, and some that ended
+  std::size_t streams_ = 0;    // of those
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace knul::channel

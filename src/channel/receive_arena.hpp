@@ -1,0 +1,69 @@
+// Received bytes in one worker's part of the arena, and how much of it each connection may hold.
+//
+// Small payloads of many streams share one block. A stream that lags, which is one whose bytes the program
+// holds for long, gets blocks of its own, so that it pins those and not everybody's. What one connection may
+// hold is half of what is free, where such blocks count whole: however many lag, there is always something
+// left for the others. Weak case: a few bytes in a shared block keep all of it, and count as a few bytes.
+#pragma once
+
+#include <krepis/krepis.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "channel/arena_part.hpp"
+#include "channel/stream_state.hpp"
+
+namespace knul::channel {
+
+// Thread: one. Lifetime: the states count what is in the arena, so they live until that is released.
+class ReceiveArena {
+ public:
+  // The bytes of CONNECTION_OPENED events that are not released may have this part of the arena.
+  static constexpr std::size_t kIdentityShare = 8;
+
+  explicit ReceiveArena(ArenaPart part) : part_(std::move(part)) {}
+
+  struct Placed : ArenaPart::Placed {
+    bool is_shared = false;  // in a block for all
+  };
+  // Copies what fits into a range of the stream; length 0: the connection may hold no more. The range counts
+  // once its event was made: see count.
+  Placed add(StreamState& stream, std::span<const std::uint8_t> bytes);
+  // An event has the range.
+  static void count(StreamState& stream, const Placed& range);
+  // Adds to the stream's last range, and counts that; the bytes taken.
+  std::size_t extend(StreamState& stream, ArenaPart::Placed last, std::span<const std::uint8_t> bytes);
+  // The stream adds no more.
+  void close(StreamState& stream) { part_.close(stream.own_fill); }
+
+  // Gives an event of the connection itself its bytes, all or none, and counts them.
+  bool put(ConnectionState& state, FfiEvent& event, std::span<const std::uint8_t> bytes);
+  // The same for who the peer is, which is left out where openings have their share already.
+  void put_identity(ConnectionState& state, FfiEvent& event, std::span<const std::uint8_t> identity);
+
+  // Of the shared blocks, or one more of its own.
+  [[nodiscard]] bool may_hold_more(const ConnectionState& state);
+  [[nodiscard]] bool may_hold_datagram(const ConnectionState& state);
+
+  // Ends the range that starts there. The caller finds its owner and counts it off.
+  ArenaPart::Released release(std::uint32_t offset) { return part_.release(offset); }
+  void count_off(StreamState& stream, const ArenaPart::Released& range);
+  void count_off(ConnectionState& state, std::uint32_t offset, const ArenaPart::Released& range);
+
+  [[nodiscard]] std::size_t free_blocks() const { return part_.free_blocks(); }
+
+ private:
+  Fill* choose_fill(StreamState& stream, std::size_t bytes);
+  static void count_bytes(StreamState& stream, std::uint32_t bytes, bool is_shared);
+  [[nodiscard]] std::size_t free_bytes() { return part_.free_bytes() + part_.room(shared_fill_); }
+
+  ArenaPart part_;
+  Fill shared_fill_;
+  std::uint32_t connection_ranges_ = 0;  // ConnectionState::unreleased_ranges of all
+  std::size_t identity_bytes_ = 0;       // of CONNECTION_OPENED events
+};
+
+}  // namespace knul::channel
