@@ -97,7 +97,7 @@ void ChannelApplication::watch_consumers() {
 void ChannelApplication::arm_watch() {
   const auto needs_watch = [](const Member& member) { return member.worker->needs_watch(); };
   if (!is_watch_armed_ && std::ranges::any_of(members_, needs_watch)) {
-    worker_->call_after(ChannelWorker::kWatchPeriod, [this] { watch_consumers(); });
+    worker_->call_after(ConsumerWatch::kPeriod, [this] { watch_consumers(); });
     is_watch_armed_ = true;
   }
 }

@@ -85,7 +85,7 @@ TEST(ChannelApplication, GivesConnectionsToAllInTurnWhereNobodyKeepsUp) {
 // Whose connection's opening waits to be read.
 struct Watched {
   explicit Watched(WakeKind wake = WakeKind::kNone,
-                   std::chrono::milliseconds timeout = kPeriods * ChannelWorker::kWatchPeriod)
+                   std::chrono::milliseconds timeout = kPeriods * ConsumerWatch::kPeriod)
       : one([=](ChannelSettings& settings) {
           settings.wake = wake;
           settings.consumer_timeout = timeout;
@@ -116,29 +116,6 @@ TEST(ChannelWatch, ClosesAChannelThatWasSilentForItsTimeoutAndNotEarlier) {
   EXPECT_TRUE(all.watch(Watched::kPeriods - 1));
   EXPECT_FALSE(all.watch(1));
   EXPECT_EQ(all.one.core().state(), ChannelCore::State::kSilent);
-}
-
-TEST(ChannelWatch, TakesCallsAndReadEventsForSignsOfLife) {
-  Watched calling, reading;
-  EXPECT_TRUE(calling.watch(Watched::kPeriods - 1));
-  calling.one.core().calls.fetch_add(1);          // as each function of the C ABI does
-  EXPECT_TRUE(calling.watch(Watched::kPeriods));  // of which the first sees the call
-  EXPECT_FALSE(calling.watch(1));
-  EXPECT_TRUE(reading.watch(Watched::kPeriods - 1));
-  reading.one.worker.open_stream(*reading.one.state, 0);
-  reading.one.worker.receive(*reading.one.state->streams.at(0), std::vector<std::uint8_t>(1), false);
-  reading.one.worker.end_turn();
-  reading.one.release_oldest();  // and leaves the other
-  EXPECT_TRUE(reading.watch(Watched::kPeriods));
-  EXPECT_FALSE(reading.watch(1));
-}
-
-TEST(ChannelWatch, KeepsAChannelWithoutEventsAndOneOfAServerThatDrains) {
-  Watched idle, draining;
-  idle.one.release_oldest();
-  EXPECT_TRUE(idle.watch(10 * Watched::kPeriods));
-  draining.one.core().is_draining = true;
-  EXPECT_TRUE(draining.watch(10 * Watched::kPeriods));
 }
 
 TEST(ChannelWatch, KeepsASilentChannelThatSaidSoUntilItsWakeSocketIsClosed) {

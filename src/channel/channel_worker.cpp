@@ -6,6 +6,22 @@
 #include <utility>
 
 namespace knul::channel {
+namespace {
+
+// What CHANNEL_CLOSED says.
+std::uint32_t code_of(ChannelCore::State state) {
+  switch (state) {
+    case ChannelCore::State::kMisled:
+      return KREPIS_INVALID_CONTEXT;
+    case ChannelCore::State::kSilent:
+      return KREPIS_TIMEOUT;
+    default:
+      return KREPIS_CONNECTION_FAILED;
+  }
+}
+
+}  // namespace
+
 ChannelWorker::ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& worker)
     : core_(core),
       index_(index),
@@ -13,7 +29,8 @@ ChannelWorker::ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& 
       mailbox_(core.mailboxes[index]),
       events_(ring_, mailbox_, worker),
       states_(core.table, ring_, mailbox_),
-      receiving_(core, index, events_, states_) {}
+      receiving_(core, index, events_, states_),
+      watch_(core, ring_) {}
 
 void ChannelWorker::end_turn() {
   constexpr int kLooks = 3;
@@ -39,7 +56,7 @@ void ChannelWorker::end_turn() {
 
 void ChannelWorker::look_at_head() {
   if (!ring_.refresh_head() && core_.is_open()) {
-    break_channel(ChannelCore::State::kMisled, KREPIS_INVALID_CONTEXT);
+    break_channel(ChannelCore::State::kMisled);
   }
   if (core_.is_broken() && !ring_.is_sealed()) {
     ring_.seal(nullptr);  // CHANNEL_CLOSED is in the ring of another worker
@@ -67,12 +84,20 @@ void ChannelWorker::wait_for_head() {
   }
 }
 
-void ChannelWorker::break_channel(ChannelCore::State to, std::uint32_t code) {
-  if (!core_.change_state(to)) {
+void ChannelWorker::watch_consumer() { break_channel(watch_.look()); }
+
+void ChannelWorker::notice_hang_up() {
+  if (watch_.has_hung_up()) {
+    break_channel(ChannelCore::State::kAbandoned);
+  }
+}
+
+void ChannelWorker::break_channel(ChannelCore::State to) {
+  if (to == ChannelCore::State::kOpen || !core_.change_state(to)) {
     return;
   }
   FfiEvent event = events_.make(KREPIS_EVENT_CHANNEL_CLOSED, 0U);
-  event.code = code;
+  event.code = code_of(to);
   ring_.seal(&event);
   publish();
   core_.tell_all();

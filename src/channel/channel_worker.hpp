@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "channel/channel_core.hpp"
+#include "channel/consumer_watch.hpp"
 #include "channel/event_writer.hpp"
 #include "channel/receive_side.hpp"
 #include "channel/state_table.hpp"
@@ -46,14 +47,11 @@ class ChannelWorker {
   // Everything that the turn brought was told: takes the mail and publishes events.
   void end_turn();
 
-  // --- A consumer that is gone. channel_watch.cpp
-  static constexpr auto kWatchPeriod = std::chrono::milliseconds(100);
-  // Events are there that a program which lives would read: watch_consumer is to be called in kWatchPeriod.
-  [[nodiscard]] bool needs_watch() const;
-  // Breaks the channel when the program has closed its end of the wake socket, or gave no sign of life for
-  // settings.consumer_timeout while events were there.
+  // --- A consumer that is gone: the channel is broken.
+  // True: watch_consumer is to be called in ConsumerWatch::kPeriod.
+  [[nodiscard]] bool needs_watch() const { return watch_.is_needed(); }
   void watch_consumer();
-  // The first of the two. Costs a system call.
+  // Costs a system call.
   void notice_hang_up();
 
   // True when the channel is closed and the worker has nothing of it any more.
@@ -73,7 +71,8 @@ class ChannelWorker {
   void look_at_head();
   void publish();
   void wait_for_head();
-  void break_channel(ChannelCore::State to, std::uint32_t code);
+  // Nothing when it is not open any more, or `to` is kOpen.
+  void break_channel(ChannelCore::State to);
   void close_all();
 
   // channel_streams.cpp
@@ -115,10 +114,9 @@ class ChannelWorker {
   EventWriter events_;
   StateTable states_;
   ReceiveSide receiving_;
+  ConsumerWatch watch_;
   Mail mail_;  // being worked on
   bool has_closed_all_ = false;
-  std::uint64_t seen_signs_ = 0;      // of life
-  std::uint32_t silent_periods_ = 0;  // since they changed
 };
 
 }  // namespace knul::channel

@@ -1,0 +1,32 @@
+#include "channel/consumer_watch.hpp"
+
+#include <utility>
+
+namespace knul::channel {
+
+bool ConsumerWatch::is_needed() const {
+  // The drain has its own deadline, and a blocking stop may be called by the thread that reads the events.
+  return core_.is_open() && !core_.is_draining.load(std::memory_order_relaxed) && ring_.has_events() &&
+         (has_timeout() || core_.wake.is_pair());
+}
+
+ChannelCore::State ConsumerWatch::look() {
+  using State = ChannelCore::State;
+  if (!is_needed()) {
+    silent_periods_ = 0;
+    return State::kOpen;
+  }
+  if (has_hung_up()) {
+    return State::kAbandoned;
+  }
+  const std::uint64_t signs = core_.signs_of_life();
+  if (std::exchange(seen_signs_, signs) != signs) {
+    silent_periods_ = 0;
+    return State::kOpen;
+  }
+  ++silent_periods_;
+  const bool is_silent = has_timeout() && silent_periods_ * kPeriod >= core_.settings.consumer_timeout;
+  return is_silent ? State::kSilent : State::kOpen;
+}
+
+}  // namespace knul::channel

@@ -1,0 +1,98 @@
+#include "channel/consumer_watch.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "channel/channel_worker_test_support.hpp"
+
+namespace knul::channel {
+namespace {
+
+using State = ChannelCore::State;
+constexpr int kPeriods = 5;
+
+// A channel whose program has an event to read.
+struct Watched {
+  explicit Watched(WakeKind wake = WakeKind::kNone,
+                   std::chrono::milliseconds timeout = kPeriods * ConsumerWatch::kPeriod)
+      : parts([=](ChannelSettings& settings) {
+          settings.wake = wake;
+          settings.consumer_timeout = timeout;
+        }),
+        wake_fd(parts.core->wake.take_program_end()) {
+    publish();
+  }
+  ~Watched() { hang_up(); }
+  void hang_up() {
+    if (wake_fd >= 0) {
+      ::close(std::exchange(wake_fd, -1));
+    }
+  }
+  void publish() {
+    parts.events.push(parts.events.make(KREPIS_EVENT_DATAGRAM, 1U));
+    (void)parts.ring.publish();
+  }
+  State look(int periods) {
+    State found = State::kOpen;
+    for (int i = 0; i < periods && found == State::kOpen; ++i) {
+      found = watch.look();
+    }
+    return found;
+  }
+
+  WorkerParts parts;
+  int wake_fd;
+  ConsumerWatch watch{*parts.core, parts.ring};
+};
+
+TEST(ConsumerWatch, FindsAConsumerSilentAfterItsTimeoutAndNotEarlier) {
+  Watched all;
+  EXPECT_EQ(all.look(kPeriods - 1), State::kOpen);
+  EXPECT_EQ(all.look(1), State::kSilent);
+}
+
+TEST(ConsumerWatch, TakesCallsAndReadEventsForSignsOfLife) {
+  Watched calling, reading;
+  EXPECT_EQ(calling.look(kPeriods - 1), State::kOpen);
+  calling.parts.core->calls.fetch_add(1);
+  EXPECT_EQ(calling.look(kPeriods), State::kOpen);  // of which the first sees the call
+  EXPECT_EQ(calling.look(1), State::kSilent);
+  EXPECT_EQ(reading.look(kPeriods - 1), State::kOpen);
+  reading.parts.read_all();
+  reading.publish();
+  EXPECT_EQ(reading.look(kPeriods), State::kOpen);
+  EXPECT_EQ(reading.look(1), State::kSilent);
+}
+
+TEST(ConsumerWatch, IsNotNeededWithoutEventsAndWhileTheServerDrains) {
+  Watched idle, draining;
+  EXPECT_TRUE(idle.watch.is_needed());
+  idle.parts.read_all();
+  EXPECT_FALSE(idle.watch.is_needed());
+  draining.parts.core->is_draining = true;
+  EXPECT_FALSE(draining.watch.is_needed());
+  EXPECT_EQ(draining.look(10 * kPeriods), State::kOpen);
+}
+
+TEST(ConsumerWatch, ForgetsTheSilenceBeforeATimeWhenItWasNotNeeded) {
+  Watched all;
+  EXPECT_EQ(all.look(kPeriods - 1), State::kOpen);
+  all.parts.core->is_draining = true;
+  EXPECT_EQ(all.look(1), State::kOpen);
+  all.parts.core->is_draining = false;
+  EXPECT_EQ(all.look(kPeriods - 1), State::kOpen);
+  EXPECT_EQ(all.look(1), State::kSilent);
+}
+
+TEST(ConsumerWatch, WaitsForASilentConsumerWithoutTimeoutUntilItHangsUp) {
+  Watched all(WakeKind::kSocketPair, ChannelSettings::kNoConsumerTimeout);
+  EXPECT_EQ(all.look(10'000), State::kOpen);
+  all.hang_up();
+  EXPECT_TRUE(all.watch.has_hung_up());
+  EXPECT_EQ(all.look(1), State::kAbandoned);
+}
+
+}  // namespace
+}  // namespace knul::channel
