@@ -52,25 +52,16 @@ void ChannelWorker::run(const Command& command) {
 
 void ChannelWorker::run_stream_command(const Command& command, StreamState& stream) {
   using Kind = Command::Kind;
-  krepis::Connection& connection = *stream.connection->connection;
   switch (command.kind) {
     case Kind::kWrite:
-      return write(stream, std::span(mail_.bytes).subspan(command.offset, command.length), command.is_set);
+      return sending_.write(stream, std::span(mail_.bytes).subspan(command.offset, command.length),
+                            command.is_set);
     case Kind::kWriteShared:
-      return write(stream, std::move(mail_.buffers[command.offset]), command.is_set);
+      return sending_.write(stream, std::move(mail_.buffers[command.offset]), command.is_set);
     case Kind::kWantWritable:
-      stream.wants_writable = true;
-      return tell_writable(stream);
+      return sending_.ask_writable(stream);
     case Kind::kReset:
-      if (!stream.id) {
-        return abandon_waiting(stream);
-      }
-      if (!stream.is_send_over) {
-        stream.is_clean = false;
-        end_sending(stream);
-        connection.reset_stream(*stream.id, command.code);
-      }
-      return;
+      return stream.id ? sending_.reset(stream, command.code) : abandon_waiting(stream);
     case Kind::kStopSending:
       return receiving_.stop(stream, command.code);
     case Kind::kPriority:
@@ -96,14 +87,13 @@ void ChannelWorker::run_connection_command(const Command& command, ConnectionSta
   const auto bytes = std::span<const std::uint8_t>(mail_.bytes).subspan(command.offset, command.length);
   switch (command.kind) {
     case Kind::kDatagram:
-      return send_datagram(state, bytes,
-                           {.policy = static_cast<krepis::DatagramPolicy>(command.option),
-                            .expires_after = std::chrono::milliseconds(command.expires_ms),
-                            .reports_fate = command.is_set,
-                            .context = command.context});
+      return datagrams_.send(state, bytes,
+                             {.policy = static_cast<krepis::DatagramPolicy>(command.option),
+                              .expires_after = std::chrono::milliseconds(command.expires_ms),
+                              .reports_fate = command.is_set,
+                              .context = command.context});
     case Kind::kWantDatagramWritable:
-      state.wants_datagram_writable = true;
-      return flush_datagrams(state);
+      return datagrams_.ask_writable(state);
     case Kind::kCloseConnection:
       return state.connection->close(command.code,
                                      {reinterpret_cast<const char*>(bytes.data()), bytes.size()});

@@ -68,7 +68,7 @@ bool ChannelWorker::try_open(StreamState& stream) {
 void ChannelWorker::begin_stream(StreamState& stream) {
   events_.push(stream, events_.make(KREPIS_EVENT_STREAM_OPENED, stream));
   stream.connection->connection->set_priority(*stream.id, stream.priority);
-  flush(stream);
+  sending_.flush(stream);
   if (stream.stop_code) {
     receiving_.stop(stream, *stream.stop_code);
   }
@@ -108,7 +108,7 @@ void ChannelWorker::void_stream(StreamState& stream) {
     return;
   }
   receiving_.end(stream);
-  end_sending(stream);
+  sending_.end(stream);
   stream.entry->add(Entry::kIsVoid);
   states_.free_when_read(stream.handle);
   core_.streams.fetch_sub(1, std::memory_order_relaxed);

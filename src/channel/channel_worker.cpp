@@ -30,6 +30,8 @@ ChannelWorker::ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& 
       events_(ring_, mailbox_, worker),
       states_(core.table, ring_, mailbox_),
       receiving_(core, index, events_, states_),
+      sending_(core, mailbox_, events_),
+      datagrams_(core, events_),
       watch_(core, ring_) {}
 
 void ChannelWorker::end_turn() {

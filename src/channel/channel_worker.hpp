@@ -9,8 +9,10 @@
 
 #include "channel/channel_core.hpp"
 #include "channel/consumer_watch.hpp"
+#include "channel/datagram_sender.hpp"
 #include "channel/event_writer.hpp"
 #include "channel/receive_side.hpp"
+#include "channel/send_side.hpp"
 #include "channel/state_table.hpp"
 #include "channel/stream_state.hpp"
 
@@ -33,15 +35,19 @@ class ChannelWorker {
     receiving_.receive(stream, bytes, is_fin);
   }
   void handle_reset(StreamState& stream, std::uint64_t code) { receiving_.handle_reset(stream, code); }
-  void handle_stop_sending(StreamState& stream, std::uint64_t code);
-  void handle_writable(StreamState& stream);
+  void handle_stop_sending(StreamState& stream, std::uint64_t code) {
+    sending_.handle_stop_sending(stream, code);
+  }
+  void handle_writable(StreamState& stream) { sending_.flush(stream); }
   void handle_closed(StreamState& stream);
   void handle_streams_available(ConnectionState& state);
   void receive_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes) {
     receiving_.receive_datagram(state, bytes);
   }
-  void handle_datagram_writable(ConnectionState& state);
-  void handle_datagram_fate(ConnectionState& state, std::uint32_t context, krepis::DatagramFate fate);
+  void handle_datagram_writable(ConnectionState& state) { datagrams_.flush(state); }
+  void handle_datagram_fate(const ConnectionState& state, std::uint32_t context, krepis::DatagramFate fate) {
+    datagrams_.tell_fate(state, context, fate);
+  }
   void handle_drain(std::chrono::milliseconds left);
 
   // Everything that the turn brought was told: takes the mail and publishes events.
@@ -89,23 +95,6 @@ class ChannelWorker {
   void run_stream_command(const Command& command, StreamState& stream);
   void run_connection_command(const Command& command, ConnectionState& state);
   void set_priority(StreamState& stream);
-  void send_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes,
-                     const krepis::DatagramOptions& options);
-  // False: its queue is full, and it says when there is room.
-  bool hand_over(ConnectionState& state, std::span<const std::uint8_t> bytes,
-                 const krepis::DatagramOptions& options);
-  void flush_datagrams(ConnectionState& state);
-
-  // channel_send.cpp
-  void write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin);
-  void write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin);
-  void keep(StreamState& stream, std::span<const std::uint8_t> bytes);
-  void flush(StreamState& stream);
-  void note_taken(StreamState& stream, std::size_t bytes);
-  // Bytes of a connection that lives are no longer held for it.
-  void give_back(ConnectionState& state, std::uint64_t bytes);
-  void tell_writable(StreamState& stream);
-  void end_sending(StreamState& stream);
 
   ChannelCore& core_;
   const unsigned index_;
@@ -114,6 +103,8 @@ class ChannelWorker {
   EventWriter events_;
   StateTable states_;
   ReceiveSide receiving_;
+  SendSide sending_;
+  DatagramSender datagrams_;
   ConsumerWatch watch_;
   Mail mail_;  // being worked on
   bool has_closed_all_ = false;

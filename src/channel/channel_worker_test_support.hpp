@@ -70,9 +70,12 @@ class NotingConnection final : public krepis::Connection {
   void retain_stream(krepis::StreamId /*stream*/) override {}
   void release_stream(krepis::StreamId stream) override { released.push_back(stream); }
   bool send_datagram(std::span<const std::uint8_t> /*bytes*/) override { return true; }
-  krepis::DatagramOutcome send_datagram(std::span<const std::uint8_t> /*bytes*/,
+  krepis::DatagramOutcome send_datagram(std::span<const std::uint8_t> bytes,
                                         const krepis::DatagramOptions& /*options*/) override {
-    return krepis::DatagramOutcome::kQueued;
+    if (datagram_outcome == krepis::DatagramOutcome::kQueued) {
+      datagrams.push_back(bytes.front());
+    }
+    return datagram_outcome;
   }
   [[nodiscard]] std::size_t max_datagram_bytes() const override { return 1'200; }
   void close(std::uint64_t code, std::string_view /*reason*/) override { close_code = code; }
@@ -97,7 +100,9 @@ class NotingConnection final : public krepis::Connection {
   std::vector<std::uint64_t> resets, stops;
   std::vector<krepis::StreamId> released;
   std::vector<int> priorities;  // their urgencies
-  int datagrams_dropped = 0;
+  int datagrams_dropped = 0;    // that were received
+  krepis::DatagramOutcome datagram_outcome = krepis::DatagramOutcome::kQueued;
+  std::vector<std::uint8_t> datagrams;  // their first bytes
 };
 
 inline std::unique_ptr<ChannelCore> make_core(

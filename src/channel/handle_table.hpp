@@ -103,6 +103,12 @@ inline WriteBudget::Waiting waiting_of(const Entry& stream, const Entry& connect
           connection.allowance.load(std::memory_order_relaxed)};
 }
 
+// Bytes of a connection that lives are no longer held for it.
+inline void give_back(Entry& connection, WriteBudget& writes, std::uint64_t bytes) {
+  connection.held_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  writes.release(bytes);
+}
+
 class HandleTable {
  public:
   static constexpr std::uint32_t kSlotBits = 20;

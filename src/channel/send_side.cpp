@@ -1,9 +1,10 @@
-// What the program writes: handed to the connection as far as that takes it, kept in order where it does not.
+#include "channel/send_side.hpp"
+
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <mutex>
 #include <utility>
-
-#include "channel/channel_worker.hpp"
 
 namespace knul::channel {
 namespace {
@@ -12,7 +13,7 @@ krepis::Fin to_fin(bool is_fin) { return is_fin ? krepis::Fin::kYes : krepis::Fi
 
 }  // namespace
 
-void ChannelWorker::keep(StreamState& stream, std::span<const std::uint8_t> bytes) {
+void SendSide::keep(StreamState& stream, std::span<const std::uint8_t> bytes) {
   while (!bytes.empty()) {
     if (stream.pending.empty() || stream.pending.back().room.empty()) {
       const std::size_t size =
@@ -29,7 +30,7 @@ void ChannelWorker::keep(StreamState& stream, std::span<const std::uint8_t> byte
   }
 }
 
-void ChannelWorker::write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
+void SendSide::write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
   if (stream.is_send_over) {
     return;
   }
@@ -45,7 +46,7 @@ void ChannelWorker::write(StreamState& stream, std::span<const std::uint8_t> byt
   tell_writable(stream);
 }
 
-void ChannelWorker::write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin) {
+void SendSide::write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin) {
   if (stream.is_send_over) {
     return;
   }
@@ -62,7 +63,7 @@ void ChannelWorker::write(StreamState& stream, krepis::SharedBytes bytes, bool i
   tell_writable(stream);
 }
 
-void ChannelWorker::flush(StreamState& stream) {
+void SendSide::flush(StreamState& stream) {
   if (!stream.id || stream.is_send_over) {
     return;
   }
@@ -88,18 +89,18 @@ void ChannelWorker::flush(StreamState& stream) {
   tell_writable(stream);
 }
 
-void ChannelWorker::note_taken(StreamState& stream, std::size_t bytes) {
+void SendSide::note_taken(StreamState& stream, std::size_t bytes) {
   stream.entry->queued.fetch_sub(static_cast<std::uint32_t>(bytes), std::memory_order_relaxed);
   core_.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
-  give_back(*stream.connection, bytes);
+  give_back(*stream.connection->entry, core_.server->writes, bytes);
 }
 
-void ChannelWorker::give_back(ConnectionState& state, std::uint64_t bytes) {
-  state.entry->held_bytes.fetch_sub(bytes, std::memory_order_relaxed);
-  core_.server->writes.release(bytes);
+void SendSide::ask_writable(StreamState& stream) {
+  stream.wants_writable = true;
+  tell_writable(stream);
 }
 
-void ChannelWorker::tell_writable(StreamState& stream) {
+void SendSide::tell_writable(StreamState& stream) {
   if (!stream.wants_writable || stream.is_send_over) {
     return;
   }
@@ -122,17 +123,24 @@ void ChannelWorker::tell_writable(StreamState& stream) {
   events_.push(stream, event);
 }
 
-void ChannelWorker::handle_writable(StreamState& stream) { flush(stream); }
+void SendSide::reset(StreamState& stream, std::uint64_t code) {
+  if (stream.is_send_over) {
+    return;
+  }
+  stream.is_clean = false;
+  end(stream);
+  stream.connection->connection->reset_stream(*stream.id, code);
+}
 
-void ChannelWorker::handle_stop_sending(StreamState& stream, std::uint64_t code) {
-  end_sending(stream);
+void SendSide::handle_stop_sending(StreamState& stream, std::uint64_t code) {
+  end(stream);
   stream.is_clean = false;
   FfiEvent event = events_.make(KREPIS_EVENT_STOP_SENDING, stream);
   event.code = code;
   events_.push(stream, event);
 }
 
-void ChannelWorker::end_sending(StreamState& stream) {
+void SendSide::end(StreamState& stream) {
   stream.is_send_over = true;
   stream.is_fin_pending = false;
   stream.wants_writable = false;
@@ -143,7 +151,7 @@ void ChannelWorker::end_sending(StreamState& stream) {
   const std::uint32_t queued = stream.entry->queued.exchange(0, std::memory_order_relaxed);
   core_.queued_bytes.fetch_sub(queued, std::memory_order_relaxed);
   if (stream.connection != nullptr && stream.connection->connection != nullptr) {
-    give_back(*stream.connection, queued);
+    give_back(*stream.connection->entry, core_.server->writes, queued);
   }
 }
 

@@ -1,0 +1,37 @@
+// Datagrams of the program: handed to their connection, kept in order where its queue is full.
+#pragma once
+
+#include <krepis/krepis.hpp>
+
+#include <cstdint>
+#include <span>
+
+#include "channel/channel_core.hpp"
+#include "channel/event_writer.hpp"
+#include "channel/stream_state.hpp"
+
+namespace knul::channel {
+
+// Thread: one. Lifetime: core and events are longer.
+class DatagramSender {
+ public:
+  DatagramSender(ChannelCore& core, EventWriter& events) : core_(core), events_(events) {}
+
+  void send(ConnectionState& state, std::span<const std::uint8_t> bytes,
+            const krepis::DatagramOptions& options);
+  // The queue of the connection has room.
+  void flush(ConnectionState& state);
+  // The program wants to know when there is room.
+  void ask_writable(ConnectionState& state);
+  void tell_fate(const ConnectionState& state, std::uint32_t context, krepis::DatagramFate fate);
+
+ private:
+  // False: its queue is full, and it says when there is room.
+  bool hand_over(ConnectionState& state, std::span<const std::uint8_t> bytes,
+                 const krepis::DatagramOptions& options);
+
+  ChannelCore& core_;
+  EventWriter& events_;
+};
+
+}  // namespace knul::channel

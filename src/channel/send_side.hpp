@@ -1,0 +1,48 @@
+// What the program writes to the streams of one worker: handed to the connection as far as that takes it,
+// kept in order where it does not.
+#pragma once
+
+#include <krepis/krepis.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "channel/channel_core.hpp"
+#include "channel/event_writer.hpp"
+#include "channel/mailbox.hpp"
+#include "channel/stream_state.hpp"
+
+namespace knul::channel {
+
+// Thread: one. Lifetime: core, mailbox and events are longer.
+class SendSide {
+ public:
+  SendSide(ChannelCore& core, Mailbox& mailbox, EventWriter& events)
+      : core_(core), mailbox_(mailbox), events_(events) {}
+
+  // What was counted for the stream and its connection is given back when the connection takes the bytes.
+  void write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin);
+  void write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin);
+  // The connection may take more.
+  void flush(StreamState& stream);
+  // The program wants to know when there is room.
+  void ask_writable(StreamState& stream);
+
+  // Of a stream that has an identifier.
+  void reset(StreamState& stream, std::uint64_t code);
+  void handle_stop_sending(StreamState& stream, std::uint64_t code);
+  // Nothing is taken any more, and what was kept is dropped.
+  void end(StreamState& stream);
+
+ private:
+  void keep(StreamState& stream, std::span<const std::uint8_t> bytes);
+  void note_taken(StreamState& stream, std::size_t bytes);
+  void tell_writable(StreamState& stream);
+
+  ChannelCore& core_;
+  Mailbox& mailbox_;  // for its lock
+  EventWriter& events_;
+};
+
+}  // namespace knul::channel
