@@ -96,9 +96,8 @@ std::uint32_t krepis_channel_flush(std::uint32_t channel) noexcept {
 }
 
 std::uint32_t krepis_channel_info_into(std::uint32_t channel, FfiResponse* out) noexcept {
-  return json_of<knul::channel::ChannelFigures>(
-      channel, out,
-      [](Channel& found, knul::channel::ChannelFigures& figures) { return found.measure(figures); });
+  return json_of<knul::channel::Figures>(
+      channel, out, [](Channel& found, knul::channel::Figures& figures) { return found.measure(figures); });
 }
 
 std::uint32_t krepis_channel_close(std::uint32_t channel) noexcept {

@@ -18,7 +18,7 @@ std::int64_t to_us(std::chrono::nanoseconds time) {
 
 }  // namespace
 
-void write_json(const channel::ChannelFigures& figures, std::string& out) {
+void write_json(const channel::Figures& figures, std::string& out) {
   append({{"connections", figures.connections},
           {"streams", figures.streams},
           {"events", figures.events},

@@ -8,7 +8,7 @@
 namespace knul::abi {
 
 // Append to `out`.
-void write_json(const channel::ChannelFigures& figures, std::string& out);
+void write_json(const channel::Figures& figures, std::string& out);
 void write_json(const channel::StreamFacts& facts, std::string& out);
 void write_json(const channel::ConnectionFacts& facts, std::string& out);
 

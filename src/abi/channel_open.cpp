@@ -11,7 +11,6 @@
 namespace knul::abi {
 namespace {
 
-using channel::ChannelSettings;
 using krepis::Error;
 using krepis::ErrorCode;
 
@@ -47,8 +46,8 @@ krepis::Result<std::string> read_wake_path(const FfiChannelConfig& config) {
   return text;
 }
 
-krepis::Result<ChannelSettings> read_config(const FfiChannelConfig& config) {
-  ChannelSettings settings;
+krepis::Result<channel::Settings> read_config(const FfiChannelConfig& config) {
+  channel::Settings settings;
   if (config.arena_bytes != 0) {
     settings.arena_bytes = config.arena_bytes;
   }
@@ -103,7 +102,7 @@ class Unclaimed {
   channel::Channel* channel_;
 };
 
-FfiResponse open_on(Process& process, std::uint64_t server, ChannelSettings settings,
+FfiResponse open_on(Process& process, std::uint64_t server, channel::Settings settings,
                     FfiChannelRegion* region) {
   const auto pin = process.registry().find(server);
   if (!pin) {

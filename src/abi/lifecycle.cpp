@@ -38,8 +38,7 @@ class Removal {
 FfiResponse start_server(Process& process, const krepis::ServerOptions& options,
                          krepis::ApplicationFactory factory, ServiceChoice service) {
   // Without a service the program answers, through channels.
-  const auto hub =
-      factory ? nullptr : std::make_shared<channel::ChannelHub>(options.server_write_queue_bytes);
+  const auto hub = factory ? nullptr : std::make_shared<channel::Hub>(options.server_write_queue_bytes);
   krepis::ApplicationMemorySource memory;
   if (hub) {
     memory = [hub] { return hub->memory(); };

@@ -18,7 +18,7 @@ Process& Process::instance() {
 }
 
 const std::uint8_t* Process::remember(std::uint64_t handle, ServiceChoice service,
-                                      std::shared_ptr<channel::ChannelHub> hub) {
+                                      std::shared_ptr<channel::Hub> hub) {
   const std::lock_guard lock(mutex_);
   const auto [place, is_new] =
       records_.insert_or_assign(handle, Record{handle, std::move(service), std::move(hub)});
@@ -31,7 +31,7 @@ std::optional<ServiceChoice> Process::service_of(std::uint64_t handle) const {
   return found != records_.end() ? std::optional(found->second.service) : std::nullopt;
 }
 
-std::shared_ptr<channel::ChannelHub> Process::hub_of(std::uint64_t handle) const {
+std::shared_ptr<channel::Hub> Process::hub_of(std::uint64_t handle) const {
   const std::lock_guard lock(mutex_);
   const auto found = records_.find(handle);
   return found != records_.end() ? found->second.hub : nullptr;

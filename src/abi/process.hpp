@@ -11,7 +11,7 @@
 #include <string>
 
 #include "abi/channel_record.hpp"
-#include "channel/channel_hub.hpp"
+#include "channel/hub.hpp"
 #include "server/pinned_slots.hpp"
 
 namespace knul::abi {
@@ -37,10 +37,10 @@ class Process {
 
   // Starts to keep what belongs to a handle. Returns the 8 bytes of start's result. Lifetime: until forget.
   const std::uint8_t* remember(std::uint64_t handle, ServiceChoice service,
-                               std::shared_ptr<channel::ChannelHub> hub);
+                               std::shared_ptr<channel::Hub> hub);
   [[nodiscard]] std::optional<ServiceChoice> service_of(std::uint64_t handle) const;
   // Null for a server with a built-in service, or none.
-  [[nodiscard]] std::shared_ptr<channel::ChannelHub> hub_of(std::uint64_t handle) const;
+  [[nodiscard]] std::shared_ptr<channel::Hub> hub_of(std::uint64_t handle) const;
   // True for one caller until give_up_stop: who stops this server.
   [[nodiscard]] bool claim_stop(std::uint64_t handle);
   void give_up_stop(std::uint64_t handle);
@@ -50,7 +50,7 @@ class Process {
   struct Record {
     std::uint64_t handle_bytes;
     ServiceChoice service;
-    std::shared_ptr<channel::ChannelHub> hub;
+    std::shared_ptr<channel::Hub> hub;
     bool is_stopping = false;
   };
 

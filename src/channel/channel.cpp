@@ -8,8 +8,8 @@
 #include <chrono>
 
 #include "base/worker_limit.hpp"
-#include "channel/channel_hub.hpp"
-#include "channel/channel_worker.hpp"
+#include "channel/hub.hpp"
+#include "channel/worker_part.hpp"
 #include "posix/clock.hpp"
 
 namespace knul::channel {
@@ -21,7 +21,7 @@ std::uint64_t bit(std::size_t worker) { return std::uint64_t{1} << worker; }
 
 }  // namespace
 
-Channel::Channel(std::unique_ptr<ChannelCore> core, std::weak_ptr<ChannelHub> hub)
+Channel::Channel(std::unique_ptr<Core> core, std::weak_ptr<Hub> hub)
     : core_(std::move(core)), hub_(std::move(hub)), workers_(core_->workers()) {
   static_assert(base::kMostWorkers <= sizeof(untold_) * 8);
 }
@@ -41,8 +41,8 @@ void Channel::describe(FfiChannelRegion& region) {
   region.wake_fd = core_->wake.take_program_end();
 }
 
-ChannelWorker& Channel::begin_worker(unsigned index, krepis::Worker& worker) {
-  workers_[index] = std::make_unique<ChannelWorker>(*core_, index, worker);
+WorkerPart& Channel::begin_worker(unsigned index, krepis::Worker& worker) {
+  workers_[index] = std::make_unique<WorkerPart>(*core_, index, worker);
   return *workers_[index];
 }
 
@@ -79,7 +79,7 @@ bool Channel::has_last_event() const {
          });
 }
 
-// See ChannelWorker::wait_for_head. A worker that has ended can do nothing any more: then the program does.
+// See WorkerPart::wait_for_head. A worker that has ended can do nothing any more: then the program does.
 void Channel::notice_heads() {
   for (std::size_t i = 0; i < core_->workers(); ++i) {
     if (core_->rings[i].has_moved() && core_->waits_for_head[i].exchange(false)) {
@@ -100,26 +100,26 @@ void Channel::notice_heads() {
 
 Outcome Channel::usable() const {
   switch (core_->state()) {
-    case ChannelCore::State::kOpen:
+    case Core::State::kOpen:
       return {};
-    case ChannelCore::State::kMisled:
+    case Core::State::kMisled:
       return Outcome::refuse(ErrorCode::kInvalidContext,
                              "the channel was closed because the program stored an invalid ring head");
-    case ChannelCore::State::kSilent:
+    case Core::State::kSilent:
       return Outcome::refuse(
           ErrorCode::kInvalidContext,
           "the channel was closed because the program read no events for consumer_timeout_ms");
-    case ChannelCore::State::kAbandoned:
+    case Core::State::kAbandoned:
       return Outcome::refuse(ErrorCode::kInvalidContext,
                              "the channel was closed because the program closed its end of wake_fd");
-    case ChannelCore::State::kClosed:
+    case Core::State::kClosed:
       break;
   }
   return Outcome::refuse(ErrorCode::kInvalidPointer, "the channel is closed");
 }
 
 Outcome Channel::arm() {
-  if (core_->state() == ChannelCore::State::kClosed) {
+  if (core_->state() == Core::State::kClosed) {
     return usable();
   }
   notice_heads();
@@ -132,7 +132,7 @@ Outcome Channel::arm() {
 }
 
 Outcome Channel::wait(std::uint32_t timeout_ms) {
-  if (core_->state() == ChannelCore::State::kClosed) {
+  if (core_->state() == Core::State::kClosed) {
     return usable();
   }
   const base::Instant deadline = posix::monotonic_now() + std::chrono::milliseconds(timeout_ms);
@@ -142,7 +142,7 @@ Outcome Channel::wait(std::uint32_t timeout_ms) {
     const bool is_there = has_events();
     if (is_there || !(core_->is_open() || has_last_event())) {
       core_->wake.end_wait();
-      if (core_->state() == ChannelCore::State::kClosed) {
+      if (core_->state() == Core::State::kClosed) {
         return Outcome::refuse(ErrorCode::kInvalidContext, "the channel was closed during the wait");
       }
       return is_there ? Outcome::of(1) : usable();
@@ -199,7 +199,7 @@ Outcome Channel::release(std::span<const std::uint32_t> offsets) {
 }
 
 Outcome Channel::flush() {
-  if (core_->state() == ChannelCore::State::kClosed) {
+  if (core_->state() == Core::State::kClosed) {
     return usable();
   }
   tell_untold();
@@ -229,9 +229,9 @@ void Channel::tell_untold() {
 }
 
 Outcome Channel::close() {
-  if (core_->change_state(ChannelCore::State::kClosed)) {
+  if (core_->change_state(Core::State::kClosed)) {
     // Was open.
-  } else if (core_->state() == ChannelCore::State::kClosed) {
+  } else if (core_->state() == Core::State::kClosed) {
     return usable();
   } else {
     core_->force_closed();
@@ -245,7 +245,7 @@ Outcome Channel::close() {
 }
 
 bool Channel::can_be_unmapped() const {
-  return core_->state() == ChannelCore::State::kClosed || is_stopped_.load() ||
+  return core_->state() == Core::State::kClosed || is_stopped_.load() ||
          (core_->is_broken() && std::popcount(ended_.load()) == static_cast<int>(core_->workers()));
 }
 
@@ -265,8 +265,8 @@ void Channel::add_to(krepis::ApplicationMemory& memory) const {
   }
 }
 
-Outcome Channel::measure(ChannelFigures& figures) {
-  if (core_->state() == ChannelCore::State::kClosed) {
+Outcome Channel::measure(Figures& figures) {
+  if (core_->state() == Core::State::kClosed) {
     return usable();
   }
   figures.connections = core_->connections.load(std::memory_order_relaxed);

@@ -10,13 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "channel/channel_core.hpp"
 #include "channel/connection_facts.hpp"
+#include "channel/core.hpp"
 
 namespace knul::channel {
 
-class ChannelHub;
-class ChannelWorker;
+class Hub;
+class WorkerPart;
 
 // A number, or why not. The text is constant, because these functions are called often.
 struct Outcome {
@@ -43,7 +43,7 @@ struct StreamFacts {
   std::uint32_t queued_bytes = 0;
 };
 
-struct ChannelFigures {
+struct Figures {
   std::uint64_t connections = 0, streams = 0, events = 0, backlog_events = 0, arena_blocks_used = 0,
                 arena_blocks = 0, parked_bytes = 0, queued_bytes = 0, wakeups = 0, datagrams_dropped = 0;
 };
@@ -52,7 +52,7 @@ struct ChannelFigures {
 // they have closed its connections.
 class Channel {
  public:
-  Channel(std::unique_ptr<ChannelCore> core, std::weak_ptr<ChannelHub> hub);
+  Channel(std::unique_ptr<Core> core, std::weak_ptr<Hub> hub);
   ~Channel();
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
@@ -70,7 +70,7 @@ class Channel {
   Outcome flush();
   Outcome close();
   [[nodiscard]] bool can_be_unmapped() const;
-  Outcome measure(ChannelFigures& figures);
+  Outcome measure(Figures& figures);
   // Adds what it keeps for its peers. Thread: any.
   void add_to(krepis::ApplicationMemory& memory) const;
 
@@ -86,9 +86,9 @@ class Channel {
   Outcome describe_connection(std::uint32_t connection, ConnectionFacts& facts);
 
   // --- The workers' side.
-  [[nodiscard]] ChannelCore& core() { return *core_; }
+  [[nodiscard]] Core& core() { return *core_; }
   // Thread: the worker's.
-  ChannelWorker& begin_worker(unsigned index, krepis::Worker& worker);
+  WorkerPart& begin_worker(unsigned index, krepis::Worker& worker);
   void end_worker(unsigned index);
   // Thread: any, when all workers have ended.
   void publish_stopped(std::uint32_t code, std::string_view report);
@@ -123,12 +123,12 @@ class Channel {
   [[nodiscard]] bool has_last_event() const;
   [[nodiscard]] Outcome usable() const;
 
-  std::unique_ptr<ChannelCore> core_;
-  std::weak_ptr<ChannelHub> hub_;
+  std::unique_ptr<Core> core_;
+  std::weak_ptr<Hub> hub_;
   // Workers that have mail they were not told of, as bits.
   std::atomic<std::uint64_t> untold_{0};
   std::mutex end_mutex_;  // of workers_ once they have ended
-  std::vector<std::unique_ptr<ChannelWorker>> workers_;
+  std::vector<std::unique_ptr<WorkerPart>> workers_;
   std::atomic<std::uint64_t> ended_{0};  // workers, as bits
   std::atomic<bool> is_stopped_{false};
 };

@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "channel/channel_worker_test_support.hpp"
+#include "channel/worker_part_test_support.hpp"
 
 namespace knul::channel {
 namespace {

@@ -10,8 +10,8 @@ bool ConsumerWatch::is_needed() const {
          (has_timeout() || core_.wake.is_pair());
 }
 
-ChannelCore::State ConsumerWatch::look() {
-  using State = ChannelCore::State;
+Core::State ConsumerWatch::look() {
+  using State = Core::State;
   if (!is_needed()) {
     silent_periods_ = 0;
     return State::kOpen;

@@ -9,7 +9,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "channel/channel_core.hpp"
+#include "channel/core.hpp"
 #include "channel/event_ring.hpp"
 
 namespace knul::channel {
@@ -19,23 +19,23 @@ class ConsumerWatch {
  public:
   static constexpr auto kPeriod = std::chrono::milliseconds(100);
 
-  ConsumerWatch(const ChannelCore& core, const EventRing& ring) : core_(core), ring_(ring) {}
+  ConsumerWatch(const Core& core, const EventRing& ring) : core_(core), ring_(ring) {}
 
   // Events are there that a program which lives would read: look is to be called in kPeriod.
   [[nodiscard]] bool is_needed() const;
   // The state that the channel should have: kAbandoned when the program has closed its end of the wake
   // socket, kSilent when it gave no sign of life for settings.consumer_timeout while events were there, else
   // kOpen.
-  [[nodiscard]] ChannelCore::State look();
+  [[nodiscard]] Core::State look();
   // Whether an open channel is abandoned. Costs a system call.
   [[nodiscard]] bool has_hung_up() const { return core_.is_open() && core_.wake.has_hung_up(); }
 
  private:
   [[nodiscard]] bool has_timeout() const {
-    return core_.settings.consumer_timeout != ChannelSettings::kNoConsumerTimeout;
+    return core_.settings.consumer_timeout != Settings::kNoConsumerTimeout;
   }
 
-  const ChannelCore& core_;
+  const Core& core_;
   const EventRing& ring_;
   std::uint64_t seen_signs_ = 0;      // of life
   std::uint32_t silent_periods_ = 0;  // since they changed

@@ -5,19 +5,19 @@
 
 #include <utility>
 
-#include "channel/channel_worker_test_support.hpp"
+#include "channel/worker_part_test_support.hpp"
 
 namespace knul::channel {
 namespace {
 
-using State = ChannelCore::State;
+using State = Core::State;
 constexpr int kPeriods = 5;
 
 // A channel whose program has an event to read.
 struct Watched {
   explicit Watched(WakeKind wake = WakeKind::kNone,
                    std::chrono::milliseconds timeout = kPeriods * ConsumerWatch::kPeriod)
-      : parts([=](ChannelSettings& settings) {
+      : parts([=](Settings& settings) {
           settings.wake = wake;
           settings.consumer_timeout = timeout;
         }),
@@ -42,7 +42,7 @@ struct Watched {
     return found;
   }
 
-  WorkerParts parts;
+  BareWorker parts;
   int wake_fd;
   ConsumerWatch watch{*parts.core, parts.ring};
 };
@@ -87,7 +87,7 @@ TEST(ConsumerWatch, ForgetsTheSilenceBeforeATimeWhenItWasNotNeeded) {
 }
 
 TEST(ConsumerWatch, WaitsForASilentConsumerWithoutTimeoutUntilItHangsUp) {
-  Watched all(WakeKind::kSocketPair, ChannelSettings::kNoConsumerTimeout);
+  Watched all(WakeKind::kSocketPair, Settings::kNoConsumerTimeout);
   EXPECT_EQ(all.look(10'000), State::kOpen);
   all.hang_up();
   EXPECT_TRUE(all.watch.has_hung_up());

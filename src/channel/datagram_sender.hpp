@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "channel/channel_core.hpp"
+#include "channel/core.hpp"
 #include "channel/event_writer.hpp"
 #include "channel/stream_state.hpp"
 
@@ -15,7 +15,7 @@ namespace knul::channel {
 // Thread: one. Lifetime: core and events are longer.
 class DatagramSender {
  public:
-  DatagramSender(ChannelCore& core, EventWriter& events) : core_(core), events_(events) {}
+  DatagramSender(Core& core, EventWriter& events) : core_(core), events_(events) {}
 
   void send(ConnectionState& state, std::span<const std::uint8_t> bytes,
             const krepis::DatagramOptions& options);
@@ -30,7 +30,7 @@ class DatagramSender {
   bool hand_over(ConnectionState& state, std::span<const std::uint8_t> bytes,
                  const krepis::DatagramOptions& options);
 
-  ChannelCore& core_;
+  Core& core_;
   EventWriter& events_;
 };
 

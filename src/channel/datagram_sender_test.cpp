@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "channel/channel_worker_test_support.hpp"
+#include "channel/worker_part_test_support.hpp"
 
 namespace knul::channel {
 namespace {
@@ -25,7 +25,7 @@ struct Datagrams {
     sender.flush(state);
   }
 
-  WorkerParts parts;
+  BareWorker parts;
   DatagramSender sender{*parts.core, parts.events};
   ConnectionState& state = parts.add_connection(parts.connection);
 };

@@ -1,11 +1,11 @@
 #include "channel/event_writer.hpp"
 
-#include <ctime>
 #include <memory>
 #include <mutex>
 #include <utility>
 
 #include "channel/connection_facts.hpp"
+#include "posix/clock.hpp"
 
 namespace knul::channel {
 namespace {
@@ -14,16 +14,10 @@ constexpr auto kFactsAge = std::chrono::milliseconds(100);
 
 double to_us(std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / 1e3; }
 
-std::chrono::nanoseconds monotonic_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 }  // namespace
 
 std::chrono::nanoseconds EventWriter::now() const {
-  return worker_ != nullptr ? worker_->now() : monotonic_now();
+  return worker_ != nullptr ? worker_->now() : posix::monotonic_now().time_since_epoch();
 }
 
 FfiEvent EventWriter::make(std::uint32_t type, std::uint32_t connection) const {

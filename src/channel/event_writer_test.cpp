@@ -4,8 +4,8 @@
 
 #include <mutex>
 
-#include "channel/channel_worker_test_support.hpp"
 #include "channel/connection_facts.hpp"
+#include "channel/worker_part_test_support.hpp"
 
 namespace knul::channel {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(EventWriter, AnnouncesAStreamByItsFirstEvent) {
-  WorkerParts parts;
+  BareWorker parts;
   StreamState& stream = parts.add_stream(parts.add_connection(parts.connection), 4);
   const auto flags = [&] {
     const std::uint32_t number =
@@ -25,7 +25,7 @@ TEST(EventWriter, AnnouncesAStreamByItsFirstEvent) {
 }
 
 TEST(EventWriter, SaysOfAStreamWhoseItIs) {
-  WorkerParts parts;
+  BareWorker parts;
   const ConnectionState& state = parts.add_connection(parts.connection);
   StreamState& stream = parts.add_stream(*parts.states.find_connection(state.handle), 4);
   const FfiEvent event = parts.events.make(KREPIS_EVENT_STREAM_DATA, stream);
@@ -37,7 +37,7 @@ TEST(EventWriter, SaysOfAStreamWhoseItIs) {
 }
 
 TEST(EventWriter, HasTheTimeOfTheWorkerUntilThatEnds) {
-  WorkerParts parts;
+  BareWorker parts;
   parts.quiet.time = 5us;
   EXPECT_EQ(parts.events.make(KREPIS_EVENT_DRAINING, 0U).timestamp_us, 5);
   parts.events.detach();
@@ -45,7 +45,7 @@ TEST(EventWriter, HasTheTimeOfTheWorkerUntilThatEnds) {
 }
 
 TEST(EventWriter, IsOverloadedFrom65536WaitingEvents) {
-  WorkerParts parts;
+  BareWorker parts;
   for (int i = 0; i < 65'535; ++i) {
     parts.events.push(parts.events.make(KREPIS_EVENT_DATAGRAM, 1U));
   }
@@ -55,7 +55,7 @@ TEST(EventWriter, IsOverloadedFrom65536WaitingEvents) {
 }
 
 TEST(EventWriter, LooksAtTheFiguresOfAConnectionTenTimesASecondAtMost) {
-  WorkerParts parts;
+  BareWorker parts;
   ConnectionState& state = parts.add_connection(parts.connection);
   const auto window_after = [&](std::chrono::nanoseconds time) {
     ++parts.connection.congestion_window;

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "channel/channel_worker_test_support.hpp"
+#include "channel/worker_part_test_support.hpp"
 
 namespace knul::channel {
 namespace {
@@ -16,7 +16,7 @@ struct SmallParking {
     parked.add(stream, std::vector<std::uint8_t>(bytes, 7));
   }
 
-  WorkerParts parts;
+  BareWorker parts;
   ParkedBytes parked{parts.states, parts.core->parked_bytes, kMost};
   ConnectionState& state = parts.add_connection(parts.connection);
 };

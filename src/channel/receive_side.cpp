@@ -10,14 +10,14 @@ std::span<const std::uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-ArenaPart part_of(ChannelCore& core, unsigned index) {
+ArenaPart part_of(Core& core, unsigned index) {
   const auto blocks = static_cast<std::uint32_t>(core.layout.blocks_per_worker);
   return {core.arena(), core.owners(), index * blocks, blocks};
 }
 
 }  // namespace
 
-ReceiveSide::ReceiveSide(ChannelCore& core, unsigned index, EventWriter& events, StateTable& states)
+ReceiveSide::ReceiveSide(Core& core, unsigned index, EventWriter& events, StateTable& states)
     : core_(core),
       events_(events),
       states_(states),

@@ -9,7 +9,7 @@
 #include <span>
 #include <string_view>
 
-#include "channel/channel_core.hpp"
+#include "channel/core.hpp"
 #include "channel/event_writer.hpp"
 #include "channel/parked_bytes.hpp"
 #include "channel/receive_arena.hpp"
@@ -22,7 +22,7 @@ class ReceiveSide {
  public:
   static constexpr std::uint64_t kMostParkedBytes = 64 << 20;  // of a channel, split over its workers
 
-  ReceiveSide(ChannelCore& core, unsigned index, EventWriter& events, StateTable& states);
+  ReceiveSide(Core& core, unsigned index, EventWriter& events, StateTable& states);
 
   void receive(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin);
   void handle_reset(StreamState& stream, std::uint64_t code);
@@ -55,7 +55,7 @@ class ReceiveSide {
   void release(StreamState& stream, const ArenaPart::Released& range);
   [[nodiscard]] bool has_room_for_datagram(const ConnectionState& state, std::size_t bytes);
 
-  ChannelCore& core_;
+  Core& core_;
   EventWriter& events_;
   StateTable& states_;
   ReceiveArena arena_;

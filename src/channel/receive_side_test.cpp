@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "channel/channel_worker_test_support.hpp"
+#include "channel/worker_part_test_support.hpp"
 
 namespace knul::channel {
 namespace {
@@ -33,7 +33,7 @@ struct FullArena {
     receiving.unpark_all();
   }
 
-  WorkerParts parts;
+  BareWorker parts;
   ReceiveSide receiving{*parts.core, 0, parts.events, parts.states};
   StreamState& stream = parts.add_stream(parts.add_connection(parts.connection));
   std::uint32_t first = 0;

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-#include "channel/channel_core.hpp"
+#include "channel/core.hpp"
 #include "channel/event_writer.hpp"
 #include "channel/mailbox.hpp"
 #include "channel/stream_state.hpp"
@@ -18,7 +18,7 @@ namespace knul::channel {
 // Thread: one. Lifetime: core, mailbox and events are longer.
 class SendSide {
  public:
-  SendSide(ChannelCore& core, Mailbox& mailbox, EventWriter& events)
+  SendSide(Core& core, Mailbox& mailbox, EventWriter& events)
       : core_(core), mailbox_(mailbox), events_(events) {}
 
   // What was counted for the stream and its connection is given back when the connection takes the bytes.
@@ -40,7 +40,7 @@ class SendSide {
   void note_taken(StreamState& stream, std::size_t bytes);
   void tell_writable(StreamState& stream);
 
-  ChannelCore& core_;
+  Core& core_;
   Mailbox& mailbox_;  // for its lock
   EventWriter& events_;
 };

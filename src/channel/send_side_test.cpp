@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "channel/channel_worker_test_support.hpp"
+#include "channel/worker_part_test_support.hpp"
 
 namespace knul::channel {
 namespace {
@@ -31,7 +31,7 @@ struct Sending {
     side.flush(stream);
   }
 
-  WorkerParts parts;
+  BareWorker parts;
   SendSide side{*parts.core, parts.core->mailboxes[0], parts.events};
   StreamState& stream = parts.add_stream(parts.add_connection(parts.connection));
 };

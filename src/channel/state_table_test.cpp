@@ -5,19 +5,19 @@
 #include <memory>
 #include <vector>
 
-#include "channel/channel_worker_test_support.hpp"
+#include "channel/worker_part_test_support.hpp"
 
 namespace knul::channel {
 namespace {
 
 // The end of a stream was told.
-void end(WorkerParts& parts, const StreamState& stream) {
+void end(BareWorker& parts, const StreamState& stream) {
   parts.events.push(parts.events.make(KREPIS_EVENT_STREAM_CLOSED, stream));
   parts.states.free_when_read(stream.handle);
 }
 
 TEST(StateTable, FindsAStateAsWhatItIsOnly) {
-  WorkerParts parts;
+  BareWorker parts;
   ConnectionState& state = parts.add_connection(parts.connection);
   const StreamState& stream = parts.add_stream(state);
   EXPECT_EQ(parts.states.find_connection(state.handle), &state);
@@ -27,7 +27,7 @@ TEST(StateTable, FindsAStateAsWhatItIsOnly) {
 }
 
 TEST(StateTable, FreesAStreamWhenItsEndIsReadAndItsRangesAreReleased) {
-  WorkerParts parts;
+  BareWorker parts;
   StreamState& stream = parts.add_stream(parts.add_connection(parts.connection));
   const std::uint32_t handle = stream.handle;
   stream.unreleased_ranges = 1;
@@ -44,7 +44,7 @@ TEST(StateTable, FreesAStreamWhenItsEndIsReadAndItsRangesAreReleased) {
 }
 
 TEST(StateTable, FreesAConnectionAfterWhatItsStreamsHold) {
-  WorkerParts parts;
+  BareWorker parts;
   ConnectionState& state = parts.add_connection(parts.connection);
   const std::uint32_t handle = state.handle;
   state.unreleased_bytes = 1;
@@ -60,7 +60,7 @@ TEST(StateTable, FreesAConnectionAfterWhatItsStreamsHold) {
 }
 
 TEST(StateTable, ReleasesAStreamOnceWhenTheProgramHasReadItsFin) {
-  WorkerParts parts;
+  BareWorker parts;
   StreamState& stream = parts.add_stream(parts.add_connection(parts.connection), 8);
   parts.events.push(stream, parts.events.make(KREPIS_EVENT_STREAM_DATA, stream));
   parts.states.release_when_read(stream);
@@ -74,7 +74,7 @@ TEST(StateTable, ReleasesAStreamOnceWhenTheProgramHasReadItsFin) {
 }
 
 TEST(StateTable, UsesTheMemoryOfAStreamThatEndedForTheNextOne) {
-  WorkerParts parts;
+  BareWorker parts;
   ConnectionState& state = parts.add_connection(parts.connection);
   const StreamState& first = parts.add_stream(state, 0);
   end(parts, first);

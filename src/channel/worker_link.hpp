@@ -9,20 +9,20 @@
 
 namespace knul::channel {
 
-class ChannelApplication;
+class Application;
 
 // Thread: all functions from any thread; a task runs on the worker's.
 class WorkerLink {
  public:
   // By the application, when it begins and before it ends.
-  void connect(krepis::Worker* worker, ChannelApplication* application) {
+  void connect(krepis::Worker* worker, Application* application) {
     const std::lock_guard lock(mutex_);
     worker_ = worker;
     application_ = application;
   }
 
   // False when the worker has ended or its queue is full. The task runs while the application lives.
-  bool post(std::function<void(ChannelApplication&)> task) {
+  bool post(std::function<void(Application&)> task) {
     const std::lock_guard lock(mutex_);
     if (worker_ == nullptr) {
       return false;
@@ -39,7 +39,7 @@ class WorkerLink {
  private:
   std::mutex mutex_;
   krepis::Worker* worker_ = nullptr;
-  ChannelApplication* application_ = nullptr;
+  Application* application_ = nullptr;
 };
 
 }  // namespace knul::channel

@@ -1,8 +1,8 @@
 // Once warm, what a program reads and writes through a channel takes nothing from the global heap.
 #include <cstring>
 
+#include "channel/application.hpp"
 #include "channel/channel.hpp"
-#include "channel/channel_application.hpp"
 #include "steady_pair.hpp"
 
 namespace knul::test {
@@ -83,11 +83,11 @@ class SteadyChannel : public testing::Test {
   }
 
   std::shared_ptr<channel::WorkerLink> link_ = std::make_shared<channel::WorkerLink>();
-  std::shared_ptr<channel::Channel> channel_ = std::make_shared<channel::Channel>(
-      *channel::ChannelCore::create({}, {link_}), std::weak_ptr<channel::ChannelHub>());
-  std::unique_ptr<channel::ChannelApplication> owned_application_ =
-      std::make_unique<channel::ChannelApplication>(std::make_shared<channel::ChannelHub>(), link_);
-  channel::ChannelApplication* application_ = owned_application_.get();
+  std::shared_ptr<channel::Channel> channel_ =
+      std::make_shared<channel::Channel>(*channel::Core::create({}, {link_}), std::weak_ptr<channel::Hub>());
+  std::unique_ptr<channel::Application> owned_application_ =
+      std::make_unique<channel::Application>(std::make_shared<channel::Hub>(), link_);
+  channel::Application* application_ = owned_application_.get();
   // Of 50 datagrams most have to wait for room in the connection's queue.
   SteadyPair pair_{std::move(owned_application_), "knul", 16};
   Program program_{*channel_};

@@ -1,4 +1,4 @@
-#include "channel/channel_worker.hpp"
+#include "channel/worker_part.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "channel/channel_application.hpp"
-#include "channel/channel_worker_test_support.hpp"
+#include "channel/application.hpp"
+#include "channel/worker_part_test_support.hpp"
 
 namespace {
 
@@ -52,7 +52,7 @@ bool lacks_memory(int allocation, Call call) {
   return is_thrown;
 }
 
-TEST(ChannelWorker, ForgetsAConnectionWhoseEndFindsNoMemory) {
+TEST(WorkerPart, ForgetsAConnectionWhoseEndFindsNoMemory) {
   OneConnection one;
   ASSERT_TRUE(lacks_memory(1, [&] { one.worker.close_connection(*one.state, {}); }));
   (void)one.channel.close();
@@ -60,7 +60,7 @@ TEST(ChannelWorker, ForgetsAConnectionWhoseEndFindsNoMemory) {
   EXPECT_EQ(one.connection.close_code, 0U);  // it is no more
 }
 
-TEST(ChannelWorker, KeepsSevenEighthsOfTheArenaFreeOfOpeningsThatNobodyReleases) {
+TEST(WorkerPart, KeepsSevenEighthsOfTheArenaFreeOfOpeningsThatNobodyReleases) {
   OneConnection one;
   constexpr std::size_t kConnections = 3'000;
   std::vector<NotingConnection> connections(kConnections);
@@ -78,7 +78,7 @@ TEST(ChannelWorker, KeepsSevenEighthsOfTheArenaFreeOfOpeningsThatNobodyReleases)
   EXPECT_FALSE(states.back()->identity_offset.has_value());
 }
 
-TEST(ChannelWorker, TellsOfConnectionsAgainOnceEarlierOpeningsAreReleased) {
+TEST(WorkerPart, TellsOfConnectionsAgainOnceEarlierOpeningsAreReleased) {
   OneConnection one;
   std::vector<NotingConnection> connections(3'000);
   std::vector<std::uint32_t> offsets;
@@ -95,7 +95,7 @@ TEST(ChannelWorker, TellsOfConnectionsAgainOnceEarlierOpeningsAreReleased) {
 }
 
 // A program that is always a little behind: the oldest bytes go, new ones come, and something stays parked.
-TEST(ChannelWorker, KeepsOfAStreamThatIsNeverCaughtUpWithOnlyWhatIsUnread) {
+TEST(WorkerPart, KeepsOfAStreamThatIsNeverCaughtUpWithOnlyWhatIsUnread) {
   OneConnection one;
   constexpr std::size_t kUnread = 2 << 20;
   one.worker.open_stream(*one.state, 0);
@@ -115,7 +115,7 @@ TEST(ChannelWorker, KeepsOfAStreamThatIsNeverCaughtUpWithOnlyWhatIsUnread) {
   EXPECT_LE(parked_memory, 2 * kUnread + bytes.size());
 }
 
-TEST(ChannelWorker, ForgetsParkedStreamsThatEndWhileTheArenaStaysFull) {
+TEST(WorkerPart, ForgetsParkedStreamsThatEndWhileTheArenaStaysFull) {
   OneConnection one;
   const std::vector<std::uint8_t> bytes(32 << 10);
   for (krepis::StreamId id = 0; id < 4 * 10'000; id += 4) {
@@ -129,7 +129,7 @@ TEST(ChannelWorker, ForgetsParkedStreamsThatEndWhileTheArenaStaysFull) {
   EXPECT_LE(one.worker.parking_places(), 1'100U);
 }
 
-TEST(ChannelWorker, CountsADatagramThatFindsNoRoomAsDropped) {
+TEST(WorkerPart, CountsADatagramThatFindsNoRoomAsDropped) {
   OneConnection one;
   const std::vector<std::uint8_t> bytes(1'000);
   for (int i = 0; i < 2'000; ++i) {  // more than half of the arena, and nothing is released
@@ -140,7 +140,7 @@ TEST(ChannelWorker, CountsADatagramThatFindsNoRoomAsDropped) {
             static_cast<std::uint64_t>(one.connection.datagrams_dropped));
 }
 
-TEST(ChannelWorker, LeavesRoomToOthersBesideAFloodOfDatagramsOfAByte) {
+TEST(WorkerPart, LeavesRoomToOthersBesideAFloodOfDatagramsOfAByte) {
   OneConnection one;
   const std::vector<std::uint8_t> byte(1);
   for (int i = 0; i < 100'000; ++i) {
@@ -167,7 +167,7 @@ int fill_with_datagrams(OneConnection& one, std::size_t bytes) {
 }
 
 // It has half of what it leaves of 32,768, in an arena that has room for many more.
-TEST(ChannelWorker, LetsAConnectionHaveAThirdOfTheDatagramsThatMayWaitUntilTheyAreReleased) {
+TEST(WorkerPart, LetsAConnectionHaveAThirdOfTheDatagramsThatMayWaitUntilTheyAreReleased) {
   OneConnection one(64 << 20);
   const int taken = fill_with_datagrams(one, 1);
   EXPECT_NEAR(taken, 32'768 / 3, 3);
@@ -179,7 +179,7 @@ TEST(ChannelWorker, LetsAConnectionHaveAThirdOfTheDatagramsThatMayWaitUntilTheyA
   EXPECT_NEAR(fill_with_datagrams(one, 1), taken, 1);
 }
 
-TEST(ChannelWorker, LetsAConnectionFillAThirdOfTheArenaWithDatagrams) {
+TEST(WorkerPart, LetsAConnectionFillAThirdOfTheArenaWithDatagrams) {
   constexpr int kArena = 1 << 20;
   constexpr int kLarge = 1'000;
   OneConnection of_small, of_large;
@@ -188,7 +188,7 @@ TEST(ChannelWorker, LetsAConnectionFillAThirdOfTheArenaWithDatagrams) {
   EXPECT_NEAR(kLarge * fill_with_datagrams(of_large, kLarge), kArena / 3, kArena / 20);
 }
 
-TEST(ChannelWorker, LetsAConnectionFillAThirdOfTheArenaWithStreamsAndParksTheRest) {
+TEST(WorkerPart, LetsAConnectionFillAThirdOfTheArenaWithStreamsAndParksTheRest) {
   constexpr std::size_t kArena = 1 << 20;
   OneConnection one(kArena);
   one.worker.open_stream(*one.state, 0);
@@ -199,7 +199,7 @@ TEST(ChannelWorker, LetsAConnectionFillAThirdOfTheArenaWithStreamsAndParksTheRes
 }
 
 // The program reads nothing.
-TEST(ChannelWorker, TakesNothingNewOnceItHas65536EventsWaiting) {
+TEST(WorkerPart, TakesNothingNewOnceItHas65536EventsWaiting) {
   constexpr std::uint32_t kMost = 65'536;
   OneConnection one;
   NotingConnection other;
@@ -225,7 +225,7 @@ TEST(ChannelWorker, TakesNothingNewOnceItHas65536EventsWaiting) {
   EXPECT_TRUE(before->streams.empty());
 }
 
-TEST(ChannelWorker, TakesNewConnectionsBesideAFloodOfEmptyDatagrams) {
+TEST(WorkerPart, TakesNewConnectionsBesideAFloodOfEmptyDatagrams) {
   OneConnection one;
   for (int i = 0; i < 100'000; ++i) {
     one.worker.receive_datagram(*one.state, {});
@@ -239,7 +239,7 @@ TEST(ChannelWorker, TakesNewConnectionsBesideAFloodOfEmptyDatagrams) {
 }
 
 // A stream that was silent for 2^32 events remembers the number of an event that is another's by now.
-TEST(ChannelWorker, AddsNothingToTheEventOfAnotherStreamWithTheSameNumber) {
+TEST(WorkerPart, AddsNothingToTheEventOfAnotherStreamWithTheSameNumber) {
   OneConnection one;
   FfiChannelRegion region{};
   one.channel.describe(region);
@@ -261,13 +261,13 @@ TEST(ChannelWorker, AddsNothingToTheEventOfAnotherStreamWithTheSameNumber) {
   EXPECT_EQ(events[1].flags, KREPIS_FLAG_OPENED | KREPIS_FLAG_FIN);
 }
 
-TEST(ChannelApplication, KeepsNoConnectionWhoseBeginningFindsNoMemory) {
+TEST(Application, KeepsNoConnectionWhoseBeginningFindsNoMemory) {
   bool is_short = true;
   for (int allocation = 1; is_short && allocation < 100; ++allocation) {
     QuietWorker quiet;
     NotingConnection connection;
-    const auto channel = std::make_shared<Channel>(make_core(), std::weak_ptr<ChannelHub>());
-    ChannelApplication application(std::make_shared<ChannelHub>(), std::make_shared<WorkerLink>());
+    const auto channel = std::make_shared<Channel>(make_core(), std::weak_ptr<Hub>());
+    Application application(std::make_shared<Hub>(), std::make_shared<WorkerLink>());
     application.on_start(quiet);
     application.adopt(channel);
     is_short = lacks_memory(allocation, [&] { application.on_connection(connection); });
@@ -281,7 +281,7 @@ TEST(ChannelApplication, KeepsNoConnectionWhoseBeginningFindsNoMemory) {
   EXPECT_FALSE(is_short);
 }
 
-TEST(ChannelWorker, NeitherRepeatsNorLeavesOutBytesWhenAWriteFindsNoMemory) {
+TEST(WorkerPart, NeitherRepeatsNorLeavesOutBytesWhenAWriteFindsNoMemory) {
   OneConnection one;
   one.worker.end_turn();
   const auto stream = static_cast<std::uint32_t>(one.channel.open_stream(one.state->handle, false).number);
@@ -296,7 +296,7 @@ TEST(ChannelWorker, NeitherRepeatsNorLeavesOutBytesWhenAWriteFindsNoMemory) {
   EXPECT_EQ(one.connection.written(), "b");
 }
 
-TEST(ChannelWorker, ChangesNothingThatAConnectionHasTakenOfALongQueue) {
+TEST(WorkerPart, ChangesNothingThatAConnectionHasTakenOfALongQueue) {
   const unsigned seed = std::random_device()();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
@@ -323,7 +323,7 @@ TEST(ChannelWorker, ChangesNothingThatAConnectionHasTakenOfALongQueue) {
   EXPECT_EQ(one.connection.fins, 1);
 }
 
-TEST(ChannelWorker, TellsOfRoomForEightCongestionWindows) {
+TEST(WorkerPart, TellsOfRoomForEightCongestionWindows) {
   OneConnection one;
   one.worker.open_stream(*one.state, 0);
   StreamState& stream = *one.state->streams.at(0);
@@ -341,7 +341,7 @@ TEST(ChannelWorker, TellsOfRoomForEightCongestionWindows) {
   EXPECT_EQ(write(), 400'000U);
 }
 
-TEST(ChannelWorker, TellsAStreamOfRoomAlthoughAnotherHoldsAllThatTheirConnectionMay) {
+TEST(WorkerPart, TellsAStreamOfRoomAlthoughAnotherHoldsAllThatTheirConnectionMay) {
   OneConnection one;
   one.worker.open_stream(*one.state, 0);
   one.worker.open_stream(*one.state, 4);
@@ -364,9 +364,9 @@ TEST(ChannelWorker, TellsAStreamOfRoomAlthoughAnotherHoldsAllThatTheirConnection
   EXPECT_TRUE(stuck.wants_writable);
 }
 
-TEST(ChannelWorker, TellsOfRoomOnceHalfOfAStreamsQueueIsGone) {
+TEST(WorkerPart, TellsOfRoomOnceHalfOfAStreamsQueueIsGone) {
   constexpr std::size_t kQueue = 64 << 10;
-  OneConnection one([](ChannelSettings& settings) { settings.queue_bytes = kQueue; });
+  OneConnection one([](Settings& settings) { settings.queue_bytes = kQueue; });
   one.worker.open_stream(*one.state, 0);
   StreamState& stream = *one.state->streams.at(0);
   one.connection.room = 0;
@@ -382,7 +382,7 @@ TEST(ChannelWorker, TellsOfRoomOnceHalfOfAStreamsQueueIsGone) {
 }
 
 // Whatever ends it.
-TEST(ChannelWorker, GivesBackToItsConnectionAndServerWhatWasQueuedForAStreamThatEnds) {
+TEST(WorkerPart, GivesBackToItsConnectionAndServerWhatWasQueuedForAStreamThatEnds) {
   const std::vector<std::function<void(OneConnection&, StreamState&)>> ends{
       [](OneConnection& one, StreamState& stream) { one.worker.handle_stop_sending(stream, 1); },
       [](OneConnection& one, StreamState& stream) { one.worker.handle_closed(stream); },
@@ -409,7 +409,7 @@ TEST(ChannelWorker, GivesBackToItsConnectionAndServerWhatWasQueuedForAStreamThat
   }
 }
 
-TEST(ChannelWorker, TellsNothingOfWhatComesAfterTheProgramStoppedAStream) {
+TEST(WorkerPart, TellsNothingOfWhatComesAfterTheProgramStoppedAStream) {
   OneConnection one;
   one.worker.open_stream(*one.state, 0);
   StreamState& stream = *one.state->streams.at(0);
@@ -420,7 +420,7 @@ TEST(ChannelWorker, TellsNothingOfWhatComesAfterTheProgramStoppedAStream) {
   EXPECT_EQ(stream.unreleased_bytes + stream.parked_bytes(), 0U);
 }
 
-TEST(ChannelWorker, ForgetsParkedBytesWhenTheirStreamIsReset) {
+TEST(WorkerPart, ForgetsParkedBytesWhenTheirStreamIsReset) {
   OneConnection one;
   one.worker.open_stream(*one.state, 0);
   StreamState& stream = *one.state->streams.at(0);
@@ -431,7 +431,7 @@ TEST(ChannelWorker, ForgetsParkedBytesWhenTheirStreamIsReset) {
   EXPECT_EQ(one.state->parked_bytes, 0U);
 }
 
-TEST(ChannelWorker, RefusesStreamsOfTheProgramWhile1024OfAConnectionWaitToBeOpened) {
+TEST(WorkerPart, RefusesStreamsOfTheProgramWhile1024OfAConnectionWaitToBeOpened) {
   OneConnection one;
   const auto open = [&] { return one.channel.open_stream(one.state->handle, false).code; };
   for (int i = 0; i < 1'024; ++i) {
@@ -442,8 +442,8 @@ TEST(ChannelWorker, RefusesStreamsOfTheProgramWhile1024OfAConnectionWaitToBeOpen
   EXPECT_EQ(open(), krepis::ErrorCode::kSuccess);
 }
 
-TEST(ChannelWorker, CountsTheProgramsDatagramsThatFindNoRoom) {
-  OneConnection one([](ChannelSettings& settings) { settings.datagram_queue = 2; });
+TEST(WorkerPart, CountsTheProgramsDatagramsThatFindNoRoom) {
+  OneConnection one([](Settings& settings) { settings.datagram_queue = 2; });
   const std::vector<std::uint8_t> bytes(100);
   const auto send = [&](std::uint32_t policy) {
     DatagramSend wanted{};
@@ -462,7 +462,7 @@ TEST(ChannelWorker, CountsTheProgramsDatagramsThatFindNoRoom) {
 }
 
 // The memory of a stream that was read to its end serves the next one.
-TEST(ChannelWorker, BeginsEachStreamAfresh) {
+TEST(WorkerPart, BeginsEachStreamAfresh) {
   OneConnection one;
   FfiChannelRegion region{};
   one.channel.describe(region);

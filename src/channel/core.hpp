@@ -24,7 +24,7 @@
 
 namespace knul::channel {
 
-struct ChannelSettings {
+struct Settings {
   std::size_t arena_bytes = 64 << 20;
   std::size_t ring_records = 4'096;
   std::uint32_t queue_bytes = 1 << 20;  // of one stream
@@ -37,7 +37,7 @@ struct ChannelSettings {
 };
 
 // Lifetime: as long as the program or a worker holds the channel.
-struct ChannelCore {
+struct Core {
   enum class State : std::uint8_t {
     kOpen,
     // By the library; workers close its connections.
@@ -48,10 +48,10 @@ struct ChannelCore {
   };
   using Granule = std::atomic<std::uint8_t>;  // 1: a range that is out begins there
 
-  static krepis::Result<std::unique_ptr<ChannelCore>> create(
-      ChannelSettings settings, std::vector<std::shared_ptr<WorkerLink>> links,
+  static krepis::Result<std::unique_ptr<Core>> create(
+      Settings settings, std::vector<std::shared_ptr<WorkerLink>> links,
       std::shared_ptr<ServerShare> server = std::make_shared<ServerShare>());
-  ~ChannelCore();
+  ~Core();
 
   [[nodiscard]] State state() const { return state_.load(std::memory_order_acquire); }
   [[nodiscard]] bool is_open() const { return state() == State::kOpen; }
@@ -82,7 +82,7 @@ struct ChannelCore {
   void tell(std::size_t worker);
   void tell_all();
 
-  const ChannelSettings settings;
+  const Settings settings;
   const RegionLayout layout;
   const std::vector<std::shared_ptr<WorkerLink>> links;
   const std::shared_ptr<ServerShare> server;
@@ -110,9 +110,9 @@ struct ChannelCore {
   std::vector<std::atomic<std::uint32_t>> free_blocks;  // the same
 
  private:
-  ChannelCore(ChannelSettings given, const RegionLayout& planned,
-              std::vector<std::shared_ptr<WorkerLink>> to_workers, std::shared_ptr<ServerShare> of_server,
-              posix::Mapping region_memory, posix::Mapping granule_bytes, posix::Mapping owner_bytes);
+  Core(Settings given, const RegionLayout& planned, std::vector<std::shared_ptr<WorkerLink>> to_workers,
+       std::shared_ptr<ServerShare> of_server, posix::Mapping region_memory, posix::Mapping granule_bytes,
+       posix::Mapping owner_bytes);
 
   std::atomic<State> state_{State::kOpen};
 };

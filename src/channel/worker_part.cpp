@@ -1,5 +1,5 @@
 // The turn of a channel's worker: events, what waits for the program to read them, the end.
-#include "channel/channel_worker.hpp"
+#include "channel/worker_part.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -9,11 +9,11 @@ namespace knul::channel {
 namespace {
 
 // What CHANNEL_CLOSED says.
-std::uint32_t code_of(ChannelCore::State state) {
+std::uint32_t code_of(Core::State state) {
   switch (state) {
-    case ChannelCore::State::kMisled:
+    case Core::State::kMisled:
       return KREPIS_INVALID_CONTEXT;
-    case ChannelCore::State::kSilent:
+    case Core::State::kSilent:
       return KREPIS_TIMEOUT;
     default:
       return KREPIS_CONNECTION_FAILED;
@@ -22,7 +22,7 @@ std::uint32_t code_of(ChannelCore::State state) {
 
 }  // namespace
 
-ChannelWorker::ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& worker)
+WorkerPart::WorkerPart(Core& core, unsigned index, krepis::Worker& worker)
     : core_(core),
       index_(index),
       ring_(core.rings[index]),
@@ -34,7 +34,7 @@ ChannelWorker::ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& 
       datagrams_(core, events_),
       watch_(core, ring_) {}
 
-void ChannelWorker::end_turn() {
+void WorkerPart::end_turn() {
   constexpr int kLooks = 3;
   if (mailbox_.is_told.load(std::memory_order_relaxed)) {
     mailbox_.is_told.exchange(false);
@@ -56,9 +56,9 @@ void ChannelWorker::end_turn() {
   core_.tell(index_);  // a program that reads as fast as this must not hold the worker
 }
 
-void ChannelWorker::look_at_head() {
+void WorkerPart::look_at_head() {
   if (!ring_.refresh_head() && core_.is_open()) {
-    break_channel(ChannelCore::State::kMisled);
+    break_channel(Core::State::kMisled);
   }
   if (core_.is_broken() && !ring_.is_sealed()) {
     ring_.seal(nullptr);  // CHANNEL_CLOSED is in the ring of another worker
@@ -66,8 +66,8 @@ void ChannelWorker::look_at_head() {
   states_.run_passed();
 }
 
-void ChannelWorker::publish() {
-  if (core_.state() != ChannelCore::State::kClosed && ring_.publish()) {
+void WorkerPart::publish() {
+  if (core_.state() != Core::State::kClosed && ring_.publish()) {
     ring_.note_published(events_.now());
     core_.wake.notify();
   }
@@ -78,24 +78,24 @@ void ChannelWorker::publish() {
 
 // The program stores its head and then exchanges the flag; this exchanges the flag and then loads the head.
 // Whichever exchange is second sees what came before the first.
-void ChannelWorker::wait_for_head() {
+void WorkerPart::wait_for_head() {
   const bool is_waiting =
-      core_.state() != ChannelCore::State::kClosed && (states_.waits_for_reader() || ring_.backlog() > 0);
+      core_.state() != Core::State::kClosed && (states_.waits_for_reader() || ring_.backlog() > 0);
   if (is_waiting || core_.waits_for_head[index_].load(std::memory_order_relaxed)) {
     core_.waits_for_head[index_].exchange(is_waiting);
   }
 }
 
-void ChannelWorker::watch_consumer() { break_channel(watch_.look()); }
+void WorkerPart::watch_consumer() { break_channel(watch_.look()); }
 
-void ChannelWorker::notice_hang_up() {
+void WorkerPart::notice_hang_up() {
   if (watch_.has_hung_up()) {
-    break_channel(ChannelCore::State::kAbandoned);
+    break_channel(Core::State::kAbandoned);
   }
 }
 
-void ChannelWorker::break_channel(ChannelCore::State to) {
-  if (to == ChannelCore::State::kOpen || !core_.change_state(to)) {
+void WorkerPart::break_channel(Core::State to) {
+  if (to == Core::State::kOpen || !core_.change_state(to)) {
     return;
   }
   FfiEvent event = events_.make(KREPIS_EVENT_CHANNEL_CLOSED, 0U);
@@ -106,7 +106,7 @@ void ChannelWorker::break_channel(ChannelCore::State to) {
   core_.wake.notify_all();
 }
 
-void ChannelWorker::close_all() {
+void WorkerPart::close_all() {
   if (std::exchange(has_closed_all_, true)) {
     return;
   }
@@ -117,7 +117,7 @@ void ChannelWorker::close_all() {
   }
 }
 
-void ChannelWorker::handle_drain(std::chrono::milliseconds left) {
+void WorkerPart::handle_drain(std::chrono::milliseconds left) {
   if (core_.is_draining.exchange(true)) {
     return;
   }
@@ -126,7 +126,7 @@ void ChannelWorker::handle_drain(std::chrono::milliseconds left) {
   events_.push(event);
 }
 
-void ChannelWorker::detach() {
+void WorkerPart::detach() {
   while (!states_.open_connections().empty()) {
     krepis::CloseReason reason;
     reason.source = krepis::CloseReason::Source::kDrain;
@@ -142,13 +142,13 @@ void ChannelWorker::detach() {
   mailbox_.mail = {};
 }
 
-void ChannelWorker::pump() {
+void WorkerPart::pump() {
   look_at_head();
   publish();
   states_.free_entries();
 }
 
-void ChannelWorker::publish_stopped(std::uint32_t code, std::string_view report) {
+void WorkerPart::publish_stopped(std::uint32_t code, std::string_view report) {
   FfiEvent event = events_.make(KREPIS_EVENT_SERVER_STOPPED, 0U);
   event.code = code;
   event.offset = static_cast<std::uint32_t>(core_.layout.report_offset());

@@ -1,29 +1,29 @@
-#include "channel/channel_application.hpp"
+#include "channel/application.hpp"
 
 #include <algorithm>
 #include <utility>
 
 namespace knul::channel {
 
-ChannelApplication::~ChannelApplication() {
+Application::~Application() {
   link_->connect(nullptr, nullptr);
   for (const Member& member : members_) {
     member.channel->end_worker(worker_->index());
   }
 }
 
-void ChannelApplication::on_start(krepis::Worker& worker) {
+void Application::on_start(krepis::Worker& worker) {
   worker_ = &worker;
   link_->connect(&worker, this);
 }
 
-void ChannelApplication::adopt(const std::shared_ptr<Channel>& channel) {
+void Application::adopt(const std::shared_ptr<Channel>& channel) {
   if (channel->core().is_open()) {
     members_.push_back({channel, &channel->begin_worker(worker_->index(), *worker_)});
   }
 }
 
-ChannelApplication::Place& ChannelApplication::place_of(const krepis::Connection& connection) {
+Application::Place& Application::place_of(const krepis::Connection& connection) {
   if (&connection != last_connection_) {
     const auto found = places_.find(connection.id());
     last_connection_ = &connection;
@@ -33,7 +33,7 @@ ChannelApplication::Place& ChannelApplication::place_of(const krepis::Connection
 }
 
 template <class Call>
-void ChannelApplication::with_stream(krepis::Connection& connection, krepis::StreamId stream, Call call) {
+void Application::with_stream(krepis::Connection& connection, krepis::StreamId stream, Call call) {
   const Place& place = place_of(connection);
   if (place.state == nullptr) {
     return;
@@ -43,9 +43,9 @@ void ChannelApplication::with_stream(krepis::Connection& connection, krepis::Str
   }
 }
 
-void ChannelApplication::on_connection(krepis::Connection& connection) {
+void Application::on_connection(krepis::Connection& connection) {
   last_connection_ = nullptr;
-  ChannelWorker* const worker = choose_channel();
+  WorkerPart* const worker = choose_channel();
   if (worker == nullptr) {
     // A program that uses no channels has its streams refused, see on_stream_opened.
     if (hub_->has_had_channel()) {
@@ -58,13 +58,13 @@ void ChannelApplication::on_connection(krepis::Connection& connection) {
   place.state = place.worker->add_connection(connection);
 }
 
-ChannelWorker* ChannelApplication::choose_channel() {
+WorkerPart* Application::choose_channel() {
   const std::chrono::nanoseconds now = worker_->now();
   for (;;) {
     candidates_.clear();
     bool is_any_keeping_up = false;
     for (const Member& member : members_) {
-      const ChannelCore& core = member.channel->core();
+      const Core& core = member.channel->core();
       if (!core.is_open()) {
         continue;
       }
@@ -79,7 +79,7 @@ ChannelWorker* ChannelApplication::choose_channel() {
     if (candidates_.empty()) {
       return nullptr;
     }
-    ChannelWorker* const chosen = candidates_[hub_->take_turn(candidates_.size())];
+    WorkerPart* const chosen = candidates_[hub_->take_turn(candidates_.size())];
     chosen->notice_hang_up();
     if (chosen->core().is_open()) {
       return chosen;
@@ -87,14 +87,14 @@ ChannelWorker* ChannelApplication::choose_channel() {
   }
 }
 
-void ChannelApplication::watch_consumers() {
+void Application::watch_consumers() {
   is_watch_armed_ = false;
   for (const Member& member : members_) {
     member.worker->watch_consumer();
   }
 }
 
-void ChannelApplication::arm_watch() {
+void Application::arm_watch() {
   const auto needs_watch = [](const Member& member) { return member.worker->needs_watch(); };
   if (!is_watch_armed_ && std::ranges::any_of(members_, needs_watch)) {
     worker_->call_after(ConsumerWatch::kPeriod, [this] { watch_consumers(); });
@@ -102,8 +102,7 @@ void ChannelApplication::arm_watch() {
   }
 }
 
-void ChannelApplication::on_connection_closed(krepis::Connection& connection,
-                                              const krepis::CloseReason& reason) {
+void Application::on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) {
   const Place place = place_of(connection);
   last_connection_ = nullptr;
   places_.erase(connection.id());
@@ -112,7 +111,7 @@ void ChannelApplication::on_connection_closed(krepis::Connection& connection,
   }
 }
 
-void ChannelApplication::on_stream_opened(krepis::Connection& connection, krepis::StreamId stream) {
+void Application::on_stream_opened(krepis::Connection& connection, krepis::StreamId stream) {
   const Place& place = place_of(connection);
   if (place.state == nullptr || !place.worker->core().is_open()) {
     connection.refuse_stream(stream, static_cast<std::uint64_t>(krepis::LibraryCode::kNoConsumer));
@@ -121,43 +120,43 @@ void ChannelApplication::on_stream_opened(krepis::Connection& connection, krepis
   place.worker->open_stream(*place.state, stream);
 }
 
-void ChannelApplication::on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                                        std::span<const std::uint8_t> bytes, krepis::Fin fin) {
-  with_stream(connection, stream, [&](ChannelWorker& worker, StreamState& state) {
+void Application::on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
+                                 std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+  with_stream(connection, stream, [&](WorkerPart& worker, StreamState& state) {
     worker.receive(state, bytes, fin == krepis::Fin::kYes);
   });
 }
 
-void ChannelApplication::on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) {
+void Application::on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) {
   with_stream(connection, stream,
-              [](ChannelWorker& worker, StreamState& state) { worker.handle_writable(state); });
+              [](WorkerPart& worker, StreamState& state) { worker.handle_writable(state); });
 }
 
-void ChannelApplication::on_stream_reset(krepis::Connection& connection, krepis::StreamId stream,
-                                         std::uint64_t code) {
+void Application::on_stream_reset(krepis::Connection& connection, krepis::StreamId stream,
+                                  std::uint64_t code) {
   with_stream(connection, stream,
-              [&](ChannelWorker& worker, StreamState& state) { worker.handle_reset(state, code); });
+              [&](WorkerPart& worker, StreamState& state) { worker.handle_reset(state, code); });
 }
 
-void ChannelApplication::on_stop_sending(krepis::Connection& connection, krepis::StreamId stream,
-                                         std::uint64_t code) {
+void Application::on_stop_sending(krepis::Connection& connection, krepis::StreamId stream,
+                                  std::uint64_t code) {
   with_stream(connection, stream,
-              [&](ChannelWorker& worker, StreamState& state) { worker.handle_stop_sending(state, code); });
+              [&](WorkerPart& worker, StreamState& state) { worker.handle_stop_sending(state, code); });
 }
 
-void ChannelApplication::on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) {
+void Application::on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) {
   with_stream(connection, stream,
-              [](ChannelWorker& worker, StreamState& state) { worker.handle_closed(state); });
+              [](WorkerPart& worker, StreamState& state) { worker.handle_closed(state); });
 }
 
-void ChannelApplication::on_streams_available(krepis::Connection& connection,
-                                              krepis::StreamDirection /*direction*/) {
+void Application::on_streams_available(krepis::Connection& connection,
+                                       krepis::StreamDirection /*direction*/) {
   if (const Place& place = place_of(connection); place.state != nullptr) {
     place.worker->handle_streams_available(*place.state);
   }
 }
 
-void ChannelApplication::on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) {
+void Application::on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) {
   if (const Place& place = place_of(connection); place.state != nullptr && place.worker->core().is_open()) {
     place.worker->receive_datagram(*place.state, bytes);
   } else {
@@ -165,27 +164,27 @@ void ChannelApplication::on_datagram(krepis::Connection& connection, std::span<c
   }
 }
 
-void ChannelApplication::on_datagram_writable(krepis::Connection& connection) {
+void Application::on_datagram_writable(krepis::Connection& connection) {
   if (const Place& place = place_of(connection); place.state != nullptr) {
     place.worker->handle_datagram_writable(*place.state);
   }
 }
 
-void ChannelApplication::on_datagram_fate(krepis::Connection& connection, std::uint32_t context,
-                                          krepis::DatagramFate fate) {
+void Application::on_datagram_fate(krepis::Connection& connection, std::uint32_t context,
+                                   krepis::DatagramFate fate) {
   if (const Place& place = place_of(connection); place.state != nullptr) {
     place.worker->handle_datagram_fate(*place.state, context, fate);
   }
 }
 
-void ChannelApplication::on_drain(std::chrono::milliseconds deadline) {
+void Application::on_drain(std::chrono::milliseconds deadline) {
   hub_->begin_drain();
   for (const Member& member : members_) {
     member.worker->handle_drain(deadline);
   }
 }
 
-void ChannelApplication::on_input_done() {
+void Application::on_input_done() {
   for (const Member& member : members_) {
     member.worker->end_turn();
   }

@@ -1,10 +1,10 @@
 // Streams of a channel: their beginning, by the peer or the program, and their end.
 #include "base/make_room.hpp"
-#include "channel/channel_worker.hpp"
+#include "channel/worker_part.hpp"
 
 namespace knul::channel {
 
-void ChannelWorker::open_stream(ConnectionState& state, krepis::StreamId id) {
+void WorkerPart::open_stream(ConnectionState& state, krepis::StreamId id) {
   base::make_room(state.streams);
   Entry* const entry = events_.is_overloaded() ? nullptr : core_.table.allocate(index_);
   if (entry == nullptr) {
@@ -29,7 +29,7 @@ void ChannelWorker::open_stream(ConnectionState& state, krepis::StreamId id) {
   core_.streams.fetch_add(1, std::memory_order_relaxed);
 }
 
-void ChannelWorker::open_for_program(const Command& command) {
+void WorkerPart::open_for_program(const Command& command) {
   Entry* const entry = core_.table.find(command.handle);
   if (entry == nullptr) {
     return;
@@ -48,7 +48,7 @@ void ChannelWorker::open_for_program(const Command& command) {
   }
 }
 
-bool ChannelWorker::try_open(StreamState& stream) {
+bool WorkerPart::try_open(StreamState& stream) {
   using Direction = krepis::StreamDirection;
   ConnectionState& state = *stream.connection;
   base::make_room(state.streams);
@@ -65,7 +65,7 @@ bool ChannelWorker::try_open(StreamState& stream) {
   return true;
 }
 
-void ChannelWorker::begin_stream(StreamState& stream) {
+void WorkerPart::begin_stream(StreamState& stream) {
   events_.push(stream, events_.make(KREPIS_EVENT_STREAM_OPENED, stream));
   stream.connection->connection->set_priority(*stream.id, stream.priority);
   sending_.flush(stream);
@@ -74,7 +74,7 @@ void ChannelWorker::begin_stream(StreamState& stream) {
   }
 }
 
-void ChannelWorker::handle_streams_available(ConnectionState& state) {
+void WorkerPart::handle_streams_available(ConnectionState& state) {
   bool is_used_up[2] = {};  // by direction
   std::erase_if(state.waiting, [&](StreamState* stream) {
     bool& is_direction_used_up = is_used_up[stream->entry->has(Entry::kIsUnidirectional) ? 1 : 0];
@@ -86,14 +86,14 @@ void ChannelWorker::handle_streams_available(ConnectionState& state) {
 }
 
 // The peer never heard of it, so it ends at once.
-void ChannelWorker::abandon_waiting(StreamState& stream) {
+void WorkerPart::abandon_waiting(StreamState& stream) {
   std::erase(stream.connection->waiting, &stream);
   stream.connection->entry->waiting_opens.fetch_sub(1, std::memory_order_relaxed);
   stream.is_clean = false;
   handle_closed(stream);
 }
 
-void ChannelWorker::handle_closed(StreamState& stream) {
+void WorkerPart::handle_closed(StreamState& stream) {
   FfiEvent event = events_.make(KREPIS_EVENT_STREAM_CLOSED, stream);
   event.flags = stream.is_clean ? KREPIS_FLAG_CLEAN : 0;
   events_.push(stream, event);
@@ -103,7 +103,7 @@ void ChannelWorker::handle_closed(StreamState& stream) {
   void_stream(stream);
 }
 
-void ChannelWorker::void_stream(StreamState& stream) {
+void WorkerPart::void_stream(StreamState& stream) {
   if (std::exchange(stream.is_closed, true)) {
     return;
   }

@@ -14,12 +14,12 @@
 namespace knul::channel {
 
 // Thread: all functions from any thread. Lifetime: shared by the server's workers and its record in the ABI.
-class ChannelHub : public std::enable_shared_from_this<ChannelHub> {
+class Hub : public std::enable_shared_from_this<Hub> {
  public:
   static constexpr std::size_t kMostChannels = 64;
 
   // `write_bytes`: of all channels together, see WriteBudget.
-  explicit ChannelHub(std::uint64_t write_bytes = WriteBudget::kDefaultBytes)
+  explicit Hub(std::uint64_t write_bytes = WriteBudget::kDefaultBytes)
       : share_(std::make_shared<ServerShare>(write_bytes)) {}
 
   // The Application of each worker of the server, which refuses streams while there is no channel.
@@ -27,7 +27,7 @@ class ChannelHub : public std::enable_shared_from_this<ChannelHub> {
 
   // Opens a channel when the workers know it. Errors: as krepis_channel_open.
   // Blocks: until they answered, at most a second. Thread: not a worker's.
-  krepis::Result<std::shared_ptr<Channel>> open(ChannelSettings settings);
+  krepis::Result<std::shared_ptr<Channel>> open(Settings settings);
   void forget(const Channel& channel);
   // From now on no channel opens.
   void begin_drain();

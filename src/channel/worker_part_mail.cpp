@@ -1,11 +1,11 @@
 // What the program asked for: commands and released ranges.
 #include <utility>
 
-#include "channel/channel_worker.hpp"
+#include "channel/worker_part.hpp"
 
 namespace knul::channel {
 
-void ChannelWorker::take_mail() {
+void WorkerPart::take_mail() {
   mail_.clear();  // what an exception left of it must not be done twice
   {
     const std::lock_guard lock(mailbox_.mutex);
@@ -29,7 +29,7 @@ void ChannelWorker::take_mail() {
 }
 
 // Without memory for a command its stream would go on with a gap, so the connection ends.
-void ChannelWorker::give_up(const Command& command) {
+void WorkerPart::give_up(const Command& command) {
   StreamState* const stream = states_.find_stream(command.handle);
   ConnectionState* const state =
       stream != nullptr ? stream->connection : states_.find_connection(command.handle);
@@ -38,7 +38,7 @@ void ChannelWorker::give_up(const Command& command) {
   }
 }
 
-void ChannelWorker::run(const Command& command) {
+void WorkerPart::run(const Command& command) {
   if (command.kind == Command::Kind::kOpenStream) {
     open_for_program(command);
   } else if (StreamState* stream = states_.find_stream(command.handle);
@@ -50,7 +50,7 @@ void ChannelWorker::run(const Command& command) {
   }
 }
 
-void ChannelWorker::run_stream_command(const Command& command, StreamState& stream) {
+void WorkerPart::run_stream_command(const Command& command, StreamState& stream) {
   using Kind = Command::Kind;
   switch (command.kind) {
     case Kind::kWrite:
@@ -71,7 +71,7 @@ void ChannelWorker::run_stream_command(const Command& command, StreamState& stre
   }
 }
 
-void ChannelWorker::set_priority(StreamState& stream) {
+void WorkerPart::set_priority(StreamState& stream) {
   const PriorityOrder order(stream.entry->priority_order.exchange(0));
   if (!order.is_set()) {
     return;
@@ -82,7 +82,7 @@ void ChannelWorker::set_priority(StreamState& stream) {
   }
 }
 
-void ChannelWorker::run_connection_command(const Command& command, ConnectionState& state) {
+void WorkerPart::run_connection_command(const Command& command, ConnectionState& state) {
   using Kind = Command::Kind;
   const auto bytes = std::span<const std::uint8_t>(mail_.bytes).subspan(command.offset, command.length);
   switch (command.kind) {

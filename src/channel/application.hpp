@@ -7,17 +7,17 @@
 #include <unordered_map>
 #include <vector>
 
-#include "channel/channel_hub.hpp"
-#include "channel/channel_worker.hpp"
+#include "channel/hub.hpp"
+#include "channel/worker_part.hpp"
 
 namespace knul::channel {
 
 // Thread: one worker's.
-class ChannelApplication final : public krepis::Application {
+class Application final : public krepis::Application {
  public:
-  ChannelApplication(std::shared_ptr<ChannelHub> hub, std::shared_ptr<WorkerLink> link)
+  Application(std::shared_ptr<Hub> hub, std::shared_ptr<WorkerLink> link)
       : hub_(std::move(hub)), link_(std::move(link)) {}
-  ~ChannelApplication() override;
+  ~Application() override;
 
   void adopt(const std::shared_ptr<Channel>& channel);
 
@@ -42,15 +42,15 @@ class ChannelApplication final : public krepis::Application {
  private:
   struct Member {
     std::shared_ptr<Channel> channel;
-    ChannelWorker* worker = nullptr;
+    WorkerPart* worker = nullptr;
   };
   struct Place {
-    ChannelWorker* worker = nullptr;
+    WorkerPart* worker = nullptr;
     ConnectionState* state = nullptr;
   };
 
   // For a new connection: open channels in turn, those that keep up if there are any. Null: none is open.
-  ChannelWorker* choose_channel();
+  WorkerPart* choose_channel();
   void watch_consumers();
   void arm_watch();
 
@@ -59,11 +59,11 @@ class ChannelApplication final : public krepis::Application {
   template <class Call>
   void with_stream(krepis::Connection& connection, krepis::StreamId stream, Call call);
 
-  std::shared_ptr<ChannelHub> hub_;
+  std::shared_ptr<Hub> hub_;
   std::shared_ptr<WorkerLink> link_;
   krepis::Worker* worker_ = nullptr;
   std::vector<Member> members_;
-  std::vector<ChannelWorker*> candidates_;  // of choose_channel
+  std::vector<WorkerPart*> candidates_;  // of choose_channel
   bool is_watch_armed_ = false;
   // By the connection's number. Not of absl, whose tables do not survive std::bad_alloc.
   std::unordered_map<std::uint64_t, Place> places_;

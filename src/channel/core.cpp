@@ -1,4 +1,4 @@
-#include "channel/channel_core.hpp"
+#include "channel/core.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -7,9 +7,9 @@
 
 namespace knul::channel {
 
-krepis::Result<std::unique_ptr<ChannelCore>> ChannelCore::create(
-    ChannelSettings settings, std::vector<std::shared_ptr<WorkerLink>> links,
-    std::shared_ptr<ServerShare> server) {
+krepis::Result<std::unique_ptr<Core>> Core::create(Settings settings,
+                                                   std::vector<std::shared_ptr<WorkerLink>> links,
+                                                   std::shared_ptr<ServerShare> server) {
   const RegionLayout layout = RegionLayout::make(links.size(), settings.ring_records, settings.arena_bytes);
   auto region = posix::Mapping::create(layout.bytes);
   auto granules = posix::Mapping::create(layout.granules() * sizeof(Granule));
@@ -18,19 +18,17 @@ krepis::Result<std::unique_ptr<ChannelCore>> ChannelCore::create(
     return krepis::Error{krepis::ErrorCode::kOutOfMemory,
                          "no memory for a region of " + std::to_string(layout.bytes) + " bytes"};
   }
-  std::unique_ptr<ChannelCore> core(new ChannelCore(std::move(settings), layout, std::move(links),
-                                                    std::move(server), *std::move(region),
-                                                    *std::move(granules), *std::move(owners)));
+  std::unique_ptr<Core> core(new Core(std::move(settings), layout, std::move(links), std::move(server),
+                                      *std::move(region), *std::move(granules), *std::move(owners)));
   if (auto opened = core->wake.open(core->settings.wake, core->settings.wake_path); !opened) {
     return std::move(opened).error();
   }
   return core;
 }
 
-ChannelCore::ChannelCore(ChannelSettings given, const RegionLayout& planned,
-                         std::vector<std::shared_ptr<WorkerLink>> to_workers,
-                         std::shared_ptr<ServerShare> of_server, posix::Mapping region_memory,
-                         posix::Mapping granule_bytes, posix::Mapping owner_bytes)
+Core::Core(Settings given, const RegionLayout& planned, std::vector<std::shared_ptr<WorkerLink>> to_workers,
+           std::shared_ptr<ServerShare> of_server, posix::Mapping region_memory, posix::Mapping granule_bytes,
+           posix::Mapping owner_bytes)
     : settings(std::move(given)),
       layout(planned),
       links(std::move(to_workers)),
@@ -49,19 +47,19 @@ ChannelCore::ChannelCore(ChannelSettings given, const RegionLayout& planned,
   }
 }
 
-ChannelCore::~ChannelCore() = default;
+Core::~Core() = default;
 
 // Why no mail is left lying: the program puts mail down and then exchanges is_told; the worker exchanges
 // is_told and then takes the mail. If the program finds it told, the worker's exchange is still to come and
 // reads from the program's.
-void ChannelCore::tell(std::size_t worker) {
+void Core::tell(std::size_t worker) {
   std::atomic<bool>& is_told = mailboxes[worker].is_told;
   if (!is_told.exchange(true) && !links[worker]->wake()) {
     is_told.store(false);
   }
 }
 
-std::uint64_t ChannelCore::signs_of_life() const {
+std::uint64_t Core::signs_of_life() const {
   std::uint64_t signs = calls.load(std::memory_order_relaxed);
   for (const EventRing& ring : rings) {
     signs += ring.head();
@@ -69,12 +67,12 @@ std::uint64_t ChannelCore::signs_of_life() const {
   return signs;
 }
 
-bool ChannelCore::keeps_up(std::chrono::nanoseconds now) const {
+bool Core::keeps_up(std::chrono::nanoseconds now) const {
   constexpr auto kAge = std::chrono::seconds(1);
   return std::ranges::none_of(rings, [=](const EventRing& ring) { return ring.is_behind(now, kAge); });
 }
 
-void ChannelCore::tell_all() {
+void Core::tell_all() {
   for (std::size_t i = 0; i < workers(); ++i) {
     tell(i);
   }

@@ -2,8 +2,8 @@
 #include <memory>
 #include <string>
 
-#include "channel/channel_worker.hpp"
 #include "channel/connection_facts.hpp"
+#include "channel/worker_part.hpp"
 
 namespace knul::channel {
 namespace {
@@ -15,7 +15,7 @@ static_assert(static_cast<int>(krepis::CloseReason::Source::kDrain) == KREPIS_CL
 
 }  // namespace
 
-ConnectionState* ChannelWorker::add_connection(krepis::Connection& connection) {
+ConnectionState* WorkerPart::add_connection(krepis::Connection& connection) {
   const std::string identity = identity_json(connection);  // first, because it may find no memory
   Entry* const entry = events_.is_overloaded() ? nullptr : core_.table.allocate(index_);
   if (entry == nullptr) {
@@ -38,7 +38,7 @@ ConnectionState* ChannelWorker::add_connection(krepis::Connection& connection) {
   return &state;
 }
 
-void ChannelWorker::close_connection(ConnectionState& state, const krepis::CloseReason& reason) {
+void WorkerPart::close_connection(ConnectionState& state, const krepis::CloseReason& reason) {
   state.connection = nullptr;  // first, because the engine destroys it even when there is no memory to tell
   FfiEvent event = events_.make(KREPIS_EVENT_CONNECTION_CLOSED, state.handle);
   event.flags = static_cast<std::uint32_t>(reason.source);

@@ -1,5 +1,5 @@
 // Which channel a new connection goes to, and when a consumer counts as gone.
-#include "channel/channel_application.hpp"
+#include "channel/application.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "channel/channel_worker_test_support.hpp"
+#include "channel/worker_part_test_support.hpp"
 
 namespace knul::channel {
 namespace {
@@ -19,7 +19,7 @@ struct Channels {
   explicit Channels(std::size_t count) {
     application.on_start(worker);
     for (std::size_t i = 0; i < count; ++i) {
-      channels.push_back(std::make_shared<Channel>(make_core(), std::weak_ptr<ChannelHub>()));
+      channels.push_back(std::make_shared<Channel>(make_core(), std::weak_ptr<Hub>()));
       application.adopt(channels.back());
     }
   }
@@ -48,21 +48,21 @@ struct Channels {
   }
 
   QuietWorker worker;
-  ChannelApplication application{std::make_shared<ChannelHub>(), std::make_shared<WorkerLink>()};
+  Application application{std::make_shared<Hub>(), std::make_shared<WorkerLink>()};
   std::vector<std::shared_ptr<Channel>> channels;
   std::deque<NotingConnection> connections;
 };
 
 using Counts = std::vector<std::uint64_t>;
 
-TEST(ChannelApplication, GivesConnectionsToTheChannelsInTurn) {
+TEST(Application, GivesConnectionsToTheChannelsInTurn) {
   Channels all(4);
   EXPECT_EQ(all.connect(8), (Counts{2, 2, 2, 2}));
   all.worker.time += 900ms;
   EXPECT_EQ(all.connect(4), (Counts{3, 3, 3, 3})) << "less than a second behind is not behind";
 }
 
-TEST(ChannelApplication, GivesConnectionsToThoseThatKeepUpWhereverTheyAreAmongTheOthers) {
+TEST(Application, GivesConnectionsToThoseThatKeepUpWhereverTheyAreAmongTheOthers) {
   for (const std::pair<std::size_t, std::size_t> keeping : {std::pair(0, 1), {0, 3}, {1, 2}, {2, 3}}) {
     Channels all(4);
     ASSERT_EQ(all.connect(4), (Counts{1, 1, 1, 1}));
@@ -75,7 +75,7 @@ TEST(ChannelApplication, GivesConnectionsToThoseThatKeepUpWhereverTheyAreAmongTh
   }
 }
 
-TEST(ChannelApplication, GivesConnectionsToAllInTurnWhereNobodyKeepsUp) {
+TEST(Application, GivesConnectionsToAllInTurnWhereNobodyKeepsUp) {
   Channels all(3);
   ASSERT_EQ(all.connect(3), (Counts{1, 1, 1}));
   all.worker.time += 1h;
@@ -86,7 +86,7 @@ TEST(ChannelApplication, GivesConnectionsToAllInTurnWhereNobodyKeepsUp) {
 struct Watched {
   explicit Watched(WakeKind wake = WakeKind::kNone,
                    std::chrono::milliseconds timeout = kPeriods * ConsumerWatch::kPeriod)
-      : one([=](ChannelSettings& settings) {
+      : one([=](Settings& settings) {
           settings.wake = wake;
           settings.consumer_timeout = timeout;
         }) {
@@ -115,15 +115,15 @@ TEST(ChannelWatch, ClosesAChannelThatWasSilentForItsTimeoutAndNotEarlier) {
   Watched all;
   EXPECT_TRUE(all.watch(Watched::kPeriods - 1));
   EXPECT_FALSE(all.watch(1));
-  EXPECT_EQ(all.one.core().state(), ChannelCore::State::kSilent);
+  EXPECT_EQ(all.one.core().state(), Core::State::kSilent);
 }
 
 TEST(ChannelWatch, KeepsASilentChannelThatSaidSoUntilItsWakeSocketIsClosed) {
-  Watched all(WakeKind::kSocketPair, ChannelSettings::kNoConsumerTimeout);
+  Watched all(WakeKind::kSocketPair, Settings::kNoConsumerTimeout);
   EXPECT_TRUE(all.watch(10'000));
   all.hang_up();
   EXPECT_FALSE(all.watch(1));
-  EXPECT_EQ(all.one.core().state(), ChannelCore::State::kAbandoned);
+  EXPECT_EQ(all.one.core().state(), Core::State::kAbandoned);
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
-#include "channel/channel_hub.hpp"
+#include "channel/hub.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 
-#include "channel/channel_application.hpp"
+#include "channel/application.hpp"
 
 namespace knul::channel {
 namespace {
@@ -21,22 +21,22 @@ struct Answers {
 
 }  // namespace
 
-krepis::ApplicationFactory ChannelHub::factory() {
+krepis::ApplicationFactory Hub::factory() {
   return [self = shared_from_this()](unsigned /*worker*/) -> std::unique_ptr<krepis::Application> {
     auto link = std::make_shared<WorkerLink>();
     const std::lock_guard lock(self->mutex_);
     self->links_.push_back(link);
-    return std::make_unique<ChannelApplication>(self, std::move(link));
+    return std::make_unique<Application>(self, std::move(link));
   };
 }
 
-krepis::Result<std::shared_ptr<Channel>> ChannelHub::open(ChannelSettings settings) {
+krepis::Result<std::shared_ptr<Channel>> Hub::open(Settings settings) {
   std::vector<std::shared_ptr<WorkerLink>> links;
   {
     const std::lock_guard lock(mutex_);
     links = links_;
   }
-  auto core = ChannelCore::create(std::move(settings), std::move(links), share_);
+  auto core = Core::create(std::move(settings), std::move(links), share_);
   if (!core) {
     return std::move(core).error();
   }
@@ -51,7 +51,7 @@ krepis::Result<std::shared_ptr<Channel>> ChannelHub::open(ChannelSettings settin
   return channel;
 }
 
-krepis::Result<void> ChannelHub::add(const std::shared_ptr<Channel>& channel) {
+krepis::Result<void> Hub::add(const std::shared_ptr<Channel>& channel) {
   const std::lock_guard lock(mutex_);
   if (is_draining_) {
     return Error{ErrorCode::kInvalidContext, "the server is draining"};
@@ -66,11 +66,11 @@ krepis::Result<void> ChannelHub::add(const std::shared_ptr<Channel>& channel) {
   return {};
 }
 
-bool ChannelHub::announce(const std::shared_ptr<Channel>& channel) {
+bool Hub::announce(const std::shared_ptr<Channel>& channel) {
   const auto answers = std::make_shared<Answers>();
   const std::vector<std::shared_ptr<WorkerLink>>& links = channel->core().links;
   for (const auto& link : links) {
-    const bool is_posted = link->post([channel, answers](ChannelApplication& application) {
+    const bool is_posted = link->post([channel, answers](Application& application) {
       application.adopt(channel);
       const std::lock_guard lock(answers->mutex);
       ++answers->count;
@@ -86,17 +86,17 @@ bool ChannelHub::announce(const std::shared_ptr<Channel>& channel) {
                                      [&] { return answers->count == links.size(); });
 }
 
-void ChannelHub::forget(const Channel& channel) {
+void Hub::forget(const Channel& channel) {
   const std::lock_guard lock(mutex_);
   std::erase_if(channels_, [&](const auto& known) { return known.get() == &channel; });
 }
 
-void ChannelHub::begin_drain() {
+void Hub::begin_drain() {
   const std::lock_guard lock(mutex_);
   is_draining_ = true;
 }
 
-krepis::ApplicationMemory ChannelHub::memory() const {
+krepis::ApplicationMemory Hub::memory() const {
   krepis::ApplicationMemory memory;
   memory.queued_bytes = share_->writes.used_bytes();
   memory.datagrams_dropped = share_->datagrams_dropped.load(std::memory_order_relaxed);
@@ -109,7 +109,7 @@ krepis::ApplicationMemory ChannelHub::memory() const {
   return memory;
 }
 
-void ChannelHub::publish_stopped(std::uint32_t code, std::string_view report) {
+void Hub::publish_stopped(std::uint32_t code, std::string_view report) {
   std::vector<std::shared_ptr<Channel>> channels;
   {
     const std::lock_guard lock(mutex_);

@@ -7,8 +7,8 @@
 #include <span>
 #include <string_view>
 
-#include "channel/channel_core.hpp"
 #include "channel/consumer_watch.hpp"
+#include "channel/core.hpp"
 #include "channel/datagram_sender.hpp"
 #include "channel/event_writer.hpp"
 #include "channel/receive_side.hpp"
@@ -20,13 +20,13 @@ namespace knul::channel {
 
 // Thread: the worker's, until detach has returned; then the program's, one at a time.
 // Lifetime: the core's.
-class ChannelWorker {
+class WorkerPart {
  public:
-  ChannelWorker(ChannelCore& core, unsigned index, krepis::Worker& worker);
-  ChannelWorker(const ChannelWorker&) = delete;
-  ChannelWorker& operator=(const ChannelWorker&) = delete;
+  WorkerPart(Core& core, unsigned index, krepis::Worker& worker);
+  WorkerPart(const WorkerPart&) = delete;
+  WorkerPart& operator=(const WorkerPart&) = delete;
 
-  // --- What the engine tells. channel_connections.cpp, channel_streams.cpp
+  // --- What the engine tells. worker_part_connections.cpp, worker_part_streams.cpp
   // Null: the connection was closed instead.
   ConnectionState* add_connection(krepis::Connection& connection);
   void close_connection(ConnectionState& state, const krepis::CloseReason& reason);
@@ -69,26 +69,26 @@ class ChannelWorker {
   void pump();
   void publish_stopped(std::uint32_t code, std::string_view report);
 
-  [[nodiscard]] ChannelCore& core() { return core_; }
+  [[nodiscard]] Core& core() { return core_; }
   [[nodiscard]] std::size_t parking_places() const { return receiving_.parking_places(); }
 
  private:
-  // channel_worker.cpp
+  // worker_part.cpp
   void look_at_head();
   void publish();
   void wait_for_head();
   // Nothing when it is not open any more, or `to` is kOpen.
-  void break_channel(ChannelCore::State to);
+  void break_channel(Core::State to);
   void close_all();
 
-  // channel_streams.cpp
+  // worker_part_streams.cpp
   void open_for_program(const Command& command);
   bool try_open(StreamState& stream);
   void begin_stream(StreamState& stream);
   void abandon_waiting(StreamState& stream);
   void void_stream(StreamState& stream);
 
-  // channel_mail.cpp
+  // worker_part_mail.cpp
   void take_mail();
   void run(const Command& command);
   void give_up(const Command& command);
@@ -96,7 +96,7 @@ class ChannelWorker {
   void run_connection_command(const Command& command, ConnectionState& state);
   void set_priority(StreamState& stream);
 
-  ChannelCore& core_;
+  Core& core_;
   const unsigned index_;
   EventRing& ring_;
   Mailbox& mailbox_;

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "channel/channel.hpp"
-#include "channel/channel_worker.hpp"
+#include "channel/worker_part.hpp"
 
 namespace knul::channel {
 
@@ -105,20 +105,18 @@ class NotingConnection final : public krepis::Connection {
   std::vector<std::uint8_t> datagrams;  // their first bytes
 };
 
-inline std::unique_ptr<ChannelCore> make_core(
-    const std::function<void(ChannelSettings& settings)>& change = {}) {
-  ChannelSettings settings;
+inline std::unique_ptr<Core> make_core(const std::function<void(Settings& settings)>& change = {}) {
+  Settings settings;
   settings.arena_bytes = 1 << 20;
   if (change) {
     change(settings);
   }
-  return *ChannelCore::create(std::move(settings), {std::make_shared<WorkerLink>()});
+  return *Core::create(std::move(settings), {std::make_shared<WorkerLink>()});
 }
 
 // What the other parts of a worker are built on, with states of one connection.
-struct WorkerParts {
-  explicit WorkerParts(const std::function<void(ChannelSettings& settings)>& change = {})
-      : core(make_core(change)) {}
+struct BareWorker {
+  explicit BareWorker(const std::function<void(Settings& settings)>& change = {}) : core(make_core(change)) {}
   ConnectionState& add_connection(krepis::Connection& of) {
     Entry& entry = *core->table.allocate(0);
     auto made = std::make_unique<ConnectionState>();
@@ -152,7 +150,7 @@ struct WorkerParts {
     states.run_passed();
   }
 
-  std::unique_ptr<ChannelCore> core;
+  std::unique_ptr<Core> core;
   QuietWorker quiet;
   NotingConnection connection;
   EventRing& ring = core->rings[0];
@@ -162,12 +160,12 @@ struct WorkerParts {
 
 struct OneConnection {
   explicit OneConnection(std::size_t arena_bytes = 1 << 20)
-      : OneConnection([=](ChannelSettings& settings) { settings.arena_bytes = arena_bytes; }) {}
-  explicit OneConnection(const std::function<void(ChannelSettings& settings)>& change)
+      : OneConnection([=](Settings& settings) { settings.arena_bytes = arena_bytes; }) {}
+  explicit OneConnection(const std::function<void(Settings& settings)>& change)
       : channel(make_core(change), {}), worker(channel.begin_worker(0, quiet)) {
     state = worker.add_connection(connection);
   }
-  [[nodiscard]] ChannelCore& core() { return channel.core(); }
+  [[nodiscard]] Core& core() { return channel.core(); }
   // The program reads all events and releases nothing.
   void read_all() {
     auto* const ring = reinterpret_cast<std::uint32_t*>(core().region.data());
@@ -196,7 +194,7 @@ struct OneConnection {
   QuietWorker quiet;
   NotingConnection connection;
   Channel channel;
-  ChannelWorker& worker;
+  WorkerPart& worker;
   ConnectionState* state = nullptr;
   std::uint32_t head = 0;
 };
