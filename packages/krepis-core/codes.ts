@@ -22,7 +22,7 @@ export type KrepisCode = typeof KrepisCode[keyof typeof KrepisCode];
 
 /** Application error codes (RFC 9000 §20.2) that the library itself sends to peers. */
 export const KrepisApplicationCode = {
-  /** Stream or connection: no consumer accepts it. */
+  /** No consumer accepts the stream or connection. */
   NoConsumer: 0x4b4e5501,
   /** Stream: opened after the drain began. */
   Draining: 0x4b4e5502,

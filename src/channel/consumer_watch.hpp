@@ -1,4 +1,4 @@
-// Whether the program behind a channel is still there.
+// Finds out whether the program behind a channel still reads its events.
 //
 // A descriptor of a thread that died may stay open, so silence counts, too: events that wait while the
 // program neither moves a head nor calls anything. Silence is counted in periods of the worker's timer rather

@@ -1,4 +1,5 @@
-// Datagrams of the program: handed to their connection, kept in order where its queue is full.
+// The datagrams that the program sends. They go to their connection; while its queue is full they are
+// kept in order.
 #pragma once
 
 #include <krepis/krepis.hpp>

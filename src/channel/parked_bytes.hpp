@@ -1,5 +1,5 @@
-// Received bytes that the arena has no room for: kept with their streams, which take turns when there is room
-// again. Where all together are too many, the connections that hold most are closed.
+// Received bytes without room in the arena. They are kept with their streams, which take turns once there is
+// room. When too many bytes are parked, the connections that hold most are closed.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// What the program writes to the streams of one worker: handed to the connection as far as that takes it,
-// kept in order where it does not.
+// The bytes that the program writes to the streams of one worker. They go to the connection as far as it
+// accepts them; the rest is kept in order.
 #pragma once
 
 #include <krepis/krepis.hpp>

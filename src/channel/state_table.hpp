@@ -1,5 +1,5 @@
-// The states that one worker keeps for the streams and connections of a channel: found by handle, and freed
-// once the program has read the last event of one and released all of its ranges.
+// The states of one worker's streams and connections in a channel, by handle. A state is freed once the program
+// has read its last event and released all of its ranges.
 #pragma once
 
 #include <cstddef>
@@ -36,13 +36,13 @@ class StateTable {
   void remove_open(ConnectionState& state) { open_.erase(&state); }
   [[nodiscard]] const std::unordered_set<ConnectionState*>& open_connections() const { return open_; }
 
-  // Once the program has read the event that was pushed last:
-  // the entry is free, as soon as its ranges are released;
+  // Both wait until the program has read the last event pushed so far. The first then frees the entry, as soon as
+  // the entry's ranges are released. The second makes the engine release the stream, so that the peer gets credit
+  // for another stream.
   void free_when_read(std::uint32_t handle);
-  // the engine releases the stream, so that the peer gets credit for another one.
   void release_when_read(const StreamState& stream);
   [[nodiscard]] bool waits_for_reader() const { return !passing_.empty(); }
-  // Does that for all events that were read.
+  // Runs what waited for the events that the program has read meanwhile.
   void run_passed();
 
   // After a range was released.

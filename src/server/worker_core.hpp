@@ -66,7 +66,7 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   // For a client. Reports the connection or its end to the Application.
   base::Status connect(const quic::ConnectTarget& target, base::Instant now);
 
-  // Called once. The core is drained at the latest at `deadline` plus the linger of Drain.
+  // Called once. The core is drained no later than `deadline` plus the linger time of Drain.
   void begin_drain(base::Instant now, base::Instant deadline);
   [[nodiscard]] bool is_drained(base::Instant now) const { return drain_.is_over(endpoint_, now); }
   [[nodiscard]] krepis::DrainReport drain_report() const { return drain_.report(); }
