@@ -34,7 +34,7 @@ class LogSink {
   // descriptor. A message for whose text there is no memory is lost.
   template <class MakeText>
   void write(LogLevel level, LogKind kind, MakeText&& make_text) noexcept {
-    if (!admits(level, kind)) {
+    if (!admit(level, kind)) {
       return;
     }
     try {
@@ -45,7 +45,7 @@ class LogSink {
 
  protected:
   // Takes the message from the rate of its kind; counts it when it is above that.
-  virtual bool admits(LogLevel level, LogKind kind) noexcept = 0;
+  virtual bool admit(LogLevel level, LogKind kind) noexcept = 0;
   // May throw std::bad_alloc.
   virtual void put(LogLevel level, LogKind kind, std::string_view text) = 0;
 };
@@ -53,7 +53,7 @@ class LogSink {
 // A sink that drops everything, for tests and for layers without an owner to talk to.
 class NullLogSink final : public LogSink {
  protected:
-  bool admits(LogLevel, LogKind) noexcept override { return false; }
+  bool admit(LogLevel, LogKind) noexcept override { return false; }
   void put(LogLevel, LogKind, std::string_view) override {}
 };
 

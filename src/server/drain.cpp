@@ -72,7 +72,7 @@ void Drain::handle_expiry(quic::Endpoint& endpoint, base::Instant now) {
 }
 
 void Drain::cut(quic::Connection& connection) {
-  if (connection.is_over()) {
+  if (connection.has_ended()) {
     return;
   }
   report_.streams_cut += connection.streams().count();

@@ -56,7 +56,7 @@ class ProcessLog final : public base::LogSink {
   void flush() noexcept { writer_.flush(kFlushAtExit); }
 
  protected:
-  bool admits(LogLevel level, LogKind kind) noexcept override {
+  bool admit(LogLevel level, LogKind kind) noexcept override {
     return level >= level_ && level != LogLevel::kOff && !is_forked_child() &&
            limiter_.take(kind, posix::monotonic_now());
   }

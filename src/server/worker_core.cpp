@@ -135,7 +135,7 @@ void WorkerCore::begin_drain(base::Instant now, base::Instant deadline) {
 std::vector<ConnectionRow> WorkerCore::list_connections(std::size_t limit) {
   std::vector<ConnectionRow> rows;
   endpoint_.for_each_connection([&](quic::Connection& connection) {
-    if (rows.size() >= limit || connection.is_over()) {
+    if (rows.size() >= limit || connection.has_ended()) {
       return;
     }
     const Session& session = session_of(connection);

@@ -35,7 +35,7 @@ class RecordingLog final : public base::LogSink {
   std::vector<std::string> lines;
 
  protected:
-  bool admits(base::LogLevel, base::LogKind) noexcept override { return true; }
+  bool admit(base::LogLevel, base::LogKind) noexcept override { return true; }
   void put(base::LogLevel, base::LogKind, std::string_view text) override { lines.emplace_back(text); }
 };
 

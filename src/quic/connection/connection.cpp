@@ -26,7 +26,7 @@ Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t n
       is_server_(is_server),
       library_(environment, is_server, now),
       last_active_at_(now),
-      sleeps_at_(now),
+      hibernates_at_(now),
       datagrams_(environment, *this, *this, library_, ending_),
       streams_(environment, *this, library_) {}
 
@@ -121,7 +121,7 @@ void Connection::set_source(SourceRef source) {
 
 void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now) {
   advance(now);
-  if (is_over()) {
+  if (has_ended()) {
     return;
   }
   const std::span<const std::uint8_t> payload = admit(datagram.payload);
@@ -139,7 +139,7 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   }
   // Writing also arms the deadline again, even without a packet to send.
   schedule();
-  if (result != 0 && !is_over()) {
+  if (result != 0 && !has_ended()) {
     handle_read_error(result);
   }
   if (streams_.has_too_many_unseen()) {
@@ -148,7 +148,7 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   streams_.handle_stops_seen();
   notify_writable();
   // Not earlier: the library may use the session until its read has returned.
-  if (is_handshake_confirmed_ && is_server_ && library_.tls().is_open() && !is_over()) {
+  if (is_handshake_confirmed_ && is_server_ && library_.tls().is_open() && !has_ended()) {
     library_.release_tls_session();
   }
 }
@@ -237,35 +237,35 @@ void Connection::handle_expiry(base::Instant now) {
 }
 
 base::Instant Connection::next_expiry() const {
-  if (is_asleep()) {
+  if (is_hibernating()) {
     return library_.next_expiry();
   }
-  // Invariant: a connection that may sleep has no credit due, see StreamSet::is_at_rest().
-  return std::min(library_.next_expiry(), may_sleep() ? sleeps_at_ : streams_.credit_due_at());
+  // Invariant: a connection that may hibernate has no credit due, see StreamSet::is_at_rest().
+  return std::min(library_.next_expiry(), may_hibernate() ? hibernates_at_ : streams_.credit_due_at());
 }
 
 // False while a packet or a call is sure to follow soon.
-bool Connection::may_sleep() const {
-  return library_.can_sleep() && is_handshake_confirmed_ && streams_.is_at_rest() &&
-         !datagrams_.has_unsent() && !is_linked() && !is_over();
+bool Connection::may_hibernate() const {
+  return library_.has_arena() && is_handshake_confirmed_ && streams_.is_at_rest() &&
+         !datagrams_.has_unsent() && !is_linked() && !has_ended();
 }
 
 void Connection::note_activity() {
   const base::Duration after = environment_.transport.hibernate_after;
   last_active_at_ = library_.now();
-  sleeps_at_ = last_active_at_ + (has_been_used_ ? after : std::min(after, kUnusedFor));
+  hibernates_at_ = last_active_at_ + (has_been_used_ ? after : std::min(after, kUnusedFor));
 }
 
-void Connection::try_sleep(base::Instant now) {
-  if (!library_.try_sleep()) {
-    return postpone_sleep(now);
+void Connection::try_hibernate(base::Instant now) {
+  if (!library_.try_hibernate()) {
+    return postpone_hibernation(now);
   }
   streams_.free_spare_memory();
   routes_.shrink_to_fit();
 }
 
-void Connection::postpone_sleep(base::Instant now) {
-  sleeps_at_ = now + std::chrono::milliseconds(1 + number_ % 4'096);
+void Connection::postpone_hibernation(base::Instant now) {
+  hibernates_at_ = now + std::chrono::milliseconds(1 + number_ % 4'096);
 }
 
 void Connection::handle_read_error(int result) {

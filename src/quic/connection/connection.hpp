@@ -62,7 +62,7 @@ class Connection final
   // of cheap frames leaves other connections their share. An honest upload at full speed stays below.
   static constexpr unsigned kPacketsPerTurn = 4'096;
 
-  // --- For the endpoint, which checks is_over() after each call.
+  // --- For the endpoint, which checks has_ended() after each call.
   // Counts a packet. False: the connection has used up its packets of this turn.
   [[nodiscard]] bool admit_packet(base::Instant now) {
     turn_packets_ = now == turn_ ? turn_packets_ + 1 : 1;
@@ -71,28 +71,28 @@ class Connection final
   }
   // False: the peer has sent too many small frames, see frame_budget.hpp.
   [[nodiscard]] bool has_frames_left(base::Instant now) const {
-    return frame_budget_.takes_packet(environment_.frame_budget, now);
+    return frame_budget_.admits_packet(environment_.frame_budget, now);
   }
   void read(const base::ReceivedDatagram& datagram, base::Instant now);
   void handle_expiry(base::Instant now);
   // Writes one round of packets. True: it has more to write in another round.
   bool write(base::SendBatch& batch, base::Instant now);
-  // The earliest of the library's timers, due stream credit and the time for try_sleep().
+  // The earliest of the library's timers, due stream credit and the time for try_hibernate().
   [[nodiscard]] base::Instant next_expiry() const;
   // True: the connection has been idle for long enough to hibernate, and the library has no work at present.
-  [[nodiscard]] bool is_sleepy(base::Instant now) const {
-    return !is_asleep() && may_sleep() && now >= sleeps_at_ && library_.is_at_rest(now);
+  [[nodiscard]] bool can_hibernate(base::Instant now) const {
+    return !is_hibernating() && may_hibernate() && now >= hibernates_at_ && library_.is_at_rest(now);
   }
-  // Requires is_sleepy(). Packs the library's memory until the connection is used again in any way. Postpones
-  // that when memory for the packed copy is short.
-  void try_sleep(base::Instant now);
+  // Requires can_hibernate(). Packs the library's memory until the connection is used again in any way.
+  // Postpones that when memory for the packed copy is short.
+  void try_hibernate(base::Instant now);
   // Until some time within the next four seconds, so that postponed connections do not retry together.
-  void postpone_sleep(base::Instant now);
-  // The memory that try_sleep() would pack. Requires is_sleepy().
+  void postpone_hibernation(base::Instant now);
+  // The memory that try_hibernate() would pack. Requires can_hibernate().
   [[nodiscard]] std::size_t arena_bytes() const { return library_.arena_bytes(); }
-  [[nodiscard]] bool is_asleep() const { return library_.is_asleep(); }
+  [[nodiscard]] bool is_hibernating() const { return library_.is_hibernating(); }
 
-  [[nodiscard]] bool is_over() const { return ending_.is_over(); }
+  [[nodiscard]] bool has_ended() const { return ending_.has_ended(); }
   [[nodiscard]] const CloseCause& cause() const { return ending_.cause(); }
   // The CONNECTION_CLOSE to send on `path`; empty when none is sent.
   [[nodiscard]] std::vector<std::uint8_t> take_close_packet(base::Path& path, base::Instant now);
@@ -100,13 +100,13 @@ class Connection final
   [[nodiscard]] base::Duration closing_period() const { return 3 * library_.probe_timeout(); }
   // Reports room to streams whose writes accepted fewer bytes than given.
   void notify_writable() {
-    if (!is_over()) {
+    if (!has_ended()) {
       streams_.notify_writable();
     }
   }
   // True for the token of a Stateless Reset that ends this connection (RFC 9000 §10.3.1).
   [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const {
-    return !is_over() && library_.knows_reset_token(token);
+    return !has_ended() && library_.knows_reset_token(token);
   }
   // The address that the connection was admitted from, for its shares of common resources. A migration does
   // not change it. Called once, before any use.
@@ -196,7 +196,7 @@ class Connection final
   void handle_handshake_completed();
   void handle_new_path(const ngtcp2_path& path);
   void note_activity();
-  [[nodiscard]] bool may_sleep() const;
+  [[nodiscard]] bool may_hibernate() const;
 
   [[nodiscard]] bool is_about_to_send();
   ngtcp2_ssize write_packet(const PacketRoom& room);
@@ -239,7 +239,7 @@ class Connection final
   bool has_been_used_ = false;
   bool has_next_keys_ = false;
   base::Instant last_active_at_;
-  base::Instant sleeps_at_;  // unless a packet is received or sent before
+  base::Instant hibernates_at_;  // unless a packet is received or sent before
   base::Instant turn_{};
   unsigned turn_packets_ = 0;
   FrameBudget frame_budget_;

@@ -92,11 +92,11 @@ struct ConnectionCallbacks {
       Stream& stream = stream_of(stream_user_data);
       const bool is_fin = (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0;
       stream.received_bytes += length;
-      if (stream.is_receive_over) {
+      if (stream.has_receive_ended) {
         connection.streams_.consume(stream, length);
         return;
       }
-      stream.is_receive_over = is_fin;
+      stream.has_receive_ended = is_fin;
       connection.environment_.observer.on_stream_data(connection, stream, {data, length}, is_fin);
     });
   }

@@ -1,4 +1,4 @@
-// How a connection sends: first the orders noted by the layer above, then packets with DATAGRAMs, then with
+// How a connection sends: first the deferred requests of the layer above, then packets with DATAGRAMs, then with
 // the streams in turn; several fit into one packet.
 #include <optional>
 
@@ -9,14 +9,14 @@ namespace knul::quic {
 
 bool Connection::write(base::SendBatch& batch, base::Instant now) {
   advance(now);
-  if (is_over()) {
+  if (has_ended()) {
     return false;
   }
-  if (const int error = streams_.run_orders(); error != 0) {
+  if (const int error = streams_.run_deferred(); error != 0) {
     fail_if(error);
     return false;
   }
-  streams_.give_due_credit();
+  streams_.grant_due_credit();
   const bool might_send = library_.may_send();
   const std::size_t quantum = library_.send_quantum();
   const std::size_t packet_bytes = environment_.transport.max_udp_payload_bytes;
@@ -30,7 +30,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   if (is_about_to_send()) {
     acknowledges.emplace(library_);
   }
-  while (written_bytes < quantum && !is_over()) {
+  while (written_bytes < quantum && !has_ended()) {
     const std::span<std::uint8_t> room = batch.room();
     if (room.size() < packet_bytes) {
       wants_more = true;
@@ -61,7 +61,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   } else if (has_sent_all && is_handshake_confirmed_ && streams_.count() == 0 && !datagrams_.has_unsent()) {
     library_.try_pause();
   }
-  return wants_more && !is_over();
+  return wants_more && !has_ended();
 }
 
 // True when a packet with program data can leave now. It then carries the acknowledgements, which would

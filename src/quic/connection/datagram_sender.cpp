@@ -40,7 +40,7 @@ DatagramSender::~DatagramSender() { release(queue_.held_bytes()); }
 DatagramOutcome DatagramSender::send(std::span<const std::uint8_t> bytes, const DatagramRequest& request) {
   const std::size_t limit = environment_.transport.datagram_queue;
   // RFC 9221 allows an empty DATAGRAM, but the library asserts on one.
-  if (ending_.is_over() || bytes.empty() || bytes.size() > max_bytes() || limit == 0) {
+  if (ending_.has_ended() || bytes.empty() || bytes.size() > max_bytes() || limit == 0) {
     environment_.counters.datagrams_dropped.add();
     return DatagramOutcome::kRefused;
   }
@@ -132,13 +132,13 @@ std::size_t DatagramSender::drop_front() {
 }
 
 void DatagramSender::notify_writable() {
-  if (!ending_.is_over() && queue_.take_writable()) {
+  if (!ending_.has_ended() && queue_.take_writable()) {
     environment_.observer.on_datagram_writable(connection_);
   }
 }
 
 std::size_t DatagramSender::max_bytes() const {
-  const ngtcp2_transport_params* peer = ending_.is_over() ? nullptr : library_.peer_parameters();
+  const ngtcp2_transport_params* peer = ending_.has_ended() ? nullptr : library_.peer_parameters();
   constexpr std::size_t kFrameHeaderBytes = 3;
   if (peer == nullptr || peer->max_datagram_frame_size <= kFrameHeaderBytes) {
     return 0;

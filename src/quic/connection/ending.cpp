@@ -7,7 +7,7 @@ namespace knul::quic {
 
 // A connection must end even without memory for its reason.
 bool Ending::end(CloseCause::Source source, std::uint64_t code, std::string_view reason) noexcept {
-  if (is_over()) {
+  if (has_ended()) {
     return false;
   }
   cause_ = CloseCause{source, code, {}};

@@ -20,8 +20,8 @@ class Ending {
   Ending(const Ending&) = delete;
   Ending& operator=(const Ending&) = delete;
 
-  [[nodiscard]] bool is_over() const { return cause_.has_value(); }
-  // Requires is_over().
+  [[nodiscard]] bool has_ended() const { return cause_.has_value(); }
+  // Requires has_ended().
   [[nodiscard]] const CloseCause& cause() const { return *cause_; }
   // Null: no CONNECTION_CLOSE is sent. Lifetime: this object.
   [[nodiscard]] const ngtcp2_ccerr* close_error() const { return close_error_ ? &*close_error_ : nullptr; }

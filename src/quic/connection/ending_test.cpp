@@ -47,7 +47,7 @@ const Way kWays[] = {
 };
 
 void expect_ended_by(const Ending& ending, const Way& way) {
-  ASSERT_TRUE(ending.is_over());
+  ASSERT_TRUE(ending.has_ended());
   EXPECT_EQ(ending.cause().source, way.source);
   EXPECT_EQ(ending.cause().code, way.code);
   ASSERT_EQ(ending.close_error() != nullptr, way.tells_peer);
@@ -58,7 +58,7 @@ void expect_ended_by(const Ending& ending, const Way& way) {
 
 TEST(Ending, IsNotOverAtFirst) {
   const Ending ending;
-  EXPECT_FALSE(ending.is_over());
+  EXPECT_FALSE(ending.has_ended());
   EXPECT_EQ(ending.close_error(), nullptr);
 }
 

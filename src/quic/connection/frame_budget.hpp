@@ -68,7 +68,7 @@ class FrameBudget {
   }
 
   // False: the next packet must be dropped.
-  [[nodiscard]] bool takes_packet(const SharedFrameBudget& shared, base::Instant now) const {
+  [[nodiscard]] bool admits_packet(const SharedFrameBudget& shared, base::Instant now) const {
     return !debt_.is_in_debt(now) && !(is_dense(now) && shared.is_short(now));
   }
   void note(SharedFrameBudget& shared, std::uint32_t frames, std::size_t payload_bytes, base::Instant now) {

@@ -21,7 +21,7 @@ std::uint64_t read_in_a_second(SharedFrameBudget& shared, FrameBudget& budget, c
   const std::uint64_t before = shared.frames_read();
   for (std::uint64_t i = 0; i < packets.per_second; ++i) {
     const base::Instant now = begin + std::chrono::nanoseconds(i * 1'000'000'000 / packets.per_second);
-    if (budget.takes_packet(shared, now)) {
+    if (budget.admits_packet(shared, now)) {
       budget.note(shared, packets.frames, packets.bytes, now);
     }
   }
@@ -43,7 +43,7 @@ std::uint64_t charged_in(base::Duration span, SharedFrameBudget& shared, FrameBu
   const std::uint64_t before = shared.frames_read();
   for (base::Duration at{0}; at <= span; at += kStep) {
     for (int i = 0; i < (at == span ? 100'000 : 4); ++i) {
-      if (budget.takes_packet(shared, base::Instant{1h} + at)) {
+      if (budget.admits_packet(shared, base::Instant{1h} + at)) {
         budget.note(shared, kFramesOfOne, 0, base::Instant{1h} + at);
       }
     }
@@ -94,8 +94,8 @@ TEST(FrameBudget, ForgivesWhatTakesLongerThanFourSeconds) {
   for (int i = 0; i < 1'000; ++i) {
     budget.note(shared, 60'000, 0, base::Instant{1h});
   }
-  EXPECT_FALSE(budget.takes_packet(shared, base::Instant{1h} + 3'999ms));
-  EXPECT_TRUE(budget.takes_packet(shared, base::Instant{1h} + 4s));
+  EXPECT_FALSE(budget.admits_packet(shared, base::Instant{1h} + 3'999ms));
+  EXPECT_TRUE(budget.admits_packet(shared, base::Instant{1h} + 4s));
 }
 
 TEST(FrameBudget, LetsHonestPacketsThroughAtEverySpeed) {
@@ -120,8 +120,8 @@ TEST(FrameBudget, BoundsTheFramesOfOneConnection) {
     FrameBudget budget;
     const std::uint64_t most = FrameBudget::kPerSecond + FrameBudget::kBurst + flood.frames;
     EXPECT_LE(read_in_a_second(shared, budget, flood), 2 * most) << flood.frames;
-    EXPECT_FALSE(budget.takes_packet(shared, base::Instant{1h} + 1s));
-    EXPECT_TRUE(budget.takes_packet(shared, base::Instant{1h} + 6s)) << "a debt is paid off";
+    EXPECT_FALSE(budget.admits_packet(shared, base::Instant{1h} + 1s));
+    EXPECT_TRUE(budget.admits_packet(shared, base::Instant{1h} + 6s)) << "a debt is paid off";
   }
 }
 
@@ -135,10 +135,10 @@ TEST(FrameBudget, BoundsTheFramesOfManyConnectionsAndSparesTheHonestOne) {
   for (int i = 0; i < 100'000; ++i) {
     const base::Instant now = begin + i * 10us;
     FrameBudget& attacker = attackers[static_cast<std::size_t>(i) % kAttackers];
-    if (attacker.takes_packet(shared, now)) {
+    if (attacker.admits_packet(shared, now)) {
       attacker.note(shared, 20'000, 60'000, now);
     }
-    if (honest.takes_packet(shared, now)) {
+    if (honest.admits_packet(shared, now)) {
       honest.note(shared, 120, 1'430, now);
       ++honest_packets;
     }

@@ -108,7 +108,9 @@ int LibraryConnection::advance(base::Instant now) {
   return result;
 }
 
-base::Instant LibraryConnection::next_expiry() const { return is_asleep() ? asleep_until_ : expiry(); }
+base::Instant LibraryConnection::next_expiry() const {
+  return is_hibernating() ? hibernates_until_ : expiry();
+}
 
 base::Instant LibraryConnection::expiry() const {
   if (deferred_pacing_.has_value()) {
@@ -241,32 +243,32 @@ void LibraryConnection::wake_up() const {
   environment_.counters.connections_hibernating.sub();
 }
 
-bool LibraryConnection::try_sleep() {
-  // Both are read before the arena sleeps, because conn() would wake it.
+bool LibraryConnection::try_hibernate() {
+  // Both are read before the arena hibernates, because conn() would wake it.
   const base::Instant until = expiry();
   const TransportState state = transport_state();
   if (state.in_flight_bytes > 0) {
     return false;
   }
   for (AeadKey& key : tls_reference_.keys) {
-    key.rest();
+    key.free_spare_memory();
   }
   for (HeaderKey& key : tls_reference_.header_keys) {
-    key.rest();
+    key.free_spare_memory();
   }
-  if (!arena_->sleep()) {
+  if (!arena_->hibernate()) {
     return false;
   }
-  asleep_until_ = until;
-  asleep_state_ = state;
+  hibernates_until_ = until;
+  hibernating_state_ = state;
   environment_.counters.connections_hibernating.add();
   environment_.counters.hibernations.add();
   return true;
 }
 
 TransportState LibraryConnection::transport_state() const {
-  if (is_asleep()) {
-    return asleep_state_;
+  if (is_hibernating()) {
+    return hibernating_state_;
   }
   ngtcp2_conn_info info;
   ngtcp2_conn_get_conn_info(conn(), &info);

@@ -129,10 +129,10 @@ class LibraryConnection {
   void extend_max_stream_data(std::int64_t id, std::uint64_t bytes);
 
   // --- Hibernation. The library's memory stays packed until conn() is used again.
-  [[nodiscard]] bool is_asleep() const { return arena_.has_value() && arena_->is_asleep(); }
+  [[nodiscard]] bool is_hibernating() const { return arena_.has_value() && arena_->is_hibernating(); }
   // True for a connection with an arena.
-  [[nodiscard]] bool can_sleep() const { return arena_.has_value(); }
-  // The memory that try_sleep() would pack. Requires can_sleep().
+  [[nodiscard]] bool has_arena() const { return arena_.has_value(); }
+  // The memory that try_hibernate() would pack. Requires has_arena().
   [[nodiscard]] std::size_t arena_bytes() const { return arena_->used_bytes(); }
   // True when no timer is due and none is hidden by a pause.
   [[nodiscard]] bool is_at_rest(base::Instant now) const {
@@ -140,7 +140,7 @@ class LibraryConnection {
     return now < next_expiry() && !is_paused;
   }
   // False: a packet is in flight, or memory for the packed copy is short.
-  bool try_sleep();
+  bool try_hibernate();
 
   // --- State.
   [[nodiscard]] TransportState transport_state() const;
@@ -194,7 +194,7 @@ class LibraryConnection {
     return conn_.get();
   }
   void wake() const {
-    if (is_asleep()) [[unlikely]] {
+    if (is_hibernating()) [[unlikely]] {
       wake_up();
     }
   }
@@ -217,8 +217,8 @@ class LibraryConnection {
   std::optional<DeferredPacing> deferred_pacing_;    // until advance() runs it
   bool may_have_queued_frames_ = true;               // other than stream frames
   std::uint64_t slow_start_threshold_ = UINT64_MAX;  // bytes, at the last try_pause()
-  base::Instant asleep_until_;                       // the library's next timer
-  TransportState asleep_state_;
+  base::Instant hibernates_until_;                   // the library's next timer
+  TransportState hibernating_state_;
 };
 
 }  // namespace knul::quic

@@ -33,7 +33,7 @@ class StreamAllowance {
     return false;
   }
   // Called when stream data goes too, so that the frame costs no packet, or when credit is due.
-  void give(LibraryConnection& library) {
+  void grant(LibraryConnection& library) {
     due_at_ = base::kNever;
     if (is_frozen_) {
       return;

@@ -35,7 +35,7 @@ Stream& StreamSet::add(std::int64_t id) {
   environment_.counters.streams_active.add();
   count_opened(stream);
   if (!is_local(id) && allowance_.note_opened(id)) {
-    give_credit();
+    grant_credit();
   }
   return stream;
 }
@@ -50,7 +50,7 @@ void StreamSet::count_opened(const Stream& stream) {
 }
 
 base::Result<Stream*> StreamSet::open(bool is_bidi) {
-  if (connection_.is_over()) {
+  if (connection_.has_ended()) {
     return base::Error{base::ErrorKind::kWrongState, "open_stream: the connection is closing"};
   }
   std::int64_t id = -1;
@@ -62,7 +62,7 @@ base::Result<Stream*> StreamSet::open(bool is_bidi) {
     return base::Error{base::ErrorKind::kOutOfMemory, std::string("open_stream: ") + ngtcp2_strerror(result)};
   }
   Stream& stream = add(id);
-  stream.is_receive_over = !is_bidi;
+  stream.has_receive_ended = !is_bidi;
   library_.set_stream_user_data(id, &stream);
   return &stream;
 }
@@ -94,14 +94,14 @@ void StreamSet::release(Stream& stream) {
 }
 
 void StreamSet::return_credit(Stream& stream, std::uint64_t bytes) {
-  if (connection_.is_over()) {
+  if (connection_.has_ended()) {
     return;
   }
   if (window_.consume(bytes)) {
     library_.extend_max_data(window_.take_credit(library_.now(), library_.transport_state().smoothed_rtt));
     connection_.schedule();
   }
-  if (!stream.is_receive_over && !stream.is_closed_below && stream.window.consume(bytes)) {
+  if (!stream.has_receive_ended && !stream.is_closed_by_library && stream.window.consume(bytes)) {
     // A stream cannot use a larger window than its connection's.
     const std::uint64_t most = std::min(environment_.transport.max_stream_window_bytes, window_.bytes());
     library_.extend_max_stream_data(
@@ -112,46 +112,46 @@ void StreamSet::return_credit(Stream& stream, std::uint64_t bytes) {
 }
 
 void StreamSet::end_receiving(Stream& stream) {
-  stream.is_receive_over = true;
+  stream.has_receive_ended = true;
   consume(stream, stream.received_bytes - stream.consumed_bytes);
 }
 
 void StreamSet::stop_sending(Stream& stream, std::uint64_t code) {
-  if (stream.is_receive_over || stream.is_closed_below || connection_.is_over()) {
+  if (stream.has_receive_ended || stream.is_closed_by_library || connection_.has_ended()) {
     return;
   }
   end_receiving(stream);
-  orders_.push_back({Order::Kind::kStopSending, stream.id, code});
+  deferred_.push_back({Deferred::Kind::kStopSending, stream.id, code});
   connection_.schedule();
 }
 
 void StreamSet::reset(Stream& stream, std::uint64_t code) {
-  if (!can_send(stream) || connection_.is_over()) {
+  if (!can_send(stream) || connection_.has_ended()) {
     return;
   }
   end_sending(stream);
   environment_.counters.streams_reset_sent.add();
-  orders_.push_back({Order::Kind::kReset, stream.id, code});
+  deferred_.push_back({Deferred::Kind::kReset, stream.id, code});
   connection_.schedule();
 }
 
-int StreamSet::run_orders() {
+int StreamSet::run_deferred() {
   int result = 0;
-  for (std::size_t i = 0; i < orders_.size() && result == 0; ++i) {
-    const Order order = orders_[i];
-    result = order.kind == Order::Kind::kReset ? library_.reset_stream(order.stream_id, order.code)
-                                               : library_.stop_sending(order.stream_id, order.code);
+  for (std::size_t i = 0; i < deferred_.size() && result == 0; ++i) {
+    const Deferred request = deferred_[i];
+    result = request.kind == Deferred::Kind::kReset ? library_.reset_stream(request.stream_id, request.code)
+                                                    : library_.stop_sending(request.stream_id, request.code);
   }
-  orders_.clear();
+  deferred_.clear();
   return result;
 }
 
 void StreamSet::handle_reset(Stream& stream, std::uint64_t code) {
   environment_.counters.streams_reset_received.add();
   const bool is_unseen = !is_bidirectional(stream.id) && stream.received_bytes == 0;
-  const bool was_over = stream.is_receive_over;
+  const bool had_ended = stream.has_receive_ended;
   end_receiving(stream);
-  if (!was_over) {
+  if (!had_ended) {
     environment_.observer.on_stream_reset(connection_, stream, code);
   }
   if (is_unseen) {
@@ -161,7 +161,7 @@ void StreamSet::handle_reset(Stream& stream, std::uint64_t code) {
 
 void StreamSet::handle_stops() {
   constexpr std::size_t kKept = 64;  // frames whose memory is kept for the next datagram
-  for (std::size_t i = 0; i < stops_seen_.size() && !connection_.is_over(); ++i) {
+  for (std::size_t i = 0; i < stops_seen_.size() && !connection_.has_ended(); ++i) {
     handle_stop_sending(stops_seen_[i]);
   }
   stops_seen_.clear();
@@ -173,7 +173,7 @@ void StreamSet::handle_stops() {
 void StreamSet::handle_stop_sending(const StopSending& frame) {
   environment_.counters.stop_sending_received.add();
   Stream* stream = find(frame.stream_id);
-  if (stream == nullptr || stream->is_send_over || stream->is_closed_below) {
+  if (stream == nullptr || stream->has_send_ended || stream->is_closed_by_library) {
     return;
   }
   // RFC 9000 §3.5: the library answers with RESET_STREAM unless everything is acknowledged.
@@ -185,7 +185,7 @@ void StreamSet::handle_stop_sending(const StopSending& frame) {
 }
 
 void StreamSet::handle_closed(Stream& stream) {
-  stream.is_closed_below = true;
+  stream.is_closed_by_library = true;
   end_sending(stream);
   if (const std::uint64_t unsent = stream.send.size(); unsent > 0) {
     release_buffered(unsent);
@@ -215,13 +215,13 @@ void StreamSet::finish(Stream& stream) {
   streams_.erase(id);
   environment_.counters.streams_active.sub();
   if (!is_local(id) && allowance_.note_finished(id, is_clean, library_.now())) {
-    give_credit();
+    grant_credit();
   }
 }
 
-void StreamSet::give_credit() {
-  if (!connection_.is_over()) {
-    allowance_.give(library_);
+void StreamSet::grant_credit() {
+  if (!connection_.has_ended()) {
+    allowance_.grant(library_);
     connection_.schedule();
   }
 }
@@ -229,9 +229,9 @@ void StreamSet::give_credit() {
 void StreamSet::free_spare_memory() {
   streams_ = {};
   stops_seen_ = {};
-  orders_ = {};
+  deferred_ = {};
   waiting_for_room_ = {};
-  told_of_room_ = {};
+  room_candidates_ = {};
 }
 
 }  // namespace knul::quic

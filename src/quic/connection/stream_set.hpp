@@ -1,7 +1,7 @@
 // The streams of one connection: the calls of the layer above, sending, receiving, and the accounting.
 //
 // The library's callbacks may call these functions. Work that the library forbids there, such as
-// RESET_STREAM, is noted and runs before the next packet is written (run_orders()).
+// RESET_STREAM, is deferred until the next packet is written (run_deferred()).
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -90,15 +90,15 @@ class StreamSet {
   // Reports room to streams whose writes accepted fewer bytes than given.
   void notify_writable() {
     if (!waiting_for_room_.empty()) {
-      tell_of_room();
+      report_room();
     }
   }
-  // Passes the noted orders to the library. Returns 0 or its error.
-  int run_orders();
+  // Passes the deferred requests to the library. Returns 0 or its error.
+  int run_deferred();
   // Credit goes along with stream data, or alone when it has waited too long.
-  void give_due_credit() {
+  void grant_due_credit() {
     if (next_to_send() != nullptr || library_.now() >= allowance_.due_at()) {
-      allowance_.give(library_);
+      allowance_.grant(library_);
     }
   }
   [[nodiscard]] base::Instant credit_due_at() const { return allowance_.due_at(); }
@@ -108,7 +108,7 @@ class StreamSet {
   std::optional<ngtcp2_ssize> write(const PacketRoom& room);
   // True: no stream is open, and no work is left for a closed stream.
   [[nodiscard]] bool is_at_rest() const {
-    return streams_.empty() && orders_.empty() && allowance_.due_at() == base::kNever;
+    return streams_.empty() && deferred_.empty() && allowance_.due_at() == base::kNever;
   }
   // Frees the memory that the containers keep for the next burst. Requires is_at_rest().
   void free_spare_memory();
@@ -127,7 +127,7 @@ class StreamSet {
   void handle_closed_unseen() { unseen_ -= unseen_ > 0 ? 1 : 0; }
 
  private:
-  struct Order {
+  struct Deferred {
     enum class Kind : std::uint8_t { kReset, kStopSending };
     Kind kind;
     std::int64_t stream_id;
@@ -138,7 +138,7 @@ class StreamSet {
   // stream_set.cpp
   [[nodiscard]] bool is_local(std::int64_t id) const { return is_opened_by_server(id) == is_server_; }
   void count_opened(const Stream& stream);
-  void give_credit();
+  void grant_credit();
   void return_credit(Stream& stream, std::uint64_t bytes);
   void end_receiving(Stream& stream);
   void handle_stop_sending(const StopSending& frame);
@@ -148,8 +148,8 @@ class StreamSet {
 
   // stream_set_send.cpp
   [[nodiscard]] bool can_send(const Stream& stream) const {
-    return (is_bidirectional(stream.id) || is_local(stream.id)) && !stream.is_send_over &&
-           !stream.is_closed_below;
+    return (is_bidirectional(stream.id) || is_local(stream.id)) && !stream.has_send_ended &&
+           !stream.is_closed_by_library;
   }
   void note_path_capacity();
   [[nodiscard]] std::uint64_t grown_limit() const;  // 0: no growth
@@ -159,7 +159,7 @@ class StreamSet {
   void accept_fin(Stream& stream, bool is_fin, bool is_all_taken);
   void wait_for_budget(const Stream& stream);
   // Reports room to the waiting streams that have some now.
-  void tell_of_room();
+  void report_room();
   [[nodiscard]] Stream* next_to_send();
   Queue& queue_of(const Stream& stream) { return send_queues_[stream.urgency]; }
   void enqueue(Stream& stream);
@@ -172,9 +172,9 @@ class StreamSet {
   LibraryConnection& library_;
   const bool is_server_;
   std::vector<StopSending> stops_seen_;
-  std::vector<Order> orders_;
+  std::vector<Deferred> deferred_;
   std::vector<std::int64_t> waiting_for_room_;
-  std::vector<std::int64_t> told_of_room_;  // used by tell_of_room(); a member to keep its memory
+  std::vector<std::int64_t> room_candidates_;  // of report_room(); a member to keep its memory
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
   // The stream found or added last, or null: most calls name the same stream as the call before.
   Stream* recent_ = nullptr;

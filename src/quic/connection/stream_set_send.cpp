@@ -21,7 +21,7 @@ void StreamSet::note_path_capacity() {
 }
 
 // Twice the capacity of the path, so that the path stays full while the acknowledgements of one round trip
-// are on their way. The congestion window alone does not tell this: on a path without loss it grows without
+// are on their way. The congestion window alone does not show this: on a path without loss it grows without
 // bound.
 std::uint64_t StreamSet::grown_limit() const {
   if (2 * path_capacity_bytes_ <= environment_.transport.stream_send_buffer_bytes) {
@@ -33,7 +33,7 @@ std::uint64_t StreamSet::grown_limit() const {
 
 // The room that the limits of the stream and of its connection leave for a write of `wanted_bytes`.
 std::uint64_t StreamSet::own_room(const Stream& stream, std::size_t wanted_bytes) const {
-  if (connection_.is_over() || !can_send(stream) || stream.is_fin_queued) {
+  if (connection_.has_ended() || !can_send(stream) || stream.is_fin_queued) {
     return 0;
   }
   const auto left = [](std::uint64_t limit, std::uint64_t used) { return limit > used ? limit - used : 0; };
@@ -94,7 +94,7 @@ void StreamSet::release_buffered(std::uint64_t bytes) {
 
 void StreamSet::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
   if (!is_all_taken) {
-    if (!stream.wants_writable && !stream.is_send_over && !stream.is_closed_below) {
+    if (!stream.wants_writable && !stream.has_send_ended && !stream.is_closed_by_library) {
       waiting_for_room_.push_back(stream.id);
       stream.wants_writable = true;
       wait_for_budget(stream);
@@ -111,36 +111,36 @@ void StreamSet::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
 // unacknowledged, and notify_writable() runs after their release.
 void StreamSet::wait_for_budget(const Stream& stream) {
   SendBudget& budget = environment_.send_budget;
-  const std::uint64_t enough = budget.enough_for(member_);
+  const std::uint64_t enough = budget.notify_threshold(member_);
   if (budget.room_of(member_) < enough && own_room(stream, enough) >= enough) {
     budget.wait(member_);
   }
 }
 
-void StreamSet::tell_of_room() {
-  told_of_room_.clear();
+void StreamSet::report_room() {
+  room_candidates_.clear();
   // Swapped first: on_stream_writable may write and add to waiting_for_room_.
-  told_of_room_.swap(waiting_for_room_);
+  room_candidates_.swap(waiting_for_room_);
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < told_of_room_.size(); ++i) {
-    const std::int64_t id = told_of_room_[i];
+  for (std::size_t i = 0; i < room_candidates_.size(); ++i) {
+    const std::int64_t id = room_candidates_[i];
     Stream* stream = find(id);
     if (stream == nullptr || !stream->wants_writable) {
       continue;
     }
-    if (writable_bytes(*stream) < environment_.send_budget.enough_for(member_)) {
-      told_of_room_[kept++] = id;
+    if (writable_bytes(*stream) < environment_.send_budget.notify_threshold(member_)) {
+      room_candidates_[kept++] = id;
       wait_for_budget(*stream);
       continue;
     }
     stream->wants_writable = false;
     environment_.observer.on_stream_writable(connection_, *stream);
   }
-  // Streams that found no room go before streams that were told and want more; otherwise one stream could
-  // take all room forever.
-  told_of_room_.resize(kept);
-  told_of_room_.insert(told_of_room_.end(), waiting_for_room_.begin(), waiting_for_room_.end());
-  told_of_room_.swap(waiting_for_room_);
+  // Streams that found no room go before notified streams that want more; otherwise one stream could take all
+  // room forever.
+  room_candidates_.resize(kept);
+  room_candidates_.insert(room_candidates_.end(), waiting_for_room_.begin(), waiting_for_room_.end());
+  room_candidates_.swap(waiting_for_room_);
 }
 
 void StreamSet::enqueue(Stream& stream) {
@@ -214,7 +214,7 @@ void StreamSet::note_written(Stream& stream, std::size_t taken, std::size_t offe
 }
 
 void StreamSet::end_sending(Stream& stream) {
-  stream.is_send_over = true;
+  stream.has_send_ended = true;
   stream.wants_writable = false;
   if (stream.is_linked()) {
     stream.unlink();

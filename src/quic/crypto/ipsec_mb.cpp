@@ -50,7 +50,7 @@ class GcmKey final : public AeadKey {
   }
   ~GcmKey() override {
     imb_clear_mem(key_.data(), key_.size());
-    GcmKey::rest();
+    GcmKey::free_spare_memory();
   }
   GcmKey(const GcmKey&) = delete;
   GcmKey& operator=(const GcmKey&) = delete;
@@ -78,7 +78,7 @@ class GcmKey final : public AeadKey {
     return is_same(tag, ciphertext.last<kAeadTagBytes>());
   }
 
-  void rest() override {
+  void free_spare_memory() override {
     if (schedule_ != nullptr) {
       imb_clear_mem(schedule_.get(), sizeof(gcm_key_data));
       schedule_.reset();
@@ -143,7 +143,7 @@ class ChaChaKey final : public AeadKey {
     return is_same(tag, expected);
   }
 
-  void rest() override {}
+  void free_spare_memory() override {}
 
  private:
   const ChaChaFunctions& functions_;
@@ -166,7 +166,7 @@ class ChaChaHeaderKey final : public HeaderKey {
     return true;
   }
 
-  void rest() override {}
+  void free_spare_memory() override {}
 
  private:
   chacha_ctx context_;
@@ -185,7 +185,7 @@ class AesHeaderKey final : public HeaderKey {
   }
   ~AesHeaderKey() override {
     imb_clear_mem(key_.data(), key_.size());
-    AesHeaderKey::rest();
+    AesHeaderKey::free_spare_memory();
   }
   AesHeaderKey(const AesHeaderKey&) = delete;
   AesHeaderKey& operator=(const AesHeaderKey&) = delete;
@@ -211,7 +211,7 @@ class AesHeaderKey final : public HeaderKey {
     return true;
   }
 
-  void rest() override {
+  void free_spare_memory() override {
     if (schedule_ != nullptr) {
       imb_clear_mem(schedule_->data(), schedule_->size());
       schedule_.reset();

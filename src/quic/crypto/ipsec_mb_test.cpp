@@ -76,8 +76,8 @@ TEST_F(IpsecMb, UsesAKeyAfterARestAsBefore) {
     Bytes mask(5);
     ASSERT_TRUE(header_key->mask(mask.data(), from_hex("2cd0991cd25b0aac406a5816b6394100").data()));
     EXPECT_EQ(mask, from_hex("2ec0d8356a"));
-    key->rest();
-    header_key->rest();
+    key->free_spare_memory();
+    header_key->free_spare_memory();
   }
 }
 
@@ -95,7 +95,7 @@ TEST_F(IpsecMb, HasTheSchedulesOfHeaderKeysOnlyInUse) {
     ASSERT_TRUE(key->mask(mask.data(), sample.data()));
   EXPECT_GE(mallinfo2().uordblks + kMostInCache, unused + keys.size() * kScheduleBytes);
   for (const auto& key : keys)
-    key->rest();
+    key->free_spare_memory();
   EXPECT_LE(mallinfo2().uordblks, unused + kMostInCache);
 }
 #endif

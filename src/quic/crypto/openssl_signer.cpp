@@ -212,7 +212,7 @@ PrivateKey make_external(std::unique_ptr<OpensslSigner> signer) {
   return made;
 }
 
-// The certificates of a chain. The destructor releases them unless give() succeeded.
+// The certificates of a chain. The destructor releases them unless transfer() succeeded.
 class Chain {
  public:
   explicit Chain(gnutls_certificate_credentials_t credentials) {
@@ -237,7 +237,7 @@ class Chain {
 
   [[nodiscard]] bool is_whole() const { return is_whole_; }
   // Transfers certificates and key to `to` if they match.
-  [[nodiscard]] bool give(gnutls_certificate_credentials_t to, PrivateKey key) {
+  [[nodiscard]] bool transfer(gnutls_certificate_credentials_t to, PrivateKey key) {
     if (gnutls_certificate_set_key(to, nullptr, 0, certificates_.data(),
                                    static_cast<int>(certificates_.size()), key.get()) < 0) {
       return false;
@@ -274,7 +274,7 @@ gnutls_certificate_credentials_t sign_by_openssl(gnutls_certificate_credentials_
     return nullptr;
   }
   Credentials owned(made);
-  return chain.give(made, std::move(external)) ? owned.release() : nullptr;
+  return chain.transfer(made, std::move(external)) ? owned.release() : nullptr;
 }
 
 }  // namespace knul::quic

@@ -204,7 +204,9 @@ int on_secrets(gnutls_session_t session, gnutls_record_encryption_level_t tls_le
 
 }  // namespace
 
-void take_secrets(gnutls_session_t session) { gnutls_handshake_set_secret_function(session, &on_secrets); }
+void redirect_secrets(gnutls_session_t session) {
+  gnutls_handshake_set_secret_function(session, &on_secrets);
+}
 
 bool has_keys_of(const ProtectionLibrary* library, const ngtcp2_conn* conn) {
   return library != nullptr &&

@@ -15,9 +15,9 @@
 
 namespace knul::quic {
 
-// From then on the session's keys go to the library that its TlsConnRef names. Call it after
-// ngtcp2_crypto_gnutls_configure_*_session, which directs them to GnuTLS.
-void take_secrets(gnutls_session_t session);
+// From then on the library that the session's TlsConnRef names gets its keys. Call it after
+// ngtcp2_crypto_gnutls_configure_*_session, which sends them to GnuTLS.
+void redirect_secrets(gnutls_session_t session);
 
 // True if `library` holds the 1-RTT keys of `conn`.
 [[nodiscard]] bool has_keys_of(const ProtectionLibrary* library, const ngtcp2_conn* conn);

@@ -32,7 +32,7 @@ class AeadKey
   [[nodiscard]] virtual bool open(std::uint8_t* dest, std::span<const std::uint8_t> ciphertext,
                                   const std::uint8_t* nonce, std::span<const std::uint8_t> associated) = 0;
   // Frees memory that the next use can make again.
-  virtual void rest() = 0;
+  virtual void free_spare_memory() = 0;
 };
 
 using AeadKeyList = boost::intrusive::list<AeadKey, boost::intrusive::constant_time_size<false>>;
@@ -45,7 +45,7 @@ class HeaderKey
   // Writes 5 bytes. `sample` has 16. False: out of memory.
   [[nodiscard]] virtual bool mask(std::uint8_t* dest, const std::uint8_t* sample) = 0;
   // Frees memory that the next use can make again.
-  virtual void rest() = 0;
+  virtual void free_spare_memory() = 0;
 };
 
 using HeaderKeyList = boost::intrusive::list<HeaderKey, boost::intrusive::constant_time_size<false>>;

@@ -162,7 +162,7 @@ struct SessionParts {
 TlsSession bind(TlsSession session, TlsConnRef& conn_ref) {
   gnutls_session_set_ptr(session.native(), static_cast<ngtcp2_crypto_conn_ref*>(&conn_ref));
   if (conn_ref.protection != nullptr) {
-    take_secrets(session.native());
+    redirect_secrets(session.native());
   }
   return session;
 }

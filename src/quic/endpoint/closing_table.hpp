@@ -21,7 +21,7 @@
 namespace knul::quic {
 
 // One allocation of the exact size holds the object and, behind it, the data of variable size: both
-// addresses, the routes, the packet. They never change; only the counts do.
+// addresses, the routes, the packet. They never change; only the counters do.
 class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place {
  public:
   // A client uses one or two. Packets to other connection IDs of the connection get a Stateless Reset.
@@ -84,9 +84,9 @@ class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place 
     }
   }
 
-  // The 1st, 2nd, 4th, 8th … late packet is answered; at an unvalidated address only if the answer has at
-  // most three times the packet's bytes (RFC 9000 §8.1).
-  [[nodiscard]] bool counts_for_an_answer(std::size_t received_bytes) {
+  // Counts a late packet. True: it must be answered, as the 1st, 2nd, 4th, 8th … late packet is; at an
+  // unvalidated address only if the answer has at most three times the packet's bytes (RFC 9000 §8.1).
+  [[nodiscard]] bool note_late_packet(std::size_t received_bytes) {
     ++received_;
     return packet_bytes_ > 0 && (received_ & (received_ - 1)) == 0 &&
            (is_address_validated_ || packet_bytes_ <= 3 * received_bytes);

@@ -22,9 +22,9 @@ base::SipKey make_key(base::RandomSource& random) {
 
 // Hibernations per second, and at once. A connection with much memory counts as several. Packing takes 30 to
 // 200 µs for each.
-constexpr std::uint32_t kSleepsPerSecond = 2'000;
-constexpr std::uint32_t kSleepsAtOnce = 16;
-constexpr std::size_t kSleepBytes = ConnectionArena::kLargestAsleepBytes / kSleepsAtOnce;
+constexpr std::uint32_t kHibernationsPerSecond = 2'000;
+constexpr std::uint32_t kHibernationsAtOnce = 16;
+constexpr std::size_t kHibernationBytes = ConnectionArena::kLargestHibernatingBytes / kHibernationsAtOnce;
 
 std::unique_ptr<ArenaPool> arena_pool(const EndpointOptions& options, stats::WorkerCounters& counters) {
   const bool hibernates = options.pages != nullptr && options.transport.hibernate_after > base::Duration{0};
@@ -34,7 +34,7 @@ std::unique_ptr<ArenaPool> arena_pool(const EndpointOptions& options, stats::Wor
 // The least send memory for a turn. A quarter of a stream's or connection's buffer, so that a full buffer is
 // not refilled packet by packet. A smaller part of the shared memory, because an amount too small for a turn
 // stays unused while connections wait.
-std::uint64_t room_worth_a_turn(const EndpointOptions& options) {
+std::uint64_t least_turn_bytes(const EndpointOptions& options) {
   const TransportOptions& transport = options.transport;
   return std::max<std::uint64_t>(
       1, std::min({transport.stream_send_buffer_bytes / 4, transport.connection_send_buffer_bytes / 4,
@@ -58,7 +58,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
       arenas_(arena_pool(options_, counters)),
       address_tokens_(options_.static_secret, random),
       reset_tokens_(options_.static_secret),
-      send_budget_(options_.send_buffer_bytes, room_worth_a_turn(options_),
+      send_budget_(options_.send_buffer_bytes, least_turn_bytes(options_),
                    base::fair_share::parts_of(options_.send_buffer_bytes,
                                               options_.transport.connection_send_buffer_bytes)),
       receive_budget_{
@@ -85,14 +85,14 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
       responder_(address_tokens_, reset_tokens_, codec_, hash_key_, random, counters),
       closing_(options_.max_closing),
       routes_(hash_key_),
-      sleeps_(kSleepsPerSecond, kSleepsAtOnce) {}
+      hibernations_(kHibernationsPerSecond, kHibernationsAtOnce) {}
 
 Endpoint::~Endpoint() {
   write_list_.clear();
-  for_each_connection([this](Connection& connection) { leave_places(connection); });
+  for_each_connection([this](Connection& connection) { release_places(connection); });
 }
 
-void Endpoint::leave_places(Connection& connection) {
+void Endpoint::release_places(Connection& connection) {
   half_open_places_.leave(static_cast<HalfOpenPlace&>(connection));
   admitted_places_.leave(static_cast<AdmittedPlace&>(connection));
 }
@@ -103,13 +103,13 @@ inline void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagra
       counters_.packets_dropped_budget.add();
     } else if (!route.connection->has_frames_left(now)) {
       counters_.packets_dropped_frame_budget.add();
-    } else if (!route.connection->is_over()) {
+    } else if (!route.connection->has_ended()) {
       read(*route.connection, datagram, now);
     }
     return;
   }
   counters_.packets_dropped_closing.add();
-  if (route.closing->counts_for_an_answer(datagram.payload.size())) {
+  if (route.closing->note_late_packet(datagram.payload.size())) {
     try {
       responder_.repeat(route.closing->path(), route.closing->packet(), now);
     } catch (...) {
@@ -137,7 +137,7 @@ std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& d
   if (result == NGTCP2_ERR_VERSION_NEGOTIATION) {
     counters_.packets_dropped_unsupported_version.add();
     try {
-      if (options_.server_tls != nullptr && !is_reflection(datagram.path.remote)) {
+      if (options_.server_tls != nullptr && !count_reflection(datagram.path.remote)) {
         responder_.negotiate_version(datagram, header, now);
       }
     } catch (...) {
@@ -185,19 +185,20 @@ std::optional<unsigned> Endpoint::other_owner(const base::ReceivedDatagram& data
 
 void Endpoint::handle_expiry(base::Instant now) {
   while (Connection* due = deadlines_.take_due(now)) {
-    if (due->is_sleepy(now)) {
-      const std::size_t sleeps = due->arena_bytes() / kSleepBytes + 1;
+    if (due->can_hibernate(now)) {
+      const std::size_t tokens = due->arena_bytes() / kHibernationBytes + 1;
       guarded(*due, [&] {
-        if (sleeps_.take(now, static_cast<std::uint32_t>(std::min<std::size_t>(sleeps, kSleepsAtOnce)))) {
-          due->try_sleep(now);
+        if (hibernations_.take(
+                now, static_cast<std::uint32_t>(std::min<std::size_t>(tokens, kHibernationsAtOnce)))) {
+          due->try_hibernate(now);
         } else {
-          due->postpone_sleep(now);
+          due->postpone_hibernation(now);
         }
         deadlines_.arm(*due, due->next_expiry());
       });
       continue;
     }
-    if (!due->is_over()) {
+    if (!due->has_ended()) {
       guarded(*due, [&] { due->handle_expiry(now); });
     }
     // Writing arms the deadline again, even without a packet to write.
@@ -206,7 +207,7 @@ void Endpoint::handle_expiry(base::Instant now) {
     }
   }
   if (send_budget_.next_round_at() <= now) {
-    give_turns_to_write(now);
+    begin_send_turns(now);
   }
   while (const ClosingConnection::Owner due = closing_.take_due(now)) {
     forget(*due);
@@ -219,21 +220,21 @@ base::Instant Endpoint::next_expiry() const {
 
 void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
   responder_.poll_send(batch);
-  give_turns_to_write(now);
+  begin_send_turns(now);
   while (!write_list_.empty() && batch.room().size() >= options_.transport.max_udp_payload_bytes) {
     Connection& connection = write_list_.front();
     write_list_.pop_front();
     bool wants_more = false;
     guarded(connection, [&] {
-      wants_more = !connection.is_over() && connection.write(batch, now);
-      if (!connection.is_over()) {
+      wants_more = !connection.has_ended() && connection.write(batch, now);
+      if (!connection.has_ended()) {
         deadlines_.arm(connection, connection.next_expiry());
       }
     });
-    if (connection.is_over()) {
+    if (connection.has_ended()) {
       retire(connection, now);
       // Others may wait for the memory of the retired connection.
-      give_turns_to_write(now);
+      begin_send_turns(now);
       continue;
     }
     if (wants_more && !connection.is_linked()) {
@@ -244,8 +245,9 @@ void Endpoint::poll_send(base::SendBatch& batch, base::Instant now) {
   responder_.poll_send(batch);
 }
 
-// An acknowledgement gives room to its own connection only, but others may have waited longer for it.
-void Endpoint::give_turns_to_write(base::Instant now) {
+// An acknowledgement notifies its own connection only, but other connections may have waited longer for the
+// memory.
+void Endpoint::begin_send_turns(base::Instant now) {
   if (!send_budget_.watch(now)) {
     return;
   }
@@ -261,7 +263,7 @@ void Endpoint::close_stalled(base::Instant now) {
   SendBudget::Member* const stalled =
       send_budget_.find_stalled(now, [](const SendBudget::Member& member, base::Duration since) {
         const auto& connection = static_cast<const Connection&>(member);
-        return !connection.is_over() && connection.has_stalled(since);
+        return !connection.has_ended() && connection.has_stalled(since);
       });
   if (stalled != nullptr) {
     static_cast<Connection*>(stalled)->end_for_no_progress(
@@ -274,10 +276,10 @@ void Endpoint::retire(Connection& connection, base::Instant now) {
   if (connection.is_linked()) {
     connection.unlink();
   }
-  guarded(connection, [&] { keep_closing(connection, now); });
+  guarded(connection, [&] { begin_closing_period(connection, now); });
   guarded(connection, [&] { environment_.observer.on_closed(connection, connection.cause()); });
   count_closed(connection);
-  leave_places(connection);
+  release_places(connection);
   const auto found = connections_.find(connection.number());
   const std::unique_ptr<Connection> last = std::move(found->second.connection);
   connections_.erase(found);
@@ -287,7 +289,7 @@ void Endpoint::retire(Connection& connection, base::Instant now) {
   }
 }
 
-void Endpoint::keep_closing(Connection& connection, base::Instant now) {
+void Endpoint::begin_closing_period(Connection& connection, base::Instant now) {
   using Source = CloseCause::Source;
   const Source source = connection.cause().source;
   const bool is_peers = source == Source::kPeerApplication || source == Source::kPeerTransport;
@@ -299,7 +301,7 @@ void Endpoint::keep_closing(Connection& connection, base::Instant now) {
   const std::vector<ConnectionId> routes = connection.take_routes();  // nothing throws after this
   ClosingConnection* kept = nullptr;
   if (!packet.empty() || is_peers) {
-    kept = try_keep(connection, path, routes, packet, now);
+    kept = try_add_closing(connection, path, routes, packet, now);
   }
   // Assigning to a known ID allocates nothing.
   std::size_t left = kept == nullptr ? 0 : ClosingConnection::kMostRoutes;
@@ -314,13 +316,13 @@ void Endpoint::keep_closing(Connection& connection, base::Instant now) {
 }
 
 // Null without memory: late packets then get a Stateless Reset.
-ClosingConnection* Endpoint::try_keep(const Connection& connection, const base::Path& path,
-                                      std::span<const ConnectionId> routes,
-                                      std::span<const std::uint8_t> packet, base::Instant now) {
+ClosingConnection* Endpoint::try_add_closing(const Connection& connection, const base::Path& path,
+                                             std::span<const ConnectionId> routes,
+                                             std::span<const std::uint8_t> packet, base::Instant now) {
   const SourceRef& source = connection.source();
-  if (const ClosingConnection::Owner goer = closing_.make_place(source.get())) {
+  if (const ClosingConnection::Owner evicted = closing_.make_place(source.get())) {
     counters_.connections_closing_evicted.add();
-    forget(*goer);
+    forget(*evicted);
   }
   try {
     // A completed handshake has validated the client's address (RFC 9000 §8.1).

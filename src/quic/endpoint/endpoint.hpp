@@ -46,11 +46,12 @@ class Endpoint final : private ConnectionHost {
   [[nodiscard]] bool wants_send() const { return !write_list_.empty() || !responder_.is_empty(); }
   // True for a 1-RTT datagram of the previous datagram's connection. Weak case: false after a change of
   // routes, even for such a datagram.
-  [[nodiscard]] bool continues(const base::ReceivedDatagram& datagram) const {
+  [[nodiscard]] bool is_for_recent_connection(const base::ReceivedDatagram& datagram) const {
     return routes_.find_recent(datagram.payload).is_known();
   }
-  // The number of packets that gave a connection something to send when it had nothing before.
-  [[nodiscard]] std::uint64_t roused_count() const { return roused_count_; }
+  // The number of received packets that put their connection on the list of connections with something to
+  // send.
+  [[nodiscard]] std::uint64_t scheduled_count() const { return scheduled_count_; }
   // The number of frames that all connections have read.
   [[nodiscard]] std::uint64_t frames_read() const { return frame_budget_.frames_read(); }
 
@@ -103,36 +104,37 @@ class Endpoint final : private ConnectionHost {
   [[nodiscard, gnu::noinline]] std::optional<unsigned> route_datagram(const base::ReceivedDatagram& datagram,
                                                                       base::Instant now);
   void read(Connection& connection, const base::ReceivedDatagram& datagram, base::Instant now) {
-    const bool had_something_to_send = connection.is_linked();
+    const bool was_scheduled = connection.is_linked();
     guarded(connection, [&] { connection.read(datagram, now); });
-    if (!had_something_to_send && connection.is_linked()) {
-      ++roused_count_;
+    if (!was_scheduled && connection.is_linked()) {
+      ++scheduled_count_;
     }
   }
   [[gnu::always_inline]] void deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now);
   [[nodiscard]] std::optional<unsigned> other_owner(const base::ReceivedDatagram& datagram,
                                                     const ngtcp2_version_cid& header) const;
   void retire(Connection& connection, base::Instant now);
-  void leave_places(Connection& connection);
-  void keep_closing(Connection& connection, base::Instant now);
-  [[nodiscard]] ClosingConnection* try_keep(const Connection& connection, const base::Path& path,
-                                            std::span<const ConnectionId> routes,
-                                            std::span<const std::uint8_t> packet, base::Instant now);
+  void release_places(Connection& connection);
+  void begin_closing_period(Connection& connection, base::Instant now);
+  [[nodiscard]] ClosingConnection* try_add_closing(const Connection& connection, const base::Path& path,
+                                                   std::span<const ConnectionId> routes,
+                                                   std::span<const std::uint8_t> packet, base::Instant now);
   void forget(const ClosingConnection& entry);
   void count_closed(const Connection& connection);
-  void give_turns_to_write(base::Instant now);
+  void begin_send_turns(base::Instant now);
   void close_stalled(base::Instant now);
 
   // endpoint_accept.cpp
-  // True for a source port of kReflectionPorts; the datagram is then counted.
-  [[nodiscard]] bool is_reflection(const base::SocketAddress& source);
+  // True for a source port of kReflectionPorts. Counts the datagram, which the caller must drop.
+  [[nodiscard]] bool count_reflection(const base::SocketAddress& source);
   void handle_unrouted(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
                        base::Instant now);
   // The client connection that a Stateless Reset ends, or null for another datagram.
   [[nodiscard]] Connection* find_reset(const base::ReceivedDatagram& datagram);
   void accept(const base::ReceivedDatagram& datagram, base::Instant now);
-  [[nodiscard]] bool is_admitted(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
-                                 base::Instant now);
+  // False: the Initial was refused or dropped.
+  [[nodiscard]] bool admit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
+                           base::Instant now);
   // False: the Initial was answered or dropped.
   bool validate_token(AcceptedInitial& initial, base::Instant now);
   // Both end a connection for `newcomer` if necessary. False: no connection may be ended, and the newcomer
@@ -166,10 +168,10 @@ class Endpoint final : private ConnectionHost {
   ClosingTable closing_;
   RouteTable routes_;
   base::DeadlineHeap<Connection> deadlines_;
-  base::TokenBucket sleeps_;
+  base::TokenBucket hibernations_;
   absl::flat_hash_map<std::uint64_t, Entry> connections_;
   WriteList write_list_;
-  std::uint64_t roused_count_ = 0;
+  std::uint64_t scheduled_count_ = 0;
   std::uint64_t next_number_ = 1;
   std::size_t half_open_ = 0;
   bool is_refusing_ = false;

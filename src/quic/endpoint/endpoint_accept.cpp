@@ -19,7 +19,7 @@ constexpr std::array<std::uint16_t, 17> kReflectionPorts{0,   7,   9,   17,  19,
 
 }  // namespace
 
-bool Endpoint::is_reflection(const base::SocketAddress& source) {
+bool Endpoint::count_reflection(const base::SocketAddress& source) {
   if (std::ranges::find(kReflectionPorts, source.port()) == kReflectionPorts.end()) {
     return false;
   }
@@ -29,7 +29,7 @@ bool Endpoint::is_reflection(const base::SocketAddress& source) {
 
 void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
                                base::Instant now) {
-  if (is_reflection(datagram.path.remote)) {
+  if (count_reflection(datagram.path.remote)) {
     return;
   }
   const bool is_long = (datagram.payload[0] & 0x80) != 0;
@@ -77,7 +77,7 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
         .add();
     return;
   }
-  if (!is_admitted(datagram, initial.header, now) || !validate_token(initial, now)) {
+  if (!admit(datagram, initial.header, now) || !validate_token(initial, now)) {
     return;
   }
   SourceRef source = sources_.acquire(datagram.path.remote);
@@ -113,8 +113,7 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
   read(connection, datagram, now);
 }
 
-bool Endpoint::is_admitted(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
-                           base::Instant now) {
+bool Endpoint::admit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header, base::Instant now) {
   if (is_refusing_) {
     counters_.connections_refused_draining.add();
     responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
@@ -167,10 +166,10 @@ bool Endpoint::make_half_open_place(const SourceHoldings& newcomer, base::Instan
 // some of the oldest connections of the address with the most. A connection without streams is evicted first,
 // then the one inactive for longest. A connection that was active within a second is not evicted.
 bool Endpoint::make_place(const SourceHoldings& newcomer, base::Instant now) {
-  constexpr int kLooks = 32;
+  constexpr int kMostExamined = 32;
   constexpr base::Duration kLeastInactivity = std::chrono::seconds(1);
   Connection* chosen = nullptr;
-  for (int i = 0; i < kLooks; ++i) {
+  for (int i = 0; i < kMostExamined; ++i) {
     SharedPlaces::Place* const place = admitted_places_.to_evict_of_others(&newcomer.connections);
     if (place == nullptr) {
       break;
@@ -180,7 +179,7 @@ bool Endpoint::make_place(const SourceHoldings& newcomer, base::Instant now) {
     const auto rank = [](const Connection& it) {
       return std::pair(it.streams().count() > 0, it.last_active_at());
     };
-    if (!connection.is_over() && now - connection.last_active_at() >= kLeastInactivity &&
+    if (!connection.has_ended() && now - connection.last_active_at() >= kLeastInactivity &&
         (chosen == nullptr || rank(connection) < rank(*chosen))) {
       chosen = &connection;
     }

@@ -95,7 +95,7 @@ class Scene {
     Connection* const resting = pair_.client->find_connection(resting_);
     ASSERT_NE(resting, nullptr);
     for (Connection* connection : {resting, pair_.client_observer.connections.back()}) {
-      ASSERT_FALSE(connection->is_over());
+      ASSERT_FALSE(connection->has_ended());
       Stream& stream = **connection->streams().open(true);
       const std::int64_t id = stream.id;
       pair_.client_observer.received.clear();

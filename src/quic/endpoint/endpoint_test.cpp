@@ -242,10 +242,11 @@ TEST(Endpoint, KnowsThePacketsThatCameTogetherForOneConnection) {
   EndpointPair pair;
   pair.shake_hands();
   pair.shake_hands();
-  std::vector<bool> continues;
+  std::vector<bool> is_recent;
   pair.drops = [&](std::span<const std::uint8_t> packet, bool is_from_client) {
     if (is_from_client)
-      continues.push_back(pair.server->continues({EndpointPair::path(), base::Ecn::kNotEct, packet}));
+      is_recent.push_back(
+          pair.server->is_for_recent_connection({EndpointPair::path(), base::Ecn::kNotEct, packet}));
     return false;
   };
   for (std::size_t i : {0, 1}) {
@@ -254,14 +255,14 @@ TEST(Endpoint, KnowsThePacketsThatCameTogetherForOneConnection) {
                                     false);
   }
   pair.carry(*pair.client, *pair.server);
-  EXPECT_EQ(continues, (std::vector<bool>{false, true, true, false, true, true}));
+  EXPECT_EQ(is_recent, (std::vector<bool>{false, true, true, false, true, true}));
 }
 
 TEST(Endpoint, CountsTheConnectionsThatTheirOwnPacketsRouse) {
   EndpointPair pair;
   pair.shake_hands();
   pair.shake_hands();
-  const std::uint64_t before = pair.server->roused_count();
+  const std::uint64_t before = pair.server->scheduled_count();
   pair.server_observer.on_data = [&](Connection&, Stream&, bool) {
     for (Connection* connection : pair.server_observer.connections)
       EXPECT_TRUE(connection->send_datagram(bytes_of("to all")));
@@ -270,7 +271,7 @@ TEST(Endpoint, CountsTheConnectionsThatTheirOwnPacketsRouse) {
   connection.streams().write_copy(**connection.streams().open(true), std::vector<std::uint8_t>(3'000, 1),
                                   false);
   pair.carry(*pair.client, *pair.server);
-  EXPECT_EQ(pair.server->roused_count() - before, 1U);
+  EXPECT_EQ(pair.server->scheduled_count() - before, 1U);
 }
 
 TEST(Endpoint, AnswersAnUnknownConnectionWithASmallerReset) {

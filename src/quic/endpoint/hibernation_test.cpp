@@ -37,7 +37,7 @@ TEST(Hibernation, ComesSoonForAConnectionThatNeverCarriedAStream) {
   ShakenPair pair;
   const std::uint64_t awake = pair.server_counters.connection_memory_bytes.load();
   pair.advance(500ms);
-  EXPECT_TRUE(pair.server_connection().is_asleep());
+  EXPECT_TRUE(pair.server_connection().is_hibernating());
   EXPECT_EQ(pair.server_counters.connections_hibernating.load(), 1U);
   EXPECT_LT(pair.server_counters.connection_memory_bytes.load(), awake / 3);
 }
@@ -46,17 +46,17 @@ TEST(Hibernation, ComesWhenTheLastPacketIsLongEnoughAgo) {
   ShakenPair pair;
   pair.exchange("hello");
   pair.advance(kHibernateAfter - 500ms);
-  EXPECT_FALSE(pair.server_connection().is_asleep());
+  EXPECT_FALSE(pair.server_connection().is_hibernating());
   pair.advance(1s);
-  EXPECT_TRUE(pair.server_connection().is_asleep());
+  EXPECT_TRUE(pair.server_connection().is_hibernating());
 }
 
 TEST(Hibernation, IsNothingThatThePeerNotices) {
   ShakenPair pair;
   for (int round = 0; round < 20; ++round) {
     pair.advance(kHibernateAfter + 1s);
-    ASSERT_TRUE(pair.server_connection().is_asleep());
-    ASSERT_TRUE(pair.client_connection().is_asleep());
+    ASSERT_TRUE(pair.server_connection().is_hibernating());
+    ASSERT_TRUE(pair.client_connection().is_hibernating());
     const std::string request = "request " + std::to_string(round);
     pair.exchange(request);
     EXPECT_EQ(pair.server_observer.received[pair.last_stream], request);
@@ -81,8 +81,8 @@ TEST(Hibernation, WaitsForOpenStreams) {
   Stream& stream = **pair.client_connection().streams().open(true);
   pair.client_connection().streams().write_copy(stream, bytes_of("the beginning"), false);
   pair.advance(kHibernateAfter * 5);
-  EXPECT_FALSE(pair.server_connection().is_asleep());
-  EXPECT_FALSE(pair.client_connection().is_asleep());
+  EXPECT_FALSE(pair.server_connection().is_hibernating());
+  EXPECT_FALSE(pair.client_connection().is_hibernating());
 }
 
 TEST(Hibernation, EndsWithTheIdleTimeoutOfTheConnection) {
@@ -90,7 +90,7 @@ TEST(Hibernation, EndsWithTheIdleTimeoutOfTheConnection) {
     server.transport.idle_timeout = client.transport.idle_timeout = 10s;
   });
   pair.advance(9s);
-  ASSERT_TRUE(pair.server_connection().is_asleep());
+  ASSERT_TRUE(pair.server_connection().is_hibernating());
   pair.advance(5s);
   ASSERT_EQ(pair.server_observer.closed.size(), 1U);
   EXPECT_EQ(pair.server_observer.closed[0].source, CloseCause::Source::kIdleTimeout);
@@ -103,9 +103,9 @@ TEST(Hibernation, LetsAConnectionBeClosedAndLookedAt) {
   pair.exchange("hello");
   const TransportState before = pair.server_connection().transport_state();
   pair.advance(kHibernateAfter + 1s);
-  ASSERT_TRUE(pair.server_connection().is_asleep());
+  ASSERT_TRUE(pair.server_connection().is_hibernating());
   EXPECT_EQ(pair.server_connection().transport_state().smoothed_rtt, before.smoothed_rtt);
-  EXPECT_TRUE(pair.server_connection().is_asleep()) << "a look woke it";
+  EXPECT_TRUE(pair.server_connection().is_hibernating()) << "a look woke it";
   pair.server_connection().close(7, "enough");
   pair.run();
   ASSERT_EQ(pair.client_observer.closed.size(), 1U);
@@ -125,7 +125,7 @@ TEST(Hibernation, FreesWhatABurstLeftBehind) {
   pair.run();
   const std::uint64_t busy = pair.server_counters.connection_memory_bytes.load();
   pair.advance(kUntilLastPacket + kHibernateAfter + 1s);
-  ASSERT_TRUE(pair.server_connection().is_asleep());
+  ASSERT_TRUE(pair.server_connection().is_hibernating());
   EXPECT_LT(pair.server_counters.connection_memory_bytes.load(), busy / 5);
   EXPECT_LT(pair.server_counters.connection_memory_bytes.load(), 10'000U);
 }
@@ -156,14 +156,14 @@ class CountingLibrary final : public ProtectionLibrary {
               std::span<const std::uint8_t> associated) override {
       return key->open(dest, ciphertext, nonce, associated);
     }
-    void rest() override { ++rests; }
+    void free_spare_memory() override { ++rests; }
     const std::unique_ptr<AeadKey> key;
     int& rests;
   };
   struct Header final : HeaderKey {
     Header(std::unique_ptr<HeaderKey> of, int& counter) : key(std::move(of)), rests(counter) {}
     bool mask(std::uint8_t* dest, const std::uint8_t* sample) override { return key->mask(dest, sample); }
-    void rest() override { ++rests; }
+    void free_spare_memory() override { ++rests; }
     const std::unique_ptr<HeaderKey> key;
     int& rests;
   };
@@ -176,7 +176,7 @@ TEST(Hibernation, LetsAllKeysOfTheConnectionRest) {
   ShakenPair pair([&library](EndpointOptions& server, EndpointOptions&) { server.protection = &library; });
   EXPECT_EQ(library.aead_rests, 0);
   pair.advance(500ms);
-  ASSERT_TRUE(pair.server_connection().is_asleep());
+  ASSERT_TRUE(pair.server_connection().is_hibernating());
   EXPECT_EQ(library.aead_rests, 4);    // the present and the next key of each direction
   EXPECT_EQ(library.header_rests, 2);  // one key of each direction
 }
@@ -187,15 +187,15 @@ TEST(Hibernation, CanBeSwitchedOff) {
     client.pages = nullptr;
   });
   pair.advance(20s);
-  EXPECT_FALSE(pair.server_connection().is_asleep());
-  EXPECT_FALSE(pair.client_connection().is_asleep());
+  EXPECT_FALSE(pair.server_connection().is_hibernating());
+  EXPECT_FALSE(pair.client_connection().is_hibernating());
   EXPECT_EQ(pair.server_counters.connection_memory_bytes.load(), 0U);
 }
 
 TEST(Hibernation, LeavesNothingBehindWhenTheEndpointGoes) {
   ShakenPair pair;
   pair.advance(kHibernateAfter + 1s);
-  ASSERT_TRUE(pair.server_connection().is_asleep());
+  ASSERT_TRUE(pair.server_connection().is_hibernating());
   pair.server.reset();
   EXPECT_EQ(pair.server_counters.connection_memory_bytes.load(), 0U);
   EXPECT_EQ(pair.server_counters.connections_hibernating.load(), 0U);

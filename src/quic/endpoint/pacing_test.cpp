@@ -148,7 +148,7 @@ TEST(Pacing, LetsTheConnectionSleepOnce) {
   ASSERT_GT(pair.send(), 1U);
   pair.acknowledge_early();
   pair.advance(450ms);  // before the client grants stream credit
-  EXPECT_TRUE(pair.server_connection().is_asleep());
+  EXPECT_TRUE(pair.server_connection().is_hibernating());
   EXPECT_EQ(pair.server_counters.hibernations.load(), before + 1);
 }
 

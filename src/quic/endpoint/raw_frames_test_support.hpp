@@ -47,7 +47,7 @@ class RawFrames final : public ProtectionLibrary {
               std::span<const std::uint8_t> associated) override {
       return real_->open(dest, ciphertext, nonce, associated);
     }
-    void rest() override { real_->rest(); }
+    void free_spare_memory() override { real_->free_spare_memory(); }
 
    private:
     const RawFrames& library_;

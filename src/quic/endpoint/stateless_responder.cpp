@@ -38,7 +38,7 @@ StatelessResponder::StatelessResponder(AddressTokens& address_tokens, ResetToken
       refuse_limit_(kRefuseRate, kRefuseRate),
       repeat_limit_(kRepeatRate, kRepeatRate) {}
 
-bool StatelessResponder::is_allowed(Limit& limit, const base::SocketAddress& to, base::Instant now) {
+bool StatelessResponder::take_token(Limit& limit, const base::SocketAddress& to, base::Instant now) {
   const std::size_t slot = source_slot(source_key_, to);
   const std::uint64_t free = kMostWaiting - std::min(kMostWaiting, waiting_.size());
   const bool is_in_share = limit.by_source.take(slot, now) || limit.all.is_half_full(now);
@@ -66,14 +66,14 @@ void StatelessResponder::send(const base::Path& path, std::span<const std::uint8
 
 void StatelessResponder::repeat(const base::Path& path, std::span<const std::uint8_t> packet,
                                 base::Instant now) {
-  if (is_allowed(repeat_limit_, path.remote, now)) {
+  if (take_token(repeat_limit_, path.remote, now)) {
     queue(path, packet);
   }
 }
 
 void StatelessResponder::negotiate_version(const base::ReceivedDatagram& datagram,
                                            const ngtcp2_version_cid& header, base::Instant now) {
-  if (!is_allowed(version_limit_, datagram.path.remote, now)) {
+  if (!take_token(version_limit_, datagram.path.remote, now)) {
     return;
   }
   // RFC 8999 §6: IDs of unknown versions have up to 255 bytes. The answer only swaps them.
@@ -90,7 +90,7 @@ void StatelessResponder::negotiate_version(const base::ReceivedDatagram& datagra
 }
 
 void StatelessResponder::retry(const base::Path& path, const ngtcp2_pkt_hd& header, base::Instant now) {
-  if (!is_allowed(retry_limit_, path.remote, now)) {
+  if (!take_token(retry_limit_, path.remote, now)) {
     return;
   }
   const ngtcp2_cid scid = codec_.generate(random_).to_ngtcp2();
@@ -112,7 +112,7 @@ void StatelessResponder::reset(const base::ReceivedDatagram& datagram, std::span
   constexpr std::size_t kMostRandomBytes = 27;
   const std::size_t trigger = datagram.payload.size();
   constexpr std::size_t kSmallest = NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN;
-  if (trigger <= kSmallest || !is_allowed(reset_limit_, datagram.path.remote, now)) {
+  if (trigger <= kSmallest || !take_token(reset_limit_, datagram.path.remote, now)) {
     return;
   }
   std::array<std::uint8_t, kMostRandomBytes> random_bytes;
@@ -134,7 +134,7 @@ void StatelessResponder::reset(const base::ReceivedDatagram& datagram, std::span
 
 void StatelessResponder::refuse(const base::Path& path, const ngtcp2_pkt_hd& header,
                                 std::uint64_t transport_code, base::Instant now) {
-  if (!is_allowed(refuse_limit_, path.remote, now)) {
+  if (!take_token(refuse_limit_, path.remote, now)) {
     return;
   }
   std::array<std::uint8_t, NGTCP2_MAX_UDP_PAYLOAD_SIZE> packet;

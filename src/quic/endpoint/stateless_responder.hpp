@@ -61,7 +61,8 @@ class StatelessResponder {
     SourceBuckets by_source;
   };
 
-  bool is_allowed(Limit& limit, const base::SocketAddress& to, base::Instant now);
+  // False: the answer must not be sent. It is counted.
+  bool take_token(Limit& limit, const base::SocketAddress& to, base::Instant now);
   void queue(const base::Path& path, std::span<const std::uint8_t> packet);
 
   AddressTokens& address_tokens_;

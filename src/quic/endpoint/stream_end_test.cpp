@@ -27,7 +27,7 @@ TEST(StreamEnd, ComesForAUnidirectionalStreamOfWhichOnlyTheResetCame) {
   EXPECT_EQ(pair.server_observer.streams_closed.size(), 1U);
   EXPECT_EQ(pair.server_connection().streams().count(), 0U);
   pair.advance(5s);
-  EXPECT_TRUE(pair.server_connection().is_asleep());
+  EXPECT_TRUE(pair.server_connection().is_hibernating());
 }
 
 class StopSendingCounts : public testing::Test {

@@ -38,7 +38,7 @@ void* BlockPool::take(std::size_t bytes) {
   return block;
 }
 
-void BlockPool::give(void* block, std::size_t bytes) noexcept {
+void BlockPool::release(void* block, std::size_t bytes) noexcept {
   const unsigned index = index_of(bytes);
   Size& size = sizes_[index];
   counters_.pool_used_bytes.sub(size_of(index));

@@ -38,7 +38,7 @@ class BlockPool {
   // Returns at least `bytes`, aligned for any type; 0 < bytes <= kLargestBytes. Throws std::bad_alloc.
   [[nodiscard]] void* take(std::size_t bytes);
   // `bytes` is the number given to take().
-  void give(void* block, std::size_t bytes) noexcept;
+  void release(void* block, std::size_t bytes) noexcept;
 
  private:
   struct Size {
@@ -63,7 +63,7 @@ class PooledBlock {
   }
   ~PooledBlock() {
     if (data_ != nullptr) {
-      pool_->give(data_, bytes_);
+      pool_->release(data_, bytes_);
     }
   }
 
@@ -99,7 +99,7 @@ struct BlockAllocator {
   void deallocate(T* block, std::size_t count) noexcept {
     const std::size_t bytes = count * sizeof(T);
     if (bytes <= BlockPool::kLargestBytes) {
-      pool->give(block, bytes);
+      pool->release(block, bytes);
     } else {
       ::operator delete(block);
     }
@@ -115,7 +115,7 @@ struct PooledDelete {
   BlockPool* pool = nullptr;
   void operator()(T* object) const {
     object->~T();
-    pool->give(object, sizeof(T));
+    pool->release(object, sizeof(T));
   }
 };
 template <class T>

@@ -12,7 +12,7 @@ TEST(BlockPool, GivesABlockAgainForAnySizeThatFitsIt) {
   stats::WorkerCounters counters;
   BlockPool pool{counters};
   void* first = pool.take(1'000);
-  pool.give(first, 1'000);
+  pool.release(first, 1'000);
   EXPECT_NE(PooledBlock(pool, 512).data(), first);
   EXPECT_EQ(PooledBlock(pool, 1'024).data(), first);
 }

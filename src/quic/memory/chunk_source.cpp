@@ -36,7 +36,7 @@ std::uint8_t* ChunkSource::take(std::size_t bytes) noexcept {
     return chunk;
   }
   try {
-    free.reserve(std::bit_ceil(made_[index_of(bytes)] + 1));  // so that give() needs no allocation
+    free.reserve(std::bit_ceil(made_[index_of(bytes)] + 1));  // so that release() needs no allocation
     std::uint8_t* const chunk = cut(bytes);
     made_[index_of(bytes)] += chunk == nullptr ? 0 : 1;
     return chunk;
@@ -63,7 +63,7 @@ std::uint8_t* ChunkSource::cut(std::size_t bytes) {
 }
 
 // The last chunks keep their pages: a series of short connections would fault them in anew each time.
-void ChunkSource::give(std::uint8_t* chunk, std::size_t bytes) noexcept {
+void ChunkSource::release(std::uint8_t* chunk, std::size_t bytes) noexcept {
   if (bytes == kSmallestBytes && warm_count_ < kWarmChunks) {
     kept_bytes_.add(kSmallestBytes);
     warm_[warm_count_++] = chunk;

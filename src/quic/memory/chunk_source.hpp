@@ -29,7 +29,7 @@ class ChunkSource {
   // memory is short.
   [[nodiscard]] std::uint8_t* take(std::size_t bytes) noexcept;
   // Returns a chunk of take(). Its memory goes back to the system.
-  void give(std::uint8_t* chunk, std::size_t bytes) noexcept;
+  void release(std::uint8_t* chunk, std::size_t bytes) noexcept;
   [[nodiscard]] base::PageSource& pages() const { return pages_; }
 
  private:

@@ -33,7 +33,7 @@ TEST(ChunkSource, GivesTheSameChunksAgain) {
   ChunkSource source(pages, kept);
   for (std::size_t bytes = ChunkSource::kSmallestBytes; bytes <= ChunkSource::kLargestBytes; bytes *= 2) {
     std::uint8_t* const chunk = source.take(bytes);
-    source.give(chunk, bytes);
+    source.release(chunk, bytes);
     EXPECT_EQ(source.take(bytes), chunk) << bytes;
   }
 }
@@ -55,10 +55,10 @@ TEST(ChunkSource, DiscardsAllButAFewSmallChunks) {
   for (std::size_t i = 0; i < ChunkSource::kWarmChunks + 3; ++i)
     chunks.insert(source.take(ChunkSource::kSmallestBytes));
   for (std::uint8_t* const chunk : chunks)
-    source.give(chunk, ChunkSource::kSmallestBytes);
+    source.release(chunk, ChunkSource::kSmallestBytes);
   EXPECT_EQ(pages.discarded_bytes, 3 * ChunkSource::kSmallestBytes);
   EXPECT_EQ(kept.load(), ChunkSource::kWarmChunks * ChunkSource::kSmallestBytes);
-  source.give(source.take(ChunkSource::kLargestBytes), ChunkSource::kLargestBytes);
+  source.release(source.take(ChunkSource::kLargestBytes), ChunkSource::kLargestBytes);
   EXPECT_EQ(pages.discarded_bytes, 3 * ChunkSource::kSmallestBytes + ChunkSource::kLargestBytes);
   for (std::size_t i = chunks.size(); i > 0; --i)
     EXPECT_EQ(chunks.erase(source.take(ChunkSource::kSmallestBytes)), 1U);
@@ -76,7 +76,7 @@ TEST(ChunkSource, IsNullUntilThereArePagesAgain) {
     std::uint8_t* const all = source.take(ChunkSource::kLargestBytes);
     ASSERT_NE(all, nullptr);
     EXPECT_EQ(source.take(ChunkSource::kLargestBytes), nullptr);
-    source.give(all, ChunkSource::kLargestBytes);
+    source.release(all, ChunkSource::kLargestBytes);
     EXPECT_EQ(source.take(ChunkSource::kLargestBytes), all);
     pages.reservations = 1;
     EXPECT_NE(source.take(ChunkSource::kSmallestBytes), nullptr);

@@ -59,7 +59,7 @@ struct ConnectionArena::Block {
   }
 };
 
-// The free blocks by class. It is inside the arena, so that sleep() packs it too.
+// The free blocks by class. It is inside the arena, so that hibernate() packs it too.
 struct ConnectionArena::Heads {
   static constexpr std::size_t kClasses = 47;  // the last class has kLargestBytes of a ChunkSource
 
@@ -86,11 +86,11 @@ ConnectionArena::ConnectionArena(ArenaPool& pool, stats::Gauge& memory) : pool_(
 }
 
 ConnectionArena::~ConnectionArena() {
-  if (is_asleep()) {
+  if (is_hibernating()) {
     wake();
   }
   for (const Chunk& chunk : chunks_) {
-    pool_.chunks.give(chunk.begin, chunk.bytes);
+    pool_.chunks.release(chunk.begin, chunk.bytes);
   }
   gauge_.sub(accounted_bytes_);
 }
@@ -109,14 +109,15 @@ void* ConnectionArena::allocate(std::size_t bytes) noexcept {
 }
 
 ConnectionArena::Block* ConnectionArena::take_free(std::size_t bytes) {
-  constexpr int kLooks = 16;  // in a class that may hold blocks that are too small
+  constexpr int kMostExamined = 16;  // in a class that may hold blocks that are too small
   if (heads_ == nullptr) {
     return nullptr;
   }
   const std::size_t first = class_of(bytes);
   Block* found = nullptr;
-  int looks = 0;
-  for (Block* at = heads_->first[first]; at != nullptr && looks < kLooks; at = at->next, ++looks) {
+  int examined = 0;
+  for (Block* at = heads_->first[first]; at != nullptr && examined < kMostExamined;
+       at = at->next, ++examined) {
     if (at->bytes() >= bytes) {
       found = at;
       break;
@@ -150,7 +151,7 @@ void ConnectionArena::shrink(Block& block, std::size_t bytes) {
 }
 
 ConnectionArena::Block* ConnectionArena::take_fresh(std::size_t bytes) {
-  // In any chunk, because sleep() removes the free blocks at the end of each chunk from the lists.
+  // In any chunk, because hibernate() removes the free blocks at the end of each chunk from the lists.
   const auto has_room = [bytes](const Chunk& chunk) { return chunk.bytes - chunk.used_bytes >= bytes; };
   auto found = std::ranges::find_if(chunks_, has_room);
   if (found == chunks_.end()) {
@@ -278,10 +279,10 @@ void ConnectionArena::clear_free_blocks() {
   }
 }
 
-bool ConnectionArena::sleep() {
+bool ConnectionArena::hibernate() {
   clear_free_blocks();
   account();
-  if (used_bytes() > kLargestAsleepBytes) {
+  if (used_bytes() > kLargestHibernatingBytes) {
     discard_unused();
     return false;
   }
@@ -291,7 +292,7 @@ bool ConnectionArena::sleep() {
     discard_unused();
     return false;
   }
-  teach();
+  train_packer();
   for (const Chunk& chunk : chunks_) {
     pool_.chunks.pages().discard(chunk.begin, chunk.bytes);
   }
@@ -311,14 +312,14 @@ void ConnectionArena::discard_unused() {
 
 // Compares only connections that hibernate at the same time, so that no copy of a connection's memory is kept
 // for it.
-void ConnectionArena::teach() {
-  if (pool_.packer.knows(*packed_)) {
+void ConnectionArena::train_packer() {
+  if (pool_.packer.has_dictionary_for(*packed_)) {
     return;
   }
-  if (pool_.example != nullptr) {
-    pool_.packer.learn(*pool_.example->packed_, *packed_);
+  if (pool_.training_sample != nullptr) {
+    pool_.packer.train(*pool_.training_sample->packed_, *packed_);
   }
-  pool_.example = this;
+  pool_.training_sample = this;
 }
 
 void ConnectionArena::wake() {
@@ -328,8 +329,8 @@ void ConnectionArena::wake() {
   std::array<std::span<std::uint8_t>, kMostChunks> pieces;
   pool_.packer.unpack(*packed_, used(pieces));
   packed_.reset();
-  if (pool_.example == this) {
-    pool_.example = nullptr;
+  if (pool_.training_sample == this) {
+    pool_.training_sample = nullptr;
   }
   account();
 }
@@ -357,7 +358,7 @@ void ConnectionArena::account() {
 }
 
 std::size_t ConnectionArena::resident_bytes() const {
-  if (is_asleep()) {
+  if (is_hibernating()) {
     return packed_->bytes.held_bytes();
   }
   std::size_t bytes = 0;

@@ -26,7 +26,8 @@ struct ArenaPool {
 
   ChunkSource chunks;
   MemoryPacker packer;
-  const ConnectionArena* example = nullptr;  // a packed arena; the packer may learn from it and the next one
+  // A hibernating arena, or null. Its memory and that of the next arena to hibernate train the packer.
+  const ConnectionArena* training_sample = nullptr;
 };
 
 // A heap: good fit by size classes; freed neighbours are joined. The library calls it when it makes objects,
@@ -42,19 +43,19 @@ class ConnectionArena {
   // For the library. Its functions return null when memory is short. Lifetime: this object.
   [[nodiscard]] const ngtcp2_mem& memory() const { return memory_; }
 
-  // Packs the arena. Its memory must not be touched until wake(). False: nothing has changed, because more
-  // than kLargestAsleepBytes are in use, including the holes between blocks, or memory for the copy is short.
-  bool sleep();
-  // Restores the memory. Requires is_asleep().
+  // Packs the arena. Its memory must not be used until wake(). False: nothing has changed, because more than
+  // kLargestHibernatingBytes are in use, including the holes between blocks, or memory for the copy is short.
+  bool hibernate();
+  // Restores the memory. Requires is_hibernating().
   void wake();
-  [[nodiscard]] bool is_asleep() const { return packed_.has_value(); }
+  [[nodiscard]] bool is_hibernating() const { return packed_.has_value(); }
 
-  // Awake: the pages up to the last page in use. Asleep: the packed copy.
+  // The pages up to the last page in use; while it hibernates, the packed copy.
   [[nodiscard]] std::size_t resident_bytes() const;
-  // The most that sleep() would pack.
+  // The most that hibernate() would pack.
   [[nodiscard]] std::size_t used_bytes() const;
 
-  static constexpr std::size_t kLargestAsleepBytes = 1 << 20;
+  static constexpr std::size_t kLargestHibernatingBytes = 1 << 20;
   // Larger allocations fail.
   static constexpr std::size_t kLargestAllocationBytes = ChunkSource::kLargestBytes - 1'024;
 
@@ -78,7 +79,7 @@ class ConnectionArena {
   void link(Block& block);
   void unlink(Block& block);
   void clear_free_blocks();
-  void teach();
+  void train_packer();
   void discard_unused();
   void account();
   [[nodiscard]] std::span<const std::span<std::uint8_t>> used(

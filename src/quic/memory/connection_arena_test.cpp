@@ -85,11 +85,11 @@ class ConnectionArenaTest : public ::testing::Test {
   }
 
   void sleep_and_wake() {
-    ASSERT_TRUE(arena->sleep());
-    EXPECT_TRUE(arena->is_asleep());
+    ASSERT_TRUE(arena->hibernate());
+    EXPECT_TRUE(arena->is_hibernating());
     EXPECT_EQ(gauge.load(), arena->resident_bytes());
     arena->wake();
-    EXPECT_FALSE(arena->is_asleep());
+    EXPECT_FALSE(arena->is_hibernating());
     EXPECT_EQ(gauge.load(), arena->resident_bytes());
     expect_all_intact();
   }
@@ -142,9 +142,9 @@ TEST_F(ConnectionArenaTest, KeepsContentsAndAddressesThroughManySleeps) {
 }
 
 TEST_F(ConnectionArenaTest, KeepsContentsOfManyChunksThroughASleep) {
-  while (live() < ConnectionArena::kLargestAsleepBytes * 9 / 10)
+  while (live() < ConnectionArena::kLargestHibernatingBytes * 9 / 10)
     ASSERT_TRUE(add(1 + random() % 40'000));
-  ASSERT_TRUE(arena->sleep());
+  ASSERT_TRUE(arena->hibernate());
   EXPECT_GE(pages.discarded_bytes, live());
   EXPECT_LT(arena->resident_bytes(), live());
   arena->wake();
@@ -156,8 +156,8 @@ TEST_F(ConnectionArenaTest, SleepsBesideOthersOfItsPool) {
   auto* const at = static_cast<char*>(other.memory().malloc(100, &other));
   std::strcpy(at, "theirs");
   ASSERT_TRUE(add(20'000));
-  ASSERT_TRUE(other.sleep());
-  ASSERT_TRUE(arena->sleep());
+  ASSERT_TRUE(other.hibernate());
+  ASSERT_TRUE(arena->hibernate());
   EXPECT_EQ(gauge.load(), arena->resident_bytes() + other.resident_bytes());
   other.wake();
   EXPECT_STREQ(at, "theirs");
@@ -173,7 +173,7 @@ TEST_F(ConnectionArenaTest, SleepsSmallerOnceTwoLikeItWereAsleep) {
   for (int i = 0; i < 3; ++i) {
     ConnectionArena& other = *others.emplace_back(std::make_unique<ConnectionArena>(pool, gauge));
     std::ranges::copy(same, static_cast<std::uint8_t*>(other.memory().malloc(same.size(), &other)));
-    ASSERT_TRUE(other.sleep());
+    ASSERT_TRUE(other.hibernate());
     sizes.push_back(other.resident_bytes());
   }
   EXPECT_GE(sizes[1], sizes[0]);
@@ -182,13 +182,13 @@ TEST_F(ConnectionArenaTest, SleepsSmallerOnceTwoLikeItWereAsleep) {
 
 TEST_F(ConnectionArenaTest, IsAnExampleForOthersOnlyWhileItSleeps) {
   ASSERT_TRUE(add(20'000));
-  ASSERT_TRUE(arena->sleep());
-  EXPECT_EQ(pool.example, &*arena);
+  ASSERT_TRUE(arena->hibernate());
+  EXPECT_EQ(pool.training_sample, &*arena);
   arena->wake();
-  EXPECT_EQ(pool.example, nullptr);
-  ASSERT_TRUE(arena->sleep());
+  EXPECT_EQ(pool.training_sample, nullptr);
+  ASSERT_TRUE(arena->hibernate());
   arena.reset();
-  EXPECT_EQ(pool.example, nullptr);
+  EXPECT_EQ(pool.training_sample, nullptr);
 }
 
 TEST_F(ConnectionArenaTest, JoinsFreedNeighboursWhateverTheOrder) {
@@ -260,31 +260,31 @@ TEST_F(ConnectionArenaTest, StaysUsableWhenNoPagesAreLeft) {
 }
 
 TEST_F(ConnectionArenaTest, StaysAwakeWhenTooMuchIsInUse) {
-  while (live() < ConnectionArena::kLargestAsleepBytes * 2)
+  while (live() < ConnectionArena::kLargestHibernatingBytes * 2)
     ASSERT_TRUE(add(50'000));
-  while (live() > ConnectionArena::kLargestAsleepBytes) {
-    EXPECT_FALSE(arena->sleep());
-    EXPECT_FALSE(arena->is_asleep());
+  while (live() > ConnectionArena::kLargestHibernatingBytes) {
+    EXPECT_FALSE(arena->hibernate());
+    EXPECT_FALSE(arena->is_hibernating());
     EXPECT_EQ(gauge.load(), arena->resident_bytes());
     expect_all_intact();
     remove_last();
   }
-  while (live() > ConnectionArena::kLargestAsleepBytes / 2)
+  while (live() > ConnectionArena::kLargestHibernatingBytes / 2)
     remove_last();
   sleep_and_wake();
 }
 
 TEST_F(ConnectionArenaTest, GivesThePagesBackThatItNoLongerUsesAlsoWhenItStaysAwake) {
-  while (live() < 8 * ConnectionArena::kLargestAsleepBytes)
+  while (live() < 8 * ConnectionArena::kLargestHibernatingBytes)
     ASSERT_TRUE(add(50'000));
-  while (live() > 2 * ConnectionArena::kLargestAsleepBytes)
+  while (live() > 2 * ConnectionArena::kLargestHibernatingBytes)
     remove_last();
   const std::size_t before = arena->resident_bytes();
-  ASSERT_FALSE(arena->sleep());
+  ASSERT_FALSE(arena->hibernate());
   EXPECT_EQ(gauge.load(), arena->resident_bytes());
   EXPECT_LT(gauge.load(), before / 2);
   EXPECT_GE(pages.discarded_bytes, before - gauge.load());
-  while (live() < 8 * ConnectionArena::kLargestAsleepBytes)
+  while (live() < 8 * ConnectionArena::kLargestHibernatingBytes)
     ASSERT_TRUE(add(50'000));
   expect_all_intact();
 }
@@ -305,7 +305,7 @@ TEST_F(ConnectionArenaTest, IsFullAtSixtyMebibytes) {
     large.push_back(at);
   EXPECT_LT(large.size(), 70U);
   EXPECT_GT(large.size(), 50U);
-  EXPECT_FALSE(arena->sleep());
+  EXPECT_FALSE(arena->hibernate());
   std::ranges::for_each(large, [this](void* at) { release(at); });
   EXPECT_TRUE(add(900'000));
   sleep_and_wake();
@@ -332,7 +332,7 @@ TEST_F(ConnectionArenaTest, GivesItsChunksBackWhenItGoesAsleepOrNot) {
     for (int block = 0; block < 10; ++block)
       ASSERT_TRUE(add(40'000));
     if (i % 2 == 0) {
-      ASSERT_TRUE(arena->sleep());
+      ASSERT_TRUE(arena->hibernate());
     }
     arena.reset();
     EXPECT_EQ(gauge.load(), 0U);

@@ -303,10 +303,11 @@ std::span<const std::uint8_t> MemoryPacker::plain_of(const PackedMemory& packed)
   return plain;
 }
 
-void MemoryPacker::learn(const PackedMemory& one, const PackedMemory& other) noexcept {
+void MemoryPacker::train(const PackedMemory& one, const PackedMemory& other) noexcept {
   const std::size_t kind = kind_of(one.plain_size);
-  // Learning takes milliseconds. After failures it is tried less and less often.
-  if (kind != kind_of(other.plain_size) || knows(one) || !std::has_single_bit(++attempts_[kind])) {
+  // Training takes milliseconds. After failures the attempts become rarer.
+  if (kind != kind_of(other.plain_size) || has_dictionary_for(one) ||
+      !std::has_single_bit(++training_attempts_[kind])) {
     return;
   }
   try {

@@ -40,12 +40,12 @@ class MemoryPacker {
   // `packed` is a result of this object. `pieces` are the same, at the same addresses, filled with zeros.
   void unpack(const PackedMemory& packed, Pieces pieces) noexcept;
 
-  // From then on packs memory like these two better. They belong to two connections, so their common bytes
-  // are not secret. No effect if only one of them carried a burst, if they have little in common, or if
-  // memory is short.
-  void learn(const PackedMemory& one, const PackedMemory& other) noexcept;
-  // True after it learnt from memory like this.
-  [[nodiscard]] bool knows(const PackedMemory& packed) const {
+  // Makes a dictionary of the bytes that both have in common, for memory of the same kind. They belong to two
+  // connections, so their common bytes are not secret. No effect if only one of them carried a burst, if they
+  // have little in common, or if memory is short.
+  void train(const PackedMemory& one, const PackedMemory& other) noexcept;
+  // True if the packer was trained with memory of this kind.
+  [[nodiscard]] bool has_dictionary_for(const PackedMemory& packed) const {
     return dictionaries_[kind_of(packed.plain_size)] != nullptr;
   }
 
@@ -65,7 +65,7 @@ class MemoryPacker {
   WipedBytes plain_;
   WipedBytes compressed_;
   std::unique_ptr<Compressor> compressor_;
-  std::array<std::size_t, 2> attempts_{};  // to learn, by kind
+  std::array<std::size_t, 2> training_attempts_{};  // of train(), by kind
   // By kind. Never replaced, because memory packed with one needs it.
   std::array<std::unique_ptr<const Dictionary>, 2> dictionaries_;
 };

@@ -224,9 +224,9 @@ TEST_F(MemoryPackerTest, PacksMemoryBetterThatIsLikeWhatItLearntFrom) {
     ConnectionMemory other(objects, random);
     const PackedMemory of_one = one.pack(packer);
     const PackedMemory of_other = other.pack(packer);
-    EXPECT_FALSE(packer.knows(of_one));
-    packer.learn(of_one, of_other);
-    EXPECT_TRUE(packer.knows(of_one));
+    EXPECT_FALSE(packer.has_dictionary_for(of_one));
+    packer.train(of_one, of_other);
+    EXPECT_TRUE(packer.has_dictionary_for(of_one));
     const PackedMemory later = ConnectionMemory(objects, random).round_trip(packer);
     EXPECT_EQ(later.form, PackedMemory::Form::kCompressedByDictionary);
     EXPECT_LT(later.bytes.size(), of_one.bytes.size() / 2);
@@ -238,17 +238,17 @@ TEST_F(MemoryPackerTest, LearnsOnceFromTwoOfASize) {
   ConnectionMemory large(kManyObjects, random);
   const PackedMemory of_small = small.pack(packer);
   const PackedMemory of_large = large.pack(packer);
-  packer.learn(of_small, of_large);
-  EXPECT_FALSE(packer.knows(of_small));
-  EXPECT_FALSE(packer.knows(of_large));
-  packer.learn(of_small, of_small);
-  EXPECT_TRUE(packer.knows(of_small));
-  EXPECT_FALSE(packer.knows(of_large));
+  packer.train(of_small, of_large);
+  EXPECT_FALSE(packer.has_dictionary_for(of_small));
+  EXPECT_FALSE(packer.has_dictionary_for(of_large));
+  packer.train(of_small, of_small);
+  EXPECT_TRUE(packer.has_dictionary_for(of_small));
+  EXPECT_FALSE(packer.has_dictionary_for(of_large));
   const PackedMemory by_dictionary = small.pack(packer);
   Memory nothing_like_it({1'000});
   nothing_like_it.fill_randomly(random);
   const PackedMemory of_nothing_like_it = nothing_like_it.pack(packer);
-  packer.learn(of_nothing_like_it, of_nothing_like_it);
+  packer.train(of_nothing_like_it, of_nothing_like_it);
   const std::vector<std::uint64_t> before = small.piece(0);
   small.unpack(packer, by_dictionary);
   EXPECT_TRUE(small.piece(0) == before);
@@ -258,7 +258,7 @@ TEST_F(MemoryPackerTest, UnpacksWithoutMoreMemory) {
   ConnectionMemory memory(kManyObjects, random);
   ConnectionMemory other(kManyObjects, random);
   const PackedMemory compressed = memory.pack(packer);
-  packer.learn(compressed, other.pack(packer));
+  packer.train(compressed, other.pack(packer));
   const PackedMemory by_dictionary = memory.pack(packer);
   const std::size_t before = allocations;
   memory.unpack(packer, by_dictionary);
@@ -280,7 +280,7 @@ TEST_F(MemoryPackerTest, BringsEverythingBackWhicheverAllocationFails) {
     const std::vector<std::uint64_t> larger_before = larger.piece(0);
 
     scarce_heap.successes_left = failures;
-    fresh.learn(of_one, of_other);
+    fresh.train(of_one, of_other);
     std::optional<PackedMemory> again = one.try_pack(fresh);
     std::optional<PackedMemory> of_larger = larger.try_pack(fresh);
     has_failed = scarce_heap.successes_left == 0;
@@ -315,7 +315,7 @@ TEST_F(MemoryPackerTest, WipesWhatItGivesBack) {
     std::vector<PackedMemory> packed;
     for (ConnectionMemory& memory : memories)
       packed.push_back(memory.pack(fresh));
-    fresh.learn(packed[1], packed[2]);
+    fresh.train(packed[1], packed[2]);
   }
   secret = {};
   EXPECT_EQ(secrets_freed, 0U);
@@ -325,14 +325,14 @@ TEST_F(MemoryPackerTest, LearnsNothingFromMemoriesWithNothingInCommon) {
   Memory one = random_memory();
   Memory other = random_memory();
   const PackedMemory of_one = one.pack(packer);
-  packer.learn(of_one, other.pack(packer));
-  EXPECT_FALSE(packer.knows(of_one));
+  packer.train(of_one, other.pack(packer));
+  EXPECT_FALSE(packer.has_dictionary_for(of_one));
 
   ConnectionMemory like(kManyObjects, random);
   const PackedMemory of_like = like.pack(packer);
   const PackedMemory of_its_like = ConnectionMemory(kManyObjects, random).pack(packer);
-  packer.learn(of_like, of_its_like);
-  EXPECT_TRUE(packer.knows(of_like));
+  packer.train(of_like, of_its_like);
+  EXPECT_TRUE(packer.has_dictionary_for(of_like));
   one.round_trip(packer);
   like.round_trip(packer);
 }
@@ -345,7 +345,7 @@ TEST_F(MemoryPackerTest, TriesToLearnEverMoreRarely) {
   std::size_t tries = 0;
   for (int i = 0; i < 1'000; ++i) {
     const std::size_t before = allocations;
-    packer.learn(of_one, of_other);
+    packer.train(of_one, of_other);
     tries += allocations == before ? 0 : 1;
   }
   EXPECT_EQ(tries, 10U);
@@ -360,7 +360,7 @@ TEST_F(MemoryPackerTest, UnpacksInAnyOrderWhateverItLearntMeanwhile) {
     const std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(memory.data()), memory.size() * 8);
     packed.push_back(packer.pack({&bytes, 1}).value());
     if (i % 4 == 3)
-      packer.learn(packed[i - random() % 3], packed[i]);
+      packer.train(packed[i - random() % 3], packed[i]);
   }
   for (std::size_t i = memories.size(); i-- > 0;) {
     const std::vector<std::uint64_t> before = memories[i];

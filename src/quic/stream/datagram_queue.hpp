@@ -75,7 +75,7 @@ class DatagramQueue {
   std::size_t pop() {
     UnsentDatagram* const popped = std::exchange(first_, first_->next);
     const std::size_t memory = memory_of(popped->bytes.size());
-    pool_.give(popped, sizeof *popped + popped->bytes.size());
+    pool_.release(popped, sizeof *popped + popped->bytes.size());
     --size_;
     held_bytes_ -= memory;
     return memory;

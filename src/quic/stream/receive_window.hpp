@@ -53,10 +53,10 @@ class ReceiveWindow {
   static constexpr int kSlowRoundTrips = 8;
 
   // The inputs when credit is due.
-  struct Surroundings {
+  struct CreditInputs {
     base::Instant now;
     base::Duration smoothed_rtt;
-    std::uint64_t most_bytes;        // the limit of growth
+    std::uint64_t limit_bytes;       // of growth
     bool is_memory_short = false;    // a slow window must shrink
     bool is_share_exceeded = false;  // the window must shrink, slow or not
   };
@@ -71,7 +71,7 @@ class ReceiveWindow {
     return 4 * owed_bytes_ > bytes_;
   }
   // Returns the credit to grant now: the consumed bytes, more when the window grows, less when it shrinks.
-  [[nodiscard]] std::uint64_t take_credit(const Surroundings& at);
+  [[nodiscard]] std::uint64_t take_credit(const CreditInputs& at);
 
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t beyond_initial_bytes() const { return bytes_ - initial_bytes_; }

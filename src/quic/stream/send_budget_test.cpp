@@ -428,7 +428,7 @@ TEST(SendBudget, FindsTheLargestOfThoseThatMakeNoProgress) {
   all.take(all.member(1), 50);
   all.take(all.member(2), 30);
   EXPECT_EQ(all.find_stalled(), nullptr);
-  all.now += SendBudget::kLeastPatience;
+  all.now += SendBudget::kShortestStall;
   all.budget.note_progress(all.member(1), all.now);
   all.budget.note_progress(all.client, all.now);
   EXPECT_EQ(all.find_stalled(), &all.member(2));
@@ -443,7 +443,7 @@ TEST(SendBudget, FindsNobodyForWhomThereIsHope) {
   all.use_most();
   all.take(all.member(0), 50);
   all.take(all.member(1), 30);
-  all.now += SendBudget::kLeastPatience;
+  all.now += SendBudget::kShortestStall;
   all.budget.note_progress(all.client, all.now);
   base::Duration told{};
   const auto find = [&](const SendBudget::Member* hopeless) {
@@ -453,7 +453,7 @@ TEST(SendBudget, FindsNobodyForWhomThereIsHope) {
     });
   };
   EXPECT_EQ(find(&all.member(1)), &all.member(1));
-  EXPECT_EQ(told, SendBudget::kLeastPatience);
+  EXPECT_EQ(told, SendBudget::kShortestStall);
   EXPECT_EQ(find(nullptr), nullptr);
 }
 
@@ -462,7 +462,7 @@ TEST(SendBudget, LooksForWhoHasStalledOnceATick) {
   Shares all;
   all.use_most();
   all.take(all.member(0), 50);
-  all.now += SendBudget::kLeastPatience;
+  all.now += SendBudget::kShortestStall;
   int looks = 0;
   const auto find = [&] {
     std::ignore = all.budget.find_stalled(all.now, [&](const SendBudget::Member&, base::Duration) {
@@ -484,11 +484,11 @@ TEST(SendBudget, TimesProgressFromWhenAConnectionBeginsToHoldSome) {
   Shares all;
   all.take(all.member(0), 50);
   all.budget.release(all.member(0), 50);
-  all.now += 10 * SendBudget::kLeastPatience;
+  all.now += 10 * SendBudget::kShortestStall;
   all.take(all.member(0), 50);
   all.use_most();
   EXPECT_EQ(all.find_stalled(), nullptr);
-  all.now += SendBudget::kLeastPatience;
+  all.now += SendBudget::kShortestStall;
   all.budget.note_progress(all.client, all.now);
   EXPECT_EQ(all.find_stalled(), &all.member(0));
 }
@@ -507,7 +507,7 @@ TEST(SendBudget, TimesProgressByTheLatestTimeThatItWasTold) {
 TEST(SendBudget, FindsNobodyWhileThereIsEnoughHoweverMuchOneWants) {
   Shares all;
   all.take_all(all.member(0));
-  all.now += 100 * SendBudget::kLeastPatience;
+  all.now += 100 * SendBudget::kShortestStall;
   std::ignore = all.budget.watch(all.now);
   EXPECT_EQ(all.find_stalled(), nullptr);
 }
@@ -519,7 +519,7 @@ TEST(SendBudget, FindsNobodyRightAfterATurnOfTheLoopThatWasLong) {
   all.take_all(all.member(1));
   all.take_all(all.member(2));
   ASSERT_TRUE(all.budget.watch(all.now));
-  all.now += 2 * SendBudget::kLeastPatience;
+  all.now += 2 * SendBudget::kShortestStall;
   ASSERT_TRUE(all.budget.watch(all.now));
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(all.find_stalled(), nullptr) << i;

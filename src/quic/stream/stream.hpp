@@ -11,7 +11,7 @@
 
 namespace knul::quic {
 
-// RFC 9000 §2.1: bit 0 says who opened the stream, bit 1 whether it is unidirectional.
+// RFC 9000 §2.1: bit 0 is set if the server opened the stream, bit 1 if the stream is unidirectional.
 [[nodiscard]] constexpr bool is_bidirectional(std::int64_t id) { return (id & 2) == 0; }
 [[nodiscard]] constexpr bool is_opened_by_server(std::int64_t id) { return (id & 1) != 0; }
 
@@ -26,17 +26,17 @@ struct Stream : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
   SendBuffer send;
   bool is_fin_queued = false;
   bool is_fin_sent = false;      // a packet has carried it
-  bool is_send_over = false;     // reset locally or stopped by the peer: accepts no more
+  bool has_send_ended = false;   // reset locally or stopped by the peer: accepts no more
   bool is_flow_blocked = false;  // waits for MAX_STREAM_DATA
   bool wants_writable = false;   // a write accepted fewer bytes than given
 
   ReceiveWindow window;
   std::uint64_t received_bytes = 0;
   std::uint64_t consumed_bytes = 0;
-  bool is_receive_over = false;  // FIN delivered, reset by the peer, or stopped locally
-  bool is_closed_below = false;  // the QUIC library has closed it
-  bool is_clean = false;         // valid then: neither side has reset or stopped it
-  bool is_retained = false;      // the layer above still uses it
+  bool has_receive_ended = false;     // FIN delivered, reset by the peer, or stopped locally
+  bool is_closed_by_library = false;  // the QUIC library has closed it
+  bool is_clean = false;              // valid then: neither side has reset or stopped it
+  bool is_retained = false;           // the layer above still uses it
 
   static constexpr std::uint8_t kUrgencies = 8;
   std::uint8_t urgency = 3;  // RFC 9218 §4.1
@@ -46,10 +46,10 @@ struct Stream : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
   std::uint64_t user_word = 0;
 
   [[nodiscard]] bool is_finished() const {
-    return is_closed_below && !is_retained && consumed_bytes == received_bytes;
+    return is_closed_by_library && !is_retained && consumed_bytes == received_bytes;
   }
   [[nodiscard]] bool has_something_to_send() const {
-    return !is_send_over && (send.unsent() > 0 || (is_fin_queued && !is_fin_sent));
+    return !has_send_ended && (send.unsent() > 0 || (is_fin_queued && !is_fin_sent));
   }
 };
 
