@@ -14,9 +14,9 @@ constexpr int kMaxSteps = 64;
 class Attack {
  public:
   Attack() : forge_(pair_.connect()) {
-    pair_.server_observer.on_data = [](quic::Connection& connection, quic::Stream& stream, bool is_fin) {
+    pair_.server_observer.on_data = [](quic::Connection& connection, quic::Stream& stream, quic::Fin fin) {
       if (quic::is_bidirectional(stream.id)) {
-        connection.streams().write_copy(stream, quic::bytes_of("an answer"), is_fin);
+        connection.streams().write_copy(stream, quic::bytes_of("an answer"), fin);
       }
     };
     pair_.drops = [this](std::span<const std::uint8_t>, bool is_from_client) {
@@ -132,14 +132,15 @@ class Attack {
     quic::Connection& connection = *pair_.server_observer.connections.front();
     quic::Stream* const stream = connection.streams().find(argument);
     if (what % 6 == 0) {
-      std::ignore = connection.streams().open(argument % 2 == 0);
+      std::ignore = connection.streams().open(argument % 2 == 0 ? quic::StreamDirection::kBidirectional
+                                                                : quic::StreamDirection::kUnidirectional);
     } else if (what % 6 == 1) {
       connection.send_datagram(quic::bytes_of(std::string(argument, 'd')));
     } else if (what % 6 == 2 && argument > 0xf0) {
       connection.close(argument, "enough");
     } else if (stream != nullptr && what % 6 == 3) {
       connection.streams().write_copy(*stream, quic::bytes_of(std::string(argument * 64U, 's')),
-                                      argument % 2 == 0);
+                                      quic::Fin{argument % 2 == 0});
     } else if (stream != nullptr && what % 6 == 4) {
       connection.streams().reset(*stream, argument);
     } else if (stream != nullptr) {

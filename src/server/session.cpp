@@ -37,7 +37,9 @@ quic::Stream* Session::find(krepis::StreamId id) const {
 }
 
 krepis::Result<krepis::StreamId> Session::open_stream(krepis::StreamDirection direction) {
-  auto opened = connection_.streams().open(direction == krepis::StreamDirection::kBidirectional);
+  auto opened = connection_.streams().open(direction == krepis::StreamDirection::kBidirectional
+                                               ? quic::StreamDirection::kBidirectional
+                                               : quic::StreamDirection::kUnidirectional);
   if (!opened) {
     return to_public(std::move(opened).error());
   }
@@ -46,14 +48,16 @@ krepis::Result<krepis::StreamId> Session::open_stream(krepis::StreamDirection di
 
 std::size_t Session::write(krepis::StreamId id, std::span<const std::uint8_t> bytes, krepis::Fin fin) {
   quic::Stream* stream = find(id);
-  return stream == nullptr ? 0 : connection_.streams().write_copy(*stream, bytes, fin == krepis::Fin::kYes);
+  return stream == nullptr
+             ? 0
+             : connection_.streams().write_copy(*stream, bytes, quic::Fin{fin == krepis::Fin::kYes});
 }
 
 std::size_t Session::write(krepis::StreamId id, krepis::SharedBytes bytes, krepis::Fin fin) {
   quic::Stream* stream = find(id);
   return stream == nullptr ? 0
                            : connection_.streams().write_shared(*stream, std::move(bytes.owner), bytes.bytes,
-                                                                fin == krepis::Fin::kYes);
+                                                                quic::Fin{fin == krepis::Fin::kYes});
 }
 
 std::size_t Session::writable_bytes(krepis::StreamId id) const {

@@ -270,10 +270,10 @@ void WorkerCore::refuse_stream(quic::Connection& connection, quic::Stream& strea
 }
 
 void WorkerCore::on_stream_data(quic::Connection& connection, quic::Stream& stream,
-                                std::span<const std::uint8_t> bytes, bool is_fin) {
+                                std::span<const std::uint8_t> bytes, quic::Fin fin) {
   tell(connection, &stream, [&](krepis::Application& application, Session& session) {
     application.on_stream_data(session, public_id(stream), bytes,
-                               is_fin ? krepis::Fin::kYes : krepis::Fin::kNo);
+                               fin == quic::Fin::kYes ? krepis::Fin::kYes : krepis::Fin::kNo);
   });
 }
 
@@ -325,10 +325,11 @@ void WorkerCore::on_stream_closed(quic::Connection& connection, quic::Stream& st
   drain_.note_stream_closed(connection, stream);
 }
 
-void WorkerCore::on_streams_available(quic::Connection& connection, bool is_bidirectional) {
+void WorkerCore::on_streams_available(quic::Connection& connection, quic::StreamDirection direction) {
   tell(connection, nullptr, [&](krepis::Application& application, Session& session) {
-    application.on_streams_available(session, is_bidirectional ? krepis::StreamDirection::kBidirectional
-                                                               : krepis::StreamDirection::kUnidirectional);
+    application.on_streams_available(session, direction == quic::StreamDirection::kBidirectional
+                                                  ? krepis::StreamDirection::kBidirectional
+                                                  : krepis::StreamDirection::kUnidirectional);
   });
 }
 

@@ -86,13 +86,13 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   void on_closed(quic::Connection& connection, const quic::CloseCause& cause) override;
   void on_stream_opened(quic::Connection& connection, quic::Stream& stream) override;
   void on_stream_data(quic::Connection& connection, quic::Stream& stream, std::span<const std::uint8_t> bytes,
-                      bool is_fin) override;
+                      quic::Fin fin) override;
   void on_stream_reset(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) override;
   void on_stop_sending(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) override;
   void on_stream_writable(quic::Connection& connection, quic::Stream& stream) override;
   void on_stream_fin_sent(quic::Connection& connection, quic::Stream& stream) override;
   void on_stream_closed(quic::Connection& connection, quic::Stream& stream) override;
-  void on_streams_available(quic::Connection& connection, bool is_bidirectional) override;
+  void on_streams_available(quic::Connection& connection, quic::StreamDirection direction) override;
   void on_datagram(quic::Connection& connection, std::span<const std::uint8_t> bytes) override;
   void on_datagram_writable(quic::Connection& connection) override;
   void on_datagram_fate(quic::Connection& connection, std::uint32_t context,

@@ -90,14 +90,14 @@ struct ConnectionCallbacks {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
       Stream& stream = stream_of(stream_user_data);
-      const bool is_fin = (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0;
+      const Fin fin{(flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0};
       stream.received_bytes += length;
       if (stream.has_receive_ended) {
         connection.streams_.consume(stream, length);
         return;
       }
-      stream.has_receive_ended = is_fin;
-      connection.environment_.observer.on_stream_data(connection, stream, {data, length}, is_fin);
+      stream.has_receive_ended = fin == Fin::kYes;
+      connection.environment_.observer.on_stream_data(connection, stream, {data, length}, fin);
     });
   }
 
@@ -135,12 +135,12 @@ struct ConnectionCallbacks {
     return 0;
   }
 
-  template <bool kBidirectional>
+  template <StreamDirection kDirection>
   static int on_streams_available(ngtcp2_conn* /*conn*/, std::uint64_t /*max_streams*/, void* user_data) {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
       if (connection.is_handshake_completed_) {
-        connection.environment_.observer.on_streams_available(connection, kBidirectional);
+        connection.environment_.observer.on_streams_available(connection, kDirection);
       }
     });
   }
@@ -267,8 +267,8 @@ struct ConnectionCallbacks {
     callbacks.stream_close = &on_stream_close;
     callbacks.stream_reset = &on_stream_reset;
     callbacks.extend_max_stream_data = &on_stream_credit;
-    callbacks.extend_max_local_streams_bidi = &on_streams_available<true>;
-    callbacks.extend_max_local_streams_uni = &on_streams_available<false>;
+    callbacks.extend_max_local_streams_bidi = &on_streams_available<StreamDirection::kBidirectional>;
+    callbacks.extend_max_local_streams_uni = &on_streams_available<StreamDirection::kUnidirectional>;
     callbacks.recv_datagram = &on_datagram;
     callbacks.ack_datagram = &on_datagram_fate<DatagramFate::kAcknowledged>;
     callbacks.lost_datagram = &on_datagram_fate<DatagramFate::kLost>;

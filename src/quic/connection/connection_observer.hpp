@@ -9,6 +9,7 @@
 
 #include "quic/connection/close_cause.hpp"
 #include "quic/stream/datagram_queue.hpp"
+#include "quic/stream/stream_types.hpp"
 
 namespace knul::quic {
 
@@ -22,9 +23,9 @@ class ConnectionObserver {
   virtual void on_closed(Connection& connection, const CloseCause& cause) = 0;
 
   virtual void on_stream_opened(Connection& connection, Stream& stream) = 0;
-  // In stream order; empty only with `is_fin`. Lifetime of `bytes`: this call.
+  // In stream order; empty only with Fin::kYes. Lifetime of `bytes`: this call.
   virtual void on_stream_data(Connection& connection, Stream& stream, std::span<const std::uint8_t> bytes,
-                              bool is_fin) = 0;
+                              Fin fin) = 0;
   virtual void on_stream_reset(Connection& connection, Stream& stream, std::uint64_t code) = 0;
   virtual void on_stop_sending(Connection& connection, Stream& stream, std::uint64_t code) = 0;
   // There is room again after a write that accepted fewer bytes than given.
@@ -33,7 +34,7 @@ class ConnectionObserver {
   virtual void on_stream_fin_sent(Connection& connection, Stream& stream) = 0;
   // Both directions have ended, all sent bytes are acknowledged, all received bytes are consumed.
   virtual void on_stream_closed(Connection& connection, Stream& stream) = 0;
-  virtual void on_streams_available(Connection& connection, bool is_bidirectional) = 0;
+  virtual void on_streams_available(Connection& connection, StreamDirection direction) = 0;
   virtual void on_datagram(Connection& connection, std::span<const std::uint8_t> bytes) = 0;
   // Half of the queue is free after a send_datagram that returned kBlocked.
   virtual void on_datagram_writable(Connection& connection) = 0;

@@ -200,9 +200,9 @@ bool LibraryConnection::owes_acknowledgement() const {
   return expiry() <= now_;
 }
 
-int LibraryConnection::open_stream(bool is_bidirectional, std::int64_t& id) {
-  return is_bidirectional ? ngtcp2_conn_open_bidi_stream(conn(), &id, nullptr)
-                          : ngtcp2_conn_open_uni_stream(conn(), &id, nullptr);
+int LibraryConnection::open_stream(StreamDirection direction, std::int64_t& id) {
+  return direction == StreamDirection::kBidirectional ? ngtcp2_conn_open_bidi_stream(conn(), &id, nullptr)
+                                                      : ngtcp2_conn_open_uni_stream(conn(), &id, nullptr);
 }
 
 int LibraryConnection::reset_stream(std::int64_t id, std::uint64_t code) {
@@ -221,10 +221,10 @@ void LibraryConnection::submit_new_token(std::span<const std::uint8_t> token) {
   ngtcp2_conn_submit_new_token(conn(), token.data(), token.size());
 }
 
-void LibraryConnection::extend_max_streams(bool is_bidirectional, std::uint64_t count) {
+void LibraryConnection::extend_max_streams(StreamDirection direction, std::uint64_t count) {
   may_have_queued_frames_ = true;
-  (is_bidirectional ? ngtcp2_conn_extend_max_streams_bidi : ngtcp2_conn_extend_max_streams_uni)(conn(),
-                                                                                                count);
+  (direction == StreamDirection::kBidirectional ? ngtcp2_conn_extend_max_streams_bidi
+                                                : ngtcp2_conn_extend_max_streams_uni)(conn(), count);
 }
 
 void LibraryConnection::extend_max_data(std::uint64_t bytes) {

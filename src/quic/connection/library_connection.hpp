@@ -24,6 +24,7 @@
 #include "quic/connection/transport_settings.hpp"
 #include "quic/crypto/tls_context.hpp"
 #include "quic/memory/connection_arena.hpp"
+#include "quic/stream/stream_types.hpp"
 
 namespace knul::quic {
 
@@ -88,9 +89,10 @@ class LibraryConnection {
   [[nodiscard]] std::uint64_t congestion_window_left() const { return ngtcp2_conn_get_cwnd_left(conn()); }
   // `taken`: the bytes of `data` in the packet; negative: the packet has no frame of the stream.
   ngtcp2_ssize write_stream(const PacketRoom& room, std::int64_t id, std::span<const ngtcp2_vec> data,
-                            bool is_fin, ngtcp2_ssize& taken) {
-    const std::uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE |
-                                (is_fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE);
+                            Fin fin, ngtcp2_ssize& taken) {
+    const std::uint32_t flags =
+        NGTCP2_WRITE_STREAM_FLAG_MORE |
+        (fin == Fin::kYes ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE);
     taken = -1;
     return ngtcp2_conn_writev_stream(conn(), room.path, room.info, room.bytes.data(), room.bytes.size(),
                                      &taken, flags, id, data.data(), data.size(), timestamp());
@@ -120,11 +122,11 @@ class LibraryConnection {
   }
 
   // --- Calls that can queue a frame.
-  int open_stream(bool is_bidirectional, std::int64_t& id);
+  int open_stream(StreamDirection direction, std::int64_t& id);
   int reset_stream(std::int64_t id, std::uint64_t code);
   int stop_sending(std::int64_t id, std::uint64_t code);
   void submit_new_token(std::span<const std::uint8_t> token);
-  void extend_max_streams(bool is_bidirectional, std::uint64_t count);
+  void extend_max_streams(StreamDirection direction, std::uint64_t count);
   void extend_max_data(std::uint64_t bytes);
   void extend_max_stream_data(std::int64_t id, std::uint64_t bytes);
 

@@ -39,10 +39,10 @@ class StreamAllowance {
       return;
     }
     if (const std::uint64_t count = bidirectional_.take(); count > 0) {
-      library.extend_max_streams(true, count);
+      library.extend_max_streams(StreamDirection::kBidirectional, count);
     }
     if (const std::uint64_t count = unidirectional_.take(); count > 0) {
-      library.extend_max_streams(false, count);
+      library.extend_max_streams(StreamDirection::kUnidirectional, count);
     }
   }
   // kNever: no credit is due.

@@ -49,12 +49,12 @@ void StreamSet::count_opened(const Stream& stream) {
   }
 }
 
-base::Result<Stream*> StreamSet::open(bool is_bidi) {
+base::Result<Stream*> StreamSet::open(StreamDirection direction) {
   if (connection_.has_ended()) {
     return base::Error{base::ErrorKind::kWrongState, "open_stream: the connection is closing"};
   }
   std::int64_t id = -1;
-  const int result = library_.open_stream(is_bidi, id);
+  const int result = library_.open_stream(direction, id);
   if (result == NGTCP2_ERR_STREAM_ID_BLOCKED) {
     return base::Error{base::ErrorKind::kConcurrencyLimit, "open_stream: the peer's stream limit is reached"};
   }
@@ -62,7 +62,7 @@ base::Result<Stream*> StreamSet::open(bool is_bidi) {
     return base::Error{base::ErrorKind::kOutOfMemory, std::string("open_stream: ") + ngtcp2_strerror(result)};
   }
   Stream& stream = add(id);
-  stream.has_receive_ended = !is_bidi;
+  stream.has_receive_ended = direction == StreamDirection::kUnidirectional;
   library_.set_stream_user_data(id, &stream);
   return &stream;
 }

@@ -39,13 +39,13 @@ class StreamSet {
 
   // --- The layer above.
   // kConcurrencyLimit without credit, kWrongState when the connection has ended.
-  base::Result<Stream*> open(bool is_bidirectional);
+  base::Result<Stream*> open(StreamDirection direction);
   // Null: `id` does not name a stream.
   [[nodiscard]] Stream* find(std::int64_t id);
-  // See krepis::Connection. `is_fin` counts only if all bytes were accepted.
-  std::size_t write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin);
+  // See krepis::Connection. `fin` counts only if all bytes were accepted.
+  std::size_t write_copy(Stream& stream, std::span<const std::uint8_t> bytes, Fin fin);
   std::size_t write_shared(Stream& stream, std::shared_ptr<const void> owner,
-                           std::span<const std::uint8_t> bytes, bool is_fin);
+                           std::span<const std::uint8_t> bytes, Fin fin);
   // How many of `wanted_bytes` a write would accept; exact only if fewer.
   [[nodiscard]] std::size_t writable_bytes(const Stream& stream, std::size_t wanted_bytes = SIZE_MAX) const;
   void consume(Stream& stream, std::uint64_t bytes);
@@ -156,14 +156,14 @@ class StreamSet {
   [[nodiscard]] std::uint64_t own_room(const Stream& stream, std::size_t wanted_bytes) const;
   void note_buffered(Stream& stream, std::size_t bytes);
   void release_buffered(std::uint64_t bytes);
-  void accept_fin(Stream& stream, bool is_fin, bool is_all_taken);
+  void accept_fin(Stream& stream, Fin fin, bool is_all_taken);
   void wait_for_budget(const Stream& stream);
   // Reports room to the waiting streams that have some now.
   void report_room();
   [[nodiscard]] Stream* next_to_send();
   Queue& queue_of(const Stream& stream) { return send_queues_[stream.urgency]; }
   void enqueue(Stream& stream);
-  void note_written(Stream& stream, std::size_t taken, std::size_t offered, bool offered_fin);
+  void note_written(Stream& stream, std::size_t taken, std::size_t offered, Fin offered_fin);
   void end_sending(Stream& stream);
 
   const ConnectionEnvironment& environment_;

@@ -55,7 +55,7 @@ std::size_t StreamSet::writable_bytes(const Stream& stream, std::size_t wanted_b
   return budget.has_plenty_for(member_, room) ? room : std::min<std::size_t>(room, budget.room_of(member_));
 }
 
-std::size_t StreamSet::write_copy(Stream& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
+std::size_t StreamSet::write_copy(Stream& stream, std::span<const std::uint8_t> bytes, Fin fin) {
   const std::size_t taken = writable_bytes(stream, bytes.size());
   const std::size_t before = stream.send.size();
   try {
@@ -66,16 +66,16 @@ std::size_t StreamSet::write_copy(Stream& stream, std::span<const std::uint8_t> 
     throw;
   }
   note_buffered(stream, taken);
-  accept_fin(stream, is_fin, taken == bytes.size());
+  accept_fin(stream, fin, taken == bytes.size());
   return taken;
 }
 
 std::size_t StreamSet::write_shared(Stream& stream, std::shared_ptr<const void> owner,
-                                    std::span<const std::uint8_t> bytes, bool is_fin) {
+                                    std::span<const std::uint8_t> bytes, Fin fin) {
   const std::size_t taken = writable_bytes(stream, bytes.size());
   stream.send.append_shared(std::move(owner), bytes.first(taken));
   note_buffered(stream, taken);
-  accept_fin(stream, is_fin, taken == bytes.size());
+  accept_fin(stream, fin, taken == bytes.size());
   return taken;
 }
 
@@ -92,7 +92,7 @@ void StreamSet::release_buffered(std::uint64_t bytes) {
   environment_.counters.send_buffer_bytes.sub(bytes);
 }
 
-void StreamSet::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
+void StreamSet::accept_fin(Stream& stream, Fin fin, bool is_all_taken) {
   if (!is_all_taken) {
     if (!stream.wants_writable && !stream.has_send_ended && !stream.is_closed_by_library) {
       waiting_for_room_.push_back(stream.id);
@@ -101,7 +101,7 @@ void StreamSet::accept_fin(Stream& stream, bool is_fin, bool is_all_taken) {
     }
     return;
   }
-  if (is_fin && can_send(stream)) {
+  if (fin == Fin::kYes && can_send(stream)) {
     stream.is_fin_queued = true;
     enqueue(stream);
   }
@@ -173,10 +173,10 @@ std::optional<ngtcp2_ssize> StreamSet::write(const PacketRoom& room) {
     Stream& stream = *next;
     std::array<ngtcp2_vec, 16> vectors;
     const auto [count, offered] = stream.send.gather_unsent(vectors, room.bytes.size());
-    const bool offers_fin = stream.is_fin_queued && offered == stream.send.unsent();
+    const Fin offered_fin{stream.is_fin_queued && offered == stream.send.unsent()};
     ngtcp2_ssize taken = -1;
     const ngtcp2_ssize written =
-        library_.write_stream(room, stream.id, std::span(vectors).first(count), offers_fin, taken);
+        library_.write_stream(room, stream.id, std::span(vectors).first(count), offered_fin, taken);
     if (written == NGTCP2_ERR_STREAM_DATA_BLOCKED) {
       if (library_.max_data_left() == 0) {
         return std::nullopt;  // the whole connection waits for MAX_DATA; the queue stays unchanged
@@ -187,7 +187,7 @@ std::optional<ngtcp2_ssize> StreamSet::write(const PacketRoom& room) {
       end_sending(stream);
     } else {
       if (taken >= 0) {
-        note_written(stream, static_cast<std::size_t>(taken), offered, offers_fin);
+        note_written(stream, static_cast<std::size_t>(taken), offered, offered_fin);
       }
       if (written != NGTCP2_ERR_WRITE_MORE) {
         return written;
@@ -197,9 +197,9 @@ std::optional<ngtcp2_ssize> StreamSet::write(const PacketRoom& room) {
   return std::nullopt;
 }
 
-void StreamSet::note_written(Stream& stream, std::size_t taken, std::size_t offered, bool offered_fin) {
+void StreamSet::note_written(Stream& stream, std::size_t taken, std::size_t offered, Fin offered_fin) {
   stream.send.mark_sent(taken);
-  const bool sent_fin = offered_fin && taken == offered;
+  const bool sent_fin = offered_fin == Fin::kYes && taken == offered;
   stream.is_fin_sent = stream.is_fin_sent || sent_fin;
   Queue& queue = queue_of(stream);
   assert(&queue.front() == &stream);  // because next_to_send() returned it

@@ -20,13 +20,13 @@ struct AskingPair : SlowPair {
             change(of_server, of_client);
         }) {
     answer_with([](Connection& connection, Stream& stream) {
-      connection.streams().write_copy(stream, bytes_of("answer"), true);
+      connection.streams().write_copy(stream, bytes_of("answer"), Fin::kYes);
     });
   }
 
   void answer_with(const std::function<void(Connection&, Stream&)>& answer) {
-    server_observer.on_data = [answer](Connection& connection, Stream& stream, bool is_fin) {
-      if (is_fin)
+    server_observer.on_data = [answer](Connection& connection, Stream& stream, Fin fin) {
+      if (fin == Fin::kYes)
         answer(connection, stream);
     };
   }
@@ -37,8 +37,8 @@ struct AskingPair : SlowPair {
     ASSERT_EQ(count_packets(*client), 1U);
   }
   static void request(Connection& from) {
-    Stream& stream = **from.streams().open(true);
-    from.streams().write_copy(stream, bytes_of("request"), true);
+    Stream& stream = **from.streams().open(StreamDirection::kBidirectional);
+    from.streams().write_copy(stream, bytes_of("request"), Fin::kYes);
   }
   // The packets that `from` sends after the delay of acknowledgements that leave alone.
   std::uint64_t count_packets_later(Endpoint& from) {
@@ -58,7 +58,7 @@ TEST(Acknowledgement, OfARequestTravelsWithItsAnswer) {
 
 TEST(Acknowledgement, OfAnAnswerTravelsWithTheNextRequest) {
   AskingPair pair;
-  pair.client_observer.on_data = [](Connection& connection, Stream&, bool) {
+  pair.client_observer.on_data = [](Connection& connection, Stream&, Fin) {
     AskingPair::request(connection);
   };
   pair.ask();
@@ -90,11 +90,12 @@ TEST(Acknowledgement, WaitsWhereThereIsNoAnswer) {
 TEST(Acknowledgement, WaitsWhereTheAnswerWaitsForItsTurn) {
   constexpr std::size_t kPacedBytes = 40'000;
   AskingPair pair;
-  Stream& stream = **pair.server_connection().streams().open(true);
+  Stream& stream = **pair.server_connection().streams().open(StreamDirection::kBidirectional);
   pair.answer_with([](Connection&, Stream&) {});
   pair.request(pair.client_connection());
   const auto write = [&] {
-    pair.server_connection().streams().write_copy(stream, std::vector<std::uint8_t>(kPacedBytes, 1), false);
+    pair.server_connection().streams().write_copy(stream, std::vector<std::uint8_t>(kPacedBytes, 1),
+                                                  Fin::kNo);
   };
   write();
   ASSERT_GT(pair.count_packets(*pair.server), 1U);
@@ -114,7 +115,7 @@ TEST(Acknowledgement, WaitsWhereThePeerTakesNoMoreData) {
       [](EndpointOptions&, EndpointOptions& client) { client.transport.initial_max_data_bytes = 1'000; });
   pair.client_observer.consumes = false;
   pair.answer_with([](Connection& connection, Stream& stream) {
-    connection.streams().write_copy(stream, std::vector<std::uint8_t>(10'000, 1), true);
+    connection.streams().write_copy(stream, std::vector<std::uint8_t>(10'000, 1), Fin::kYes);
   });
   pair.ask();
   ASSERT_EQ(pair.count_packets(*pair.server), 1U);

@@ -13,8 +13,8 @@ std::uint64_t window_after_loss(CongestionControl algorithm) {
     server.transport.stream_send_buffer_bytes = 8 << 20;
     client.transport.initial_max_data_bytes = client.transport.initial_max_stream_data_bytes = 8 << 20;
   });
-  Stream& stream = **pair.server_connection().streams().open(true);
-  pair.server_connection().streams().write_copy(stream, std::vector<std::uint8_t>(8 << 20, 1), false);
+  Stream& stream = **pair.server_connection().streams().open(StreamDirection::kBidirectional);
+  pair.server_connection().streams().write_copy(stream, std::vector<std::uint8_t>(8 << 20, 1), Fin::kNo);
   int packets = 0;
   pair.drops = [&](std::span<const std::uint8_t>, bool is_from_client) {
     return !is_from_client && ++packets == 100;

@@ -98,7 +98,7 @@ TEST(DatagramQueue, LeavesSendMemoryToTheStreamsOfOthers) {
   server.silence();
   server.flood({}, 1);
   Connection& other = *server.pair.server_observer.connections.back();
-  Stream& stream = **other.streams().open(false);
+  Stream& stream = **other.streams().open(StreamDirection::kUnidirectional);
   EXPECT_GE(other.streams().writable_bytes(stream), 1'000U);
 }
 

@@ -133,9 +133,9 @@ TEST(EarlyPackets, DoNotKeepTheHandshakeFromItsEnd) {
 TEST(EarlyPackets, OfAnHonestClientAreReadOnceTheFinishedHasCome) {
   HalfOpen pair;
   Connection& client = **pair.client_observer.connections.begin();
-  auto stream = client.streams().open(true);
+  auto stream = client.streams().open(StreamDirection::kBidirectional);
   ASSERT_TRUE(stream);
-  EXPECT_EQ(client.streams().write_copy(**stream, bytes_of(std::string(3'000, 'x')), true), 3'000U);
+  EXPECT_EQ(client.streams().write_copy(**stream, bytes_of(std::string(3'000, 'x')), Fin::kYes), 3'000U);
   pair.carry(*pair.client, *pair.server);
   EXPECT_EQ(pair.server_observer.connections.size(), 0U);
   for (const Bytes& datagram : pair.held) {

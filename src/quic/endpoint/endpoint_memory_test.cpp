@@ -41,8 +41,8 @@ class Scene {
     }
     resting_ = pair_.client_observer.connections.at(2)->number();
     busy_at_server_ = pair_.server_observer.connections.at(0)->number();
-    pair_.server_observer.on_data = [this](Connection& connection, Stream& stream, bool is_fin) {
-      if (is_fin)
+    pair_.server_observer.on_data = [this](Connection& connection, Stream& stream, Fin fin) {
+      if (fin == Fin::kYes)
         answer(connection, stream, kAnswerBytes);
     };
     pair_.server_observer.on_writable = [this](Connection& connection, Stream& stream) {
@@ -57,9 +57,10 @@ class Scene {
     Connection& ending = *pair_.client_observer.connections.at(1);
     const std::uint64_t busy_number = busy.number();  // the connection may end below
     scarce_ = {.successes_left = successes, .failures_left = 1};
-    for (const bool is_bidirectional : {true, false}) {
-      Stream& stream = **busy.streams().open(is_bidirectional);
-      busy.streams().write_copy(stream, bytes_of(std::string(5'000, 'q')), true);
+    for (const StreamDirection direction :
+         {StreamDirection::kBidirectional, StreamDirection::kUnidirectional}) {
+      Stream& stream = **busy.streams().open(direction);
+      busy.streams().write_copy(stream, bytes_of(std::string(5'000, 'q')), Fin::kYes);
     }
     busy.send_datagram(bytes_of("a datagram"));
     pair_.connect();  // a fourth connection
@@ -96,10 +97,10 @@ class Scene {
     ASSERT_NE(resting, nullptr);
     for (Connection* connection : {resting, pair_.client_observer.connections.back()}) {
       ASSERT_FALSE(connection->has_ended());
-      Stream& stream = **connection->streams().open(true);
+      Stream& stream = **connection->streams().open(StreamDirection::kBidirectional);
       const std::int64_t id = stream.id;
       pair_.client_observer.received.clear();
-      connection->streams().write_copy(stream, bytes_of("still there"), true);
+      connection->streams().write_copy(stream, bytes_of("still there"), Fin::kYes);
       pair_.advance(1s);
       EXPECT_EQ(pair_.client_observer.received[id].size(), kAnswerBytes);
     }
@@ -129,7 +130,7 @@ class Scene {
   // Writes as much as there is room for, and the rest when there is more room.
   void answer(Connection& connection, Stream& stream, std::size_t bytes) {
     const std::size_t taken =
-        connection.streams().write_copy(stream, bytes_of(std::string(bytes, 'a')), true);
+        connection.streams().write_copy(stream, bytes_of(std::string(bytes, 'a')), Fin::kYes);
     unwritten_[{connection.number(), stream.id}] = bytes - taken;
   }
   // The last packet of a client's connection, which can be delivered again. Empty: the connection has ended.
@@ -231,8 +232,8 @@ TEST(EndpointMemory, OfAProgramThatIsToldOfRoomIsMissedByThatConnectionOnly) {
     pair.advance(100ms);
   }
   bool has_thrown = false;
-  pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool) {
-    connection.streams().write_copy(stream, std::vector<std::uint8_t>(1 << 20), true);
+  pair.server_observer.on_data = [](Connection& connection, Stream& stream, Fin) {
+    connection.streams().write_copy(stream, std::vector<std::uint8_t>(1 << 20), Fin::kYes);
   };
   pair.server_observer.on_writable = [&](Connection&, Stream&) {
     if (!std::exchange(has_thrown, true)) {
@@ -241,7 +242,8 @@ TEST(EndpointMemory, OfAProgramThatIsToldOfRoomIsMissedByThatConnectionOnly) {
   };
   pair.drops = [](std::span<const std::uint8_t>, bool is_from_client) { return !is_from_client; };
   for (Connection* connection : pair.client_observer.connections) {
-    connection->streams().write_copy(**connection->streams().open(true), bytes_of("question"), true);
+    connection->streams().write_copy(**connection->streams().open(StreamDirection::kBidirectional),
+                                     bytes_of("question"), Fin::kYes);
     pair.carry(*pair.client, *pair.server);
     pair.carry(*pair.server, *pair.client);
   }

@@ -29,15 +29,15 @@ class RecordingObserver final : public ConnectionObserver {
   }
   void on_stream_opened(Connection&, Stream& stream) override { opened.push_back(stream.id); }
   void on_stream_data(Connection& connection, Stream& stream, std::span<const std::uint8_t> bytes,
-                      bool is_fin) override {
+                      Fin fin) override {
     std::string& text = received[stream.id];
     text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (consumes)
       connection.streams().consume(stream, bytes.size());
-    if (is_fin)
+    if (fin == Fin::kYes)
       finished.push_back(stream.id);
     if (on_data)
-      on_data(connection, stream, is_fin);
+      on_data(connection, stream, fin);
   }
   void on_stream_reset(Connection&, Stream&, std::uint64_t code) override { resets.push_back(code); }
   void on_stop_sending(Connection&, Stream&, std::uint64_t code) override { stops.push_back(code); }
@@ -51,7 +51,7 @@ class RecordingObserver final : public ConnectionObserver {
     if (on_end)
       on_end(connection, stream);
   }
-  void on_streams_available(Connection&, bool) override { ++streams_available; }
+  void on_streams_available(Connection&, StreamDirection) override { ++streams_available; }
   void on_datagram(Connection&, std::span<const std::uint8_t> bytes) override {
     datagrams.emplace_back(bytes.begin(), bytes.end());
   }
@@ -65,7 +65,7 @@ class RecordingObserver final : public ConnectionObserver {
   bool consumes = true;
   int datagrams_writable = 0;
   std::vector<std::pair<std::uint32_t, DatagramFate>> fates;
-  std::function<void(Connection&, Stream&, bool)> on_data;
+  std::function<void(Connection&, Stream&, Fin)> on_data;
   std::function<void(Connection&, Stream&)> on_writable;
   std::function<void(Connection&)> on_fate;
   std::function<void(Connection&, Stream&)> on_end;  // in on_stream_closed

@@ -94,8 +94,8 @@ struct Admitted {
       numbers.push_back(pair.server_observer.connections.back()->number());
       if (i == 0) {
         Connection& connection = pair.client_connection();
-        connection.streams().write_copy(**connection.streams().open(true),
-                                        bytes_of("a request without an end"), false);
+        connection.streams().write_copy(**connection.streams().open(StreamDirection::kBidirectional),
+                                        bytes_of("a request without an end"), Fin::kNo);
       }
     }
     pair.advance(2s);

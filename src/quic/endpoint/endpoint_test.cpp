@@ -54,13 +54,13 @@ TEST(Endpoint, CarriesAMegabyteBothWays) {
   std::string text(1 << 20, 'x');
   for (std::size_t i = 0; i < text.size(); ++i)
     text[i] = static_cast<char>(i * 31 >> 3);
-  pair.server_observer.on_data = [&](Connection& connection, Stream& stream, bool is_fin) {
-    if (is_fin) {
-      EXPECT_EQ(connection.streams().write_copy(stream, bytes_of(text), true), text.size());
+  pair.server_observer.on_data = [&](Connection& connection, Stream& stream, Fin fin) {
+    if (fin == Fin::kYes) {
+      EXPECT_EQ(connection.streams().write_copy(stream, bytes_of(text), Fin::kYes), text.size());
     }
   };
-  Stream& stream = **pair.client_connection().streams().open(true);
-  ASSERT_EQ(pair.client_connection().streams().write_copy(stream, bytes_of(text), true), text.size());
+  Stream& stream = **pair.client_connection().streams().open(StreamDirection::kBidirectional);
+  ASSERT_EQ(pair.client_connection().streams().write_copy(stream, bytes_of(text), Fin::kYes), text.size());
   const std::int64_t id = stream.id;
   pair.advance(1s);
   EXPECT_EQ(pair.server_observer.received[id], text);
@@ -79,13 +79,13 @@ TEST(Endpoint, TellsAFullStreamOfRoomWhenItsDataIsAcknowledged) {
   std::size_t written = 0;
   int times_told = 0;
   const auto write_more = [&](Connection& connection, Stream& stream) {
-    written += connection.streams().write_copy(stream, bytes_of(text.substr(written)), true);
+    written += connection.streams().write_copy(stream, bytes_of(text.substr(written)), Fin::kYes);
   };
   pair.client_observer.on_writable = [&](Connection& connection, Stream& stream) {
     ++times_told;
     write_more(connection, stream);
   };
-  Stream& stream = **pair.client_connection().streams().open(true);
+  Stream& stream = **pair.client_connection().streams().open(StreamDirection::kBidirectional);
   const std::int64_t id = stream.id;
   write_more(pair.client_connection(), stream);
   EXPECT_EQ(written, 16U << 10);
@@ -100,8 +100,8 @@ TEST(Endpoint, SlowsThePeerDownUntilDataIsConsumed) {
   });
   pair.shake_hands();
   pair.server_observer.consumes = false;
-  Stream& stream = **pair.client_connection().streams().open(true);
-  pair.client_connection().streams().write_copy(stream, bytes_of(std::string(200'000, 'a')), true);
+  Stream& stream = **pair.client_connection().streams().open(StreamDirection::kBidirectional);
+  pair.client_connection().streams().write_copy(stream, bytes_of(std::string(200'000, 'a')), Fin::kYes);
   pair.advance(1s);
   EXPECT_EQ(pair.server_observer.received[0].size(), 50'000U);
   pair.server_connection().streams().consume(*pair.server_connection().streams().find(0), 50'000);
@@ -113,26 +113,26 @@ TEST(Endpoint, GivesStreamCreditBackOnlyWhenAStreamIsConsumed) {
   EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_bidi = 1; });
   pair.shake_hands();
   pair.server_observer.consumes = false;
-  pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
-    if (is_fin)
-      connection.streams().write_copy(stream, {}, true);
+  pair.server_observer.on_data = [](Connection& connection, Stream& stream, Fin fin) {
+    if (fin == Fin::kYes)
+      connection.streams().write_copy(stream, {}, Fin::kYes);
   };
-  Stream& stream = **pair.client_connection().streams().open(true);
-  pair.client_connection().streams().write_copy(stream, bytes_of("abc"), true);
+  Stream& stream = **pair.client_connection().streams().open(StreamDirection::kBidirectional);
+  pair.client_connection().streams().write_copy(stream, bytes_of("abc"), Fin::kYes);
   pair.advance(1s);
-  EXPECT_FALSE(pair.client_connection().streams().open(true).has_value());
+  EXPECT_FALSE(pair.client_connection().streams().open(StreamDirection::kBidirectional).has_value());
   pair.client_observer.streams_available = 0;
   pair.server_connection().streams().consume(*pair.server_connection().streams().find(0), 3);
   pair.advance(1s);
-  EXPECT_TRUE(pair.client_connection().streams().open(true).has_value());
+  EXPECT_TRUE(pair.client_connection().streams().open(StreamDirection::kBidirectional).has_value());
   EXPECT_EQ(pair.client_observer.streams_available, 1);
 }
 
 TEST(Endpoint, TellsOfResetAndStopSendingWithTheirCodes) {
   EndpointPair pair;
   pair.shake_hands();
-  Stream& stream = **pair.client_connection().streams().open(true);
-  pair.client_connection().streams().write_copy(stream, bytes_of("abc"), false);
+  Stream& stream = **pair.client_connection().streams().open(StreamDirection::kBidirectional);
+  pair.client_connection().streams().write_copy(stream, bytes_of("abc"), Fin::kNo);
   pair.run();
   pair.client_connection().streams().reset(stream, 71);
   pair.client_connection().streams().stop_sending(stream, 72);
@@ -251,8 +251,8 @@ TEST(Endpoint, KnowsThePacketsThatCameTogetherForOneConnection) {
   };
   for (std::size_t i : {0, 1}) {
     Connection& connection = *pair.client_observer.connections.at(i);
-    connection.streams().write_copy(**connection.streams().open(true), std::vector<std::uint8_t>(3'000, 1),
-                                    false);
+    connection.streams().write_copy(**connection.streams().open(StreamDirection::kBidirectional),
+                                    std::vector<std::uint8_t>(3'000, 1), Fin::kNo);
   }
   pair.carry(*pair.client, *pair.server);
   EXPECT_EQ(is_recent, (std::vector<bool>{false, true, true, false, true, true}));
@@ -263,13 +263,13 @@ TEST(Endpoint, CountsTheConnectionsThatTheirOwnPacketsRouse) {
   pair.shake_hands();
   pair.shake_hands();
   const std::uint64_t before = pair.server->scheduled_count();
-  pair.server_observer.on_data = [&](Connection&, Stream&, bool) {
+  pair.server_observer.on_data = [&](Connection&, Stream&, Fin) {
     for (Connection* connection : pair.server_observer.connections)
       EXPECT_TRUE(connection->send_datagram(bytes_of("to all")));
   };
   Connection& connection = pair.client_connection();
-  connection.streams().write_copy(**connection.streams().open(true), std::vector<std::uint8_t>(3'000, 1),
-                                  false);
+  connection.streams().write_copy(**connection.streams().open(StreamDirection::kBidirectional),
+                                  std::vector<std::uint8_t>(3'000, 1), Fin::kNo);
   pair.carry(*pair.client, *pair.server);
   EXPECT_EQ(pair.server->scheduled_count() - before, 1U);
 }

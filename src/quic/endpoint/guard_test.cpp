@@ -89,8 +89,9 @@ class GuardOfFrames : public testing::TestWithParam<std::pair<const char*, std::
       GTEST_SKIP() << "not in this build, or no AES instructions";
     }
     pair_.shake_hands();
-    Stream& stream = **pair_.client_connection().streams().open(true);  // the frames name this stream
-    pair_.client_connection().streams().write_copy(stream, bytes_of("a request"), false);
+    Stream& stream = **pair_.client_connection().streams().open(
+        StreamDirection::kBidirectional);  // the frames name this stream
+    pair_.client_connection().streams().write_copy(stream, bytes_of("a request"), Fin::kNo);
     pair_.advance(1s);
   }
   void deliver(const std::vector<std::uint8_t>& packet) {

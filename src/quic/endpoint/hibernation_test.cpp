@@ -19,14 +19,14 @@ struct ShakenPair : EndpointPair {
 
   // One request of the client with the server's answer. The streams of the connection end with it.
   void exchange(const std::string& request) {
-    server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
-      if (is_fin)
-        connection.streams().write_copy(stream, bytes_of("answer"), true);
+    server_observer.on_data = [](Connection& connection, Stream& stream, Fin fin) {
+      if (fin == Fin::kYes)
+        connection.streams().write_copy(stream, bytes_of("answer"), Fin::kYes);
     };
     Connection& from = client_connection();
-    Stream& stream = **from.streams().open(true);
+    Stream& stream = **from.streams().open(StreamDirection::kBidirectional);
     last_stream = stream.id;
-    from.streams().write_copy(stream, bytes_of(request), true);
+    from.streams().write_copy(stream, bytes_of(request), Fin::kYes);
     advance(kUntilLastPacket);
   }
 
@@ -78,8 +78,8 @@ TEST(Hibernation, DoesNotComeBetweenTheDatagramsOfAConnection) {
 
 TEST(Hibernation, WaitsForOpenStreams) {
   ShakenPair pair;
-  Stream& stream = **pair.client_connection().streams().open(true);
-  pair.client_connection().streams().write_copy(stream, bytes_of("the beginning"), false);
+  Stream& stream = **pair.client_connection().streams().open(StreamDirection::kBidirectional);
+  pair.client_connection().streams().write_copy(stream, bytes_of("the beginning"), Fin::kNo);
   pair.advance(kHibernateAfter * 5);
   EXPECT_FALSE(pair.server_connection().is_hibernating());
   EXPECT_FALSE(pair.client_connection().is_hibernating());
@@ -114,13 +114,13 @@ TEST(Hibernation, LetsAConnectionBeClosedAndLookedAt) {
 
 TEST(Hibernation, FreesWhatABurstLeftBehind) {
   ShakenPair pair;
-  pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
-    if (is_fin)
-      connection.streams().write_copy(stream, bytes_of(std::string(1'024, 'a')), true);
+  pair.server_observer.on_data = [](Connection& connection, Stream& stream, Fin fin) {
+    if (fin == Fin::kYes)
+      connection.streams().write_copy(stream, bytes_of(std::string(1'024, 'a')), Fin::kYes);
   };
   for (int i = 0; i < 64; ++i) {
-    Stream& stream = **pair.client_connection().streams().open(true);
-    pair.client_connection().streams().write_copy(stream, bytes_of("request"), true);
+    Stream& stream = **pair.client_connection().streams().open(StreamDirection::kBidirectional);
+    pair.client_connection().streams().write_copy(stream, bytes_of("request"), Fin::kYes);
   }
   pair.run();
   const std::uint64_t busy = pair.server_counters.connection_memory_bytes.load();

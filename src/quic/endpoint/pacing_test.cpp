@@ -22,8 +22,8 @@ struct PacedPair : SlowPair {
   }
   // The number of packets that the server sends now for a stream of `bytes`.
   std::uint64_t send(std::size_t bytes = kBytes) {
-    Stream& stream = **server_connection().streams().open(false);
-    server_connection().streams().write_copy(stream, std::vector<std::uint8_t>(bytes, 1), true);
+    Stream& stream = **server_connection().streams().open(StreamDirection::kUnidirectional);
+    server_connection().streams().write_copy(stream, std::vector<std::uint8_t>(bytes, 1), Fin::kYes);
     return count_packets(*server);
   }
   // The client acknowledges all packets before the server's next packet may leave.
@@ -88,8 +88,9 @@ TEST(Pacing, LeavesATimerForFramesThatWereLost) {
     SCOPED_TRACE(bytes);
     PacedPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_uni = 4; });
     for (int i = 0; i < 2; ++i)
-      pair.client_connection().streams().write_copy(**pair.client_connection().streams().open(false),
-                                                    bytes_of("x"), true);
+      pair.client_connection().streams().write_copy(
+          **pair.client_connection().streams().open(StreamDirection::kUnidirectional), bytes_of("x"),
+          Fin::kYes);
     pair.count_packets(*pair.client);
     pair.drops = [](std::span<const std::uint8_t>, bool) { return true; };
     ASSERT_EQ(pair.count_packets(*pair.server), 1U);
@@ -108,8 +109,8 @@ TEST(Pacing, LeavesATimerForFramesThatWaitForTheirTurn) {
   PacedPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_uni = 1; });
   ASSERT_GT(pair.send(2 * kBytes), 1U);  // some 20 ms
   pair.now += 1ms;
-  pair.client_connection().streams().write_copy(**pair.client_connection().streams().open(false),
-                                                bytes_of("x"), true);
+  pair.client_connection().streams().write_copy(
+      **pair.client_connection().streams().open(StreamDirection::kUnidirectional), bytes_of("x"), Fin::kYes);
   ASSERT_EQ(pair.count_packets(*pair.client), 1U);
   const base::SendBatch& sent = pair.batch;
   const std::span<const std::uint8_t> bytes = sent.bytes(sent.trains().front());
@@ -130,9 +131,9 @@ TEST(Pacing, LeavesATimerForFramesThatWaitForTheirTurn) {
 
 TEST(Pacing, LeavesATimerForAnAcknowledgementThatIsOwed) {
   PacedPair pair;
-  Stream& upload = **pair.client_connection().streams().open(false);
+  Stream& upload = **pair.client_connection().streams().open(StreamDirection::kUnidirectional);
   ASSERT_GT(pair.send(kBytes / 2), 1U);  // some 5 ms; an acknowledgement may wait for 6 ms
-  pair.client_connection().streams().write_copy(upload, std::vector<std::uint8_t>(1), true);
+  pair.client_connection().streams().write_copy(upload, std::vector<std::uint8_t>(1), Fin::kYes);
   pair.acknowledge_early();
   EXPECT_LT(pair.server->next_expiry(), pair.now + 30ms);
 }

@@ -30,10 +30,10 @@ class PacketProtection : public testing::TestWithParam<std::tuple<bool, bool, gn
   }
 
   void transfer(EndpointPair& pair, char content) {
-    Stream& stream = **pair.client_connection().streams().open(true);
+    Stream& stream = **pair.client_connection().streams().open(StreamDirection::kBidirectional);
     const std::int64_t id = stream.id;
     const std::string text(200'000, content);
-    ASSERT_EQ(pair.client_connection().streams().write_copy(stream, bytes_of(text), true), text.size());
+    ASSERT_EQ(pair.client_connection().streams().write_copy(stream, bytes_of(text), Fin::kYes), text.size());
     pair.advance(1s);
     EXPECT_EQ(pair.server_observer.received[id], text);
   }

@@ -22,13 +22,13 @@ class Uploads {
         {{*base::SocketAddress::parse(host, 40'000), EndpointPair::path().remote}, "localhost", 0},
         pair_.now);
     pair_.advance(100ms);
-    uploads_.push_back({&connection, *connection.streams().open(true)});
+    uploads_.push_back({&connection, *connection.streams().open(StreamDirection::kBidirectional)});
   }
   void upload(std::size_t which, std::uint64_t bytes, base::Duration pause = base::Duration(0)) {
     const std::vector<std::uint8_t> piece(kInitial);
     Upload& upload = uploads_.at(which);
     for (std::uint64_t sent = 0; sent < bytes;) {
-      sent += upload.connection->streams().write_copy(*upload.stream, piece, false);
+      sent += upload.connection->streams().write_copy(*upload.stream, piece, Fin::kNo);
       pair_.run();
       pair_.now += pause;
     }

@@ -50,15 +50,15 @@ struct RequestPair : EndpointPair {
     of_server.transport.max_streams_bidi = kStreams;
   }
   std::int64_t ask() {
-    Stream& stream = **client_connection().streams().open(true);
+    Stream& stream = **client_connection().streams().open(StreamDirection::kBidirectional);
     const std::int64_t id = stream.id;
-    client_connection().streams().write_copy(stream, bytes_of("question"), true);
+    client_connection().streams().write_copy(stream, bytes_of("question"), Fin::kYes);
     advance(1ms);
     return id;
   }
   void answer(std::int64_t id) {
     Connection& connection = server_connection();
-    connection.streams().write_copy(*connection.streams().find(id), bytes_of("answer"), true);
+    connection.streams().write_copy(*connection.streams().find(id), bytes_of("answer"), Fin::kYes);
     advance(100ms);
   }
   std::uint64_t left() { return ngtcp2_conn_get_streams_bidi_left(client_connection().native()); }

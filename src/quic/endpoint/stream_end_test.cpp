@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 // The peer resets `count` unidirectional streams, one after another, before any of their data arrives.
 void reset_unseen_streams(EndpointPair& pair, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
-    auto stream = pair.client_connection().streams().open(false);
+    auto stream = pair.client_connection().streams().open(StreamDirection::kUnidirectional);
     ASSERT_TRUE(stream) << i << ": " << stream.error().message;
     pair.client_connection().streams().reset(**stream, 7);
     pair.advance(2s);
@@ -36,15 +36,15 @@ class StopSendingCounts : public testing::Test {
     if (ipsec_mb() == nullptr) {
       GTEST_SKIP() << "not in this build, or no AES instructions";
     }
-    pair_.server_observer.on_data = [this](Connection& connection, Stream& stream, bool) {
-      connection.streams().write_copy(stream, bytes_of("an answer"), is_answer_whole_);
+    pair_.server_observer.on_data = [this](Connection& connection, Stream& stream, Fin) {
+      connection.streams().write_copy(stream, bytes_of("an answer"), answer_fin_);
     };
     pair_.shake_hands();
   }
-  void request(bool is_whole) {
-    Stream& stream = **pair_.client_connection().streams().open(true);
+  void request(Fin fin) {
+    Stream& stream = **pair_.client_connection().streams().open(StreamDirection::kBidirectional);
     ASSERT_EQ(stream.id, 0);
-    pair_.client_connection().streams().write_copy(stream, bytes_of("a request"), is_whole);
+    pair_.client_connection().streams().write_copy(stream, bytes_of("a request"), fin);
     pair_.advance(1s);
   }
   // One STOP_SENDING for stream 0, then PADDING.
@@ -60,12 +60,12 @@ class StopSendingCounts : public testing::Test {
   RawFrames raw_;
   EndpointPair pair_{[this](EndpointOptions&, EndpointOptions& client) { client.protection = &raw_; }};
   const stats::WorkerCounters& counters_ = pair_.server_counters;
-  bool is_answer_whole_ = false;
+  Fin answer_fin_ = Fin::kNo;
 };
 
 // RFC 9000 §3.5: the library sends RESET_STREAM itself.
 TEST_F(StopSendingCounts, HaveTheResetThatAnswersTheFirst) {
-  request(false);
+  request(Fin::kNo);
   stop();
   pair_.advance(1s);
   EXPECT_EQ(counters_.stop_sending_received.load(), 1U);
@@ -78,8 +78,8 @@ TEST_F(StopSendingCounts, HaveTheResetThatAnswersTheFirst) {
 }
 
 TEST_F(StopSendingCounts, HaveStreamsThatHaveEnded) {
-  is_answer_whole_ = true;
-  request(true);
+  answer_fin_ = Fin::kYes;
+  request(Fin::kYes);
   ASSERT_EQ(pair_.server_connection().streams().count(), 0U);
   stop();
   EXPECT_EQ(counters_.stop_sending_received.load(), 1U);
@@ -87,8 +87,8 @@ TEST_F(StopSendingCounts, HaveStreamsThatHaveEnded) {
 }
 
 TEST_F(StopSendingCounts, HaveNoResetWhereAllWasAcknowledged) {
-  is_answer_whole_ = true;
-  request(false);
+  answer_fin_ = Fin::kYes;
+  request(Fin::kNo);
   ASSERT_EQ(pair_.server_connection().streams().count(), 1U);
   stop();
   EXPECT_EQ(counters_.stop_sending_received.load(), 1U);
@@ -105,10 +105,10 @@ TEST(StreamEnd, LeavesNothingToBeFound) {
     };
   }
   for (std::size_t i = 1; i <= 3; ++i) {
-    auto opened = pair.client_connection().streams().open(false);
+    auto opened = pair.client_connection().streams().open(StreamDirection::kUnidirectional);
     ASSERT_TRUE(opened);
     const std::int64_t id = (*opened)->id;
-    pair.client_connection().streams().write_copy(**opened, bytes_of("all of it"), true);
+    pair.client_connection().streams().write_copy(**opened, bytes_of("all of it"), Fin::kYes);
     EXPECT_EQ(pair.client_connection().streams().find(id), *opened);
     pair.advance(1s);
     EXPECT_EQ(pair.server_observer.streams_closed.size(), i);
@@ -125,9 +125,9 @@ TEST(StreamEnd, ComesOnceForWhoRetainsAndReleasesItThen) {
     connection.streams().retain(stream);
     connection.streams().release(stream);
   };
-  auto opened = pair.client_connection().streams().open(false);
+  auto opened = pair.client_connection().streams().open(StreamDirection::kUnidirectional);
   ASSERT_TRUE(opened);
-  pair.client_connection().streams().write_copy(**opened, bytes_of("all of it"), true);
+  pair.client_connection().streams().write_copy(**opened, bytes_of("all of it"), Fin::kYes);
   pair.advance(1s);
   EXPECT_EQ(pair.server_observer.streams_closed.size(), 1U);
   EXPECT_EQ(pair.server_connection().streams().count(), 0U);
@@ -146,9 +146,9 @@ TEST(StreamEnd, ComesOnceWhetherDataCameBeforeTheResetOrNot) {
   EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_uni = 3; });
   pair.shake_hands();
   for (std::size_t i = 1; i <= 20; ++i) {
-    auto stream = pair.client_connection().streams().open(false);
+    auto stream = pair.client_connection().streams().open(StreamDirection::kUnidirectional);
     ASSERT_TRUE(stream) << i;
-    pair.client_connection().streams().write_copy(**stream, bytes_of("x"), false);
+    pair.client_connection().streams().write_copy(**stream, bytes_of("x"), Fin::kNo);
     pair.drops = [&](std::span<const std::uint8_t>, bool is_from_client) {
       return is_from_client && i % 2 == 0;
     };
@@ -167,9 +167,9 @@ TEST(StreamEnd, IsNotCountedForStreamsThatTheLibraryClosesItself) {
   pair.shake_hands();
   constexpr std::size_t kMany = 1'100;
   for (std::size_t i = 1; i <= kMany; ++i) {
-    auto stream = pair.client_connection().streams().open(false);
+    auto stream = pair.client_connection().streams().open(StreamDirection::kUnidirectional);
     ASSERT_TRUE(stream) << i;
-    pair.client_connection().streams().write_copy(**stream, std::vector<std::uint8_t>(2'000), false);
+    pair.client_connection().streams().write_copy(**stream, std::vector<std::uint8_t>(2'000), Fin::kNo);
     bool is_first = true;
     pair.drops = [&is_first](std::span<const std::uint8_t>, bool is_from_client) {
       return is_from_client && std::exchange(is_first, false);
@@ -208,9 +208,9 @@ TEST(StreamEnd, ComesForAThousandStreamsThatTheLibraryNeverClosesAndThenTheConne
 TEST(StreamEnd, IsNotDisturbedByWhatComesLate) {
   EndpointPair pair;
   pair.shake_hands();
-  auto stream = pair.client_connection().streams().open(false);
+  auto stream = pair.client_connection().streams().open(StreamDirection::kUnidirectional);
   ASSERT_TRUE(stream);
-  pair.client_connection().streams().write_copy(**stream, bytes_of("x"), false);
+  pair.client_connection().streams().write_copy(**stream, bytes_of("x"), Fin::kNo);
   std::vector<std::vector<std::uint8_t>> overtaken;
   pair.drops = [&](std::span<const std::uint8_t> packet, bool is_from_client) {
     if (is_from_client)

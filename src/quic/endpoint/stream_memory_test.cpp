@@ -38,8 +38,8 @@ std::size_t let_each_fail(Attempt attempt) {
 
 TEST(StreamMemory, EndsTheConnectionOfAPeersStreamThatFindsNone) {
   const std::size_t failures = let_each_fail([](EndpointPair& pair, std::size_t successes) {
-    pair.client_connection().streams().write_copy(**pair.client_connection().streams().open(false),
-                                                  bytes_of("x"), false);
+    pair.client_connection().streams().write_copy(
+        **pair.client_connection().streams().open(StreamDirection::kUnidirectional), bytes_of("x"), Fin::kNo);
     const std::vector<std::uint8_t> packet = pair.intercept();
     EXPECT_FALSE(packet.empty());
     const base::Path path{EndpointPair::path().remote, EndpointPair::path().local};
@@ -65,15 +65,15 @@ TEST(StreamMemory, LetsAProgramAskAgain) {
   const std::size_t failures = let_each_fail([](EndpointPair& pair, std::size_t successes) {
     const bool has_failed = fails_once(successes, [&] {
       try {
-        std::ignore = pair.client_connection().streams().open(true);
+        std::ignore = pair.client_connection().streams().open(StreamDirection::kBidirectional);
       } catch (const std::bad_alloc&) {
       }
     });
     const std::size_t opened = has_failed ? 0 : 1;
     EXPECT_EQ(pair.client_connection().streams().count(), opened);
     EXPECT_EQ(pair.client_counters.streams_active.load(), opened);
-    Stream& stream = **pair.client_connection().streams().open(true);
-    pair.client_connection().streams().write_copy(stream, bytes_of("after all"), true);
+    Stream& stream = **pair.client_connection().streams().open(StreamDirection::kBidirectional);
+    pair.client_connection().streams().write_copy(stream, bytes_of("after all"), Fin::kYes);
     const std::int64_t id = stream.id;
     pair.advance(1s);
     EXPECT_EQ(pair.server_observer.received[id], "after all");

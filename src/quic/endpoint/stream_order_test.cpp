@@ -11,8 +11,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t kBytes = 100'000;
 
 Stream& open_with(Connection& connection, std::size_t bytes) {
-  Stream& stream = **connection.streams().open(true);
-  connection.streams().write_copy(stream, std::vector<std::uint8_t>(bytes, 1), true);
+  Stream& stream = **connection.streams().open(StreamDirection::kBidirectional);
+  connection.streams().write_copy(stream, std::vector<std::uint8_t>(bytes, 1), Fin::kYes);
   return stream;
 }
 
@@ -59,18 +59,18 @@ TEST(StreamOrder, LetsIncrementalStreamsTakeTurns) {
 TEST(StreamOrder, KeepsARetainedStreamAndItsCreditUntilItIsReleased) {
   EndpointPair pair([](EndpointOptions& server, EndpointOptions&) { server.transport.max_streams_bidi = 1; });
   pair.shake_hands();
-  pair.server_observer.on_data = [](Connection& connection, Stream& stream, bool is_fin) {
+  pair.server_observer.on_data = [](Connection& connection, Stream& stream, Fin fin) {
     connection.streams().retain(stream);
-    connection.streams().write_copy(stream, {}, is_fin);
+    connection.streams().write_copy(stream, {}, fin);
   };
   const std::int64_t id = open_with(pair.client_connection(), 10).id;
   pair.advance(1s);
   EXPECT_TRUE(pair.server_observer.streams_closed.empty());
-  EXPECT_FALSE(pair.client_connection().streams().open(true));
+  EXPECT_FALSE(pair.client_connection().streams().open(StreamDirection::kBidirectional));
   pair.server_connection().streams().release(*pair.server_connection().streams().find(id));
   pair.advance(1s);
   EXPECT_EQ(pair.server_observer.streams_closed.size(), 1U);
-  EXPECT_TRUE(pair.client_connection().streams().open(true));
+  EXPECT_TRUE(pair.client_connection().streams().open(StreamDirection::kBidirectional));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/time.hpp"
 #include "quic/stream/receive_window.hpp"
 #include "quic/stream/send_buffer.hpp"
+#include "quic/stream/stream_types.hpp"
 
 namespace knul::quic {
 
