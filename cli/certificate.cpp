@@ -39,7 +39,7 @@ struct FreeCertificate {
 using Key = std::unique_ptr<std::remove_pointer_t<gnutls_x509_privkey_t>, FreeKey>;
 using Certificate = std::unique_ptr<std::remove_pointer_t<gnutls_x509_crt_t>, FreeCertificate>;
 
-// The first failure of a chain of GnuTLS calls, which all give a negative number then.
+// Keeps the first error of several GnuTLS calls. They return negative numbers for errors.
 class Calls {
  public:
   void operator()(int result) {
@@ -70,7 +70,7 @@ bool is_label(std::string_view label) {
          !label.starts_with('-') && !label.ends_with('-');
 }
 
-// Digits and dots are an address that somebody mistyped.
+// A name of digits and dots is a mistyped address.
 bool looks_like_ipv4(std::string_view name) {
   return name.find_first_not_of("0123456789.") == std::string_view::npos;
 }
@@ -122,7 +122,7 @@ void describe(Calls& call, gnutls_x509_crt_t certificate, const CertificateReque
   call(gnutls_x509_crt_set_activation_time(certificate, now - kClockTolerance));
   call(gnutls_x509_crt_set_expiration_time(certificate, now + std::time_t{request.days} * kSecondsPerDay));
   const std::string& name = request.hosts.front();
-  // Clients look at the alternative names; a longer name has no room here.
+  // Clients verify the alternative names, so this name may differ from a host that is too long for it.
   const std::string common_name = name.size() <= kMaxCommonNameBytes ? name : "knul";
   call(gnutls_x509_crt_set_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, common_name.data(),
                                      static_cast<unsigned>(common_name.size())));
@@ -130,19 +130,19 @@ void describe(Calls& call, gnutls_x509_crt_t certificate, const CertificateReque
     add_host(call, certificate, host);
   }
   call(gnutls_x509_crt_set_basic_constraints(certificate, 0, -1));
-  // No key usage: with one that lacks keyCertSign, BoringSSL does not accept a self-signed certificate as its
-  // own issuer; with CA:TRUE, rustls does not accept it as a server's.
+  // The certificate has no key usage. BoringSSL accepts a self-signed certificate as its own issuer only
+  // without key usage or with keyCertSign, and rustls accepts no server certificate with CA:TRUE.
   call(gnutls_x509_crt_set_key_purpose_oid(certificate, GNUTLS_KP_TLS_WWW_SERVER, 0));
 }
 
-// Takes over the memory that a GnuTLS export function allocated.
+// Copies and frees the memory that a GnuTLS export function allocated.
 std::string take(gnutls_datum_t& datum) {
   std::string text(reinterpret_cast<const char*>(datum.data), datum.size);
   gnutls_free(datum.data);
   return text;
 }
 
-// `content` under a temporary name beside `path`, then renamed, so that nobody sees half a file.
+// Writes a temporary file beside `path` and renames it, so that no reader sees a partial file.
 Outcome<void> write_file(const std::string& path, const std::string& content, mode_t mode) {
   std::string temporary = path + ".XXXXXX";
   const int file = ::mkostemp(temporary.data(), O_CLOEXEC);

@@ -18,11 +18,11 @@ struct PemPair {
   std::string key;
 };
 
-// Whether `host` can stand in a certificate: a numeric address, or a DNS name (RFC 1123 §2.1, RFC 5280
-// §4.2.1.6), whose first label may be "*". The failure says what is wrong with it.
+// Succeeds if a certificate may name `host`: a numeric address, or a DNS name (RFC 1123 §2.1, RFC 5280
+// §4.2.1.6), whose first label may be "*". The failure has the reason.
 Outcome<void> check_certificate_host(const std::string& host);
 
-// ECDSA P-256, valid from an hour ago. kUsage for a host that check_certificate_host refuses.
+// ECDSA P-256, valid since an hour ago. kUsage for a host that check_certificate_host refuses.
 Outcome<PemPair> make_certificate(const CertificateRequest& request);
 
 struct CertificateFiles {
@@ -32,8 +32,8 @@ struct CertificateFiles {
 
 enum class Overwrite : bool { kRefuse = false, kAllow = true };
 
-// Writes cert.pem and key.pem (mode 0600) into `folder`, which is made when missing. Each file appears
-// whole or not at all.
+// Writes cert.pem and key.pem (mode 0600) into `folder`, which is created if missing. No file is ever
+// partial.
 Outcome<CertificateFiles> write_certificate(const PemPair& pair, const std::string& folder,
                                             Overwrite overwrite);
 

@@ -1,4 +1,4 @@
-// What every client command (perf, get) can be told about the server that it connects to.
+// The flags that the client commands (perf, get) share, and the texts of their connection errors.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -29,7 +29,7 @@ struct ClientFlags {
 // Lifetime: `flags` outlives the parse; flags.alpn is the default shown.
 void add_client_flags(CLI::App& command, ClientFlags& flags);
 
-// Where connect() goes.
+// The arguments of connect().
 struct Destination {
   std::string address;  // numeric or "localhost"
   std::uint16_t port = 0;
@@ -40,12 +40,12 @@ Outcome<Destination> find_destination(const HostPort& server, const ClientFlags&
 
 [[nodiscard]] krepis::ClientOptions client_options(const ClientFlags& flags, const Destination& destination);
 
-// Of a client that did not start: kUsage when what the flags name is the reason.
+// The failure of QuicClient::start(): kUsage if a flag caused it.
 [[nodiscard]] Failure start_failure(const krepis::Error& error);
-// Of a connect() that was refused at once.
+// The failure of a call of connect().
 [[nodiscard]] Failure connect_failure(const krepis::Error& error, const Destination& destination);
 
-// Why a connection ended, with what to do about it where that is known.
+// The reason why a connection ended, with the remedy if one is known.
 [[nodiscard]] std::string describe_close(const krepis::CloseReason& reason, const Destination& destination);
 
 }  // namespace knul::cli

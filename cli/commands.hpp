@@ -1,5 +1,5 @@
-// The commands of `knul`. Each adds its flags to the application; when it is chosen, CLI11 runs its
-// callback, which leaves the result in `result`.
+// The commands of `knul`. Each adds its flags to the application. CLI11 runs the callback of the chosen
+// command, which sets `result`.
 #pragma once
 
 #include "cli/outcome.hpp"

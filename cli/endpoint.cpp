@@ -69,7 +69,7 @@ Outcome<std::string> resolve(const std::string& host) {
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_DGRAM;
   addrinfo* list = nullptr;
-  // The library resolves "localhost" itself, the same way on every machine.
+  // The library resolves "localhost" itself, so that it is the same address on every machine.
   if (host == "localhost") {
     return host;
   }

@@ -1,4 +1,4 @@
-// Where a client command connects to.
+// The server that a client command connects to.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct HqTarget {
 [[nodiscard]] bool is_url(std::string_view text);
 Outcome<HqTarget> parse_url(std::string_view text);
 
-// The numeric address of `host`, by the system's resolver. Blocks as long as that takes.
+// Returns the numeric address of `host`. Blocks until the system's resolver answers.
 Outcome<std::string> resolve(const std::string& host);
 
 }  // namespace knul::cli

@@ -1,5 +1,4 @@
-// Where the bytes of one received file go: standard output, or a file that appears under its name only
-// when it is complete.
+// The destination of one received file: standard output, or a file that gets its name when it is complete.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +13,18 @@ namespace knul::cli {
 class FileSink {
  public:
   static FileSink standard_output();
-  // `path` of the request, below `folder`; folders between are made. Paths with ".." are refused.
+  // A file below `folder`, at the `path` of the request. Creates missing folders. Refuses paths with "..".
   static Outcome<FileSink> in_folder(const std::string& folder, std::string_view path);
 
   FileSink(FileSink&& other) noexcept;
   FileSink& operator=(FileSink&&) = delete;
-  // Removes what is not complete.
+  // Removes an incomplete file.
   ~FileSink();
 
-  // Standard output is a pipe that nobody reads any more.
+  // True: standard output is a pipe whose reader has closed it.
   [[nodiscard]] bool is_reader_gone() const { return is_reader_gone_; }
 
-  // An error text; empty when it worked.
+  // Both return an error text; empty: success.
   [[nodiscard]] std::string write(std::span<const std::uint8_t> bytes);
   [[nodiscard]] std::string complete();
 

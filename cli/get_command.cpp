@@ -45,7 +45,7 @@ Outcome<HqTarget> target_of(const GetFlags& flags) {
   return HqTarget{*std::move(server), flags.paths};
 }
 
-// The protocol knows absolute paths only, and a line end would begin another request.
+// The protocol has only absolute paths, and a line end would begin another request.
 Outcome<void> check_paths(std::vector<std::string>& paths) {
   for (std::string& path : paths) {
     if (!path.starts_with('/')) {
@@ -58,7 +58,7 @@ Outcome<void> check_paths(std::vector<std::string>& paths) {
   return {};
 }
 
-// To standard error when standard output carries the files themselves.
+// Prints to standard error if the files go to standard output.
 void print_result(const FileResult& file, const GetFlags& flags) {
   std::FILE* const stream = flags.folder.empty() ? stderr : stdout;
   if (flags.client.json) {
@@ -76,14 +76,15 @@ void print_result(const FileResult& file, const GetFlags& flags) {
   std::fflush(stream);
 }
 
-// The client's thread blocks SIGPIPE. A command in a pipe ends by it, without a word, as `head` expects.
+// The client's thread blocks SIGPIPE. A command whose reader has closed the pipe, as `head` does, should end
+// by this signal without a message.
 ExitCode end_by_sigpipe() {
   std::signal(SIGPIPE, SIG_DFL);
   std::raise(SIGPIPE);
   return ExitCode::kFailure;
 }
 
-// Errors of the folder are wrong usage, before anything is asked for.
+// Called before the first request, because an error of the folder is wrong usage.
 Outcome<void> check_folder(const GetFlags& flags) {
   std::error_code error;
   if (!flags.folder.empty()) {

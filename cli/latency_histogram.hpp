@@ -1,4 +1,4 @@
-// Durations counted in buckets of about 1.6 % width: constant memory however many there are.
+// Counts durations in buckets of about 1.6 % width, so that memory does not grow with their number.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ class LatencyHistogram {
   }
   [[nodiscard]] std::uint64_t count() const { return count_; }
 
-  // The upper end of the bucket that `fraction` (0..1) of all durations do not exceed; 0 when empty.
+  // The upper end of the bucket of the quantile `fraction` (0..1); 0 without durations.
   [[nodiscard]] std::chrono::nanoseconds quantile(double fraction) const {
     const auto wanted = static_cast<std::uint64_t>(fraction * static_cast<double>(count_));
     std::uint64_t seen = 0;
@@ -34,7 +34,7 @@ class LatencyHistogram {
   static constexpr std::size_t kSubBits = 6;  // 64 buckets per power of two
   static constexpr std::size_t kSub = std::size_t{1} << kSubBits;
 
-  // Values below 2 * kSub are their own bucket; above, the leading kSubBits + 1 bits tell.
+  // A value below 2 * kSub has its own bucket. For larger values, the leading kSubBits + 1 bits choose it.
   static std::size_t index_of(std::uint64_t value) {
     const int shift = static_cast<int>(std::bit_width(value | kSub)) - static_cast<int>(kSubBits) - 1;
     return static_cast<std::size_t>(shift) * kSub + static_cast<std::size_t>(value >> shift);

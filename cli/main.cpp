@@ -24,7 +24,7 @@ int report(const Failure& failure) {
   return static_cast<int>(failure.code);
 }
 
-// CLI11 only says that a command is missing.
+// The error text for an unknown command; empty: there is none. CLI11 only reports that a command is missing.
 std::string unknown_command(const CLI::App& app, int argc, char** argv) {
   if (!app.get_subcommands().empty() || argc < 2 || *argv[1] == '-') {
     return {};
@@ -32,7 +32,7 @@ std::string unknown_command(const CLI::App& app, int argc, char** argv) {
   return std::string("unknown command \"") + argv[1] + "\"; expected serve, cert, perf or get";
 }
 
-// --help and --version end the parse like errors do, with code 0.
+// --help and --version end the parse as errors with code 0.
 int end_of_parse(const CLI::App& app, const CLI::ParseError& error, const std::string& better_text) {
   if (error.get_exit_code() == 0) {
     return app.exit(error);

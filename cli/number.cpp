@@ -31,7 +31,7 @@ std::string shown(double value) { return CLI::detail::to_string(value); }
 }  // namespace
 
 std::optional<std::uint64_t> parse_whole_number(std::string_view text) {
-  return parse_all<std::uint64_t>(text);  // takes no sign and no space
+  return parse_all<std::uint64_t>(text);  // accepts no sign and no space
 }
 
 std::optional<double> parse_decimal(std::string_view text) {

@@ -1,4 +1,4 @@
-// What a command or a part of it gives back: a value, or a failure that says how the process exits.
+// The result of a command or of a part of it: a value, or a failure with the exit code of the process.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace knul::cli {
 enum class ExitCode : std::uint8_t {
   kSuccess = 0,
   kFailure = 1,  // the work failed: network, peer, server start
-  kUsage = 2,    // flags, configuration, files named by them
+  kUsage = 2,    // wrong flags, configuration, or files that they name
   kCut = 3,      // serve: the drain deadline passed and streams were cut
   kForced = 4,   // serve: a second signal ended the drain
 };

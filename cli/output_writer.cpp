@@ -19,7 +19,7 @@ void write_all(int descriptor, std::string_view bytes) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
     if (written >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) {  // somebody who shares it has made it non-blocking
+    } else if (errno == EAGAIN) {  // another process that shares it has made it non-blocking
       pollfd wait{descriptor, POLLOUT, 0};
       ::poll(&wait, 1, -1);
     } else if (errno != EINTR) {
@@ -36,8 +36,8 @@ struct OutputWriter::State {
   std::condition_variable filled;
   std::condition_variable written;
   std::deque<std::string> lines;
-  std::size_t waiting_bytes = 0;  // with what the thread is writing
-  bool is_over = false;
+  std::size_t waiting_bytes = 0;  // with the line that the thread is writing
+  bool is_closed = false;
 };
 
 OutputWriter::OutputWriter(int descriptor) : state_(std::make_shared<State>()) {
@@ -47,7 +47,7 @@ OutputWriter::OutputWriter(int descriptor) : state_(std::make_shared<State>()) {
 
 OutputWriter::~OutputWriter() {
   const std::lock_guard lock(state_->mutex);
-  state_->is_over = true;
+  state_->is_closed = true;
   state_->filled.notify_all();
 }
 
@@ -63,7 +63,7 @@ void OutputWriter::write(std::string text, Loss loss) {
 
 bool OutputWriter::flush(std::chrono::milliseconds timeout) {
   std::unique_lock lock(state_->mutex);
-  // By the system clock: ThreadSanitizer of GCC 12 does not know the wait on the steady one.
+  // By the system clock, because ThreadSanitizer of GCC 12 does not know the wait on the steady clock.
   return state_->written.wait_until(lock, std::chrono::system_clock::now() + timeout,
                                     [this] { return state_->waiting_bytes == 0; });
 }
@@ -71,7 +71,7 @@ bool OutputWriter::flush(std::chrono::milliseconds timeout) {
 void OutputWriter::run(const std::shared_ptr<State>& state) {
   std::unique_lock lock(state->mutex);
   for (;;) {
-    state->filled.wait(lock, [&] { return state->is_over || !state->lines.empty(); });
+    state->filled.wait(lock, [&] { return state->is_closed || !state->lines.empty(); });
     if (state->lines.empty()) {
       return;
     }

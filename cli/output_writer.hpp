@@ -1,5 +1,5 @@
-// Lines for standard output, written by a thread of their own: a pipe that nobody reads and a stopped
-// terminal delay the lines, never the command.
+// Writes lines to standard output on a thread of its own, so that a pipe without a reader or a stopped
+// terminal delays the lines and not the command.
 #pragma once
 
 #include <chrono>
@@ -12,12 +12,12 @@ namespace knul::cli {
 // Thread: one.
 class OutputWriter {
  public:
-  // Lines that may be lost are, when so many bytes wait.
+  // While more bytes wait, lines with Loss::kWhenFull are dropped.
   static constexpr std::size_t kMaxWaitingBytes = 256 << 10;
 
-  // The thread inherits the signals that its maker has blocked.
+  // The thread inherits the signal mask of the caller.
   explicit OutputWriter(int descriptor);
-  // Does not wait for the thread, which may be inside a write for ever.
+  // Does not wait for the thread, whose write may block forever.
   ~OutputWriter();
   OutputWriter(const OutputWriter&) = delete;
   OutputWriter& operator=(const OutputWriter&) = delete;
@@ -25,7 +25,7 @@ class OutputWriter {
   enum class Loss : bool { kNever, kWhenFull };
   void write(std::string text, Loss loss);
 
-  // Waits until everything is written, or refused by the descriptor; false after the timeout.
+  // Waits until all lines are written, or the descriptor has refused them. False: the timeout has passed.
   bool flush(std::chrono::milliseconds timeout);
 
  private:

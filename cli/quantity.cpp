@@ -16,7 +16,7 @@ struct Scale {
   const char* unit;
 };
 
-// The figure in the largest unit of `scales` (descending) that does not exceed it.
+// Formats `value` in the largest unit of `scales` (in descending order) that does not exceed it.
 template <std::size_t N>
 std::string scaled(double value, const std::array<Scale, N>& scales) {
   const Scale* chosen = &scales.back();

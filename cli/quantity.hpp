@@ -1,4 +1,4 @@
-// Numbers as people write and read them.
+// Parses and formats quantities for people.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace knul::cli {
 
-// "1500", "64K", "1.5M", "10G", "1T", with an optional "iB" or "B": powers of 1,024. Nothing for
-// anything else, a part of a byte, a sign or more than 2^62.
+// "1500", "64K", "1.5M", "10G", "1T", with an optional "iB" or "B": powers of 1,024. nullopt: another text, a
+// fraction of a byte, a sign, or more than 2^62.
 [[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
 // "512 B", "1.5 KiB", "12.0 GiB".

@@ -28,9 +28,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// The last statistics before the server is gone are at most this old.
+// The interval of reading statistics during the drain, so that the last statistics are at most this old.
 constexpr milliseconds kDrainPoll{10};
-// How long the last lines wait for a standard output that takes none: after a drain, and when it was forced.
+// The longest wait for standard output to accept the last lines: after a drain, and after a forced end.
 constexpr milliseconds kLastFlush{2'000};
 constexpr milliseconds kForcedFlush{100};
 
@@ -68,7 +68,7 @@ CLI::Option* add_setting(CLI::App& command, ServeFlags& flags, const Setting& se
         ->type_name("NAME");
   }
   const char* const type = setting.type == SettingType::kInteger ? "N" : "TEXT";
-  // The last one counts, so that a flag can be appended to a command line that has it.
+  // The last of several equal flags counts, so that a flag can be appended to a command line that has it.
   return command.add_option(names, flags.scalars[setting.name], description(setting))
       ->type_name(setting.limits.empty() ? type : setting.limits)
       ->take_last();
@@ -149,11 +149,11 @@ class ServeLoop {
   [[noreturn]] void force() {
     reporter_.forced();
     (void)output_.flush(kForcedFlush);
-    // Not std::exit: a worker may still be running, and the drain cannot be cut short otherwise.
+    // Not std::exit, because workers may still run. Nothing else can end the drain early.
     std::_Exit(static_cast<int>(ExitCode::kForced));
   }
 
-  // Standard output that takes nothing for so long is not waited for any longer.
+  // Waits at most kLastFlush for standard output to accept the last lines.
   void flush() {
     const auto end = std::chrono::steady_clock::now() + kLastFlush;
     while (!output_.flush(kDrainPoll) && std::chrono::steady_clock::now() < end) {
@@ -180,7 +180,7 @@ CommandResult serve(const ServeFlags& flags) {
   for (const std::string& line : unknown_variables(flags.settings, variables)) {
     std::fprintf(stderr, "knul: %s\n", line.c_str());
   }
-  // A log reader that goes away must not take the server with it.
+  // The end of a process that reads the log must not end the server.
   std::signal(SIGPIPE, SIG_IGN);
   StopSignals signals;
   const auto handle = start_server(config->json);

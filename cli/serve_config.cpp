@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-// The parts of the configuration, put together from the strongest source to the weakest.
+// Collects the settings, from the source of highest priority to the lowest.
 class Merger {
  public:
   [[nodiscard]] bool has(const Setting& setting) const { return json_.contains(setting.name); }
@@ -84,7 +84,7 @@ const char* expectation(SettingType type) {
   return "expected a string";
 }
 
-// Null for a node of another type than the setting's.
+// Null: the node does not have the type of the setting.
 json toml_value(const Setting& setting, const toml::node& node) {
   switch (setting.type) {
     case SettingType::kInteger:
@@ -184,7 +184,8 @@ Outcome<void> add_flags(Merger& merger, const std::vector<Setting>& settings, co
   return {};
 }
 
-// KNUL_SERVICE_HOST, KNUL_SERVICE_PORT, KNUL_SERVICE_PORT_QUIC, KNUL_PORT_4433_UDP and what begins so.
+// True for the variables of a Kubernetes Service: KNUL_SERVICE_HOST, KNUL_SERVICE_PORT,
+// KNUL_SERVICE_PORT_QUIC, KNUL_PORT_4433_UDP, KNUL_PORT_4433_UDP_ADDR and so on.
 bool is_service_link(const std::string& variable) {
   constexpr std::string_view kPort = "KNUL_PORT_";
   return variable == "KNUL_SERVICE_HOST" || variable.starts_with("KNUL_SERVICE_PORT") ||
@@ -192,7 +193,7 @@ bool is_service_link(const std::string& variable) {
           std::isdigit(static_cast<unsigned char>(variable[kPort.size()])) != 0);
 }
 
-// Insertions, deletions and replacements from one text to the other.
+// The number of insertions, deletions and replacements that make one text the other.
 std::size_t edit_distance(std::string_view from, std::string_view to) {
   std::vector<std::size_t> row(to.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -207,8 +208,8 @@ std::size_t edit_distance(std::string_view from, std::string_view to) {
   return row.back();
 }
 
-// The name that was probably meant: one with a letter more, less or other, one that goes on where this one
-// ends (KNUL_CERT), or one with two other letters.
+// The known name that `variable` was probably meant to be: a name with one edit, a longer name with the same
+// beginning (KNUL_CERT), or a name with two edits. Empty: no name is similar.
 std::string nearest(const std::string& variable, const std::vector<std::string>& known) {
   constexpr std::size_t kMostEdits = 2;
   const auto distance = [&](const std::string& name) { return edit_distance(variable, name); };

@@ -1,5 +1,5 @@
-// The configuration of `knul serve` from its three sources. Flags win over the file, the file wins over
-// the environment, the environment over the library's defaults.
+// The configuration of `knul serve` from its three sources. Flags override the file, the file overrides the
+// environment, and the environment overrides the library's defaults.
 #pragma once
 
 #include <map>
@@ -19,20 +19,20 @@ struct ConfigSources {
 };
 
 struct MergedConfig {
-  std::string json;  // for krepis_quic_start_json: only what some source sets
+  std::string json;  // for krepis_quic_start_json; only the settings that a source has
   // Where the value of a setting comes from: "--port", "knul.toml:3" or "KNUL_PORT".
   std::map<std::string, std::string> sources;
 };
 
-// Only the value that counts is judged: a variable that the file or a flag overrides may hold anything.
+// Checks only the value that takes effect: a variable that the file or a flag overrides may have any value.
 Outcome<MergedConfig> merge_config(const std::vector<Setting>& settings, const ConfigSources& sources);
 
 // The library's messages begin with the name of the setting: `message` with the place that it was set at, in
 // front.
 [[nodiscard]] std::string with_source(const std::string& message, const MergedConfig& config);
 
-// A line for each variable that begins with KNUL_ and is none that `knul serve` reads. What Kubernetes sets
-// for a Service called "knul" is not meant for us.
+// A line for each variable that begins with KNUL_ and is not a setting. Ignores the variables that Kubernetes
+// sets for a Service with the name "knul".
 [[nodiscard]] std::vector<std::string> unknown_variables(
     const std::vector<Setting>& settings, const std::map<std::string, std::string>& environment);
 

@@ -1,4 +1,4 @@
-// What `knul serve` prints: text for people, or one JSON object per line.
+// The output of `knul serve`: text for people, or one JSON object per line.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace knul::cli {
 
-// All texts are JSON objects of the C interface. Thread: one.
+// All text arguments are JSON objects of the C interface. Thread: one.
 class ServeReporter {
  public:
   virtual ~ServeReporter() = default;
@@ -22,7 +22,7 @@ class ServeReporter {
 
 // Lifetime: `output` outlives the reporter.
 [[nodiscard]] std::unique_ptr<ServeReporter> json_reporter(OutputWriter& output);
-// On a terminal each statistics line overwrites the one before.
+// kYes, for terminals: each line of statistics overwrites the previous line.
 enum class LiveLine : bool { kNo = false, kYes = true };
 [[nodiscard]] std::unique_ptr<ServeReporter> text_reporter(OutputWriter& output, LiveLine live);
 

@@ -10,13 +10,13 @@ namespace knul::cli {
 
 Outcome<std::uint64_t> start_server(const std::string& json);
 
-// JSON texts, see krepis.h; empty for a server that is gone.
+// JSON texts, see krepis.h; empty: the server has stopped.
 [[nodiscard]] std::string server_info(std::uint64_t handle);
 [[nodiscard]] std::string server_statistics(std::uint64_t handle);
 
 struct StopResult {
   bool is_clean = false;    // nothing was cut
-  bool is_stopped = false;  // the report is there
+  bool is_stopped = false;  // `report` is valid
   std::string report;       // JSON
   std::string error;        // when not clean
 };

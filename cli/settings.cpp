@@ -68,7 +68,7 @@ json split_list(std::string_view text) {
     }
     text.remove_prefix(comma + 1);
     if (text.empty()) {
-      items.push_back("");  // the library refuses the empty name behind a last comma
+      items.push_back("");  // the library refuses the empty name after a last comma
     }
   }
   return items;
@@ -134,7 +134,7 @@ Outcome<std::string> json_value(const Setting& setting, std::string_view text) {
     case SettingType::kText:
       break;
   }
-  // A path may hold bytes that are not UTF-8; JSON cannot, so the library would refuse it unclearly.
+  // A path may hold bytes that are not UTF-8. JSON cannot, and the error of the library would be unclear.
   try {
     return json(std::string(text)).dump();
   } catch (const json::exception&) {

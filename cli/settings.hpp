@@ -1,5 +1,5 @@
-// The settings of a server as the library describes them (krepis_settings). `knul serve` has no list of
-// its own, so a new setting of the library is a new flag.
+// The settings of a server, as the library describes them (krepis_settings). `knul serve` has no list of its
+// own, so each new setting of the library becomes a flag.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ Outcome<std::vector<Setting>> library_settings();
 [[nodiscard]] std::string flag_of(const Setting& setting);
 [[nodiscard]] std::string environment_variable_of(const Setting& setting);
 
-// The JSON value that `text`, from a flag or the environment, means for this setting: a number, true or
-// false, a string, or an array of the parts between commas.
+// Converts `text` from a flag or the environment to the JSON value of the setting: a number, true or false, a
+// string, or an array of the parts between commas.
 Outcome<std::string> json_value(const Setting& setting, std::string_view text);
 
 }  // namespace knul::cli

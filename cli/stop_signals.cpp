@@ -25,9 +25,9 @@ StopSignals::StopSignals() {
 StopSignals::~StopSignals() {
   ::close(signals_);
   ::close(notification_);
-  if (!has_come_) {
-    // A server that did not start: writing its error to a standard error that nobody reads can be
-    // interrupted.
+  if (!has_signal_come_) {
+    // The server did not start. A signal must be able to end the write of its error to a blocked standard
+    // error.
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
 }
@@ -39,7 +39,7 @@ StopSignals::Wake StopSignals::wait(std::chrono::milliseconds timeout) {
   }
   signalfd_siginfo signal{};
   if (::read(signals_, &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal)) {
-    has_come_ = true;
+    has_signal_come_ = true;
     return Wake::kSignal;
   }
   std::uint64_t count = 0;

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM as something to wait for.
+// Waits for SIGINT and SIGTERM.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,7 @@
 
 namespace knul::cli {
 
-// Lifetime: one object, made before any thread, because threads inherit the blocked signals.
+// Lifetime: one object, created before any thread, because threads inherit the blocked signals.
 class StopSignals {
  public:
   StopSignals();
@@ -16,7 +16,7 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
 
   enum class Wake : std::uint8_t { kTimeout, kSignal, kNotified };
-  // A negative timeout waits for ever. One signal is reported once.
+  // Without limit if the timeout is negative. Reports each signal once.
   Wake wait(std::chrono::milliseconds timeout);
 
   // Ends a wait with kNotified. Thread: any.
@@ -24,7 +24,7 @@ class StopSignals {
 
  private:
   sigset_t before_{};
-  bool has_come_ = false;
+  bool has_signal_come_ = false;
   int signals_;
   int notification_;
 };

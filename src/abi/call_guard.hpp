@@ -1,4 +1,4 @@
-// What every function of the C ABI goes through: the fork check, the exception firewall, the error text.
+// The frame of every function of the C ABI: the fork check, the exception firewall, the error text.
 #pragma once
 
 #include <krepis/krepis.h>
@@ -25,7 +25,7 @@ inline FfiResponse failure(const krepis::Error& error) noexcept { return failure
 
 inline FfiResponse success(FfiBuffer result = {}) noexcept { return {0, 0, result}; }
 
-// Cancellation unwinds like an exception, which must not cross the boundary either.
+// Cancellation of a thread unwinds its stack like an exception, which must not cross the C boundary.
 class CancellationShield {
  public:
   CancellationShield() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &former_); }
@@ -41,7 +41,7 @@ class CancellationShield {
 template <class Call>
 FfiResponse guarded(Call&& call) noexcept {
   if (server::is_forked_child()) {
-    return {KREPIS_INVALID_CONTEXT, 0, {}};  // krepis_last_error knows why
+    return {KREPIS_INVALID_CONTEXT, 0, {}};  // krepis_last_error has the reason
   }
   const CancellationShield shield;
   try {
@@ -60,7 +60,7 @@ template <class T>
   return reinterpret_cast<std::uintptr_t>(pointer) % alignof(T) == 0;
 }
 
-// The _into forms: nothing happens unless `out` can be written.
+// For the _into forms. Makes no call if `out` cannot be written.
 template <class Call>
 std::uint32_t guarded_into(FfiResponse* out, Call&& call) noexcept {
   if (out == nullptr) {

@@ -1,5 +1,5 @@
-// The functions of krepis/channel.h that libknul.so exports. What they do is in src/channel; here arguments
-// are checked as far as they are pointers, and outcomes become codes.
+// The functions of krepis/channel.h that libknul.so exports. They check pointer arguments, call src/channel,
+// and convert outcomes to codes.
 #include <krepis/krepis.h>
 
 #include "abi/call_guard.hpp"
@@ -16,7 +16,7 @@ using krepis::ErrorCode;
 
 namespace {
 
-// Runs `call(Channel&)`, which returns an Outcome: its number, or its code negated.
+// Returns the number of the Outcome that `call(Channel&)` returns, or its negated code.
 template <class Call>
 std::int32_t number_of(std::uint32_t handle, Call&& call) noexcept {
   std::int32_t number = 0;
@@ -41,7 +41,7 @@ std::uint32_t code_of(std::uint32_t handle, Call&& call) noexcept {
   return static_cast<std::uint32_t>(-number_of(handle, std::forward<Call>(call)));
 }
 
-// `call(Channel&, facts)` fills the facts, which become JSON.
+// Writes the facts that `call(Channel&, facts)` fills in as JSON.
 template <class Facts, class Call>
 std::uint32_t json_of(std::uint32_t handle, FfiResponse* out, Call&& call) noexcept {
   return abi::guarded_into(out, [&] {

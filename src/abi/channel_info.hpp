@@ -1,4 +1,4 @@
-// What the C ABI tells about channels, their connections and their streams, as JSON.
+// The reports of the C ABI about channels, their connections and their streams, as JSON.
 #pragma once
 
 #include <string>

@@ -85,7 +85,7 @@ krepis::Result<channel::Settings> read_config(const FfiChannelConfig& config) {
   return settings;
 }
 
-// Closes what the program got no handle of.
+// Closes the channel unless the program got a handle of it.
 class Unclaimed {
  public:
   explicit Unclaimed(channel::Channel& opened) : channel_(&opened) {}
@@ -161,7 +161,7 @@ FfiResponse unmap_channel(Process& process, std::uint32_t handle) {
       return failure(ErrorCode::kInvalidContext,
                      "the channel is open and its server runs; close the channel or stop the server first");
     }
-    (void)pin->close();  // after a stop it may be open still: whoever waits must not keep the region
+    (void)pin->close();  // it may be open after a stop, and a waiting call would keep the region
   }
   return process.channels().take(handle) ? success() : unknown_channel(handle);
 }

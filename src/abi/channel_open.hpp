@@ -1,4 +1,4 @@
-// Opening and unmapping channels behind the C ABI. All may throw; the caller is call_guard.hpp.
+// Opens and unmaps channels for the C ABI. All functions may throw, because call_guard.hpp calls them.
 #pragma once
 
 #include <krepis/krepis.h>
@@ -11,7 +11,7 @@ FfiResponse open_channel(Process& process, std::uint64_t server, const FfiChanne
                          FfiChannelRegion* region);
 FfiResponse unmap_channel(Process& process, std::uint32_t handle);
 
-// The answer for a handle that no channel has.
+// The error for a handle that does not name a channel.
 FfiResponse unknown_channel(std::uint32_t handle);
 
 }  // namespace knul::abi

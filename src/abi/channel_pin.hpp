@@ -1,4 +1,4 @@
-// A channel, held while it is used. Lifetime: short, but for krepis_channel_wait; unmap waits for it.
+// Pins a channel during a call. Lifetime: short, except in krepis_channel_wait, because unmap waits for pins.
 #pragma once
 
 #include "abi/process.hpp"

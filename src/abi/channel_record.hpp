@@ -1,4 +1,4 @@
-// A channel that the program holds a handle of.
+// A channel that a handle of the program names.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ struct ChannelRecord {
       : channel(std::move(opened)), closed_in_forks(channel->library_end()) {}
 
   std::shared_ptr<channel::Channel> channel;
-  server::ClosedInForks closed_in_forks;  // a child must not hold the wake socket open
+  server::ClosedInForks closed_in_forks;  // a forked child must not keep the wake socket open
 };
 
 }  // namespace knul::abi

@@ -1,4 +1,4 @@
-// The functions that libknul.so exports, one line each. What they do is in lifecycle.cpp and observation.cpp.
+// The functions that libknul.so exports, one line each. lifecycle.cpp and observation.cpp implement them.
 #include <krepis/krepis.h>
 
 #include <chrono>

@@ -19,7 +19,7 @@ using krepis::DrainReport;
 using krepis::ErrorCode;
 using krepis::QuicServer;
 
-// Takes the server out of the registry when the scope ends, however it ends.
+// Removes the server from the registry at the end of the scope, also after an exception.
 class Removal {
  public:
   Removal(Process& process, std::uint64_t handle) : process_(process), handle_(handle) {}
@@ -37,7 +37,7 @@ class Removal {
 
 FfiResponse start_server(Process& process, const krepis::ServerOptions& options,
                          krepis::ApplicationFactory factory, ServiceChoice service) {
-  // Without a service the program answers, through channels.
+  // Without a service, the program handles connections through channels.
   const auto hub = factory ? nullptr : std::make_shared<channel::Hub>(options.server_write_queue_bytes);
   krepis::ApplicationMemorySource memory;
   if (hub) {
@@ -59,7 +59,7 @@ FfiResponse start_server(Process& process, const krepis::ServerOptions& options,
   }
 }
 
-// In two steps, because stop is a member of a server that others may be reading at the same time.
+// Stops the server but leaves it registered, because other threads may read it at the same time.
 krepis::Result<DrainReport> stop_pinned(Process& process, std::uint64_t handle,
                                         std::optional<std::chrono::milliseconds> deadline) {
   const auto pin = process.registry().find(handle);
@@ -69,8 +69,8 @@ krepis::Result<DrainReport> stop_pinned(Process& process, std::uint64_t handle,
   return deadline ? pin->stop(*deadline) : pin->stop();
 }
 
-// Nothing changes them any more, and after the stop nobody can ask for them. Without memory the report goes
-// without.
+// The statistics are final, and the handle will not name the server after the stop. When memory is short, the
+// report has no statistics.
 void append_last_statistics(Process& process, std::uint64_t handle, std::string& out) {
   try {
     std::string statistics;
@@ -151,7 +151,7 @@ FfiResponse stop_claimed(Process& process, std::uint64_t handle,
   if (hub) {
     hub->begin_drain();
   }
-  const Removal removal(process, handle);  // whatever happens: nobody else can finish this stop
+  const Removal removal(process, handle);  // also after an exception: no other call can finish this stop
   const auto drained = stop_pinned(process, handle, deadline);
   if (!drained) {
     return failure(drained.error());

@@ -1,4 +1,4 @@
-// Start and stop behind the C ABI. All may throw; the caller is call_guard.hpp.
+// Starts and stops servers for the C ABI. All functions may throw, because call_guard.hpp calls them.
 #pragma once
 
 #include <krepis/krepis.h>
@@ -15,17 +15,17 @@ FfiResponse start(Process& process, const FfiQuicConfig* config);
 FfiResponse start_json(Process& process, const char* json, std::size_t length);
 
 enum class Report : bool { kNo, kYes };
-// Without a deadline the server's own drain_timeout_ms.
+// Without a deadline: the server's drain_timeout_ms.
 FfiResponse stop(Process& process, std::uint64_t handle, std::optional<std::chrono::milliseconds> deadline,
                  Report report);
 
-// The same for who has claimed it with Process::claim_stop.
+// The same, for a caller for which Process::claim_stop returned true.
 FfiResponse stop_claimed(Process& process, std::uint64_t handle,
                          std::optional<std::chrono::milliseconds> deadline, Report report);
-// Starts the stop on a thread of its own. Errors: kInvalidPointer, kQuotaExceeded.
+// Stops the server on another thread. Errors: kInvalidPointer, kQuotaExceeded.
 FfiResponse stop_begin(Process& process, std::uint64_t handle, std::chrono::milliseconds deadline);
 
-// The answer for a handle that no server has.
+// The error for a handle that does not name a running server.
 FfiResponse unknown_handle(std::uint64_t handle);
 
 }  // namespace knul::abi

@@ -10,7 +10,7 @@ namespace knul::abi {
 
 namespace {
 
-// Lets `write(server, out)` fill the thread's result while the server is pinned.
+// Calls `write(server, out)` with the thread's result text while the server is pinned.
 template <class Write>
 FfiResponse answer(Process& process, std::uint64_t handle, Write&& write) {
   const auto pin = process.registry().find(handle);

@@ -1,4 +1,4 @@
-// What the C ABI tells about servers. All may throw; the caller is call_guard.hpp.
+// The reports of the C ABI about servers. All functions may throw, because call_guard.hpp calls them.
 #pragma once
 
 #include <krepis/krepis.h>

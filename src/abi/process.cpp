@@ -43,7 +43,7 @@ bool Process::claim_stop(std::uint64_t handle) {
   return found != records_.end() && !std::exchange(found->second.is_stopping, true);
 }
 
-void Process::give_up_stop(std::uint64_t handle) {
+void Process::cancel_stop(std::uint64_t handle) {
   const std::lock_guard lock(mutex_);
   if (const auto found = records_.find(handle); found != records_.end()) {
     found->second.is_stopping = false;

@@ -16,15 +16,15 @@
 
 namespace knul::abi {
 
-// Which built-in service a server was started with.
+// The built-in service of a server.
 struct ServiceChoice {
   std::string name = "none";
   std::string root;
 };
 
 // Thread: all functions from any thread.
-// Lifetime: made by the first call, never destroyed, so that a host may exit without a stop and its atexit
-// handlers may still call in.
+// Lifetime: created by the first call, never destroyed, so that a host may exit without a stop, and its
+// atexit handlers may still call the library.
 class Process {
  public:
   // Throws std::bad_alloc, and tries again at the next call.
@@ -35,15 +35,16 @@ class Process {
   [[nodiscard]] krepis::ServerRegistry& registry() { return registry_; }
   [[nodiscard]] ChannelSlots& channels() { return channels_; }
 
-  // Starts to keep what belongs to a handle. Returns the 8 bytes of start's result. Lifetime: until forget.
+  // Stores the data of a handle. Returns the 8 bytes of the handle, which are the result of a start.
+  // Lifetime: until forget().
   const std::uint8_t* remember(std::uint64_t handle, ServiceChoice service,
                                std::shared_ptr<channel::Hub> hub);
   [[nodiscard]] std::optional<ServiceChoice> service_of(std::uint64_t handle) const;
-  // Null for a server with a built-in service, or none.
+  // Null: the server has a built-in service, or the handle is stale.
   [[nodiscard]] std::shared_ptr<channel::Hub> hub_of(std::uint64_t handle) const;
-  // True for one caller until give_up_stop: who stops this server.
+  // True for one caller, which then stops the server, until cancel_stop().
   [[nodiscard]] bool claim_stop(std::uint64_t handle);
-  void give_up_stop(std::uint64_t handle);
+  void cancel_stop(std::uint64_t handle);
   void forget(std::uint64_t handle);
 
  private:

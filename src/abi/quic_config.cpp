@@ -24,7 +24,7 @@ Error wrong_length(const std::string& name, std::uint64_t length, std::uint64_t 
   return invalid(name + " is " + is + ", expected 1 to " + std::to_string(max) + " bytes");
 }
 
-// Invariant: reads data[0, len) only, and only if len is at most max and a NUL.
+// Invariant: reads only data[0, len), and only if len is at most `max` bytes and a NUL.
 krepis::Result<std::string> read_text(const std::string& name, const FfiBuffer& buffer, std::uint64_t max) {
   if (buffer.len == 0 || buffer.len > max + 1) {
     return wrong_length(name, buffer.len, max);

@@ -1,4 +1,4 @@
-// FfiQuicConfig, checked and copied.
+// Checks and copies FfiQuicConfig.
 #pragma once
 
 #include <krepis/krepis.h>
@@ -7,8 +7,8 @@
 
 namespace knul::abi {
 
-// Errors: kInvalidPointer, kMemoryAlignment (then nothing was read), kInvalidRequest. What needs no pointer
-// checks (is host_addr an address?) is left to QuicServer::start.
+// Errors: kInvalidPointer, kMemoryAlignment (then nothing was read), kInvalidRequest. QuicServer::start
+// checks the values, such as the address in host_addr.
 krepis::Result<krepis::ServerOptions> read_config(const FfiQuicConfig* config);
 
 }  // namespace knul::abi

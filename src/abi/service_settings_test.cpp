@@ -1,4 +1,4 @@
-// The settings know the services by name, and neither layer sees the other: this is where both are seen.
+// The settings name the services, but their layers do not include each other. This folder includes both.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// A stop for callers that the stop itself would have to wait for.
+// Stops a server on another thread, for callers that the stop would wait for.
 #include <pthread.h>
 
 #include <csignal>
@@ -11,20 +11,22 @@
 namespace knul::abi {
 namespace {
 
-struct StopOrder {
+struct StopRequest {
   std::uint64_t handle;
   std::chrono::milliseconds deadline;
 };
 
 void* run_stop(void* argument) {
-  const std::unique_ptr<StopOrder> order(static_cast<StopOrder*>(argument));
-  (void)guarded(
-      [&](Process& process) { return stop_claimed(process, order->handle, order->deadline, Report::kNo); });
+  const std::unique_ptr<StopRequest> request(static_cast<StopRequest*>(argument));
+  (void)guarded([&](Process& process) {
+    return stop_claimed(process, request->handle, request->deadline, Report::kNo);
+  });
   return nullptr;
 }
 
-// Detached: the host may exit, or call dlclose, without waiting for it. Signals are the host's.
-int start_detached(StopOrder& order) {
+// Detached, so that the host may exit or call dlclose without waiting for the thread. The thread blocks
+// signals, because they belong to the host.
+int start_detached(StopRequest& request) {
   sigset_t all;
   sigset_t former;
   sigfillset(&all);
@@ -35,7 +37,7 @@ int start_detached(StopOrder& order) {
   ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   ::pthread_sigmask(SIG_SETMASK, &all, &former);
   pthread_t thread;
-  const int error = ::pthread_create(&thread, &attributes, &run_stop, &order);
+  const int error = ::pthread_create(&thread, &attributes, &run_stop, &request);
   ::pthread_sigmask(SIG_SETMASK, &former, nullptr);
   ::pthread_attr_destroy(&attributes);
   return error;
@@ -44,16 +46,16 @@ int start_detached(StopOrder& order) {
 }  // namespace
 
 FfiResponse stop_begin(Process& process, std::uint64_t handle, std::chrono::milliseconds deadline) {
-  auto order = std::make_unique<StopOrder>(StopOrder{handle, deadline});
+  auto request = std::make_unique<StopRequest>(StopRequest{handle, deadline});
   if (!process.claim_stop(handle)) {
     return unknown_handle(handle);
   }
-  if (const int error = start_detached(*order); error != 0) {
-    process.give_up_stop(handle);
+  if (const int error = start_detached(*request); error != 0) {
+    process.cancel_stop(handle);
     return failure(krepis::ErrorCode::kQuotaExceeded,
                    std::string("cannot start the thread that stops the server: ") + std::strerror(error));
   }
-  (void)order.release();  // run_stop has it
+  (void)request.release();  // run_stop owns it
   return success();
 }
 

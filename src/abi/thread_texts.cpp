@@ -13,7 +13,7 @@ namespace knul::abi {
 
 namespace {
 
-// A large result (connections) is not kept by a thread that goes on with small ones.
+// The memory of a larger result is freed at the thread's next result.
 constexpr std::size_t kKeptBytes = 256 << 10;
 
 struct ThreadTexts {
@@ -21,7 +21,7 @@ struct ThreadTexts {
   std::array<char, 1'024> error{};
 };
 
-// pthread keys and not thread_local: a thread_local with a destructor ends the process when memory is short.
+// Not thread_local, because a thread_local with a destructor ends the process when memory is short.
 struct Key {
   Key() noexcept : is_valid(::pthread_key_create(&key, &destroy) == 0) {}
   static void destroy(void* texts) { delete static_cast<ThreadTexts*>(texts); }
@@ -36,7 +36,7 @@ const Key& texts_key() noexcept {
 }
 
 ThreadTexts* make_texts(const Key& key) noexcept {
-  auto* texts = new (std::nothrow) ThreadTexts();  // owned by the key from here on
+  auto* texts = new (std::nothrow) ThreadTexts();  // the key owns it
   if (texts != nullptr && ::pthread_setspecific(key.key, texts) != 0) {
     delete texts;
     return nullptr;
@@ -44,7 +44,7 @@ ThreadTexts* make_texts(const Key& key) noexcept {
   return texts;
 }
 
-// Null when there is no memory for them.
+// Null: memory is short.
 ThreadTexts* thread_texts() noexcept {
   const Key& key = texts_key();
   if (!key.is_valid) {
@@ -80,7 +80,7 @@ void set_last_error(std::string_view text) noexcept {
 
 const char* last_error_text() noexcept {
   const ThreadTexts* const texts = thread_texts();
-  return texts != nullptr ? texts->error.data() : "out of memory; no memory for an error text either";
+  return texts != nullptr ? texts->error.data() : "out of memory, also for the text of the error";
 }
 
 }  // namespace knul::abi

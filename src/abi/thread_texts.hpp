@@ -1,4 +1,4 @@
-// What a thread keeps between its calls: its last result and the text of its last error.
+// The texts that each thread keeps between calls: its last result and its last error.
 #pragma once
 
 #include <krepis/krepis.h>
@@ -8,12 +8,14 @@
 
 namespace knul::abi {
 
-// The thread's result text, emptied. Lifetime: the next call, or the thread's end. Throws std::bad_alloc.
+// Empties and returns the thread's result text. Lifetime: until the next call or the thread's end. Throws
+// std::bad_alloc.
 std::string& new_result_text();
-// Points into `text`. Lifetime: as the text's.
+// Points into `text`. Lifetime: that of `text`.
 [[nodiscard]] FfiBuffer buffer_of(const std::string& text) noexcept;
 
-// Keeps the text, cut to what fits and made valid UTF-8. Without memory for it, last_error_text says so.
+// Stores the text, shortened to the available size and converted to valid UTF-8. When memory is short,
+// last_error_text() reports that instead.
 void set_last_error(std::string_view text) noexcept;
 [[nodiscard]] const char* last_error_text() noexcept;
 

@@ -12,7 +12,7 @@ bool is_between(std::uint8_t byte, std::uint8_t low, std::uint8_t high) {
   return byte >= low && byte <= high;
 }
 
-// RFC 3629 §4: the length of the valid character that the text begins with, 0 for anything else.
+// RFC 3629 §4: the length of the first character; 0: it is not valid.
 std::size_t character_bytes(std::string_view text) {
   const auto at = [&](std::size_t i) {
     return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
@@ -28,7 +28,7 @@ std::size_t character_bytes(std::string_view text) {
     size = 2;
   } else if (is_between(first, 0xe0, 0xef)) {
     size = 3;
-    low = first == 0xe0 ? 0xa0 : low;    // no longer form than needed
+    low = first == 0xe0 ? 0xa0 : low;    // only the shortest form
     high = first == 0xed ? 0x9f : high;  // no surrogates
   } else if (is_between(first, 0xf0, 0xf4)) {
     size = 4;

@@ -1,3 +1,4 @@
+// Makes valid UTF-8 of any text.
 #pragma once
 
 #include <span>
@@ -5,8 +6,8 @@
 
 namespace knul::abi {
 
-// Copies as much as fits, ends it with a NUL, never cuts a character. Bytes that are not UTF-8 and control
-// characters become '?'. `to` is not empty.
+// Copies the whole characters that fit, and a NUL. Bytes that are not UTF-8 and control characters become
+// '?'. Requires that `to` is not empty.
 void copy_as_utf8(std::string_view text, std::span<char> to) noexcept;
 
 }  // namespace knul::abi

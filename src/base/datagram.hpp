@@ -1,5 +1,5 @@
-// What udp and quic exchange without knowing each other: a received datagram, and batches of packets
-// to send. Views only, except the SendBatch, which owns its buffer.
+// The types that udp and quic exchange, so that neither includes the other: a received datagram, and batches
+// of packets to send. All are views except SendBatch, which owns its buffer.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace knul::base {
 
-// ECN codepoints as they stand in the IP header. RFC 3168 §5.
+// ECN codepoints with their values in the IP header (RFC 3168 §5).
 enum class Ecn : std::uint8_t { kNotEct = 0, kEct1 = 1, kEct0 = 2, kCe = 3 };
 
 struct Path {
@@ -20,15 +20,15 @@ struct Path {
   friend bool operator==(const Path&, const Path&) = default;
 };
 
-// One UDP payload (one GRO segment). Lifetime: until the receive buffer behind it is reused.
+// One UDP payload (one GRO segment). Lifetime: until its receive buffer is reused.
 struct ReceivedDatagram {
   Path path;
   Ecn ecn = Ecn::kNotEct;
   std::span<const std::uint8_t> payload;
 };
 
-// Packets for one path with one ECN mark, back to back: all of segment_bytes, the last one possibly
-// shorter. One system call sends it where GSO works.
+// Adjacent packets for one path with one ECN mark. All have segment_bytes; the last may be shorter. Where GSO
+// works, one message of sendmmsg sends them.
 struct Train {
   Path path;
   Ecn ecn = Ecn::kNotEct;
@@ -41,12 +41,12 @@ struct Train {
   }
 };
 
-// A buffer that packets are written into one behind the other, and the trains they form.
-// Use: write a packet into room(), then commit it; when is_empty() again after sending, start over.
+// A buffer of packets in the order of writing, and the trains that they form.
+// Use: write a packet into room(), then commit() it. When all trains are sent, clear() the batch.
 // Thread: one.
 class SendBatch {
  public:
-  // Until it is cut, a train is one packet of IP: the payload of the largest one of IPv4 and UDP.
+  // The largest UDP payload over IPv4. The kernel handles a train as one IP packet until it cuts the train.
   static constexpr std::uint32_t kLargestTrainBytes = 65'507;
   struct Limits {
     std::size_t buffer_bytes = 256 * 1024;
@@ -56,10 +56,10 @@ class SendBatch {
 
   explicit SendBatch(Limits limits);
 
-  // Free bytes at the tail; a packet is written at its start. Lifetime: until the next commit or clear.
+  // The free bytes. Write a packet at their start. Lifetime: until the next commit or clear.
   [[nodiscard]] std::span<std::uint8_t> room();
-  // Takes the first `packet_bytes` of room() as one packet; joins it to the last train where path, mark,
-  // size and the limits allow. packet_bytes > 0 and <= room().size().
+  // Adds the first `packet_bytes` of room() as one packet. It joins the last train if path, mark, size and
+  // the limits permit. Requires 0 < packet_bytes <= room().size().
   void commit(const Path& path, Ecn ecn, std::size_t packet_bytes);
 
   [[nodiscard]] bool is_empty() const { return trains_.empty(); }
@@ -78,7 +78,7 @@ class SendBatch {
   std::vector<Train> trains_;
   // Of the last train.
   std::uint32_t last_packets_ = 0;
-  bool is_last_ended_ = false;  // by a short packet: the kernel cuts at equal distances
+  bool is_last_ended_ = false;  // by a short packet, because the kernel cuts at equal distances
 };
 
 }  // namespace knul::base

@@ -1,9 +1,11 @@
-// Deadlines of many objects, soonest first. Intrusive: the hook lives in the object, the heap holds pointers.
+// The deadlines of many objects, soonest first. Intrusive: the hook is in the object, and the heap holds
+// pointers.
 //
-// The packet path moves a deadline with every packet, nearly always further away: that is one comparison and
-// one store. The object keeps its place, which then is too early, and is put right when it comes to the front
-// (4-ary heap, O(log n)), as often as its deadlines pass and not as often as packets come. Weak case: a
-// deadline that moves nearer than it ever was since goes up the heap at once.
+// Every packet moves a deadline, nearly always to a later time. That costs one comparison and one store: the
+// object keeps its place in the heap, which is then too early. The heap corrects the place when the object
+// reaches the front (4-ary heap, O(log n)). So it works as often as deadlines pass and not as often as
+// packets arrive. Weak case: an object whose deadline becomes earlier than its place moves up the heap at
+// once.
 #pragma once
 
 #include <algorithm>
@@ -32,21 +34,21 @@ class DeadlineHook {
 template <class T>
 class DeadlineHeap {
  public:
-  // Places that soonest() puts right before it contents itself with a time that is too early.
+  // The most places that soonest() corrects. After that it returns a time that may be too early.
   static constexpr int kSettledAtOnce = 4;
 
   [[nodiscard]] bool is_empty() const { return items_.empty(); }
 
-  // When to call take_due: kNever when nothing is armed, else never after the soonest deadline, and that
-  // itself unless more than kSettledAtOnce deadlines have moved away from before it. A caller that is early
-  // gets nothing from take_due, and a later time from here.
+  // The time of the next take_due(); kNever when nothing is armed. It is never later than the soonest
+  // deadline, and earlier only if more than kSettledAtOnce deadlines before that have moved. If it is too
+  // early, take_due() returns null, and the next call returns a later time.
   [[nodiscard]] Instant soonest() const {
     for (int i = 0; i < kSettledAtOnce && !items_.empty() && settle_front(); ++i) {
     }
     return items_.empty() ? kNever : items_.front().place;
   }
 
-  // Arms or moves `item`; kNever cancels.
+  // Arms `item`, or moves its deadline. kNever cancels it.
   void arm(T& item, Instant deadline) {
     DeadlineHook& hook = item;
     if (deadline == kNever) {
@@ -77,7 +79,7 @@ class DeadlineHeap {
     }
   }
 
-  // The soonest object if its deadline is not after `now`, disarmed; else nullptr.
+  // Disarms and returns the object with the soonest deadline if that is not later than `now`; else null.
   T* take_due(Instant now) {
     while (!items_.empty() && items_.front().place <= now) {
       if (!settle_front()) {
@@ -90,14 +92,14 @@ class DeadlineHeap {
   }
 
  private:
-  // Invariant: `place` is not after the item's deadline, and heap order is by it.
+  // Invariant: `place` is not later than the item's deadline. The heap is ordered by `place`.
   struct Entry {
     Instant place;
     T* item;
   };
   static constexpr std::size_t kArity = 4;
 
-  // False: it was right.
+  // Corrects the place of the front object. False: it was correct.
   bool settle_front() const {
     const Entry& front = items_.front();
     const Instant deadline = static_cast<DeadlineHook*>(front.item)->deadline_;
@@ -113,7 +115,7 @@ class DeadlineHeap {
     static_cast<DeadlineHook*>(entry.item)->index_ = index;
   }
 
-  // Where it ends up.
+  // Returns the final index.
   std::size_t sift_up(std::size_t index, const Entry moving) {
     while (index > 0) {
       const std::size_t parent = (index - 1) / kArity;

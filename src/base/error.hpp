@@ -1,5 +1,5 @@
-// The error value that every layer returns. The kind is what code branches on; the message is for
-// people and says what was wrong, where, and what was expected.
+// The error value of all layers. Code branches on the kind. The message is for people: it names the value,
+// its source and the expected value.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace knul::base {
 
-// Kinds are mapped to ABI codes in one place, server/error_codes.cpp.
+// Only server/error_codes.cpp maps kinds to ABI codes.
 enum class ErrorKind : std::uint8_t {
   kInternal,
   kInvalidArgument,

@@ -1,5 +1,5 @@
-// Unused blocks of memory, of one size, in a list that stands in the blocks themselves. The last one put in
-// is the first one taken, because it is in the processor's cache.
+// Unused blocks of memory of one size, in a linked list inside the blocks. The last block put in is taken
+// first, because it is in the processor's cache.
 #pragma once
 
 #include <new>
@@ -7,7 +7,7 @@
 
 namespace knul::base {
 
-// Thread: one. Frees what is in it when it ends.
+// Thread: one. The destructor frees the blocks.
 class FreeBlocks {
  public:
   FreeBlocks() = default;
@@ -19,11 +19,11 @@ class FreeBlocks {
   FreeBlocks(const FreeBlocks&) = delete;
   FreeBlocks& operator=(const FreeBlocks&) = delete;
 
-  // Null when there is none.
+  // Null: the list is empty.
   [[nodiscard]] void* take() noexcept {
     return first_ == nullptr ? nullptr : std::exchange(first_, first_->next);
   }
-  // A block of operator new, at least as large as a pointer.
+  // `block` is from operator new and at least as large as a pointer.
   void put(void* block) noexcept { first_ = new (block) Link{first_}; }
 
  private:

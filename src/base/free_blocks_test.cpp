@@ -5,7 +5,7 @@
 namespace knul::base {
 namespace {
 
-// A leak of what is left at the end is the sanitizer's to find.
+// A sanitizer finds the leak of blocks that are left at the end.
 TEST(FreeBlocks, GivesTheLastOneFirst) {
   FreeBlocks blocks;
   EXPECT_EQ(blocks.take(), nullptr);

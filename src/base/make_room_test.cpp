@@ -13,7 +13,7 @@
 namespace knul::base {
 namespace {
 
-// Counts allocations, and refuses them when told to.
+// Counts allocations, and refuses them if the test sets that.
 struct Memory {
   std::size_t allocations = 0;
   bool is_short = false;
@@ -61,7 +61,7 @@ TEST(MakeRoom, LeavesTheTableAsItWasWhereThereIsNoMemory) {
   EXPECT_EQ(refusals, 7U) << "31 to 2,047 slots";
 }
 
-// Whatever is put in and taken out: in between, the table never asks for memory by itself.
+// After any insertions and removals, the table never allocates between calls of make_room().
 TEST(MakeRoom, IsAllThatAllocates) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));

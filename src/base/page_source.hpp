@@ -1,4 +1,4 @@
-// Where a layer gets whole pages of memory from, and gives them back without giving up their addresses.
+// The interface to whole pages of memory. A layer can return the memory of pages and keep their addresses.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,10 @@ class PageSource {
   static constexpr std::size_t kPageBytes = 4'096;
 
   virtual ~PageSource() = default;
-  // Zeroed pages that take memory only when they are written. Null: the system has none.
+  // Returns zeroed pages, which use memory only after a write. Null: memory is short.
   [[nodiscard]] virtual void* reserve(std::size_t bytes) noexcept = 0;
   virtual void release(void* pages, std::size_t bytes) noexcept = 0;
-  // The content is lost, the memory free, the addresses stay reserved; nothing may touch them before
+  // Frees the memory of the pages and keeps their addresses reserved. The pages must not be used before
   // restore(), after which they are zero.
   virtual void discard(void* pages, std::size_t bytes) noexcept = 0;
   virtual void restore(void* pages, std::size_t bytes) noexcept = 0;

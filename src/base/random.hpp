@@ -1,5 +1,5 @@
-// Where a layer gets unpredictable bytes from. The system's generator in production, a seeded one in
-// the simulator.
+// The interface to unpredictable bytes: the system's generator in production, a seeded generator in the
+// simulator.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@ namespace knul::base {
 class RandomSource {
  public:
   virtual ~RandomSource() = default;
-  // Fills all of `out`. Does not fail: an implementation that cannot obtain randomness ends the process
-  // start, never hands out predictable bytes.
+  // Fills all of `out`. Never fails: an implementation without randomness ends the process, because
+  // predictable bytes would be worse.
   virtual void fill(std::span<std::uint8_t> out) = 0;
 };
 

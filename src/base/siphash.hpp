@@ -1,5 +1,5 @@
-// SipHash-1-3 (Aumasson and Bernstein): a keyed hash for tables whose keys the peer chooses. Without the
-// key nobody can make keys that collide, so a table of client-chosen connection IDs stays O(1).
+// SipHash-1-3 (Aumasson and Bernstein): a keyed hash for tables with keys that a peer chooses. A peer does
+// not know the hash key and cannot choose colliding keys, so a table of connection IDs stays O(1).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// An IPv4 or IPv6 address with a port, in the kernel's own layout so that neither udp nor the QUIC
-// library needs a conversion per packet. Only struct definitions come from the system headers here.
+// An IPv4 or IPv6 address with a port, in the kernel's layout, so that neither udp nor the QUIC library needs
+// a conversion for each packet. The system headers are included only for their structs.
 #pragma once
 
 #include <netinet/in.h>
@@ -19,10 +19,11 @@ class SocketAddress {
  public:
   SocketAddress() { storage_.v6 = {}; }
 
-  // Copies a kernel-filled address; anything but AF_INET and AF_INET6 gives the unspecified value.
+  // Copies an address from the kernel. A family other than AF_INET and AF_INET6 becomes the unspecified
+  // address.
   static SocketAddress from_sockaddr(const sockaddr* address, std::size_t length);
-  // `text` is a numeric IPv4 or IPv6 address without port or brackets (a "%scope" is not accepted), or
-  // "localhost", which means 127.0.0.1. Names are never resolved.
+  // `text` is a numeric IPv4 or IPv6 address without port, brackets and "%scope", or "localhost", which means
+  // 127.0.0.1. Other names are not resolved.
   static std::optional<SocketAddress> parse(std::string_view text, std::uint16_t port);
 
   [[nodiscard]] int family() const { return storage_.any.sa_family; }
@@ -43,7 +44,7 @@ class SocketAddress {
   // "127.0.0.1" or "::1".
   [[nodiscard]] std::string ip_to_string() const;
 
-  // Inline: once per packet.
+  // Inline, because it runs for every packet.
   friend bool operator==(const SocketAddress& a, const SocketAddress& b) {
     if (a.is_v6() && b.is_v6()) {
       return a.storage_.v6.sin6_port == b.storage_.v6.sin6_port &&

@@ -6,7 +6,8 @@
 
 namespace knul::base {
 
-// "a, b, c"; "none" for an empty list. Bytes that are not printable ASCII become '?': a peer chose them.
+// "a, b, c"; "none" for an empty list. Bytes that are not printable ASCII become '?', because a peer may have
+// chosen the names.
 [[nodiscard]] inline std::string join(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) {

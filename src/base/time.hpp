@@ -1,5 +1,5 @@
-// Time as the layers pass it: nanoseconds on one monotonic scale. There is no now() here: base and
-// quic receive the time as an argument, so that a simulator can supply it.
+// The time types of all layers: nanoseconds of one monotonic clock. They have no now(), because base and quic
+// receive the time as an argument, which a simulator can supply.
 #pragma once
 
 #include <chrono>

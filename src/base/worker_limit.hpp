@@ -1,9 +1,10 @@
+// The limit of the number of workers.
 #pragma once
 
 namespace knul::base {
 
-// The most workers that a server may have. A channel has a bit of a word for each, and byte 0 of a connection
-// ID names one.
+// The most workers of a server. A channel has one bit of a word for each worker, and byte 0 of a connection
+// ID names a worker.
 inline constexpr unsigned kMostWorkers = 64;
 
 }  // namespace knul::base

@@ -1,3 +1,4 @@
+// The properties of a connection that a channel reports to its program.
 #pragma once
 
 #include <krepis/krepis.hpp>

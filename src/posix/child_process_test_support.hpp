@@ -1,3 +1,4 @@
+// Runs a check in a child process, for tests.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -8,7 +9,7 @@
 
 namespace knul::posix {
 
-// Evaluates `claim` in a child process, so that what it does to the process ends with the child.
+// Evaluates `claim` in a child process, so that its changes to the process end with the child.
 inline bool is_true_in_child(const std::function<bool()>& claim) {
   const pid_t child = ::fork();
   if (child == 0) {

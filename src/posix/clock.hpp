@@ -1,3 +1,4 @@
+// The monotonic clock of the system.
 #pragma once
 
 #include "base/time.hpp"

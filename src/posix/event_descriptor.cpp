@@ -13,7 +13,7 @@ EventDescriptor EventDescriptor::create() noexcept {
 
 void EventDescriptor::signal() const noexcept {
   const std::uint64_t one = 1;
-  (void)!::write(fd_.value(), &one, sizeof one);  // EAGAIN: 2^64 - 2 unread signals, it is readable anyway
+  (void)!::write(fd_.value(), &one, sizeof one);  // EAGAIN: the counter is full, so it is readable
 }
 
 void EventDescriptor::acknowledge() const noexcept {

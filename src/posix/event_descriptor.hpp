@@ -1,4 +1,4 @@
-// An eventfd, by which one thread wakes another one that waits for descriptors.
+// An eventfd, with which a thread wakes another thread that waits for descriptors.
 #pragma once
 
 #include <utility>
@@ -11,12 +11,12 @@ namespace knul::posix {
 class EventDescriptor {
  public:
   EventDescriptor() = default;
-  // Not open where the system refuses a descriptor; errno says why.
+  // The result is not open if the system refuses a descriptor; errno has the reason.
   [[nodiscard]] static EventDescriptor create() noexcept;
 
   [[nodiscard]] int value() const { return fd_.value(); }
   [[nodiscard]] bool is_open() const { return fd_.is_open(); }
-  // Readable until it is acknowledged.
+  // Makes the descriptor readable until acknowledge().
   void signal() const noexcept;
   void acknowledge() const noexcept;
 

@@ -9,10 +9,9 @@
 
 namespace knul::posix {
 
-// A program may run with its standard input, output or error closed. Then the kernel gives the numbers 0, 1
-// and 2 to what is opened next, and whatever the program prints would go into one of our sockets. Gives a
-// duplicate above them for such a number and closes the original; gives any other number back. -1 with errno
-// when there is no descriptor to have.
+// Returns `fd` if it is above 2. Otherwise closes it and returns a duplicate above 2, or -1 with errno if the
+// system refuses a descriptor. A program may run with its standard input, output or error closed. Then the
+// kernel assigns 0, 1 and 2 to the next descriptors, and the program would print into one of our sockets.
 [[nodiscard]] inline int above_standard_descriptors(int fd) noexcept {
   if (fd < 0 || fd > STDERR_FILENO) {
     return fd;
@@ -24,11 +23,11 @@ namespace knul::posix {
   return moved;
 }
 
-// Owns a descriptor, which is above 2.
+// Owns a descriptor above 2.
 class FileDescriptor {
  public:
   FileDescriptor() = default;
-  // `fd` is what a system call gave: a descriptor that nobody else knows yet, or negative with errno.
+  // `fd` is the result of a system call: a descriptor without another owner, or negative with errno.
   explicit FileDescriptor(int fd) noexcept : fd_(above_standard_descriptors(fd)) {}
   FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   FileDescriptor& operator=(FileDescriptor&& other) noexcept {
@@ -39,7 +38,7 @@ class FileDescriptor {
 
   [[nodiscard]] int value() const { return fd_; }
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
-  // Gives the descriptor to the caller.
+  // Transfers the descriptor to the caller.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   void reset() {
     if (fd_ >= 0) {

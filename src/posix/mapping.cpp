@@ -5,7 +5,7 @@
 namespace knul::posix {
 
 std::optional<Mapping> Mapping::create(std::size_t bytes) noexcept {
-  // Private: a fork gets a copy, and no view of what the parent receives.
+  // Private: a forked child gets a copy and does not see what the parent receives later.
   void* const data =
       ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data == MAP_FAILED) {

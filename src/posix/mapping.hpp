@@ -1,4 +1,4 @@
-// Zeroed memory straight from the kernel: pages cost nothing until they are touched.
+// Zeroed memory of the kernel. A page uses no memory before its first access.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ namespace knul::posix {
 
 class Mapping {
  public:
-  // Nothing when the kernel refuses. `bytes` above 0.
+  // nullopt: the kernel refused. Requires bytes > 0.
   static std::optional<Mapping> create(std::size_t bytes) noexcept;
   Mapping(Mapping&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
@@ -23,7 +23,7 @@ class Mapping {
 
   [[nodiscard]] std::uint8_t* data() const { return data_; }
   [[nodiscard]] std::size_t size() const { return bytes_; }
-  // Gives the memory to the caller, who unmaps it.
+  // Transfers the memory to the caller, who unmaps it.
   [[nodiscard]] std::uint8_t* release() {
     bytes_ = 0;
     return std::exchange(data_, nullptr);

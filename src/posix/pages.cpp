@@ -4,7 +4,7 @@
 
 #include "posix/mapping.hpp"
 
-// Of LeakSanitizer, which else does not look into pages for pointers. Called only where it is there.
+// LeakSanitizer searches for pointers only in registered pages. Called only in builds with it.
 // NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" void __lsan_register_root_region(const void* begin, size_t bytes);
 extern "C" void __lsan_unregister_root_region(const void* begin, size_t bytes);
@@ -13,7 +13,7 @@ extern "C" void __lsan_unregister_root_region(const void* begin, size_t bytes);
 namespace knul::posix {
 namespace {
 
-// mprotect splits mappings, of which a process may have 65,530: for tests only.
+// For tests only, because mprotect splits mappings, and a process may have only 65,530.
 #ifdef __SANITIZE_ADDRESS__
 constexpr bool kGuardsDiscarded = true;
 #elif defined(__has_feature)
@@ -34,7 +34,7 @@ void* SystemPages::reserve(std::size_t bytes) noexcept {
     return nullptr;
   }
   void* const pages = mapping->release();
-  // A huge page would hold the memory of thirty connections, asleep or not. Without it this is only advice.
+  // A huge page would keep the memory of thirty connections, hibernating or not. The kernel may refuse this.
   (void)::madvise(pages, bytes, MADV_NOHUGEPAGE);
   if constexpr (kGuardsDiscarded) {
     __lsan_register_root_region(pages, bytes);

@@ -1,11 +1,11 @@
+// Pages of the kernel.
 #pragma once
 
 #include "base/page_source.hpp"
 
 namespace knul::posix {
 
-// Pages of the kernel. In builds with AddressSanitizer whoever touches discarded pages gets a fault; in
-// others it would read zeros.
+// With AddressSanitizer an access to discarded pages is a fault; in other builds it reads zeros.
 class SystemPages final : public base::PageSource {
  public:
   [[nodiscard]] void* reserve(std::size_t bytes) noexcept override;

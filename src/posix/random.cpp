@@ -15,7 +15,7 @@ void fill_from_kernel(std::span<std::uint8_t> out) {
     if (count > 0) {
       out = out.subspan(static_cast<std::size_t>(count));
     } else if (errno != EINTR) {
-      std::abort();  // Linux < 3.17 or a sandbox without it: going on would mean predictable secrets
+      std::abort();  // Linux < 3.17, or a sandbox forbids it: secrets would be predictable
     }
   }
 }

@@ -1,3 +1,4 @@
+// The random generator of the kernel.
 #pragma once
 
 #include <array>
@@ -8,8 +9,8 @@
 
 namespace knul::posix {
 
-// The kernel's generator, read ahead so that a connection ID costs no system call. Handed-out bytes are
-// erased from the buffer. Thread: one.
+// Reads ahead, so that a connection ID costs no system call. Wipes the returned bytes from the buffer.
+// Thread: one.
 class SystemRandom final : public base::RandomSource {
  public:
   ~SystemRandom() override;

@@ -41,7 +41,7 @@ CompletionLatch::~CompletionLatch() {
 void CompletionLatch::count_down() {
   const Lock lock(mutex_);
   if (count_ > 0 && --count_ == 0) {
-    pthread_cond_broadcast(&changed_);  // under the lock: a waiter may destroy the latch right after it
+    pthread_cond_broadcast(&changed_);  // under the lock, because a waiter may then destroy the latch
   }
 }
 

@@ -1,4 +1,4 @@
-// Waiting between threads with a deadline on the monotonic clock.
+// A latch between threads, with deadlines on the monotonic clock.
 #pragma once
 
 #include <pthread.h>
@@ -9,7 +9,7 @@
 
 namespace knul::runtime {
 
-// Counts down to zero once: stop() waits with it for all workers. A count of 1 makes it a plain event.
+// Counts down to zero once. stop() waits for all workers with it. With a count of 1 it is an event.
 // Thread: any.
 class CompletionLatch {
  public:
@@ -18,7 +18,7 @@ class CompletionLatch {
   CompletionLatch(const CompletionLatch&) = delete;
   CompletionLatch& operator=(const CompletionLatch&) = delete;
 
-  // Below zero it stays zero. Everything before the last count_down happens before wait_until gives true.
+  // No effect at zero. Everything before the last count_down happens before wait_until returns true.
   void count_down();
   [[nodiscard]] bool is_complete() const;
   // True: complete. False: the deadline has passed. kNever waits without one.
@@ -26,8 +26,8 @@ class CompletionLatch {
   void wait() { (void)wait_until(base::kNever); }
 
  private:
-  // pthread and not std::condition_variable: the C++ one waits by pthread_cond_clockwait, which
-  // ThreadSanitizer of gcc 12 does not know.
+  // Not std::condition_variable, which waits by pthread_cond_clockwait; ThreadSanitizer of GCC 12 does not
+  // know that function.
   mutable pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
   pthread_cond_t changed_;
   std::size_t count_;

@@ -1,4 +1,4 @@
-// A bounded queue from many threads to one: what other threads have to tell a worker.
+// A bounded queue from many threads to one, for messages to a worker.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +12,12 @@
 
 namespace knul::runtime {
 
-// A ring of cells with a sequence number each (Vyukov's bounded queue). A cell at position p is free for
-// the producer that claims p when its sequence is p, and full for the consumer when it is p + 1.
-// Order: per producer. Weak case: a producer that stops between claim and publish hides the posts behind
-// it until it goes on; the consumer then sees an empty queue and is woken by that producer's publish.
-// The capacity is rounded up to a power of two, at least 2: with 1, full and free would look alike.
+// A ring of cells, each with a sequence number (Vyukov's bounded queue). The cell at position p is free for
+// the producer that claims p while its sequence is p, and full for the consumer while it is p + 1.
+// Order: per producer. Weak case: a producer that is suspended between claim and publish hides the later
+// posts. The consumer then sees an empty queue, until that producer publishes and wakes it.
+// The capacity is rounded up to a power of two, at least 2, because with 1 a full and a free cell would have
+// the same sequence.
 // T is default-constructible and nothrow-movable. Lifetime: the waker outlives the mailbox.
 template <class T>
 class Mailbox {
@@ -30,7 +31,7 @@ class Mailbox {
     }
   }
 
-  // Thread: any. False, and `mail` untouched, when the queue is full; never blocks.
+  // False: the queue is full, and `mail` is unchanged. Never blocks. Thread: any.
   [[nodiscard]] bool try_post(T&& mail) {
     std::size_t position = tail_.load(std::memory_order_relaxed);
     for (;;) {
@@ -44,7 +45,7 @@ class Mailbox {
           return true;
         }
       } else if (static_cast<std::ptrdiff_t>(sequence - position) <
-                 0) {  // not yet drained since the last lap
+                 0) {  // not yet drained since the previous round
         return false;
       } else {
         position = tail_.load(std::memory_order_relaxed);
@@ -57,8 +58,8 @@ class Mailbox {
     return cells_[head_ & mask_].sequence.load(std::memory_order_seq_cst) == head_ + 1;
   }
 
-  // Hands at most one queue length of posts to `receive(T&&)`, so that producers cannot hold the
-  // consumer; gives their number. Thread: the consumer.
+  // Passes at most as many posts as the queue has cells to `receive(T&&)`, so that producers cannot keep the
+  // consumer here. Returns their number. Thread: the consumer.
   template <class Receive>
   std::size_t drain(Receive&& receive) {
     std::size_t count = 0;

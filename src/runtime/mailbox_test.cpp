@@ -97,8 +97,8 @@ struct Post {
   std::uint32_t number = 0;
 };
 
-// Producers post as fast as the queue takes it; the consumer sleeps without a timer whenever it is empty,
-// so that a lost wake-up shows as a wait that reaches its deadline with mail in the queue.
+// Producers post as fast as the queue accepts. The consumer sleeps without a timer when the queue is empty,
+// so that a lost wake-up appears as a wait that reaches its deadline with mail in the queue.
 TEST_F(MailboxTest, LosesNeitherPostsNorWakeUpsOfManyProducers) {
   constexpr std::uint32_t kProducers = 4;
   constexpr std::uint32_t kPosts = 30'000;

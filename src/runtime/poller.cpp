@@ -22,7 +22,7 @@ base::Error poller_error(const char* action, int error) {
           std::string("cannot ") + action + ": " + std::generic_category().message(error)};
 }
 
-// By system call number: the C library has a wrapper since glibc 2.35 only.
+// By system call number, because glibc has a wrapper only since 2.35.
 int wait_precisely(int fd, std::span<epoll_event> events, const base::Duration* timeout) {
 #ifdef SYS_epoll_pwait2
   __kernel_timespec limit{};
@@ -83,7 +83,7 @@ std::span<const ReadyEvent> Poller::wait(base::Instant deadline) {
   int count = 0;
   do {
     count = wait_once(deadline);
-    // Interrupted, or a wait that the millisecond form had to cut short.
+    // A signal interrupted the wait, or the wait was longer than a number of milliseconds can express.
   } while (count <= 0 && posix::monotonic_now() < deadline);
   const auto ready = static_cast<std::size_t>(std::max(count, 0));
   for (std::size_t i = 0; i < ready; ++i) {
@@ -104,7 +104,7 @@ int Poller::wait_once(base::Instant deadline) {
   }
   if (precision_ == WaitPrecision::kNanoseconds) {
     const int count = wait_precisely(fd_.value(), raw_, timeout);
-    // Older container sandboxes answer EPERM to system calls that they do not know.
+    // Older container sandboxes return EPERM for system calls that they do not know.
     if (count >= 0 || (errno != ENOSYS && errno != EPERM)) {
       return count;
     }

@@ -22,7 +22,7 @@ struct Interest {
 
 struct ReadyEvent {
   std::uint64_t token = 0;
-  // An error or a hang-up counts as both: the following call finds it.
+  // Both are true after an error or a hang-up; the next call on the descriptor returns it.
   bool is_readable = false;
   bool is_writable = false;
 };
@@ -38,13 +38,13 @@ class Poller {
   // Errors: kQuota (descriptors), kInternal.
   static base::Result<Poller> create(WaitPrecision precision = WaitPrecision::kNanoseconds);
 
-  // `token` comes back in the events of `fd`. Errors: kInternal, kQuota (fs.epoll.max_user_watches).
+  // The events of `fd` carry `token`. Errors: kInternal, kQuota (fs.epoll.max_user_watches).
   base::Status add(int fd, std::uint64_t token, Interest interest);
   base::Status modify(int fd, std::uint64_t token, Interest interest);
   base::Status remove(int fd);
 
-  // Blocks until a descriptor is ready or the deadline has passed (kNever: no deadline; one in the past:
-  // only looks). An interrupted wait goes on. Empty: the deadline has passed.
+  // Blocks until a descriptor is ready or the deadline has passed. kNever: no deadline. A deadline in the
+  // past: does not block. A signal does not end the wait. Empty: the deadline has passed.
   // Lifetime: the events until the next wait.
   std::span<const ReadyEvent> wait(base::Instant deadline);
 

@@ -1,10 +1,9 @@
-// For loops that wait without sleeping.
+// A pause for loops that wait without sleeping.
 #pragma once
 
 namespace knul::runtime {
 
-// Some dozens of nanoseconds during which the CPU's other thread, its power budget and the memory bus are
-// left alone.
+// Waits for some dozens of nanoseconds, and leaves the core to its other hardware thread meanwhile.
 inline void relax_cpu() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

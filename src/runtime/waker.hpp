@@ -10,7 +10,7 @@
 
 namespace knul::runtime {
 
-// The sleeper's turn, with the mailboxes that share this waker:
+// A turn of the sleeper, with the mailboxes that share this waker:
 //   waker.arm();
 //   deadline = mailbox.has_mail() ? past : next_timer;
 //   events = poller.wait(deadline);            // fd() registered for reading
@@ -34,7 +34,7 @@ class Waker {
   void disarm() { armed_.store(false, std::memory_order_relaxed); }
   void acknowledge() { event_.acknowledge(); }
 
-  // Thread: any, after the store that the sleeper must see. One system call per sleep at most.
+  // Thread: any, after the store that the sleeper must see. At most one system call per sleep.
   void wake_if_armed() {
     if (armed_.load(std::memory_order_seq_cst) && armed_.exchange(false, std::memory_order_seq_cst)) {
       event_.signal();

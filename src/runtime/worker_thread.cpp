@@ -32,7 +32,7 @@ class ThreadAttributes {
   int pin_to(unsigned cpu) {
     cpu_set_t cpus;
     CPU_ZERO(&cpus);
-    CPU_SET(cpu, &cpus);  // one beyond the set stays out of it, and the kernel refuses an empty set
+    CPU_SET(cpu, &cpus);  // a CPU beyond the set is not added, and the kernel refuses an empty set
     return pthread_attr_setaffinity_np(&attributes_, sizeof(cpus), &cpus);
   }
   const pthread_attr_t* get() const { return &attributes_; }
@@ -41,7 +41,7 @@ class ThreadAttributes {
   pthread_attr_t attributes_;
 };
 
-// A new thread inherits the mask of its creator, so that no signal can hit it before it could block one.
+// A new thread inherits the mask of its creator, so that no signal reaches it before it could block signals.
 class AllSignalsBlocked {
  public:
   AllSignalsBlocked() {

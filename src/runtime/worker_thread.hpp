@@ -1,3 +1,4 @@
+// The thread of a worker.
 #pragma once
 
 #include <pthread.h>
@@ -13,10 +14,11 @@ namespace knul::runtime {
 
 struct ThreadOptions {
   std::string name;                            // shown by the system, cut to 15 bytes
-  std::optional<unsigned> cpu = std::nullopt;  // pins the thread; none leaves it to the scheduler
+  std::optional<unsigned> cpu = std::nullopt;  // pins the thread; nullopt: the scheduler chooses
 };
 
-// A thread in which every signal is blocked: signals are the embedding program's. Joined on destruction.
+// A thread that blocks every signal, because signals belong to the embedding program. The destructor joins
+// it.
 class WorkerThread {
  public:
   // Errors: kQuota (threads), kInvalidArgument (a CPU that this process may not use).
@@ -34,9 +36,9 @@ class WorkerThread {
   // Blocks until the body has returned. Thread: any but the worker itself.
   void join();
   [[nodiscard]] bool is_joinable() const { return thread_.has_value(); }
-  // The thread runs on, nobody joins it, and the system frees it when its body has returned.
+  // From then on the thread cannot be joined. The system frees it when its body has returned.
   void detach();
-  // Gives up the thread without joining: for a copy of the process made by fork, where it does not exist.
+  // Forgets the thread without joining it, for a forked child, where the thread does not exist.
   void release() { thread_.reset(); }
 
  private:

@@ -1,4 +1,4 @@
-// Writing and reading of control messages (cmsg(3)): what travels beside a datagram's payload.
+// Writes and reads control messages (cmsg(3)), the properties of a datagram beside its payload.
 #pragma once
 
 #include <netinet/in.h>
@@ -45,7 +45,7 @@ class ControlWriter {
   std::uint8_t* buffer_;
 };
 
-// The value of a received control message, of the type that the kernel writes for it.
+// The value of a received control message. T is the type that the kernel writes for it.
 template <class T>
 [[nodiscard]] T control_value(const cmsghdr& message) {
   T value{};

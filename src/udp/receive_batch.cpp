@@ -105,7 +105,7 @@ ReceiveBatch::Tally ReceiveBatch::accept(std::size_t messages, const base::Socke
 }
 
 void ReceiveBatch::read_controls(const msghdr& header, Train& train, Tally& tally) const {
-  auto* mutable_header = const_cast<msghdr*>(&header);  // CMSG_NXTHDR takes no const
+  auto* mutable_header = const_cast<msghdr*>(&header);  // CMSG_NXTHDR accepts no const
   for (cmsghdr* c = CMSG_FIRSTHDR(mutable_header); c != nullptr; c = CMSG_NXTHDR(mutable_header, c)) {
     if (is_type(*c, SOL_UDP, UDP_GRO)) {
       train.segment_bytes = static_cast<std::size_t>(control_value<int>(*c));
@@ -118,7 +118,7 @@ void ReceiveBatch::read_controls(const msghdr& header, Train& train, Tally& tall
     } else if (is_type(*c, IPPROTO_IPV6, IPV6_PKTINFO)) {
       set_local_ip(train.whole.path.local, control_value<in6_pktinfo>(*c));
     } else if (is_type(*c, SOL_SOCKET, SO_RXQ_OVFL)) {
-      tally.kernel_drops = control_value<std::uint32_t>(*c);  // counted until this message was queued
+      tally.kernel_drops = control_value<std::uint32_t>(*c);  // the count when this message was queued
     }
   }
 }

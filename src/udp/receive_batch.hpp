@@ -1,4 +1,4 @@
-// The buffers of one receive call, and the walk over the datagrams that it brought.
+// The buffers of one receive call, and the iteration over the received datagrams.
 #pragma once
 
 #include <netinet/in.h>
@@ -16,9 +16,8 @@
 
 namespace knul::udp {
 
-// Use: socket.receive(batch, ...), then next() until it gives nullptr.
-// 64 KiB of address space per message, because a GRO train can be as long; a page costs memory only
-// once a packet has been written to it. Thread: one.
+// Use: socket.receive(batch, ...), then next() until it returns null. A message has 64 KiB of address space,
+// because a GRO train can be as long. A page uses memory only after a packet was written to it. Thread: one.
 class ReceiveBatch {
  public:
   static constexpr std::size_t kDefaultMessages = 16;
@@ -28,8 +27,8 @@ class ReceiveBatch {
   ReceiveBatch(const ReceiveBatch&) = delete;
   ReceiveBatch& operator=(const ReceiveBatch&) = delete;
 
-  // The next datagram (one GRO segment) of the last receive, or nullptr behind the last one. A payload
-  // may be empty: an empty datagram is delivered, the caller drops it.
+  // Returns the next datagram (one GRO segment) of the last receive; null after the last one. The payload may
+  // be empty; the caller drops such a datagram.
   // Lifetime: the datagram until the next call of next(), its payload until the next receive.
   [[nodiscard]] const base::ReceivedDatagram* next();
   [[nodiscard]] bool has_next() const { return !rest_.empty() || next_train_ < trains_.size(); }
@@ -37,13 +36,13 @@ class ReceiveBatch {
  private:
   friend class UdpSocket;
 
-  // What one receive brought, for the counters.
+  // The counts of one receive.
   struct Tally {
     std::size_t datagrams = 0;
     std::size_t bytes = 0;
     std::size_t trains = 0;
     std::size_t truncated = 0;
-    // How many the kernel has dropped since the socket was opened, modulo 2^32, if it says so.
+    // The datagrams that the kernel has dropped since the socket was opened, modulo 2^32, if it reports them.
     std::optional<std::uint32_t> kernel_drops;
   };
 
@@ -51,7 +50,7 @@ class ReceiveBatch {
     alignas(cmsghdr) std::array<std::uint8_t, 128> bytes;
   };
 
-  // A received message that is whole: its payload, uncut, and the distance of the cuts.
+  // A received message: its whole payload, and the length of its segments.
   struct Train {
     base::ReceivedDatagram whole;
     std::size_t segment_bytes = 0;
@@ -68,9 +67,9 @@ class ReceiveBatch {
   std::vector<Control> controls_;
 
   std::vector<Train> trains_;
-  std::size_t next_train_ = 0;          // the first one that next() has not opened
-  std::span<const std::uint8_t> rest_;  // of the opened one, what next() has not delivered
-  std::size_t segment_bytes_ = 0;       // of the opened one
+  std::size_t next_train_ = 0;          // the one after the current train
+  std::span<const std::uint8_t> rest_;  // of the current train, not yet returned by next()
+  std::size_t segment_bytes_ = 0;       // of the current train
   base::ReceivedDatagram current_;
 };
 

@@ -101,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(Offloads, UdpRoundTrip,
 
 class WildcardSocket : public ::testing::Test {
  protected:
-  // A client asks `called` on the port of a wildcard socket; gives where the answer came from.
+  // A client sends to `called` and the port of a wildcard socket. Returns the source of the answer.
   base::SocketAddress source_of_answer(const char* wildcard, const char* called, const char* client_ip) {
     UdpSocket server = UdpSocket::open({.address = address(wildcard)}, log_).value();
     UdpSocket client = UdpSocket::open({.address = address(client_ip)}, log_).value();

@@ -34,8 +34,8 @@ bool is_network_broadcast(const base::SocketAddress& address) {
   }
   const posix::FileDescriptor fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   base::SocketAddress target = address;
-  target.set_port(9);  // any; nothing is sent
-  // A security policy may refuse to connect with the same error, but then it refuses with the option, too.
+  target.set_port(9);  // any port, because nothing is sent
+  // A security policy may refuse connect() with the same error, but then it refuses it with the option too.
   if (!fd.is_open() || ::connect(fd.value(), target.data(), target.size()) == 0 || errno != EACCES) {
     return false;
   }

@@ -1,4 +1,4 @@
-// Which of this machine's addresses the kernel would send from.
+// Looks up routes, to find the address of this machine that the kernel would send from.
 #pragma once
 
 #include "base/result.hpp"
@@ -9,7 +9,7 @@ namespace knul::udp {
 // The source address for packets to `remote`, port 0. Sends nothing. Errors: kNetwork (no route), kQuota.
 base::Result<base::SocketAddress> source_address_for(const base::SocketAddress& remote);
 
-// True for the broadcast address of one of this machine's IPv4 networks, on which nobody can serve.
+// True for the broadcast address of one of this machine's IPv4 networks, at which no server can listen.
 [[nodiscard]] bool is_network_broadcast(const base::SocketAddress& address);
 
 }  // namespace knul::udp

@@ -53,7 +53,7 @@ std::size_t SocketCalls::core_limit(const char* name) {
 }
 
 SocketCalls& SocketCalls::system() {
-  static SocketCalls calls;  // no state: a constant in effect
+  static SocketCalls calls;  // has no state
   return calls;
 }
 

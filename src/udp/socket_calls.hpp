@@ -1,5 +1,5 @@
-// The system calls that udp makes, as a seam: tests override one to inject an errno. A virtual call per
-// batch of packets is not measurable beside the system call behind it.
+// The system calls of udp. They are virtual, so that tests can inject errors; beside a system call for a
+// batch of packets, the cost of a virtual call is not measurable.
 #pragma once
 
 #include <sys/socket.h>
@@ -8,7 +8,7 @@
 
 namespace knul::udp {
 
-// Every function returns what the system call returns and leaves its errno.
+// Each function returns the result of its system call and leaves errno.
 // Thread: any; the class has no state.
 class SocketCalls {
  public:
@@ -22,10 +22,10 @@ class SocketCalls {
   virtual int local_address(int fd, sockaddr_storage* address, socklen_t* length);
   virtual int send(int fd, mmsghdr* messages, unsigned count);
   virtual int receive(int fd, mmsghdr* messages, unsigned count);
-  // Bytes of net.core.<name>, 0 when the kernel does not show it (in some network namespaces).
+  // The value of net.core.<name> in bytes; 0 where the kernel does not show it (some network namespaces).
   virtual std::size_t core_limit(const char* name);
 
-  // The one that calls the kernel. Lifetime: the process.
+  // Calls the kernel. Lifetime: the process.
   static SocketCalls& system();
 };
 

@@ -20,7 +20,7 @@ base::ErrorKind kind_of(int error) {
   }
 }
 
-// The half of the address that is to blame, under the name of its setting; empty where it is neither.
+// The setting that caused the error: port or host. Empty: neither did.
 std::string_view field_of(int error) {
   switch (error) {
     case EADDRINUSE:

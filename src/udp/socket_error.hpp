@@ -1,3 +1,4 @@
+// Errors of socket calls as values.
 #pragma once
 
 #include <string_view>
@@ -7,8 +8,8 @@
 
 namespace knul::udp {
 
-// The Error for `error` (an errno) of `action` ("bind", "open a socket for") on `address`: its kind, and a
-// text with address, port, cause and what to do about it.
+// The Error for the errno `error` of `action` ("bind", "open a socket for") on `address`: its kind, and a
+// text with address, port, cause and remedy.
 [[nodiscard]] base::Error socket_error(int error, std::string_view action,
                                        const base::SocketAddress& address);
 

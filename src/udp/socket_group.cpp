@@ -7,7 +7,7 @@
 namespace knul::udp {
 namespace {
 
-// One line for both buffers of all sockets, which are alike.
+// Writes one message for all sockets, because their buffers are equal.
 void advise_on_buffers(const UdpSocket& socket, base::LogSink& log) {
   std::string text;
   std::string advice;
@@ -67,8 +67,8 @@ SocketGroup::SocketGroup(UdpSocket first, std::size_t workers) : workers_(worker
   sockets_.push_back(std::move(first));
 }
 
-// The kernel makes the reuseport group when the second socket joins, so the program can be attached from
-// then on; it is attached before the third joins, so that a refusal closes one socket only.
+// The kernel creates the reuseport group when the second socket joins, so the program can be attached only
+// then. It is attached before the third socket joins, so that a refusal closes only one socket.
 base::Status SocketGroup::grow(const GroupOptions& options, base::LogSink& log, SocketCalls& calls) {
   if (base::Status allowed = sockets_.front().set_reuseport(true); !allowed) {
     return allowed;
@@ -92,7 +92,7 @@ base::Status SocketGroup::grow(const GroupOptions& options, base::LogSink& log, 
   return {};
 }
 
-// Before the group is handed out, so nothing is lost that the peer does not send again.
+// Runs before a worker reads. Peers send packets again that a closed socket had received.
 base::Status SocketGroup::shrink_to_one() {
   while (sockets_.size() > 1) {
     sockets_.pop_back();

@@ -1,5 +1,5 @@
-// The sockets of one listening address: one per worker, steered by the kernel, or a single one that all
-// workers send on where steering is refused.
+// The sockets of one listening address: one per worker if the kernel steers packets; otherwise a single
+// socket that all workers send on.
 #pragma once
 
 #include <linux/filter.h>
@@ -14,27 +14,27 @@
 namespace knul::udp {
 
 struct GroupOptions {
-  SocketOptions socket;  // its `sharing` is not looked at
+  SocketOptions socket;  // its `sharing` is ignored
   std::size_t workers = 1;
-  // Classic BPF: sees the payload of a datagram and returns the worker whose socket gets it; any other number
-  // leaves it to the kernel's hash of the addresses. A kernel that refuses the program costs a warning in the
-  // log, and all workers share a single socket. Empty: they share one without a warning.
+  // Classic BPF: reads the payload of a datagram and returns the worker whose socket gets it. For any other
+  // result, the kernel's hash of the addresses decides. If the kernel refuses the program, the log gets a
+  // warning, and all workers share one socket. Empty: they share one socket without a warning.
   std::vector<sock_filter> steering_program = {};
 };
 
-// Invariant: the group never changes while it lives. Closing one socket of a reuseport group would move
-// the last one into its place, and with that other connections' packets to the wrong worker.
+// Invariant: the sockets of a group never change. When a socket of a reuseport group is closed, the kernel
+// moves the last socket into its place, and would steer packets of other connections to the wrong worker.
 // Lifetime: outlives the workers that use its sockets.
 class SocketGroup {
  public:
-  // The first socket is bound without SO_REUSEPORT, so that an address in use (by another group, too) is
-  // an error and never a silent share. Errors: as UdpSocket::open. Nothing is left open on failure.
+  // Binds the first socket without SO_REUSEPORT, so that an address in use, also by another group, is an
+  // error and is not shared by accident. Errors: as UdpSocket::open. After an error no socket stays open.
   static base::Result<SocketGroup> open(const GroupOptions& options, base::LogSink& log,
                                         SocketCalls& calls = SocketCalls::system());
 
-  // The socket that this worker reads, or nullptr: in single-socket mode only worker 0 reads.
+  // The socket that `worker` reads. Null: the workers share one socket, which worker 0 reads.
   [[nodiscard]] UdpSocket* receive_socket(std::size_t worker);
-  // In single-socket mode the same for all workers; sending is thread safe.
+  // The socket that `worker` sends on. Workers may share it, because UdpSocket::send is thread-safe.
   [[nodiscard]] UdpSocket& send_socket(std::size_t worker);
 
   [[nodiscard]] bool is_steered() const { return is_steered_; }

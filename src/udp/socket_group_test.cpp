@@ -48,7 +48,7 @@ TEST_F(SocketGroupTest, GivesADatagramToTheWorkerThatTheProgramNames) {
   }
 }
 
-// A kernel that gives no more than 100,000 bytes.
+// A kernel that grants at most 100,000 bytes.
 class StingyCalls final : public SocketCalls {
  public:
   int get_option(int fd, int level, int name, void* value, socklen_t* length) override {
@@ -170,7 +170,7 @@ TEST_F(UnsteeredGroup, ReceivesAndSendsOnItsOneSocket) {
   EXPECT_EQ(receive(*group.receive_socket(0), 20, counters).size(), 20U);
 }
 
-// Lowers the limit of open files to what is open plus `spare`, for as long as it lives.
+// While it lives, the limit of open files is the number of open files and `spare` more.
 class DescriptorLimit {
  public:
   explicit DescriptorLimit(rlim_t spare) {

@@ -1,4 +1,4 @@
-// What the tests of this folder share: sockets on loopback, injected errors, collected datagrams.
+// Support for the tests of this folder: sockets on loopback, injected errors, received datagrams.
 #pragma once
 
 #include <linux/filter.h>
@@ -39,16 +39,17 @@ class RecordingLog final : public base::LogSink {
   void put(base::LogLevel, base::LogKind, std::string_view text) override { lines.emplace_back(text); }
 };
 
-// The real calls, but the errors asked for.
+// The system calls, with the errors that a test injects.
 class FaultyCalls final : public SocketCalls {
  public:
-  // One per call of send; 0 lets the call through.
+  // The errors of the next calls of send; 0: the call succeeds.
   std::deque<int> send_errors;
-  // Every call whose first message has a segment size; like the kernel, a later such message ends the call.
+  // The error of calls whose first message has a segment size. As in the kernel, a later such message ends
+  // the call without an error.
   int gso_error = 0;
   // The same with an ECN mark.
   int ecn_error = 0;
-  // Messages that one call takes at most.
+  // The most messages that one call sends.
   unsigned send_limit = 1024;
   std::deque<int> receive_errors;
   bool truncates = false;
@@ -130,7 +131,7 @@ class FaultyCalls final : public SocketCalls {
   }
 };
 
-// A datagram that outlives its buffer.
+// A copy of a received datagram.
 struct Datagram {
   base::Path path;
   base::Ecn ecn;
@@ -142,7 +143,7 @@ inline bool wait_readable(const UdpSocket& socket, int timeout_ms = 5'000) {
   return poll(&entry, 1, timeout_ms) == 1;
 }
 
-// Receives until `count` datagrams are there, or none came for five seconds.
+// Receives until it has `count` datagrams, or none has arrived for five seconds.
 inline std::vector<Datagram> receive(UdpSocket& socket, std::size_t count, stats::WorkerCounters& counters) {
   std::vector<Datagram> result;
   ReceiveBatch batch;
@@ -155,7 +156,7 @@ inline std::vector<Datagram> receive(UdpSocket& socket, std::size_t count, stats
   return result;
 }
 
-// A packet whose bytes tell its number.
+// A packet whose bytes depend on its number.
 inline std::vector<std::uint8_t> packet(std::size_t number, std::size_t bytes) {
   std::vector<std::uint8_t> result(bytes);
   for (std::size_t i = 0; i < bytes; ++i) {

@@ -1,4 +1,4 @@
-// UdpSocket's sending half: batches of trains into sendmmsg, and what each errno means for them.
+// How UdpSocket sends: it passes trains to sendmmsg and handles each errno.
 #include <netinet/udp.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@ constexpr std::size_t kMessagesPerCall = 64;
 constexpr std::uint32_t kMaxSegments = 64;  // UDP_MAX_SEGMENTS before Linux 6.9
 constexpr base::Duration kNoBufferPause = std::chrono::milliseconds(1);
 
-// The arguments of one sendmmsg. Not initialized as a whole: a call mostly uses a few of the entries.
+// The arguments of one sendmmsg. Not initialized, because most calls use few of the entries.
 struct SendCall {
   std::array<mmsghdr, kMessagesPerCall> headers;
   std::array<iovec, kMessagesPerCall> vectors;
@@ -52,7 +52,7 @@ void append_ecn(ControlWriter& control, const base::Train& train) {
   }
 }
 
-// How much of a train's rest one message can take.
+// How many of the `rest_bytes` of a train one message can carry.
 std::uint32_t message_bytes(const base::Train& train, std::uint32_t rest_bytes, bool with_gso) {
   const std::uint32_t segments =
       with_gso ? std::clamp<std::uint32_t>(base::SendBatch::kLargestTrainBytes / train.segment_bytes, 1,
@@ -111,7 +111,7 @@ void fill(SendCall& call, const base::SendBatch& batch, const SendCursor& cursor
   }
 }
 
-// Moves the cursor over what has been sent or dropped.
+// Moves the cursor past `bytes` that were sent or dropped.
 void advance(SendCursor& cursor, const base::SendBatch& batch, std::size_t bytes) {
   cursor.sent_bytes += static_cast<std::uint32_t>(bytes);
   if (cursor.sent_bytes == batch.trains()[cursor.train].length_bytes) {
@@ -130,7 +130,8 @@ void count_error(stats::WorkerCounters& counters) {
 
 SendResult UdpSocket::send(const base::SendBatch& batch, SendCursor& cursor,
                            stats::WorkerCounters& counters) {
-  // An error that an earlier packet left (ICMP) hits an innocent train: it is tried again, not for ever.
+  // An error of an earlier packet (ICMP) fails the call for this train. The train is sent again, at most this
+  // often.
   constexpr int kMaxForeignErrors = 8;
   int foreign_errors = 0;
   SendCall call;
@@ -178,10 +179,10 @@ SendResult UdpSocket::send(const base::SendBatch& batch, SendCursor& cursor,
   return {};
 }
 
-// EIO and EINVAL on a train may mean that GSO does not work here, or that nothing of this path works (its
-// source address has gone away, its MTU has shrunk). A packet of the train that went alone tells. The same
-// holds for a marked packet, which some kernels and packet filters refuse; where a packet that went alone was
-// still refused because of its mark, nothing is known of GSO.
+// Called after a send that succeeded. EIO and EINVAL for a train mean that GSO does not work, or that the
+// path does not work (its source address is gone, its MTU has shrunk). If a packet of the train could be sent
+// alone, GSO was refused. The same applies to ECN marks, which some kernels and packet filters refuse. If a
+// packet could be sent only alone and without its mark, the refusal of GSO is not confirmed.
 void UdpSocket::confirm_refusals(const SendCursor& cursor, stats::WorkerCounters& counters) {
   const auto warn = [&](base::LogKind kind, const char* what, int error, const char* consequence) {
     log_->write(base::LogLevel::kWarning, kind, [&] {

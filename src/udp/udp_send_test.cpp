@@ -11,7 +11,7 @@ using namespace test_support;
 
 class FaultySend : public ::testing::Test {
  protected:
-  // Trains of `packets` each, told apart by their size; packet numbers count through.
+  // Trains of `packets` each, with different sizes. Packet numbers continue from train to train.
   void fill(std::size_t trains, std::size_t packets) {
     for (std::size_t train = 0; train < trains; ++train) {
       for (std::size_t i = 0; i < packets; ++i) {
@@ -21,7 +21,7 @@ class FaultySend : public ::testing::Test {
   }
   SendStatus send() { return sender_.send(batch_, cursor_, counters_).status; }
 
-  // The numbers of the packets that arrive, in their order.
+  // The numbers of the received packets, in the order of arrival.
   std::vector<std::size_t> arrived(std::size_t count) {
     std::vector<std::size_t> numbers;
     for (const Datagram& datagram : receive(receiver_, count, counters_)) {

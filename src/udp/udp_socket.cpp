@@ -49,18 +49,18 @@ base::Status UdpSocket::configure(const SocketOptions& options) {
     is_set = is_set && set_flag(SOL_SOCKET, SO_REUSEPORT, 1);
   }
   is_set = is_set && set_flag(level, is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
-  // RFC 9000 §14: datagrams are never fragmented. PROBE also ignores the kernel's own idea of the path
-  // MTU, which an ICMP forger could lower.
+  // RFC 9000 §14: datagrams are never fragmented. PROBE also ignores the kernel's path MTU, which forged ICMP
+  // packets could lower.
   is_set = is_set && (is_v6 ? set_flag(level, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)
                             : set_flag(level, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE));
   if (!is_set) {
     return socket_error(errno, "configure a socket for", options.address);
   }
-  // The rest is useful and not needed: without ECN marks the connection does without ECN.
+  // The other options are optional; without ECN marks, for example, connections do not use ECN.
   (void)set_flag(level, is_v6 ? IPV6_RECVTCLASS : IP_RECVTOS, 1);
   (void)set_flag(SOL_SOCKET, SO_RXQ_OVFL, 1);
   gro_ = options.use_gro && set_flag(SOL_UDP, UDP_GRO, 1);
-  // 0 is the default segment size; only a kernel that knows the option accepts it. Linux ≥ 4.18.
+  // 0 is the default segment size. A kernel without the option refuses it. Linux ≥ 4.18.
   shared_->gso.store(options.use_gso && set_flag(SOL_UDP, UDP_SEGMENT, 0), std::memory_order_relaxed);
   send_buffer_ = request_buffer({SO_SNDBUF, SO_SNDBUFFORCE, "wmem_max"}, options.send_buffer_bytes);
   receive_buffer_ = request_buffer({SO_RCVBUF, SO_RCVBUFFORCE, "rmem_max"}, options.receive_buffer_bytes);
@@ -71,7 +71,7 @@ bool UdpSocket::set_flag(int level, int name, int value) {
   return calls_->set_option(fd(), level, name, &value, sizeof(value)) == 0;
 }
 
-// The forced form passes net.core.*mem_max where the process has the privilege.
+// With privilege, the forced option exceeds net.core.*mem_max.
 BufferSize UdpSocket::request_buffer(const BufferNames& names, std::size_t bytes) {
   if (bytes > 0) {
     const int value = static_cast<int>(std::min<std::size_t>(bytes, 1 << 30));
@@ -123,7 +123,7 @@ base::Status UdpSocket::attach_steering(std::span<const sock_filter> program) {
 }
 
 ReceiveOutcome UdpSocket::receive(ReceiveBatch& batch, stats::WorkerCounters& counters) {
-  // An error may be one that an earlier packet left (ICMP); it is gone once reported, so look again.
+  // An error of an earlier packet (ICMP) fails one call, so the next call may succeed.
   constexpr int kAttempts = 4;
   const std::span<mmsghdr> headers = batch.prepare();
   for (int attempt = 0; attempt < kAttempts; ++attempt) {

@@ -1,5 +1,5 @@
-// One bound UDP socket that sends and receives batches with GSO, GRO, ECN and packet info, and for which
-// no socket error is fatal.
+// A bound UDP socket that sends and receives batches with GSO, GRO, ECN and packet info. No socket error is
+// fatal.
 #pragma once
 
 #include <atomic>
@@ -30,9 +30,9 @@ enum class PortSharing : std::uint8_t {
 };
 
 struct SocketOptions {
-  // Port 0 asks for an ephemeral port. "::" takes IPv6 only.
+  // Port 0: an ephemeral port. "::" accepts IPv6 only.
   base::SocketAddress address;
-  // 0 leaves the kernel's default.
+  // 0: the kernel's default.
   std::size_t send_buffer_bytes = 0;
   std::size_t receive_buffer_bytes = 0;
   PortSharing sharing = PortSharing::kExclusive;
@@ -40,11 +40,12 @@ struct SocketOptions {
   bool use_gro = true;
 };
 
-// The size asked for and the one the kernel gave (without the bookkeeping that it doubles it for).
+// The requested size, and the size that the kernel granted, without the half that the kernel adds for its own
+// data.
 struct BufferSize {
   std::size_t asked_bytes = 0;
   std::size_t got_bytes = 0;
-  std::size_t limit_bytes = 0;  // what the kernel gives without privilege; 0: unknown
+  std::size_t limit_bytes = 0;  // the largest size without privilege; 0: unknown
 };
 
 struct SocketFeatures {
@@ -54,9 +55,9 @@ struct SocketFeatures {
 };
 
 enum class SendStatus : std::uint8_t {
-  kDone,           // nothing of the batch is left
+  kDone,           // the whole batch was sent or dropped
   kAwaitWritable,  // the socket buffer is full: wait for EPOLLOUT, then call again
-  kRetryAfter,     // the kernel is short of memory and signals nothing: call again after retry_after
+  kRetryAfter,     // the kernel is short of memory and will report no event: call again after retry_after
 };
 
 struct SendResult {
@@ -64,47 +65,48 @@ struct SendResult {
   base::Duration retry_after{0};
 };
 
-// Where the sending of a batch stands. Start with a fresh one per filled batch; keep it, and leave the
-// batch as it is, until send() says kDone.
+// The progress of sending a batch. Begin with a new cursor for each batch. Until send() returns kDone, keep
+// the cursor and do not change the batch.
 struct SendCursor {
   std::size_t train = 0;
   std::uint32_t sent_bytes = 0;  // of that train
-  int gso_error = 0;             // the errno with which GSO was refused for that train
-  int ecn_error = 0;             // the same of its ECN mark
+  int gso_error = 0;             // the errno of the refusal of GSO for that train
+  int ecn_error = 0;             // the same for its ECN mark
 };
 
 struct ReceiveOutcome {
-  std::size_t messages = 0;  // system messages; each may hold several datagrams
-  bool is_drained = true;    // nothing more is waiting
+  std::size_t messages = 0;  // of recvmmsg; each may hold several datagrams
+  bool is_drained = true;    // the socket has no further datagrams
 };
 
 class UdpSocket {
  public:
   // Lifetime: `calls` and `log` outlive the socket.
   // Errors: kNetwork (address in use, not available, privileged port ...), kQuota (descriptors),
-  // kOutOfMemory; the message names address, port and cause. Nothing is left open on failure.
+  // kOutOfMemory; the message names address, port and cause. After an error no socket stays open.
   static base::Result<UdpSocket> open(const SocketOptions& options, base::LogSink& log,
                                       SocketCalls& calls = SocketCalls::system());
 
   UdpSocket(UdpSocket&& other) noexcept = default;
   UdpSocket& operator=(UdpSocket&& other) noexcept = default;
 
-  // Sends the rest of the batch from the cursor on. An error of one train never keeps the others: a
-  // train that cannot be sent is dropped and counted.
-  // Thread: any, several at once; `counters` belong to the calling thread.
+  // Sends the batch from the cursor on. A train that cannot be sent is dropped and counted, so that it does
+  // not delay the others.
+  // Thread: any, several at the same time; `counters` belongs to the calling thread.
   SendResult send(const base::SendBatch& batch, SendCursor& cursor, stats::WorkerCounters& counters);
 
-  // One system call. Thread: one at a time per batch; `counters` belong to the calling thread.
+  // Makes one system call; after an error of an earlier packet, another one. Thread: one at a time per batch;
+  // `counters` belongs to the calling thread.
   ReceiveOutcome receive(ReceiveBatch& batch, stats::WorkerCounters& counters);
 
   [[nodiscard]] int fd() const { return fd_.value(); }
   [[nodiscard]] const base::SocketAddress& local_address() const { return local_address_; }
   [[nodiscard]] BufferSize send_buffer() const { return send_buffer_; }
   [[nodiscard]] BufferSize receive_buffer() const { return receive_buffer_; }
-  // Thread: any. gso and ecn turn false for good when the kernel or the device refuses them.
+  // Thread: any. gso and ecn become false, and stay so, when the kernel or the device refuses them.
   [[nodiscard]] SocketFeatures features() const;
 
-  // Errors: kNetwork. SO_REUSEPORT of a bound socket decides who may join it from now on.
+  // Sets SO_REUSEPORT, which decides whether other sockets may join this one from then on. Errors: kNetwork.
   base::Status set_reuseport(bool is_on);
   // Attaches a classic BPF program to this socket's reuseport group. Errors: kUnsupported.
   base::Status attach_steering(std::span<const sock_filter> program);
@@ -113,7 +115,7 @@ class UdpSocket {
   // Behind a pointer, because an atomic cannot move.
   struct SharedState {
     std::atomic<bool> gso{false};
-    std::atomic<bool> ecn{true};  // marks on what is sent
+    std::atomic<bool> ecn{true};  // marks on sent packets
   };
 
   UdpSocket(posix::FileDescriptor fd, base::LogSink& log, SocketCalls& calls);
@@ -135,7 +137,7 @@ class UdpSocket {
   base::SocketAddress local_address_;
   bool is_wildcard_ = false;
   bool gro_ = false;
-  std::uint32_t kernel_drops_ = 0;  // of this socket since it was opened, modulo 2^32, as last seen
+  std::uint32_t kernel_drops_ = 0;  // the last value of Tally::kernel_drops
   BufferSize send_buffer_;
   BufferSize receive_buffer_;
   std::unique_ptr<SharedState> shared_;

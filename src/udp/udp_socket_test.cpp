@@ -195,11 +195,11 @@ TEST_F(UdpReceive, CountsWhatTheKernelDroppedForWantOfRoom) {
   for (std::uint64_t round = 1; round <= kRounds; ++round) {
     send(kSent);
     std::uint64_t before = 0;
-    do {  // loopback queues before send() returns, so that what is there is there now
+    do {  // loopback delivers before send() returns
       before = counters_.udp_datagrams_received.load();
       (void)small.receive(batch_, counters_);
     } while (counters_.udp_datagrams_received.load() > before);
-    // The kernel says how many it had dropped when it queued a message, so the next one tells.
+    // A message has the number of drops at the time when it was queued, so the next message shows them.
     send(1);
     (void)small.receive(batch_, counters_);
     EXPECT_EQ(counters_.udp_datagrams_received.load() + counters_.udp_receive_dropped.load(),
