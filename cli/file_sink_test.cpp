@@ -13,13 +13,13 @@ namespace {
 
 constexpr std::array<std::uint8_t, 3> kBytes{'a', 'b', 'c'};
 
-class FileSinkTest : public testing::Test {
+class FileSinkInAFolder : public testing::Test {
  protected:
-  FileSinkTest() {
+  FileSinkInAFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "knul_sink_XXXXXX").string();
     folder_ = ::mkdtemp(name.data());
   }
-  ~FileSinkTest() override { std::filesystem::remove_all(folder_); }
+  ~FileSinkInAFolder() override { std::filesystem::remove_all(folder_); }
   [[nodiscard]] std::string read(const std::string& name) const {
     std::ifstream file(folder_ / name);
     return {std::istreambuf_iterator<char>(file), {}};
@@ -28,7 +28,7 @@ class FileSinkTest : public testing::Test {
   std::filesystem::path folder_;
 };
 
-TEST_F(FileSinkTest, KeepsACompleteFileUnderItsPath) {
+TEST_F(FileSinkInAFolder, KeepsACompleteFileUnderItsPath) {
   {
     auto sink = FileSink::in_folder(folder_.string(), "/sub/name");
     ASSERT_TRUE(sink);
@@ -39,7 +39,7 @@ TEST_F(FileSinkTest, KeepsACompleteFileUnderItsPath) {
   EXPECT_EQ(read("sub/name"), "abc");
 }
 
-TEST_F(FileSinkTest, RemovesAFileThatIsNotComplete) {
+TEST_F(FileSinkInAFolder, RemovesAFileThatIsNotComplete) {
   {
     auto sink = FileSink::in_folder(folder_.string(), "/name");
     ASSERT_TRUE(sink);
@@ -48,14 +48,14 @@ TEST_F(FileSinkTest, RemovesAFileThatIsNotComplete) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
-TEST_F(FileSinkTest, RefusesPathsOutOfTheFolder) {
+TEST_F(FileSinkInAFolder, RefusesPathsOutOfTheFolder) {
   for (const char* const path : {"/../name", "/sub/../../name", "..", "/", "", "/sub/"}) {
     EXPECT_FALSE(FileSink::in_folder(folder_.string(), path)) << path;
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
-TEST_F(FileSinkTest, NeverLeavesTheFolderForAPathWithTwoSlashes) {
+TEST_F(FileSinkInAFolder, NeverLeavesTheFolderForAPathWithTwoSlashes) {
   auto sink = FileSink::in_folder(folder_.string(), "//name");
   ASSERT_TRUE(sink);
   EXPECT_EQ(sink->complete(), "");

@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class MailboxTest : public ::testing::Test {
+class BoundedMailbox : public ::testing::Test {
  protected:
   bool is_signalled() {
     Poller poller = Poller::create().value();
@@ -25,7 +25,7 @@ class MailboxTest : public ::testing::Test {
   std::unique_ptr<Waker> waker_ = Waker::create().value();
 };
 
-TEST_F(MailboxTest, GivesPostsBackInTheirOrder) {
+TEST_F(BoundedMailbox, DeliversPostsInTheirOrder) {
   Mailbox<int> mailbox(8, *waker_);
   for (int lap = 0; lap < 5; ++lap) {
     for (int i = 0; i < 6; ++i) {
@@ -37,7 +37,7 @@ TEST_F(MailboxTest, GivesPostsBackInTheirOrder) {
   }
 }
 
-TEST_F(MailboxTest, RefusesAPostWhenFullAndLeavesItUntouched) {
+TEST_F(BoundedMailbox, RefusesAPostWhenFullAndLeavesItUntouched) {
   Mailbox<std::unique_ptr<int>> mailbox(2, *waker_);
   EXPECT_TRUE(mailbox.try_post(std::make_unique<int>(1)));
   EXPECT_TRUE(mailbox.try_post(std::make_unique<int>(2)));
@@ -48,7 +48,7 @@ TEST_F(MailboxTest, RefusesAPostWhenFullAndLeavesItUntouched) {
   EXPECT_TRUE(mailbox.try_post(std::move(third)));
 }
 
-TEST_F(MailboxTest, HoldsAtLeastItsCapacityEvenOfOne) {
+TEST_F(BoundedMailbox, HoldsAtLeastItsCapacityEvenOfOne) {
   Mailbox<int> mailbox(1, *waker_);
   EXPECT_FALSE(mailbox.has_mail());
   std::vector<int> accepted;
@@ -64,14 +64,14 @@ TEST_F(MailboxTest, HoldsAtLeastItsCapacityEvenOfOne) {
   EXPECT_FALSE(mailbox.has_mail());
 }
 
-TEST_F(MailboxTest, DrainEndsWhileItsReceiverPostsMore) {
+TEST_F(BoundedMailbox, EndsADrainWhileItsReceiverPostsMore) {
   Mailbox<int> mailbox(4, *waker_);
   ASSERT_TRUE(mailbox.try_post(0));
   EXPECT_EQ(mailbox.drain([&](int&& mail) { EXPECT_TRUE(mailbox.try_post(mail + 1)); }), 4U);
   EXPECT_TRUE(mailbox.has_mail());
 }
 
-TEST_F(MailboxTest, WakesOnlyAnArmedConsumerAndOnlyOnce) {
+TEST_F(BoundedMailbox, WakesOnlyAnArmedConsumerAndOnlyOnce) {
   Mailbox<int> mailbox(8, *waker_);
   ASSERT_TRUE(mailbox.try_post(1));
   EXPECT_FALSE(is_signalled());
@@ -83,7 +83,7 @@ TEST_F(MailboxTest, WakesOnlyAnArmedConsumerAndOnlyOnce) {
   EXPECT_FALSE(is_signalled());
 }
 
-TEST_F(MailboxTest, DestroysWhatWasNeverDrained) {
+TEST_F(BoundedMailbox, DestroysPostsThatWereNeverDrained) {
   const auto witness = std::make_shared<int>(1);
   {
     Mailbox<std::shared_ptr<int>> mailbox(4, *waker_);
@@ -99,7 +99,7 @@ struct Post {
 
 // Producers post as fast as the queue accepts. The consumer sleeps without a timer when the queue is empty,
 // so that a lost wake-up appears as a wait that reaches its deadline with mail in the queue.
-TEST_F(MailboxTest, LosesNeitherPostsNorWakeUpsOfManyProducers) {
+TEST_F(BoundedMailbox, LosesNeitherPostsNorWakeUpsOfManyProducers) {
   constexpr std::uint32_t kProducers = 4;
   constexpr std::uint32_t kPosts = 30'000;
   Mailbox<Post> mailbox(64, *waker_);

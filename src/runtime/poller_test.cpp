@@ -17,13 +17,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class PollerTest : public ::testing::TestWithParam<WaitPrecision> {
+class EpollPoller : public ::testing::TestWithParam<WaitPrecision> {
  protected:
   Poller poller_ = Poller::create(GetParam()).value();
   posix::EventDescriptor event_ = posix::EventDescriptor::create();
 };
 
-TEST_P(PollerTest, NeverReturnsEmptyBeforeTheDeadline) {
+TEST_P(EpollPoller, NeverReturnsEmptyBeforeTheDeadline) {
   for (const base::Duration pause : {1us, 300us, 1500us, 5000us}) {
     const base::Instant deadline = posix::monotonic_now() + pause;
     EXPECT_TRUE(poller_.wait(deadline).empty());
@@ -31,14 +31,14 @@ TEST_P(PollerTest, NeverReturnsEmptyBeforeTheDeadline) {
   }
 }
 
-TEST_P(PollerTest, OnlyLooksWhenTheDeadlineHasPassed) {
+TEST_P(EpollPoller, DoesNotBlockWhenTheDeadlineHasPassed) {
   ASSERT_TRUE(poller_.add(event_.value(), 1, {.read = true}));
   EXPECT_TRUE(poller_.wait(base::Instant{}).empty());
   event_.signal();
   EXPECT_EQ(poller_.wait(base::Instant{}).size(), 1U);
 }
 
-TEST_P(PollerTest, ReportsReadinessWithItsToken) {
+TEST_P(EpollPoller, ReportsReadinessWithItsToken) {
   ASSERT_TRUE(poller_.add(event_.value(), 0xfeed'0000'0001, {.read = true}));
   event_.signal();
   const auto events = poller_.wait(base::kNever);
@@ -48,7 +48,7 @@ TEST_P(PollerTest, ReportsReadinessWithItsToken) {
   EXPECT_FALSE(events[0].is_writable);
 }
 
-TEST_P(PollerTest, ReportsWhatTheInterestWasChangedTo) {
+TEST_P(EpollPoller, ReportsTheChangedInterest) {
   ASSERT_TRUE(poller_.add(event_.value(), 1, {.read = true}));
   event_.signal();
   ASSERT_TRUE(poller_.modify(event_.value(), 2, {.write = true}));
@@ -59,14 +59,14 @@ TEST_P(PollerTest, ReportsWhatTheInterestWasChangedTo) {
   EXPECT_FALSE(events[0].is_readable);
 }
 
-TEST_P(PollerTest, ForgetsARemovedDescriptor) {
+TEST_P(EpollPoller, ForgetsARemovedDescriptor) {
   ASSERT_TRUE(poller_.add(event_.value(), 1, {.read = true}));
   event_.signal();
   ASSERT_TRUE(poller_.remove(event_.value()));
   EXPECT_TRUE(poller_.wait(base::Instant{}).empty());
 }
 
-TEST_P(PollerTest, ReportsAHangUpAsReadableAndWritable) {
+TEST_P(EpollPoller, ReportsAHangUpAsReadableAndWritable) {
   std::array<int, 2> ends{};
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
   const posix::FileDescriptor ours(ends[0]);
@@ -77,9 +77,9 @@ TEST_P(PollerTest, ReportsAHangUpAsReadableAndWritable) {
   EXPECT_TRUE(events[0].is_readable && events[0].is_writable);
 }
 
-TEST_P(PollerTest, RefusesADescriptorThatIsNotOpen) { EXPECT_FALSE(poller_.add(-1, 1, {.read = true})); }
+TEST_P(EpollPoller, RefusesADescriptorThatIsNotOpen) { EXPECT_FALSE(poller_.add(-1, 1, {.read = true})); }
 
-TEST_P(PollerTest, GoesOnWaitingAfterASignal) {
+TEST_P(EpollPoller, ContinuesToWaitAfterASignal) {
   struct sigaction action {};
   struct sigaction before {};
   action.sa_handler = [](int) {};
@@ -99,7 +99,7 @@ TEST_P(PollerTest, GoesOnWaitingAfterASignal) {
   sigaction(SIGUSR1, &before, nullptr);
 }
 
-INSTANTIATE_TEST_SUITE_P(Precision, PollerTest,
+INSTANTIATE_TEST_SUITE_P(Precision, EpollPoller,
                          ::testing::Values(WaitPrecision::kNanoseconds, WaitPrecision::kMilliseconds),
                          [](const auto& test) {
                            return std::string(test.param == WaitPrecision::kNanoseconds ? "Ns" : "Ms");

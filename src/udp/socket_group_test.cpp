@@ -10,7 +10,7 @@ namespace {
 
 using namespace test_support;
 
-class SocketGroupTest : public ::testing::Test {
+class GroupOfSockets : public ::testing::Test {
  protected:
   static GroupOptions options(std::size_t workers, std::uint16_t port = 0) {
     return {.socket = {.address = address("127.0.0.1", port)},
@@ -25,7 +25,7 @@ class SocketGroupTest : public ::testing::Test {
   FaultyCalls calls_;
 };
 
-TEST_F(SocketGroupTest, GivesEveryWorkerItsOwnSocketOnOnePort) {
+TEST_F(GroupOfSockets, GivesEveryWorkerItsOwnSocketOnOnePort) {
   auto group = open(options(4)).value();
   EXPECT_TRUE(group.is_steered());
   for (std::size_t worker = 0; worker < 4; ++worker) {
@@ -36,7 +36,7 @@ TEST_F(SocketGroupTest, GivesEveryWorkerItsOwnSocketOnOnePort) {
   }
 }
 
-TEST_F(SocketGroupTest, GivesADatagramToTheWorkerThatTheProgramNames) {
+TEST_F(GroupOfSockets, GivesADatagramToTheWorkerThatTheProgramNames) {
   auto group = open(options(4)).value();
   const auto client = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
   stats::WorkerCounters counters;
@@ -61,7 +61,7 @@ class StingyCalls final : public SocketCalls {
   std::size_t core_limit(const char*) override { return 100'000; }
 };
 
-TEST_F(SocketGroupTest, AdvisesOnceWhenTheKernelGivesLessThanWasAsked) {
+TEST_F(GroupOfSockets, AdvisesOnceWhenTheKernelGrantsLessThanRequested) {
   StingyCalls calls;
   GroupOptions group_options = options(4);
   group_options.socket.receive_buffer_bytes = 4'000'000;
@@ -74,21 +74,21 @@ TEST_F(SocketGroupTest, AdvisesOnceWhenTheKernelGivesLessThanWasAsked) {
   EXPECT_EQ(log_.lines[0].find("wmem_max"), std::string::npos);
 }
 
-TEST_F(SocketGroupTest, SaysNothingOfBuffersThatAreAsLargeAsAsked) {
+TEST_F(GroupOfSockets, GivesNoAdviceOnBuffersOfTheRequestedSize) {
   GroupOptions group_options = options(2);
   group_options.socket.receive_buffer_bytes = group_options.socket.send_buffer_bytes = 50'000;
   ASSERT_TRUE(open(group_options));
   EXPECT_TRUE(log_.lines.empty());
 }
 
-TEST_F(SocketGroupTest, OfOneWorkerDoesNotShareItsPort) {
+TEST_F(GroupOfSockets, OfOneWorkerDoesNotShareItsPort) {
   const auto group = open(options(1)).value();
   EXPECT_FALSE(group.is_steered());
   SocketOptions intruder{.address = group.local_address(), .sharing = PortSharing::kReuseportMember};
   EXPECT_FALSE(UdpSocket::open(intruder, log_));
 }
 
-TEST_F(SocketGroupTest, RefusesThePortOfAnotherGroupAndLeavesNothingBehind) {
+TEST_F(GroupOfSockets, RefusesThePortOfAnotherGroupAndLeavesNothingBehind) {
   const auto first = open(options(4)).value();
   const std::size_t before = open_descriptors();
   for (const std::size_t workers : {1U, 4U}) {
@@ -99,14 +99,14 @@ TEST_F(SocketGroupTest, RefusesThePortOfAnotherGroupAndLeavesNothingBehind) {
   }
 }
 
-TEST_F(SocketGroupTest, RefusesThePortOfAForeignReuseportSocket) {
+TEST_F(GroupOfSockets, RefusesThePortOfAForeignReuseportSocket) {
   const auto foreign =
       UdpSocket::open({.address = address("127.0.0.1"), .sharing = PortSharing::kReuseportMember}, log_)
           .value();
   EXPECT_FALSE(open(options(2, foreign.local_address().port())));
 }
 
-TEST_F(SocketGroupTest, FreesItsPortWhenItEnds) {
+TEST_F(GroupOfSockets, FreesItsPortAtItsEnd) {
   std::uint16_t port = 0;
   for (int cycle = 0; cycle < 100; ++cycle) {
     auto group = open(options(3, port));
@@ -115,7 +115,7 @@ TEST_F(SocketGroupTest, FreesItsPortWhenItEnds) {
   }
 }
 
-class UnsteeredGroup : public SocketGroupTest {
+class UnsteeredGroup : public GroupOfSockets {
  protected:
   void expect_single_socket(SocketGroup& group) {
     EXPECT_FALSE(group.is_steered());
@@ -187,7 +187,7 @@ class DescriptorLimit {
   rlimit before_{};
 };
 
-TEST_F(SocketGroupTest, ReportsAQuotaErrorForEveryDescriptorThatIsMissing) {
+TEST_F(GroupOfSockets, ReportsAQuotaErrorForEveryDescriptorThatIsMissing) {
   const std::size_t before = open_descriptors();
   for (rlim_t spare = 0; spare <= 4; ++spare) {
     auto group = [&] {

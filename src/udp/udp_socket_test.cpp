@@ -12,7 +12,7 @@ namespace {
 
 using namespace test_support;
 
-class UdpSocketTest : public ::testing::Test {
+class Socket : public ::testing::Test {
  protected:
   base::Error open_error(const base::SocketAddress& at) {
     const auto socket = UdpSocket::open({.address = at}, log_, calls_);
@@ -33,20 +33,20 @@ class UdpSocketTest : public ::testing::Test {
   stats::WorkerCounters counters_;
 };
 
-TEST_F(UdpSocketTest, PortZeroGivesAnEphemeralPort) {
+TEST_F(Socket, GetsAnEphemeralPortForPortZero) {
   const auto socket = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
   EXPECT_NE(socket.local_address().port(), 0);
   EXPECT_EQ(socket.local_address().ip_to_string(), "127.0.0.1");
 }
 
-TEST_F(UdpSocketTest, IsCloseOnExecNonBlockingAndNeverFragments) {
+TEST_F(Socket, IsCloseOnExecNonBlockingAndNeverFragments) {
   const auto socket = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
   EXPECT_NE(fcntl(socket.fd(), F_GETFD) & FD_CLOEXEC, 0);
   EXPECT_NE(fcntl(socket.fd(), F_GETFL) & O_NONBLOCK, 0);
   EXPECT_EQ(option(socket, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_PROBE);
 }
 
-TEST_F(UdpSocketTest, OfIpv6TakesIpv6OnlyAndNeverFragments) {
+TEST_F(Socket, OfIpv6AcceptsIpv6OnlyAndNeverFragments) {
   if (!has_ipv6()) {
     GTEST_SKIP() << "no IPv6 here";
   }
@@ -55,7 +55,7 @@ TEST_F(UdpSocketTest, OfIpv6TakesIpv6OnlyAndNeverFragments) {
   EXPECT_EQ(option(socket, IPPROTO_IPV6, IPV6_V6ONLY), 1);
 }
 
-TEST_F(UdpSocketTest, ReportsTheBuffersThatTheKernelGave) {
+TEST_F(Socket, ReportsTheBuffersThatTheKernelGranted) {
   const auto socket = UdpSocket::open(
       {.address = address("127.0.0.1"), .send_buffer_bytes = 100'000, .receive_buffer_bytes = 150'000}, log_);
   EXPECT_EQ(socket->send_buffer().asked_bytes, 100'000U);
@@ -64,18 +64,18 @@ TEST_F(UdpSocketTest, ReportsTheBuffersThatTheKernelGave) {
   EXPECT_EQ(option(*socket, SOL_SOCKET, SO_RCVBUF), 300'000);
 }
 
-TEST_F(UdpSocketTest, KnowsNoLimitWhereTheKernelShowsNone) {
+TEST_F(Socket, KnowsNoLimitWhereTheKernelShowsNone) {
   EXPECT_EQ(SocketCalls::system().core_limit("no_such_limit"), 0U);
 }
 
-TEST_F(UdpSocketTest, AsksForBuffersWithoutPrivilegeWhenForcingIsRefused) {
+TEST_F(Socket, RequestsBuffersWithoutPrivilegeWhenForcingIsRefused) {
   calls_.option_errors = {{SO_RCVBUFFORCE, EPERM}, {SO_SNDBUFFORCE, EPERM}};
   const auto socket =
       UdpSocket::open({.address = address("127.0.0.1"), .receive_buffer_bytes = 100'000}, log_, calls_);
   EXPECT_EQ(socket->receive_buffer().got_bytes, 100'000U);
 }
 
-TEST_F(UdpSocketTest, WorksWithoutOffloadsWhereTheKernelHasNone) {
+TEST_F(Socket, WorksWithoutOffloadsWhereTheKernelHasNone) {
   calls_.option_errors = {{UDP_SEGMENT, ENOPROTOOPT}, {UDP_GRO, ENOPROTOOPT}};
   const auto socket = UdpSocket::open({.address = address("127.0.0.1")}, log_, calls_);
   ASSERT_TRUE(socket);
@@ -83,7 +83,7 @@ TEST_F(UdpSocketTest, WorksWithoutOffloadsWhereTheKernelHasNone) {
   EXPECT_FALSE(socket->features().gro);
 }
 
-TEST_F(UdpSocketTest, AnAddressInUseIsANetworkErrorThatNamesAddressPortAndCause) {
+TEST_F(Socket, ReportsAnAddressInUseAsANetworkErrorWithAddressPortAndCause) {
   const auto first = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
   const std::size_t before = open_descriptors();
   const base::Error error = open_error(first.local_address());
@@ -95,13 +95,13 @@ TEST_F(UdpSocketTest, AnAddressInUseIsANetworkErrorThatNamesAddressPortAndCause)
   EXPECT_EQ(open_descriptors(), before);
 }
 
-TEST_F(UdpSocketTest, AnAddressOfAnotherMachineIsANetworkError) {
+TEST_F(Socket, ReportsAnAddressOfAnotherMachineAsANetworkError) {
   const base::Error error = open_error(address("192.0.2.1"));
   EXPECT_EQ(error.kind, base::ErrorKind::kNetwork);
   EXPECT_TRUE(contains(error, "no interface")) << error.message;
 }
 
-TEST_F(UdpSocketTest, APrivilegedPortIsANetworkErrorWithAHint) {
+TEST_F(Socket, ReportsAPrivilegedPortAsANetworkErrorWithAHint) {
   calls_.bind_error = EACCES;
   const base::Error error = open_error(address("127.0.0.1", 443));
   EXPECT_EQ(error.kind, base::ErrorKind::kNetwork);
@@ -109,14 +109,14 @@ TEST_F(UdpSocketTest, APrivilegedPortIsANetworkErrorWithAHint) {
   EXPECT_TRUE(contains(error, "CAP_NET_BIND_SERVICE")) << error.message;
 }
 
-TEST_F(UdpSocketTest, RunningOutOfDescriptorsIsAQuotaError) {
+TEST_F(Socket, ReportsAQuotaErrorWithoutDescriptors) {
   for (const int error : {EMFILE, ENFILE}) {
     calls_.open_errors = {error};
     EXPECT_EQ(open_error(address("127.0.0.1")).kind, base::ErrorKind::kQuota);
   }
 }
 
-TEST_F(UdpSocketTest, DeliversAnEmptyDatagramAsSuch) {
+TEST_F(Socket, DeliversAnEmptyDatagramAsSuch) {
   auto receiver = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
   const auto sender = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
   const base::SocketAddress& to = receiver.local_address();
@@ -131,7 +131,7 @@ TEST_F(UdpSocketTest, DeliversAnEmptyDatagramAsSuch) {
   EXPECT_EQ(counters_.udp_datagrams_received.load(), 3U);
 }
 
-class UdpReceive : public UdpSocketTest {
+class UdpReceive : public Socket {
  protected:
   void send_one() {
     const base::SocketAddress& to = receiver_.local_address();

@@ -35,7 +35,7 @@ Bytes long_header(int type, std::uint32_t version, std::uint8_t first_id_byte) {
   return packet;
 }
 
-class SteeringTest : public ::testing::Test {
+class KernelSteering : public ::testing::Test {
  protected:
   UdpSocket open_client() { return UdpSocket::open({.address = address("127.0.0.1")}, log_).value(); }
 
@@ -69,7 +69,7 @@ class SteeringTest : public ::testing::Test {
           .value();
 };
 
-TEST_F(SteeringTest, BringsEveryShortHeaderPacketToTheWorkerInItsId) {
+TEST_F(KernelSteering, BringsEveryShortHeaderPacketToTheWorkerInItsId) {
   const UdpSocket client = open_client();
   for (std::size_t i = 0; i < 2'000; ++i) {
     Bytes bytes = packet(i * 7, 60);
@@ -78,7 +78,7 @@ TEST_F(SteeringTest, BringsEveryShortHeaderPacketToTheWorkerInItsId) {
   }
 }
 
-TEST_F(SteeringTest, BringsHandshakePacketsToTheWorkerInTheirId) {
+TEST_F(KernelSteering, BringsHandshakePacketsToTheWorkerInTheirId) {
   const UdpSocket client = open_client();
   for (std::size_t id = 0; id < 256; ++id) {
     const auto first = static_cast<std::uint8_t>(id);
@@ -87,7 +87,7 @@ TEST_F(SteeringTest, BringsHandshakePacketsToTheWorkerInTheirId) {
   }
 }
 
-TEST_F(SteeringTest, RunsTheProgramAsTheInterpreterDoes) {
+TEST_F(KernelSteering, RunsTheProgramAsTheInterpreterDoes) {
   const UdpSocket client = open_client();
   const std::size_t hashed = worker_of(client, {});  // where this client goes without a worker in the packet
   const auto seed = std::random_device{}();
@@ -104,7 +104,7 @@ TEST_F(SteeringTest, RunsTheProgramAsTheInterpreterDoes) {
   }
 }
 
-TEST_F(SteeringTest, SpreadsInitialPacketsOfManyClientsOverAllWorkers) {
+TEST_F(KernelSteering, SpreadsInitialPacketsOfManyClientsOverAllWorkers) {
   std::set<std::size_t> reached;
   for (int i = 0; i < 200 && reached.size() < kWorkers; ++i) {
     const UdpSocket client = open_client();

@@ -98,7 +98,7 @@ std::size_t address_space_bytes() {
   _exit(is_refused && has_freed_all && is_usable ? 0 : 1);
 }
 
-TEST(BlockChainDeathTest, HoldsNothingWhenMemoryIsShort) {
+TEST(BlockChain, HoldsNothingWhenMemoryIsShort) {
   EXPECT_EXIT(assign_too_much(), testing::ExitedWithCode(0), "");
 }
 

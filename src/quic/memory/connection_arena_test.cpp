@@ -19,7 +19,7 @@ namespace knul::quic {
 namespace {
 
 // An arena, its expected content, and the comparison of both.
-class ConnectionArenaTest : public ::testing::Test {
+class Arena : public ::testing::Test {
  protected:
   using Blocks = std::map<std::uint8_t*, std::vector<std::uint8_t>>;  // what was written, by address
 
@@ -84,7 +84,7 @@ class ConnectionArenaTest : public ::testing::Test {
                            [](std::size_t sum, const auto& block) { return sum + block.second.size(); });
   }
 
-  void sleep_and_wake() {
+  void hibernate_and_wake() {
     ASSERT_TRUE(arena->hibernate());
     EXPECT_TRUE(arena->is_hibernating());
     EXPECT_EQ(gauge.load(), arena->resident_bytes());
@@ -125,23 +125,23 @@ class ConnectionArenaTest : public ::testing::Test {
   }
 };
 
-TEST_F(ConnectionArenaTest, KeepsEveryBlockThroughRandomUse) {
+TEST_F(Arena, KeepsEveryBlockThroughRandomUse) {
   for (int i = 0; i < 5'000 && !HasFailure(); ++i)
     step();
   remove_all();
 }
 
-TEST_F(ConnectionArenaTest, KeepsContentsAndAddressesThroughManySleeps) {
+TEST_F(Arena, KeepsContentsAndAddressesThroughManyHibernations) {
   for (int i = 0; i < 200 && !HasFailure(); ++i) {
     for (auto steps = random() % 50; steps > 0; --steps)
       step();
-    sleep_and_wake();
+    hibernate_and_wake();
   }
   remove_all();
-  sleep_and_wake();
+  hibernate_and_wake();
 }
 
-TEST_F(ConnectionArenaTest, KeepsContentsOfManyChunksThroughASleep) {
+TEST_F(Arena, KeepsContentsOfManyChunksThroughAHibernation) {
   while (live() < ConnectionArena::kLargestHibernatingBytes * 9 / 10)
     ASSERT_TRUE(add(1 + random() % 40'000));
   ASSERT_TRUE(arena->hibernate());
@@ -151,7 +151,7 @@ TEST_F(ConnectionArenaTest, KeepsContentsOfManyChunksThroughASleep) {
   expect_all_intact();
 }
 
-TEST_F(ConnectionArenaTest, SleepsBesideOthersOfItsPool) {
+TEST_F(Arena, HibernatesBesideOthersOfItsPool) {
   ConnectionArena other(pool, gauge);
   auto* const at = static_cast<char*>(other.memory().malloc(100, &other));
   std::strcpy(at, "theirs");
@@ -165,7 +165,7 @@ TEST_F(ConnectionArenaTest, SleepsBesideOthersOfItsPool) {
   expect_all_intact();
 }
 
-TEST_F(ConnectionArenaTest, SleepsSmallerOnceTwoLikeItWereAsleep) {
+TEST_F(Arena, HibernatesInLessMemoryAfterTwoSimilarOnes) {
   std::vector<std::uint8_t> same(3'000);
   std::ranges::generate(same, [this] { return static_cast<std::uint8_t>(random()); });
   std::vector<std::size_t> sizes;
@@ -180,7 +180,7 @@ TEST_F(ConnectionArenaTest, SleepsSmallerOnceTwoLikeItWereAsleep) {
   EXPECT_LT(sizes[2], sizes[0] / 3);
 }
 
-TEST_F(ConnectionArenaTest, IsAnExampleForOthersOnlyWhileItSleeps) {
+TEST_F(Arena, IsATrainingSampleOnlyWhileItHibernates) {
   ASSERT_TRUE(add(20'000));
   ASSERT_TRUE(arena->hibernate());
   EXPECT_EQ(pool.training_sample, &*arena);
@@ -191,7 +191,7 @@ TEST_F(ConnectionArenaTest, IsAnExampleForOthersOnlyWhileItSleeps) {
   EXPECT_EQ(pool.training_sample, nullptr);
 }
 
-TEST_F(ConnectionArenaTest, JoinsFreedNeighboursWhateverTheOrder) {
+TEST_F(Arena, JoinsFreedNeighboursWhateverTheOrder) {
   std::vector<void*> small;
   for (int i = 0; i < 100; ++i)
     small.push_back(allocate(408));
@@ -203,7 +203,7 @@ TEST_F(ConnectionArenaTest, JoinsFreedNeighboursWhateverTheOrder) {
   EXPECT_EQ(arena->resident_bytes(), before);
 }
 
-TEST_F(ConnectionArenaTest, UsesTheRestOfALargerBlock) {
+TEST_F(Arena, UsesTheRestOfALargerBlock) {
   void* const large = allocate(40'000);
   const std::size_t before = arena->resident_bytes();
   release(large);
@@ -213,7 +213,7 @@ TEST_F(ConnectionArenaTest, UsesTheRestOfALargerBlock) {
   expect_all_intact();
 }
 
-TEST_F(ConnectionArenaTest, RefusesWhatIsTooLarge) {
+TEST_F(Arena, RefusesAnAllocationThatIsTooLarge) {
   constexpr std::size_t kLargest = ConnectionArena::kLargestAllocationBytes;
   EXPECT_EQ(allocate(kLargest + 1), nullptr);
   EXPECT_EQ(allocate(~std::size_t{0}), nullptr);
@@ -227,7 +227,7 @@ TEST_F(ConnectionArenaTest, RefusesWhatIsTooLarge) {
   expect_all_intact();
 }
 
-TEST_F(ConnectionArenaTest, TakesEmptyRequests) {
+TEST_F(Arena, AcceptsEmptyRequests) {
   void* const empty = allocate(0);
   ASSERT_NE(empty, nullptr);
   void* const other = clear(0, 8);
@@ -239,7 +239,7 @@ TEST_F(ConnectionArenaTest, TakesEmptyRequests) {
   EXPECT_TRUE(add(1));
 }
 
-TEST_F(ConnectionArenaTest, StaysUsableWhenNoPagesAreLeft) {
+TEST_F(Arena, StaysUsableWhenNoPagesAreLeft) {
   pages.reservations = 0;
   EXPECT_EQ(allocate(1), nullptr);
   EXPECT_EQ(arena->resident_bytes(), 0U);
@@ -253,13 +253,13 @@ TEST_F(ConnectionArenaTest, StaysUsableWhenNoPagesAreLeft) {
   EXPECT_TRUE(add(50'000));
   while (blocks.size() > 10)
     remove_last();
-  sleep_and_wake();
+  hibernate_and_wake();
   pages.reservations = 1;
   EXPECT_TRUE(add(3'000'000));
   expect_all_intact();
 }
 
-TEST_F(ConnectionArenaTest, StaysAwakeWhenTooMuchIsInUse) {
+TEST_F(Arena, DoesNotHibernateWhenTooMuchIsInUse) {
   while (live() < ConnectionArena::kLargestHibernatingBytes * 2)
     ASSERT_TRUE(add(50'000));
   while (live() > ConnectionArena::kLargestHibernatingBytes) {
@@ -271,10 +271,10 @@ TEST_F(ConnectionArenaTest, StaysAwakeWhenTooMuchIsInUse) {
   }
   while (live() > ConnectionArena::kLargestHibernatingBytes / 2)
     remove_last();
-  sleep_and_wake();
+  hibernate_and_wake();
 }
 
-TEST_F(ConnectionArenaTest, GivesThePagesBackThatItNoLongerUsesAlsoWhenItStaysAwake) {
+TEST_F(Arena, ReleasesUnusedPagesEvenIfItDoesNotHibernate) {
   while (live() < 8 * ConnectionArena::kLargestHibernatingBytes)
     ASSERT_TRUE(add(50'000));
   while (live() > 2 * ConnectionArena::kLargestHibernatingBytes)
@@ -289,17 +289,17 @@ TEST_F(ConnectionArenaTest, GivesThePagesBackThatItNoLongerUsesAlsoWhenItStaysAw
   expect_all_intact();
 }
 
-TEST_F(ConnectionArenaTest, HasRoomAgainAfterEachOfManyBursts) {
+TEST_F(Arena, HasRoomAgainAfterEachOfManyBursts) {
   for (int burst = 0; burst < 100; ++burst) {
     for (int i = 0; i < 30; ++i)
       ASSERT_TRUE(add(50'000)) << burst;
     remove_all();
-    sleep_and_wake();
+    hibernate_and_wake();
   }
   EXPECT_LE(pages.held_bytes, std::size_t{16} << 20);
 }
 
-TEST_F(ConnectionArenaTest, IsFullAtSixtyMebibytes) {
+TEST_F(Arena, IsFullAtSixtyMebibytes) {
   std::vector<void*> large;
   for (void* at = allocate(900'000); at != nullptr && large.size() < 100; at = allocate(900'000))
     large.push_back(at);
@@ -308,26 +308,26 @@ TEST_F(ConnectionArenaTest, IsFullAtSixtyMebibytes) {
   EXPECT_FALSE(arena->hibernate());
   std::ranges::for_each(large, [this](void* at) { release(at); });
   EXPECT_TRUE(add(900'000));
-  sleep_and_wake();
+  hibernate_and_wake();
 }
 
-TEST_F(ConnectionArenaTest, SleepsWithNothingInIt) {
-  sleep_and_wake();
+TEST_F(Arena, HibernatesWithoutContent) {
+  hibernate_and_wake();
   EXPECT_TRUE(add(10));
   remove_all();
-  sleep_and_wake();
+  hibernate_and_wake();
   EXPECT_TRUE(add(10));
-  sleep_and_wake();
+  hibernate_and_wake();
 }
 
-TEST_F(ConnectionArenaTest, LowersItsGaugeToZeroWhenItGoes) {
+TEST_F(Arena, LowersItsGaugeToZeroAtItsDestruction) {
   ASSERT_TRUE(add(10'000));
   EXPECT_GT(gauge.load(), 0U);
   arena.reset();
   EXPECT_EQ(gauge.load(), 0U);
 }
 
-TEST_F(ConnectionArenaTest, GivesItsChunksBackWhenItGoesAsleepOrNot) {
+TEST_F(Arena, ReleasesItsChunksWhetherItHibernatesOrNot) {
   for (int i = 0; i < 100; ++i) {
     for (int block = 0; block < 10; ++block)
       ASSERT_TRUE(add(40'000));

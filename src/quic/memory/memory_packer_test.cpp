@@ -102,7 +102,7 @@ class Memory {
   std::vector<std::span<std::uint8_t>> spans_;
 };
 
-class MemoryPackerTest : public ::testing::Test {
+class Packer : public ::testing::Test {
  protected:
   Memory random_memory() {
     Memory memory({2'000});
@@ -118,19 +118,19 @@ class MemoryPackerTest : public ::testing::Test {
   const testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed)};
 };
 
-TEST_F(MemoryPackerTest, PacksNothingIntoNothing) {
+TEST_F(Packer, PacksNothingIntoNothing) {
   EXPECT_EQ(Memory({}).round_trip(packer).bytes.size(), 0U);
   EXPECT_EQ(Memory({0, 0}).round_trip(packer).bytes.size(), 0U);
 }
 
-TEST_F(MemoryPackerTest, NeedsTwoBytesForEachRunOfZeros) {
+TEST_F(Packer, NeedsTwoBytesForEachRunOfZeros) {
   EXPECT_EQ(Memory({kGroupWords}).round_trip(packer).bytes.size(), 2U);
   EXPECT_EQ(Memory({kLongestRun * kGroupWords}).round_trip(packer).bytes.size(), 2U);
   EXPECT_EQ(Memory({kLongestRun * kGroupWords + 1}).round_trip(packer).bytes.size(), 4U);
   EXPECT_EQ(Memory({1, 1, 1}).round_trip(packer).bytes.size(), 6U);
 }
 
-TEST_F(MemoryPackerTest, BringsBackWhatStandsBehindALongRunOfZeros) {
+TEST_F(Packer, RestoresBytesAfterALongRunOfZeros) {
   for (const std::size_t groups : {1U, 254U, 255U, 256U, 257U, 509U, 510U, 511U, 1'021U}) {
     SCOPED_TRACE(groups);
     MemoryPacker fresh;
@@ -141,7 +141,7 @@ TEST_F(MemoryPackerTest, BringsBackWhatStandsBehindALongRunOfZeros) {
   }
 }
 
-TEST_F(MemoryPackerTest, BringsRandomBytesBackWhateverTheLength) {
+TEST_F(Packer, RestoresRandomBytesOfAnyLength) {
   for (std::size_t words = 1; words <= 4 * kGroupWords; ++words) {
     Memory memory({words, words % 5, words + 1});
     memory.fill_randomly(random);
@@ -149,7 +149,7 @@ TEST_F(MemoryPackerTest, BringsRandomBytesBackWhateverTheLength) {
   }
 }
 
-TEST_F(MemoryPackerTest, BringsWordsBackWhicheverOfTheirBytesAreZero) {
+TEST_F(Packer, RestoresWordsWhicheverOfTheirBytesAreZero) {
   Memory memory({256});
   for (unsigned mask = 0; mask < 256; ++mask) {
     for (unsigned byte = 0; byte < 8; ++byte)
@@ -158,13 +158,13 @@ TEST_F(MemoryPackerTest, BringsWordsBackWhicheverOfTheirBytesAreZero) {
   memory.round_trip(packer);
 }
 
-TEST_F(MemoryPackerTest, KeepsAnAddressNearThePieceInFiveBytes) {
+TEST_F(Packer, KeepsAnAddressNearThePieceInFiveBytes) {
   Memory memory({kGroupWords});
   std::ranges::fill(memory.piece(0), reinterpret_cast<std::uintptr_t>(memory.piece(0).data()));
   EXPECT_EQ(memory.round_trip(packer).bytes.size(), 1 + 5 * kGroupWords);
 }
 
-TEST_F(MemoryPackerTest, BringsAddressesBackOnBothSidesOfWhatIsNear) {
+TEST_F(Packer, RestoresAddressesOnBothSidesOfTheNearRange) {
   Memory memory({2 * kGroupWords});
   const auto base = reinterpret_cast<std::uintptr_t>(memory.piece(0).data());
   constexpr std::uint64_t kFar = std::uint64_t{1} << 31;
@@ -186,7 +186,7 @@ TEST_F(MemoryPackerTest, BringsAddressesBackOnBothSidesOfWhatIsNear) {
   memory.round_trip(packer);
 }
 
-TEST_F(MemoryPackerTest, CompressesWhatIsLargeAndRepetitive) {
+TEST_F(Packer, CompressesLargeRepetitiveMemory) {
   Memory memory({20'000, 33, 20'000});
   for (std::size_t i = 0; i < 20'000; ++i) {
     memory.piece(0)[i] = 0x0102'0304'0506'0700 + i % 9;
@@ -197,7 +197,7 @@ TEST_F(MemoryPackerTest, CompressesWhatIsLargeAndRepetitive) {
   EXPECT_LT(packed.bytes.size(), packed.plain_size / 4);
 }
 
-TEST_F(MemoryPackerTest, LeavesWhatDoesNotCompressAsItIs) {
+TEST_F(Packer, LeavesMemoryThatDoesNotCompressAsItIs) {
   Memory memory({150});  // in a larger memory at least the lengths of the words would compress
   memory.fill_randomly(random);
   const PackedMemory packed = memory.round_trip(packer);
@@ -217,7 +217,7 @@ struct ConnectionMemory : Memory {
 constexpr std::size_t kFewObjects = 40;
 constexpr std::size_t kManyObjects = 100;
 
-TEST_F(MemoryPackerTest, PacksMemoryBetterThatIsLikeWhatItLearntFrom) {
+TEST_F(Packer, PacksMemoryBetterThatIsLikeItsTrainingSamples) {
   for (const std::size_t objects : {kFewObjects, kManyObjects}) {
     SCOPED_TRACE(objects);
     ConnectionMemory one(objects, random);
@@ -233,7 +233,7 @@ TEST_F(MemoryPackerTest, PacksMemoryBetterThatIsLikeWhatItLearntFrom) {
   }
 }
 
-TEST_F(MemoryPackerTest, LearnsOnceFromTwoOfASize) {
+TEST_F(Packer, IsTrainedOnceByTwoOfASize) {
   ConnectionMemory small(kFewObjects, random);
   ConnectionMemory large(kManyObjects, random);
   const PackedMemory of_small = small.pack(packer);
@@ -254,7 +254,7 @@ TEST_F(MemoryPackerTest, LearnsOnceFromTwoOfASize) {
   EXPECT_TRUE(small.piece(0) == before);
 }
 
-TEST_F(MemoryPackerTest, UnpacksWithoutMoreMemory) {
+TEST_F(Packer, UnpacksWithoutMoreMemory) {
   ConnectionMemory memory(kManyObjects, random);
   ConnectionMemory other(kManyObjects, random);
   const PackedMemory compressed = memory.pack(packer);
@@ -266,7 +266,7 @@ TEST_F(MemoryPackerTest, UnpacksWithoutMoreMemory) {
   EXPECT_EQ(allocations, before);
 }
 
-TEST_F(MemoryPackerTest, BringsEverythingBackWhicheverAllocationFails) {
+TEST_F(Packer, RestoresEverythingWhicheverAllocationFails) {
   std::size_t failures = 0;
   for (bool has_failed = true; has_failed; ++failures) {
     SCOPED_TRACE(failures);
@@ -300,7 +300,7 @@ TEST_F(MemoryPackerTest, BringsEverythingBackWhicheverAllocationFails) {
   EXPECT_GT(failures, 20U);
 }
 
-TEST_F(MemoryPackerTest, WipesWhatItGivesBack) {
+TEST_F(Packer, WipesTheMemoryThatItFrees) {
   const std::string_view key = "a key!!!";  // one word, because the packed form has lengths between words
   std::vector<ConnectionMemory> memories;
   for (const std::size_t objects : {kFewObjects, kManyObjects, kManyObjects, kManyObjects * 100}) {
@@ -321,7 +321,7 @@ TEST_F(MemoryPackerTest, WipesWhatItGivesBack) {
   EXPECT_EQ(secrets_freed, 0U);
 }
 
-TEST_F(MemoryPackerTest, LearnsNothingFromMemoriesWithNothingInCommon) {
+TEST_F(Packer, IsNotTrainedByMemoriesWithNothingInCommon) {
   Memory one = random_memory();
   Memory other = random_memory();
   const PackedMemory of_one = one.pack(packer);
@@ -337,7 +337,7 @@ TEST_F(MemoryPackerTest, LearnsNothingFromMemoriesWithNothingInCommon) {
   like.round_trip(packer);
 }
 
-TEST_F(MemoryPackerTest, TriesToLearnEverMoreRarely) {
+TEST_F(Packer, AttemptsToTrainEverMoreRarely) {
   Memory one = random_memory();
   Memory other = random_memory();
   const PackedMemory of_one = one.pack(packer);
@@ -351,7 +351,7 @@ TEST_F(MemoryPackerTest, TriesToLearnEverMoreRarely) {
   EXPECT_EQ(tries, 10U);
 }
 
-TEST_F(MemoryPackerTest, UnpacksInAnyOrderWhateverItLearntMeanwhile) {
+TEST_F(Packer, UnpacksInAnyOrderWhateverTrainedItMeanwhile) {
   std::vector<std::vector<std::uint64_t>> memories(20);
   std::vector<PackedMemory> packed;
   for (std::size_t i = 0; i < memories.size(); ++i) {

@@ -26,7 +26,7 @@ ngtcp2_cid cid_of(std::size_t length, std::uint8_t first) {
   return cid;
 }
 
-class AddressTokensTest : public testing::Test {
+class AddressToken : public testing::Test {
  protected:
   const std::vector<std::uint8_t> secret_ = std::vector<std::uint8_t>(32, 7);
   SeededRandom random_{1};
@@ -37,7 +37,7 @@ class AddressTokensTest : public testing::Test {
   const ngtcp2_cid original_ = cid_of(18, 50);
 };
 
-TEST_F(AddressTokensTest, NewTokenHoldsForTheClientWhateverItsPortAndForAnyWorker) {
+TEST_F(AddressToken, OfNewTokenIsValidForAnyPortAndWorker) {
   const AddressTokens other_worker(secret_, random_);
   for (const char* ip : {"192.0.2.1", "2001:db8::1"}) {
     const auto token = tokens_.make_new_token(address_of(ip, 1'000), now_);
@@ -48,14 +48,14 @@ TEST_F(AddressTokensTest, NewTokenHoldsForTheClientWhateverItsPortAndForAnyWorke
   }
 }
 
-TEST_F(AddressTokensTest, NewTokenEndsWithItsLifetime) {
+TEST_F(AddressToken, OfNewTokenEndsWithItsLifetime) {
   const auto token = tokens_.make_new_token(client_, now_);
   const base::Instant end = now_ + AddressTokens::kNewTokenLifetime;
   EXPECT_TRUE(tokens_.is_valid_new_token(token, client_, end - kInstant));
   EXPECT_FALSE(tokens_.is_valid_new_token(token, client_, end));
 }
 
-TEST_F(AddressTokensTest, NewTokenIsOnlyOfItsAddressAndSecret) {
+TEST_F(AddressToken, OfNewTokenIsValidOnlyForItsAddressAndSecret) {
   const auto token = tokens_.make_new_token(client_, now_);
   EXPECT_FALSE(tokens_.is_valid_new_token(token, address_of("192.0.2.2", 40'000), now_));
   EXPECT_FALSE(tokens_.is_valid_new_token(token, address_of("::ffff:192.0.2.1", 40'000), now_));
@@ -63,7 +63,7 @@ TEST_F(AddressTokensTest, NewTokenIsOnlyOfItsAddressAndSecret) {
   EXPECT_FALSE(of_another.is_valid_new_token(token, client_, now_));
 }
 
-TEST_F(AddressTokensTest, EveryByteOfATokenCounts) {
+TEST_F(AddressToken, DependsOnEachOfItsBytes) {
   auto token = tokens_.make_new_token(client_, now_);
   for (std::uint8_t& byte : token) {
     byte ^= 1;
@@ -79,7 +79,7 @@ TEST_F(AddressTokensTest, EveryByteOfATokenCounts) {
   }
 }
 
-TEST_F(AddressTokensTest, TokensOfWrongLengthAreNone) {
+TEST_F(AddressToken, OfWrongLengthIsInvalid) {
   const auto token = tokens_.make_new_token(client_, now_);
   const auto retry = tokens_.make_retry_token({kVersion, client_, source_}, original_, now_);
   std::vector<std::uint8_t> longer(token.begin(), token.end());
@@ -95,14 +95,14 @@ TEST_F(AddressTokensTest, TokensOfWrongLengthAreNone) {
   }
 }
 
-TEST_F(AddressTokensTest, NoTwoTokensAreEqual) {
+TEST_F(AddressToken, IsNeverEqualToAnother) {
   std::set<AddressTokens::NewToken> seen;
   for (int i = 0; i < 1'000; ++i) {
     EXPECT_TRUE(seen.insert(tokens_.make_new_token(client_, now_)).second);
   }
 }
 
-TEST_F(AddressTokensTest, RetryTokenGivesTheOriginalConnectionIdBack) {
+TEST_F(AddressToken, OfRetryReturnsTheOriginalConnectionId) {
   for (std::size_t length = 0; length <= NGTCP2_MAX_CIDLEN; ++length) {
     const ngtcp2_cid original = cid_of(length, 100);
     const auto token = tokens_.make_retry_token({kVersion, client_, source_}, original, now_);
@@ -113,7 +113,7 @@ TEST_F(AddressTokensTest, RetryTokenGivesTheOriginalConnectionIdBack) {
   }
 }
 
-TEST_F(AddressTokensTest, RetryTokenTakesTheLongestAddressAndConnectionIds) {
+TEST_F(AddressToken, OfRetryHoldsTheLongestAddressAndConnectionIds) {
   const base::SocketAddress client = address_of("2001:db8::1", 40'000);
   const ngtcp2_cid source = cid_of(NGTCP2_MAX_CIDLEN, 10);
   const ngtcp2_cid original = cid_of(NGTCP2_MAX_CIDLEN, 50);
@@ -123,7 +123,7 @@ TEST_F(AddressTokensTest, RetryTokenTakesTheLongestAddressAndConnectionIds) {
   EXPECT_TRUE(ngtcp2_cid_eq(&*opened, &original));
 }
 
-TEST_F(AddressTokensTest, RetryTokenIsBoundToVersionAddressPortAndConnectionId) {
+TEST_F(AddressToken, OfRetryIsBoundToVersionAddressPortAndConnectionId) {
   const auto token = tokens_.make_retry_token({kVersion, client_, source_}, original_, now_);
   const auto opens = [&](std::uint32_t version, const base::SocketAddress& client, const ngtcp2_cid& source) {
     return tokens_.open_retry_token(token, {version, client, source}, now_).has_value();
@@ -136,14 +136,14 @@ TEST_F(AddressTokensTest, RetryTokenIsBoundToVersionAddressPortAndConnectionId) 
   EXPECT_FALSE(opens(kVersion, client_, cid_of(7, 10)));
 }
 
-TEST_F(AddressTokensTest, RetryTokenEndsWithItsLifetime) {
+TEST_F(AddressToken, OfRetryEndsWithItsLifetime) {
   const auto token = tokens_.make_retry_token({kVersion, client_, source_}, original_, now_);
   const base::Instant end = now_ + AddressTokens::kRetryLifetime;
   EXPECT_TRUE(tokens_.open_retry_token(token, {kVersion, client_, source_}, end - kInstant));
   EXPECT_FALSE(tokens_.open_retry_token(token, {kVersion, client_, source_}, end));
 }
 
-TEST_F(AddressTokensTest, OneKindIsNotTakenForTheOther) {
+TEST_F(AddressToken, OfOneKindIsInvalidAsTheOther) {
   auto token = tokens_.make_new_token(client_, now_);
   EXPECT_FALSE(AddressTokens::is_retry_token(token));
   const auto retry = tokens_.make_retry_token({kVersion, client_, source_}, original_, now_);
