@@ -35,10 +35,6 @@ struct Train {
   std::uint32_t offset = 0;
   std::uint32_t length_bytes = 0;
   std::uint32_t segment_bytes = 0;
-
-  [[nodiscard]] std::uint32_t packet_count() const {
-    return (length_bytes + segment_bytes - 1) / segment_bytes;
-  }
 };
 
 // A buffer of packets in the order of writing, and the trains that they form.

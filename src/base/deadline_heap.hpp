@@ -37,8 +37,6 @@ class DeadlineHeap {
   // The most places that soonest() corrects. After that it returns a time that may be too early.
   static constexpr int kSettledAtOnce = 4;
 
-  [[nodiscard]] bool is_empty() const { return items_.empty(); }
-
   // The time of the next take_due(); kNever when nothing is armed. It is never later than the soonest
   // deadline, and earlier only if more than kSettledAtOnce deadlines before that have moved. If it is too
   // early, take_due() returns null, and the next call returns a later time.

@@ -13,15 +13,11 @@ enum class ErrorKind : std::uint8_t {
   kInternal,
   kInvalidArgument,
   kWrongState,
-  kNotFound,
   kCredentials,
   kNetwork,
-  kConnectionFailed,
-  kHandshakeFailed,
   kQuota,
   kConcurrencyLimit,
   kOutOfMemory,
-  kTimeout,
   kUnsupported,
 };
 

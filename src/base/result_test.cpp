@@ -44,9 +44,9 @@ TEST(Result, TellsAnErrorFromAValueOfTheSameText) {
 TEST(Status, IsASuccessByDefault) { EXPECT_TRUE(Status{}.has_value()); }
 
 TEST(Status, HoldsTheErrorOfAFailure) {
-  const Status status = Error{ErrorKind::kTimeout, "too late"};
+  const Status status = Error{ErrorKind::kNetwork, "no route"};
   ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().kind, ErrorKind::kTimeout);
+  EXPECT_EQ(status.error().kind, ErrorKind::kNetwork);
 }
 
 }  // namespace

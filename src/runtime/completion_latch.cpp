@@ -45,11 +45,6 @@ void CompletionLatch::count_down() {
   }
 }
 
-bool CompletionLatch::is_complete() const {
-  const Lock lock(mutex_);
-  return count_ == 0;
-}
-
 bool CompletionLatch::wait_until(base::Instant deadline) {
   const timespec limit = to_timespec(deadline);
   const Lock lock(mutex_);

@@ -20,7 +20,6 @@ class CompletionLatch {
 
   // No effect at zero. Everything before the last count_down happens before wait_until returns true.
   void count_down();
-  [[nodiscard]] bool is_complete() const;
   // True: complete. False: the deadline has passed. kNever waits without one.
   [[nodiscard]] bool wait_until(base::Instant deadline);
   void wait() { (void)wait_until(base::kNever); }

@@ -67,8 +67,6 @@ base::Status Poller::modify(int fd, std::uint64_t token, Interest interest) {
   return control(EPOLL_CTL_MOD, fd, token, interest);
 }
 
-base::Status Poller::remove(int fd) { return control(EPOLL_CTL_DEL, fd, 0, {}); }
-
 base::Status Poller::control(int operation, int fd, std::uint64_t token, Interest interest) {
   epoll_event event{};
   event.events = (interest.read ? EPOLLIN : 0U) | (interest.write ? EPOLLOUT : 0U);

@@ -41,7 +41,6 @@ class Poller {
   // The events of `fd` carry `token`. Errors: kInternal, kQuota (fs.epoll.max_user_watches).
   base::Status add(int fd, std::uint64_t token, Interest interest);
   base::Status modify(int fd, std::uint64_t token, Interest interest);
-  base::Status remove(int fd);
 
   // Blocks until a descriptor is ready or the deadline has passed. kNever: no deadline. A deadline in the
   // past: does not block. A signal does not end the wait. Empty: the deadline has passed.

@@ -59,13 +59,6 @@ TEST_P(EpollPoller, ReportsTheChangedInterest) {
   EXPECT_FALSE(events[0].is_readable);
 }
 
-TEST_P(EpollPoller, ForgetsARemovedDescriptor) {
-  ASSERT_TRUE(poller_.add(event_.value(), 1, {.read = true}));
-  event_.signal();
-  ASSERT_TRUE(poller_.remove(event_.value()));
-  EXPECT_TRUE(poller_.wait(base::Instant{}).empty());
-}
-
 TEST_P(EpollPoller, ReportsAHangUpAsReadableAndWritable) {
   std::array<int, 2> ends{};
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);

@@ -35,7 +35,6 @@ class WorkerThread {
 
   // Blocks until the body has returned. Thread: any but the worker itself.
   void join();
-  [[nodiscard]] bool is_joinable() const { return thread_.has_value(); }
   // From then on the thread cannot be joined. The system frees it when its body has returned.
   void detach();
   // Forgets the thread without joining it, for a forked child, where the thread does not exist.

@@ -17,22 +17,14 @@ ErrorCode error_code_of(ErrorKind kind) noexcept {
       return ErrorCode::kInvalidRequest;
     case ErrorKind::kWrongState:
       return ErrorCode::kInvalidContext;
-    case ErrorKind::kNotFound:
-      return ErrorCode::kInvalidPointer;
     case ErrorKind::kNetwork:
       return ErrorCode::kNetworkError;
-    case ErrorKind::kConnectionFailed:
-      return ErrorCode::kConnectionFailed;
-    case ErrorKind::kHandshakeFailed:
-      return ErrorCode::kHandshakeFailed;
     case ErrorKind::kQuota:
       return ErrorCode::kQuotaExceeded;
     case ErrorKind::kConcurrencyLimit:
       return ErrorCode::kConcurrencyLimitExceeded;
     case ErrorKind::kOutOfMemory:
       return ErrorCode::kOutOfMemory;
-    case ErrorKind::kTimeout:
-      return ErrorCode::kTimeout;
   }
   return ErrorCode::kInternal;
 }

@@ -10,14 +10,6 @@ constexpr double kNanosecondsPerMs = 1e6;
 
 }  // namespace
 
-HistogramSnapshot& HistogramSnapshot::operator+=(const HistogramSnapshot& other) {
-  for (std::size_t i = 0; i < buckets_.size(); ++i)
-    buckets_[i] += other.buckets_[i];
-  count_ += other.count_;
-  sum_nanoseconds_ += other.sum_nanoseconds_;
-  return *this;
-}
-
 double HistogramSnapshot::mean_ms() const {
   if (count_ == 0)
     return 0.0;

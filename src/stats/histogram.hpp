@@ -51,8 +51,6 @@ struct HistogramLayout {
 // The values of one histogram, or the sum of several.
 class HistogramSnapshot {
  public:
-  HistogramSnapshot& operator+=(const HistogramSnapshot& other);
-
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] std::uint64_t sum_nanoseconds() const { return sum_nanoseconds_; }
   [[nodiscard]] std::uint64_t bucket(std::size_t index) const { return buckets_[index]; }

@@ -83,13 +83,5 @@ TEST(HistogramSnapshot, ReportsOverflowAsTheHighestBound) {
   EXPECT_DOUBLE_EQ(recorded({200s}).quantile_ms(0.5), 68'719.476736);
 }
 
-TEST(HistogramSnapshot, AddingTwoGivesTheHistogramOfBoth) {
-  HistogramSnapshot both = recorded({1ms});
-  both += recorded({9ms, 20s});
-  EXPECT_EQ(both.count(), 3u);
-  EXPECT_EQ(both.sum_nanoseconds(), 20'010'000'000u);
-  EXPECT_EQ(both.bucket(Layout::bucket_of(9'000'000)), 1u);
-}
-
 }  // namespace
 }  // namespace knul::stats

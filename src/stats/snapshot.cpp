@@ -4,15 +4,6 @@
 
 namespace knul::stats {
 
-Snapshot& Snapshot::operator+=(const Snapshot& other) {
-#define KNUL_COUNTER(member, unit, family, help) member += other.member;
-#define KNUL_GAUGE(member, unit, family, help) member += other.member;
-#define KNUL_COUNTER_BY(family, key, value, help) family##_##value += other.family##_##value;
-#define KNUL_HISTOGRAM(member, family, help) member += other.member;
-#include "stats/statistics.def"
-  return *this;
-}
-
 Snapshot& Snapshot::operator+=(const WorkerCounters& worker) {
 #define KNUL_COUNTER(member, unit, family, help) member += worker.member.load();
 #define KNUL_GAUGE(member, unit, family, help) member += worker.member.load();
@@ -20,12 +11,6 @@ Snapshot& Snapshot::operator+=(const WorkerCounters& worker) {
 #define KNUL_HISTOGRAM(member, family, help) worker.member.add_to(member);
 #include "stats/statistics.def"
   return *this;
-}
-
-Snapshot snapshot_of(const WorkerCounters& worker) {
-  Snapshot snapshot;
-  snapshot += worker;
-  return snapshot;
 }
 
 }  // namespace knul::stats

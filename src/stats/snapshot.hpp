@@ -19,9 +19,7 @@ struct Snapshot {
 #define KNUL_HISTOGRAM(member, family, help) HistogramSnapshot member;
 #include "stats/statistics.def"
 
-  // Adds another worker.
-  Snapshot& operator+=(const Snapshot& other);
-  // Adds a worker's present values without an intermediate copy.
+  // Adds the present values of a worker. Thread: any. Never waits.
   Snapshot& operator+=(const WorkerCounters& worker);
 };
 
@@ -33,8 +31,5 @@ struct ServerSnapshot {
 #define KNUL_SERVER_TEXT(member, help) std::string_view member; /* Lifetime: the process */
 #include "stats/statistics.def"
 };
-
-// Thread: any. Never waits.
-[[nodiscard]] Snapshot snapshot_of(const WorkerCounters& worker);
 
 }  // namespace knul::stats

@@ -20,7 +20,6 @@ class SharedPlaces {
   // A member of the object that holds the place. Call leave() before its destruction.
   class Place {
    public:
-    [[nodiscard]] bool is_taken() const { return holder_ != nullptr; }
     [[nodiscard]] bool is_held_by(const Holder& holder) const { return holder_ == &holder; }
 
    private:
@@ -45,7 +44,6 @@ class SharedPlaces {
 
   explicit SharedPlaces(std::uint64_t limit) : limit_(limit) {}
 
-  [[nodiscard]] std::uint64_t used() const { return used_; }
   [[nodiscard]] bool is_full() const { return used_ >= limit_; }
 
   // The place to evict for one more place of `newcomer`; null: a place is free. A source at its share loses

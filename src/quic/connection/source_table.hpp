@@ -94,7 +94,6 @@ class SourceTable {
     }
     return {*this, *found->second};
   }
-  [[nodiscard]] std::size_t size() const { return sources_.size(); }
 
  private:
   friend class SourceRef;

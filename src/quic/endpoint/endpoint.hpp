@@ -67,7 +67,6 @@ class Endpoint final : private ConnectionHost {
   void repeat_closes();
   [[nodiscard]] std::size_t closing_count() const { return closing_.size(); }
   [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
-  [[nodiscard]] std::size_t half_open_count() const { return half_open_; }
   // `visit` may close its connection, but must not create others.
   template <class Visit>
   void for_each_connection(Visit visit) {

@@ -108,7 +108,7 @@ class Scene {
     pair_.advance(10min);
     const stats::WorkerCounters& counters = pair_.server_counters;
     EXPECT_EQ(pair_.server->connection_count(), 0U);
-    EXPECT_EQ(pair_.server->half_open_count(), 0U);
+    EXPECT_EQ(pair_.server_counters.connections_half_open.load(), 0U);
     EXPECT_EQ(pair_.server->closing_count(), 0U);
     EXPECT_EQ(counters.connections_active.load(), 0U);
     EXPECT_EQ(counters.connections_half_open.load(), 0U);

@@ -35,7 +35,7 @@ struct HalfOpen {
     EXPECT_EQ(pair.server_counters.connections_accepted.load(), accepted);
     EXPECT_EQ(pair.server_counters.handshakes_failed_evicted.load(), evicted);
     EXPECT_EQ(pair.server_counters.packets_dropped_half_open_share.load(), dropped);
-    EXPECT_EQ(pair.server->half_open_count(), accepted - evicted);
+    EXPECT_EQ(pair.server_counters.connections_half_open.load(), accepted - evicted);
     EXPECT_EQ(pair.server->closing_count(), 0U) << "who is evicted is told nothing";
   }
 

@@ -215,7 +215,7 @@ TEST(Endpoint, GivesUpOnAHandshakeAtItsTimeout) {
   pair.advance(11s);
   ASSERT_FALSE(pair.server_observer.closed.empty());
   EXPECT_EQ(pair.server_observer.closed[0].source, Source::kHandshakeTimeout);
-  EXPECT_EQ(pair.server->half_open_count(), 0U);
+  EXPECT_EQ(pair.server_counters.connections_half_open.load(), 0U);
 }
 
 TEST(Endpoint, RefusesNewConnectionsWhenToldTo) {

@@ -44,7 +44,7 @@ TEST(StatelessResponder, SendsMoreAnswersThanABatchHoldsInTheOrderTheyCame) {
     all.responder.poll_send(batch);
     ASSERT_FALSE(batch.is_empty());
     for (const base::Train& train : batch.trains()) {
-      ASSERT_EQ(train.packet_count(), 1U);
+      ASSERT_EQ(train.length_bytes, train.segment_bytes);
       ASSERT_EQ(train.path.remote.port(), static_cast<std::uint16_t>(1'024 + next));
       ASSERT_EQ(batch.bytes(train)[0], static_cast<std::uint8_t>(next));
       ASSERT_EQ(batch.bytes(train)[1], static_cast<std::uint8_t>(next >> 8));
@@ -111,7 +111,7 @@ std::uint64_t take_answers(Responder& all) {
   for (base::SendBatch batch({}); !all.responder.is_empty(); batch.clear()) {
     all.responder.poll_send(batch);
     for (const base::Train& train : batch.trains()) {
-      answers += train.packet_count();
+      answers += (train.length_bytes + train.segment_bytes - 1) / train.segment_bytes;
     }
   }
   return answers;
