@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "cli/number.hpp"
+#include "cli/settings.hpp"
 
 namespace knul::cli {
 namespace {
@@ -117,7 +118,7 @@ Outcome<Destination> find_destination(const HostPort& server, const ClientFlags&
 }
 
 Failure start_failure(const krepis::Error& error) {
-  if (error.message.starts_with("ca_path")) {
+  if (setting_named_in(error.message) == "ca_path") {
     return usage_failure("--ca: " + error.message);
   }
   return error.code == krepis::ErrorCode::kInvalidRequest ? usage_failure(error.message)

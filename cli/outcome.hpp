@@ -19,7 +19,8 @@ enum class ExitCode : std::uint8_t {
 
 struct Failure {
   ExitCode code = ExitCode::kFailure;
-  std::string message;  // one or more lines, without a prefix
+  std::string message;       // one or more lines, without a prefix
+  std::string setting = {};  // the setting of the library that caused it; empty: none
 };
 
 template <class T>

@@ -185,7 +185,7 @@ CommandResult serve(const ServeFlags& flags) {
   StopSignals signals;
   const auto handle = start_server(config->json);
   if (!handle) {
-    return Failure{handle.error().code, with_source(handle.error().message, *config)};
+    return with_source(handle.error(), *config);
   }
   const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   OutputWriter output(STDOUT_FILENO);

@@ -242,10 +242,11 @@ Outcome<MergedConfig> merge_config(const std::vector<Setting>& settings, const C
   return merger.take();
 }
 
-std::string with_source(const std::string& message, const MergedConfig& config) {
-  const std::string name = message.substr(0, message.find(' '));
-  const auto source = config.sources.find(name);
-  return source == config.sources.end() ? message : source->second + ": " + message;
+Failure with_source(Failure failure, const MergedConfig& config) {
+  if (const auto source = config.sources.find(failure.setting); source != config.sources.end()) {
+    failure.message.insert(0, source->second + ": ");
+  }
+  return failure;
 }
 
 std::vector<std::string> unknown_variables(const std::vector<Setting>& settings,

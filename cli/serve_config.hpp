@@ -27,9 +27,8 @@ struct MergedConfig {
 // Checks only the value that takes effect: a variable that the file or a flag overrides may have any value.
 Outcome<MergedConfig> merge_config(const std::vector<Setting>& settings, const ConfigSources& sources);
 
-// The library's messages begin with the name of the setting: `message` with the place that it was set at, in
-// front.
-[[nodiscard]] std::string with_source(const std::string& message, const MergedConfig& config);
+// Adds the source of failure.setting in front of the message.
+[[nodiscard]] Failure with_source(Failure failure, const MergedConfig& config);
 
 // A line for each variable that begins with KNUL_ and is not a setting. Ignores the variables that Kubernetes
 // sets for a Service with the name "knul".

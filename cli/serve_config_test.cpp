@@ -131,10 +131,20 @@ TEST_F(MergeConfig, NamesTheSourceOfEverySetting) {
   file("\nhost = \"::1\"\n");
   sources.flags = {{"port", "3"}};
   const MergedConfig config = merge_config(settings, sources).value();
-  EXPECT_EQ(with_source("port is 3, expected less", config), "--port: port is 3, expected less");
-  EXPECT_EQ(with_source("host is wrong", config), *sources.file_path + ":2: host is wrong");
-  EXPECT_EQ(with_source("gso is wrong", config), "KNUL_GSO: gso is wrong");
-  EXPECT_EQ(with_source("alpn is wrong", config), "alpn is wrong");
+  const auto text = [&config](const char* message) {
+    return with_source({ExitCode::kUsage, message, setting_named_in(message)}, config).message;
+  };
+  EXPECT_EQ(text("port is 3, expected less"), "--port: port is 3, expected less");
+  EXPECT_EQ(text("host: cannot bind"), *sources.file_path + ":2: host: cannot bind");
+  EXPECT_EQ(text("gso is wrong"), "KNUL_GSO: gso is wrong");
+  EXPECT_EQ(text("alpn is wrong"), "alpn is wrong");
+}
+
+TEST(SettingNamedInAnError, EndsAtAnyCharacterOutsideNames) {
+  EXPECT_EQ(setting_named_in("max_streams is 0, expected 1 to 9"), "max_streams");
+  EXPECT_EQ(setting_named_in("cert_path: not a PEM certificate"), "cert_path");
+  EXPECT_EQ(setting_named_in("Cannot start"), "");
+  EXPECT_EQ(setting_named_in(""), "");
 }
 
 TEST_F(MergeConfig, NamesTheVariablesThatAreNoSettings) {

@@ -3,7 +3,9 @@
 #include <krepis/krepis.h>
 
 #include <cstring>
-#include <string_view>
+#include <utility>
+
+#include "cli/settings.hpp"
 
 namespace knul::cli {
 namespace {
@@ -16,11 +18,20 @@ std::string text_if_success(const FfiResponse& response) {
   return response.error_code == KREPIS_SUCCESS ? text_of(response) : std::string();
 }
 
-// The certificate or its key is missing in the configuration, not readable, or does not fit. docs/abi.md: the
-// text of an error about a setting begins with its name. Elsewhere in a text the names may be part of a path.
-bool is_about_credentials(std::uint32_t code, std::string_view message) {
-  const bool is_named = message.starts_with("cert_path") || message.starts_with("key_path");
+// The certificate or its key is missing in the configuration, not readable, or does not fit.
+bool is_about_credentials(std::uint32_t code, const std::string& setting) {
+  const bool is_named = setting == "cert_path" || setting == "key_path";
   return is_named && (code == KREPIS_INVALID_REQUEST || code == KREPIS_INTERNAL);
+}
+
+Failure server_failure(std::uint32_t code, std::string message) {
+  std::string setting = setting_named_in(message);
+  const bool is_of_credentials = is_about_credentials(code, setting);
+  if (is_of_credentials) {
+    message += "\nfor development: `knul cert --out DIR`, then --cert DIR/cert.pem --key DIR/key.pem";
+  }
+  const bool is_usage = is_of_credentials || code == KREPIS_INVALID_REQUEST;
+  return {is_usage ? ExitCode::kUsage : ExitCode::kFailure, std::move(message), std::move(setting)};
 }
 
 }  // namespace
@@ -28,12 +39,7 @@ bool is_about_credentials(std::uint32_t code, std::string_view message) {
 Outcome<std::uint64_t> start_server(const std::string& json) {
   const FfiResponse response = krepis_quic_start_json(json.data(), json.size());
   if (response.error_code != KREPIS_SUCCESS) {
-    std::string message = krepis_last_error();
-    if (is_about_credentials(response.error_code, message)) {
-      return usage_failure(
-          message + "\nfor development: `knul cert --out DIR`, then --cert DIR/cert.pem --key DIR/key.pem");
-    }
-    return response.error_code == KREPIS_INVALID_REQUEST ? usage_failure(message) : run_failure(message);
+    return server_failure(response.error_code, krepis_last_error());
   }
   std::uint64_t handle = 0;
   std::memcpy(&handle, response.result_buffer.data, sizeof handle);

@@ -110,6 +110,10 @@ Outcome<std::vector<Setting>> library_settings() {
   return settings;
 }
 
+std::string setting_named_in(std::string_view message) {
+  return std::string(message.substr(0, message.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_")));
+}
+
 std::string flag_of(const Setting& setting) {
   std::string flag = "--" + setting.name;
   std::replace(flag.begin(), flag.end(), '_', '-');

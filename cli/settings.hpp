@@ -23,6 +23,10 @@ struct Setting {
 
 Outcome<std::vector<Setting>> library_settings();
 
+// The first word of an error text of the library. The library's interfaces have no field for the setting that
+// an error is about, but the text of such an error begins with the name of the setting (docs/abi.md).
+[[nodiscard]] std::string setting_named_in(std::string_view message);
+
 // "--max-streams" and "KNUL_MAX_STREAMS".
 [[nodiscard]] std::string flag_of(const Setting& setting);
 [[nodiscard]] std::string environment_variable_of(const Setting& setting);
