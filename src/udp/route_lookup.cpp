@@ -10,7 +10,7 @@ namespace knul::udp {
 base::Result<base::SocketAddress> source_address_for(const base::SocketAddress& remote) {
   const posix::FileDescriptor fd(::socket(remote.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (fd.value() < 0) {
-    return base::Error{base::ErrorKind::kQuota, std::string("socket: ") + std::strerror(errno)};
+    return base::Error{base::ErrorKind::kQuota, std::string("cannot open a socket: ") + std::strerror(errno)};
   }
   // Connecting a datagram socket only looks up the route.
   if (::connect(fd.value(), remote.data(), remote.size()) != 0) {
@@ -20,7 +20,8 @@ base::Result<base::SocketAddress> source_address_for(const base::SocketAddress& 
   sockaddr_storage name{};
   socklen_t length = sizeof(name);
   if (::getsockname(fd.value(), reinterpret_cast<sockaddr*>(&name), &length) != 0) {
-    return base::Error{base::ErrorKind::kNetwork, std::string("getsockname: ") + std::strerror(errno)};
+    return base::Error{base::ErrorKind::kNetwork,
+                       std::string("cannot read the local address of a socket: ") + std::strerror(errno)};
   }
   base::SocketAddress source =
       base::SocketAddress::from_sockaddr(reinterpret_cast<const sockaddr*>(&name), length);
