@@ -70,7 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool is_known =
       packet[0] < 0x80 || header.version == NGTCP2_PROTO_VER_V1 || header.version == NGTCP2_PROTO_VER_V2;
   const bool is_long_enough = packet.size() >= 6 + quic::ConnectionIdCodec::kLength;
-  const bool is_ours = is_known && is_long_enough && quic::has_our_id(packet[0], header);
+  const bool is_ours = is_known && is_long_enough && quic::has_local_id(packet[0], header);
   FUZZ_CHECK(is_ours == (*steered != quic::kNoWorker));
   FUZZ_CHECK(!is_ours || codec.worker_of({header.dcid, header.dcidlen}) == *steered);
   return 0;

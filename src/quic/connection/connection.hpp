@@ -105,8 +105,8 @@ class Connection final
     }
   }
   // True for the token of a Stateless Reset that ends this connection (RFC 9000 §10.3.1).
-  [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const {
-    return !has_ended() && library_.knows_reset_token(token);
+  [[nodiscard]] bool is_reset_token(std::span<const std::uint8_t> token) const {
+    return !has_ended() && library_.is_reset_token(token);
   }
   // The address that the connection was admitted from, for its shares of common resources. A migration does
   // not change it. Called once, before any use.

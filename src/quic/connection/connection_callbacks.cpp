@@ -18,8 +18,8 @@ thread_local Connection* reading_connection = nullptr;
 
 Connection& connection_of(void* user_data) { return *static_cast<Connection*>(user_data); }
 
-// Throws without a Stream: open_stream() ran out of memory after the library had opened the stream, and the
-// peer now uses a stream that it was not told of.
+// Throws without a Stream. Then open_stream() ran out of memory after the library had opened the stream, and
+// the peer uses a stream on which this side has sent nothing.
 Stream& stream_of(void* stream_user_data) {
   return stream_user_data != nullptr ? *static_cast<Stream*>(stream_user_data) : throw std::bad_alloc();
 }

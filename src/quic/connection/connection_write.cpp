@@ -1,5 +1,5 @@
-// How a connection sends: first the deferred requests of the layer above, then packets with DATAGRAMs, then with
-// the streams in turn; several fit into one packet.
+// How a connection sends: first the deferred requests of the layer above, then packets with DATAGRAMs, then
+// with the streams in turn; several fit into one packet.
 #include <optional>
 
 #include "quic/connection/connection.hpp"
@@ -26,7 +26,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   ngtcp2_path_storage path;
   ngtcp2_path_storage_zero(&path);
   base::Path to;  // `path`, converted again only after a change
-  std::optional<LibraryConnection::AcknowledgesNow> acknowledges;
+  std::optional<LibraryConnection::ImmediateAcknowledgement> acknowledges;
   if (is_about_to_send()) {
     acknowledges.emplace(library_);
   }

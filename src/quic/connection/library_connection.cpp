@@ -196,7 +196,7 @@ void LibraryConnection::try_pause() {
 
 // True while an acknowledgement waits for its timer or for a packet that can carry it.
 bool LibraryConnection::owes_acknowledgement() const {
-  const AcknowledgesNow now(*this);
+  const ImmediateAcknowledgement now(*this);
   return expiry() <= now_;
 }
 
@@ -277,7 +277,7 @@ TransportState LibraryConnection::transport_state() const {
   return {base::Duration(info.smoothed_rtt), base::Duration(min_rtt), info.cwnd, info.bytes_in_flight};
 }
 
-bool LibraryConnection::knows_reset_token(std::span<const std::uint8_t> token) const {
+bool LibraryConnection::is_reset_token(std::span<const std::uint8_t> token) const {
   std::vector<ngtcp2_cid_token> ids(ngtcp2_conn_get_active_dcid(conn(), nullptr));
   if (!ids.empty()) {
     ids.resize(ngtcp2_conn_get_active_dcid(conn(), ids.data()));

@@ -150,7 +150,7 @@ class LibraryConnection {
     return base::Duration(static_cast<std::int64_t>(ngtcp2_conn_get_pto(conn())));
   }
   // True for the token of a Stateless Reset that the peer may send (RFC 9000 §10.3.1).
-  [[nodiscard]] bool knows_reset_token(std::span<const std::uint8_t> token) const;
+  [[nodiscard]] bool is_reset_token(std::span<const std::uint8_t> token) const;
   // Null until the peer's parameters arrive.
   [[nodiscard]] const ngtcp2_transport_params* peer_parameters() const {
     return ngtcp2_conn_get_remote_transport_params(conn());
@@ -164,16 +164,16 @@ class LibraryConnection {
   // after the packet. An answer would leave without it, and a timer and a packet for the ACK would follow.
   // The library reads the changed parameter, the promised delay, only to time its acknowledgements; they may
   // leave earlier than promised.
-  class AcknowledgesNow {
+  class ImmediateAcknowledgement {
    public:
-    explicit AcknowledgesNow(const LibraryConnection& library)
+    explicit ImmediateAcknowledgement(const LibraryConnection& library)
         // The library uses this object itself, not a copy, and its memory is not const.
         : delay_(const_cast<ngtcp2_transport_params*>(ngtcp2_conn_get_local_transport_params(library.conn()))
                      ->max_ack_delay),
           promised_(std::exchange(delay_, 0)) {}
-    ~AcknowledgesNow() { delay_ = promised_; }
-    AcknowledgesNow(const AcknowledgesNow&) = delete;
-    AcknowledgesNow& operator=(const AcknowledgesNow&) = delete;
+    ~ImmediateAcknowledgement() { delay_ = promised_; }
+    ImmediateAcknowledgement(const ImmediateAcknowledgement&) = delete;
+    ImmediateAcknowledgement& operator=(const ImmediateAcknowledgement&) = delete;
 
    private:
     ngtcp2_duration& delay_;

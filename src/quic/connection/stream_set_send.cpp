@@ -113,7 +113,7 @@ void StreamSet::wait_for_budget(const Stream& stream) {
   SendBudget& budget = environment_.send_budget;
   const std::uint64_t enough = budget.notify_threshold(member_);
   if (budget.room_of(member_) < enough && own_room(stream, enough) >= enough) {
-    budget.wait(member_);
+    budget.wait_for_room(member_);
   }
 }
 

@@ -176,7 +176,7 @@ std::optional<unsigned> Endpoint::other_owner(const base::ReceivedDatagram& data
   if (options_.workers == 1 || header.dcidlen == 0) {
     return std::nullopt;
   }
-  if (!has_our_id(datagram.payload[0], header) && options_.steering == Steering::kByKernel) {
+  if (!has_local_id(datagram.payload[0], header) && options_.steering == Steering::kByKernel) {
     return std::nullopt;
   }
   const unsigned owner = codec_.worker_of({header.dcid, header.dcidlen});

@@ -63,7 +63,7 @@ Connection* Endpoint::find_reset(const base::ReceivedDatagram& datagram) {
   }
   const auto token = datagram.payload.last(NGTCP2_STATELESS_RESET_TOKENLEN);
   const auto found = std::ranges::find_if(
-      connections_, [&](const auto& item) { return item.second.connection->knows_reset_token(token); });
+      connections_, [&](const auto& item) { return item.second.connection->is_reset_token(token); });
   return found == connections_.end() ? nullptr : found->second.connection.get();
 }
 

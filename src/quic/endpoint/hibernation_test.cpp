@@ -147,7 +147,7 @@ class CountingLibrary final : public ProtectionLibrary {
 
  private:
   struct Aead final : AeadKey {
-    Aead(std::unique_ptr<AeadKey> of, int& counter) : key(std::move(of)), rests(counter) {}
+    Aead(std::unique_ptr<AeadKey> of, int& counter) : key(std::move(of)), freed(counter) {}
     bool seal(std::uint8_t* dest, std::span<const std::uint8_t> plaintext, const std::uint8_t* nonce,
               std::span<const std::uint8_t> associated) override {
       return key->seal(dest, plaintext, nonce, associated);
@@ -156,16 +156,16 @@ class CountingLibrary final : public ProtectionLibrary {
               std::span<const std::uint8_t> associated) override {
       return key->open(dest, ciphertext, nonce, associated);
     }
-    void free_spare_memory() override { ++rests; }
+    void free_spare_memory() override { ++freed; }
     const std::unique_ptr<AeadKey> key;
-    int& rests;
+    int& freed;
   };
   struct Header final : HeaderKey {
-    Header(std::unique_ptr<HeaderKey> of, int& counter) : key(std::move(of)), rests(counter) {}
+    Header(std::unique_ptr<HeaderKey> of, int& counter) : key(std::move(of)), freed(counter) {}
     bool mask(std::uint8_t* dest, const std::uint8_t* sample) override { return key->mask(dest, sample); }
-    void free_spare_memory() override { ++rests; }
+    void free_spare_memory() override { ++freed; }
     const std::unique_ptr<HeaderKey> key;
-    int& rests;
+    int& freed;
   };
 };
 

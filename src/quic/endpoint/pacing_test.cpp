@@ -138,7 +138,7 @@ TEST(Pacing, LeavesATimerForAnAcknowledgementThatIsOwed) {
   EXPECT_LT(pair.server->next_expiry(), pair.now + 30ms);
 }
 
-TEST(Pacing, LetsTheConnectionSleepOnce) {
+TEST(Pacing, LetsTheConnectionHibernateOnce) {
   PacedPair pair([](EndpointOptions& server, EndpointOptions& client) {
     server.transport.hibernate_after = 200ms;
     server.transport.idle_timeout = 800ms;

@@ -4,10 +4,10 @@
 // stays free for later ones. When many connections with little each have used up the memory, they wait in a
 // queue and take turns: a connection may take a limited amount in its turn, and then waits behind the others
 // for more. The amount of a turn stays reserved for a round, because a program may write only after all
-// connections of the round were notified. Each source has a queue, and the sources take turns. A connection or
-// source at its share is capped: it leaves the queue and does not delay others. A capped source returns when
-// some of its memory is released; both return when watch() finds room in their share. DATAGRAMs do not take
-// turns: without room they are dropped.
+// connections of the round were notified. Each source has a queue, and the sources take turns. A connection
+// or source at its share is capped: it leaves the queue and does not delay others. A capped source returns
+// when some of its memory is released; both return when watch() finds room in their share. DATAGRAMs do not
+// take turns: without room they are dropped.
 //
 // Eviction: while the memory is short, find_stalled() returns the largest holder of those without progress.
 // Weak case: a peer that acknowledges a byte now and then keeps its share.
@@ -151,7 +151,7 @@ class SendBudget {
   }
 
   // Waits for room. A member that already waits keeps its place.
-  void wait(Member& member) {
+  void wait_for_room(Member& member) {
     if (member.place_.is_linked()) {
       return;
     }

@@ -21,7 +21,7 @@ std::uint64_t write(SendBudget& budget, SendBudget::Member& member, std::uint64_
   const std::uint64_t taken = std::min(wanted, budget.room_of(member));
   budget.take(member, taken, now);
   if (taken < wanted) {
-    budget.wait(member);
+    budget.wait_for_room(member);
   }
   return taken;
 }
@@ -136,7 +136,7 @@ TEST(SendBudget, GivesToOthersWhatIsGivenUpOfATurn) {
   all.release(45);
   EXPECT_EQ(all.begin_turn(), &all.first);
   all.take(all.first, 35);
-  all.budget.wait(all.first);
+  all.budget.wait_for_room(all.first);
   EXPECT_EQ(all.begin_turn(), &all.second);
   EXPECT_EQ(all.budget.room_of(all.second), 10U);
 }
@@ -321,7 +321,7 @@ TEST(SendBudget, KeepsALittleForOtherAddressesThanOneAtItsShare) {
 TEST(SendBudget, LetsNobodyWaitForAnAddressAtItsShare) {
   Shares all;
   all.budget.take(all.member(0, 0), 880, all.now);
-  all.budget.wait(all.member(0, 1));
+  all.budget.wait_for_room(all.member(0, 1));
   EXPECT_GT(all.budget.room_of(all.member(1)), 0U);
   EXPECT_EQ(all.budget.begin_turn(all.now), nullptr);
 }
@@ -330,8 +330,8 @@ TEST(SendBudget, LetsNobodyWaitForAnAddressAtItsShare) {
 TEST(SendBudget, GivesNoTurnToAnAddressThatHasComeToItsShare) {
   Shares all;
   all.budget.take(all.client, 995, all.now);
-  all.budget.wait(all.member(0, 1));
-  all.budget.wait(all.member(1));
+  all.budget.wait_for_room(all.member(0, 1));
+  all.budget.wait_for_room(all.member(1));
   all.budget.release(all.client, 995);
   all.budget.take(all.member(0, 0), 880, all.now);
   EXPECT_EQ(all.budget.begin_turn(all.now), &all.member(1));
@@ -341,8 +341,8 @@ TEST(SendBudget, GivesNoTurnToAnAddressThatHasComeToItsShare) {
 TEST(SendBudget, GivesNoTurnToAConnectionThatHasComeToItsShare) {
   Shares all;
   all.budget.take(all.client, 995, all.now);
-  all.budget.wait(all.member(0, 0));
-  all.budget.wait(all.member(0, 1));
+  all.budget.wait_for_room(all.member(0, 0));
+  all.budget.wait_for_room(all.member(0, 1));
   all.budget.release(all.client, 995);
   all.budget.take(all.member(0, 0), 600, all.now);
   EXPECT_EQ(all.budget.begin_turn(all.now), &all.member(0, 1));
@@ -352,7 +352,7 @@ TEST(SendBudget, GivesNoTurnToAConnectionThatHasComeToItsShare) {
 TEST(SendBudget, IsWatchedWhileSomebodyWaitsHoweverMuchIsFree) {
   Shares all;
   all.budget.take(all.client, 995, all.now);
-  all.budget.wait(all.member(0));
+  all.budget.wait_for_room(all.member(0));
   all.budget.release(all.client, 995);
   EXPECT_TRUE(all.budget.watch(all.now));
   EXPECT_EQ(all.budget.begin_turn(all.now), &all.member(0));
@@ -363,7 +363,7 @@ TEST(SendBudget, IsWatchedWhileAnAddressWaitsForItsShareHoweverMuchIsFree) {
   Shares all;
   all.budget.take(all.member(0, 0), 500, all.now);
   all.budget.take(all.client, 480, all.now);
-  all.budget.wait(all.member(0, 1));
+  all.budget.wait_for_room(all.member(0, 1));
   all.budget.release(all.client, 480);
   EXPECT_TRUE(all.budget.watch(all.now));
   EXPECT_EQ(all.budget.begin_turn(all.now), nullptr);
@@ -392,9 +392,9 @@ TEST(SendBudget, GivesTurnsToAddressesAndNotToConnections) {
   }
   const std::size_t waiting = 6;
   for (std::size_t i = 0; i < 30; ++i) {
-    all.budget.wait(all.member(waiting, i));
+    all.budget.wait_for_room(all.member(waiting, i));
   }
-  all.budget.wait(all.member(waiting + 1));
+  all.budget.wait_for_room(all.member(waiting + 1));
   for (std::size_t i = 0; i < 5; ++i) {
     all.budget.release(all.member(i, 0), 4);
   }
@@ -493,8 +493,8 @@ TEST(SendBudget, TimesProgressFromWhenAConnectionBeginsToHoldSome) {
   EXPECT_EQ(all.find_stalled(), &all.member(0));
 }
 
-// A program may write to a connection that was not told the time for long.
-TEST(SendBudget, TimesProgressByTheLatestTimeThatItWasTold) {
+// A program may write long after the last call of its connection that had a time.
+TEST(SendBudget, TimesProgressByTheLatestKnownTime) {
   Shares all;
   const base::Instant stale = all.now;
   all.now += std::chrono::hours(1);

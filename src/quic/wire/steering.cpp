@@ -54,7 +54,7 @@ std::vector<sock_filter> steering_program(unsigned workers) {
 }
 
 // RFC 9000 §17.2.4; RFC 9369 §3.2 numbers the types differently.
-bool has_our_id(std::uint8_t first_byte, const ngtcp2_version_cid& header) {
+bool has_local_id(std::uint8_t first_byte, const ngtcp2_version_cid& header) {
   if ((first_byte & 0x80) == 0) {
     return true;
   }

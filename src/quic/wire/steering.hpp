@@ -24,8 +24,8 @@ inline constexpr std::uint32_t kNoWorker = 0xffffffff;
 // 1 <= workers <= base::kMostWorkers.
 [[nodiscard]] std::vector<sock_filter> steering_program(unsigned workers);
 
-// True for a packet whose destination connection ID is one that this side chose: a short header, or a
-// Handshake packet. `header` is what ngtcp2 read of the packet.
-[[nodiscard]] bool has_our_id(std::uint8_t first_byte, const ngtcp2_version_cid& header);
+// True for a packet with a destination connection ID that this side chose: a packet with a short header, or a
+// Handshake packet. `header` is ngtcp2's result for the packet.
+[[nodiscard]] bool has_local_id(std::uint8_t first_byte, const ngtcp2_version_cid& header);
 
 }  // namespace knul::quic
