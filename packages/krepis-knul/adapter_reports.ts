@@ -1,5 +1,4 @@
 import type { DatagramFate as FateNumber } from "@krepis/core";
-import type { ResolvedServingOptions } from "./adapter_options.ts";
 
 /** Report of a drain. */
 export interface DrainReport {
@@ -50,4 +49,4 @@ export interface QuicStats {
 export type DatagramFate = Uncapitalize<keyof typeof FateNumber>;
 
 /** The settings under the names of docs/settings.md in camelCase, and the options of this adapter. */
-export type AdapterConfig = Record<string, unknown> & Pick<ResolvedServingOptions, "maxPayloadBytes">;
+export type AdapterConfig = Record<string, unknown> & { maxPayloadBytes: number };

@@ -15,11 +15,11 @@
  */
 export * from "./adapter_builder.ts";
 export * from "./adapter_codes.ts";
-export * from "./adapter_error.ts";
-export * from "./adapter_options.ts";
+export { AdapterError } from "./adapter_error.ts";
+export type { ChannelOptions, ServingOptions } from "./adapter_options.ts";
 export * from "./adapter_reports.ts";
 export * from "./quic_adapter.ts";
-// Not the interfaces of these three, which the adapter's own objects implement.
+// By name, because these files also export what only the other files of this package use.
 export {
   type ConnectionEnd,
   type ConnectionEndSource,
@@ -31,4 +31,4 @@ export {
 } from "./quic_connection.ts";
 export { QuicRequest, type QuicResponse, type RequestHandler } from "./quic_request.ts";
 export { type QuicBytes, QuicStream, type StreamEnd, type StreamPriority } from "./quic_stream.ts";
-export * from "./stream_error.ts";
+export { type StreamEndReason, StreamError } from "./stream_error.ts";
