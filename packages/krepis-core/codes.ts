@@ -87,7 +87,7 @@ export function codeMeaning(code: number): string {
   return meanings[code as KrepisCode] ?? "reserved";
 }
 
-/** Whether the same call may succeed later: true for want of resources and for failures of the network. */
+/** Whether the same call may succeed later: true when resources are short and for network failures. */
 export function isRetryable(code: number): boolean {
   return retryable.has(code);
 }

@@ -202,7 +202,7 @@ export class KrepisCore implements Disposable {
     return this.#server.symbols;
   }
 
-  /** What a call answered. Lifetime: until this isolate's next call that answers with bytes. */
+  /** The bytes that a call returned. Lifetime: until this isolate's next call that returns bytes. */
   #bytes(call: IntoCall): ArrayBuffer {
     const out = new Uint8Array(this.#response.buffer);
     const code = call(out);

@@ -48,7 +48,7 @@ export function loadKrepisCore(path?: string): KrepisCore {
   }
   if (path === undefined && !mayReadEnvironment("KREPIS_LIBRARY")) {
     failures.push(
-      "the environment variable KREPIS_LIBRARY was not read, which needs --allow-env=KREPIS_LIBRARY",
+      "the environment variable KREPIS_LIBRARY was not read, because --allow-env=KREPIS_LIBRARY is missing",
     );
   }
   const text = `the native library cannot be loaded; tried ${failures.join("; ")}`;

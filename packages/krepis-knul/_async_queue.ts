@@ -6,13 +6,13 @@ interface Taker<T> {
 }
 
 /**
- * Keeps items until a loop takes them, also before the first loop begins. When the last loop was left, the queue
- * refuses the items that it has and all that follow, until another loop begins.
+ * Keeps items until a loop takes them, also before the first loop begins. After the last loop has ended, the queue
+ * refuses its items and all later ones, until another loop begins.
  */
 export class AsyncQueue<T> implements AsyncIterable<T> {
-  readonly #items = new Set<T>(); // in order of arrival; one that is gone leaves without a search
+  readonly #items = new Set<T>(); // in order of arrival; a Set, so that remove() needs no search
   readonly #takers: Taker<T>[] = [];
-  readonly #iterators = new Set<object>(); // of loops that were not left
+  readonly #iterators = new Set<object>(); // of loops that have not ended
   readonly #refuse: (item: T) => void;
   #isLeft = false;
   #isClosed = false;
@@ -29,12 +29,12 @@ export class AsyncQueue<T> implements AsyncIterable<T> {
     else if (!this.#isClosed) this.#items.add(item);
   }
 
-  /** Takes an item back that nobody has taken yet. */
+  /** Removes an item that no loop has taken yet. @returns false: a loop has taken it */
   remove(item: T): boolean {
     return this.#items.delete(item);
   }
 
-  /** Iteration ends after what is waiting. */
+  /** Loops end after the items that are in the queue. */
   close(): void {
     this.#isClosed = true;
     for (const { next } of this.#takers.splice(0)) next.resolve(end());

@@ -11,12 +11,12 @@ export interface EventSink {
   handleFailure(error: unknown): void;
 }
 
-/** Records of one ring before the others have their turn, and before their space is given back. */
+/** The most records read from one ring before the next ring has its turn and the head is stored. */
 const RECORDS_PER_TURN = 512;
-/** Releases that are collected before the library is told. */
+/** Releases that are collected before they are passed to the library in one call. */
 const RELEASES_KEPT = 1024;
-// After so much the workers are told in the middle of a batch, so that they need not wait for its end. Telling one
-// that sleeps is a system call.
+// After this many writes or bytes the workers are notified before the batch ends, so that they can start sending. It is
+// not done for each write, because waking a worker that sleeps costs a system call.
 const WRITES_PER_FLUSH = 256;
 const BYTES_PER_FLUSH = 64 * 1024;
 
@@ -40,7 +40,7 @@ export class Channel {
   #writes = 0;
   #writtenBytes = 0;
   #isInBatch = false;
-  #batchMs = -1; // the answer of nowMs in this batch; -1: it was not asked yet
+  #batchMs = -1; // what nowMs returns in this batch; -1: not read yet
   #isFlushScheduled = false;
   #isOpen = true;
   readonly #onLost: () => void;
@@ -152,7 +152,7 @@ export class Channel {
     return taken;
   }
 
-  /** Within a batch its end flushes; outside it, the end of this turn's microtasks does. */
+  /** Flushes at the end of the batch, or outside a batch in a microtask. */
   scheduleFlush(): void {
     if (this.#isInBatch || this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;

@@ -31,7 +31,7 @@ export interface ConnectionHost {
   readonly channel: Channel;
   readonly firewall: Firewall;
   openStream(connection: ConnectionState, isUnidirectional: boolean): OpenedStream;
-  /** The handle of the stream is void from here on. */
+  /** The stream's handle is no longer valid. */
   forgetStream(stream: ListedStream): void;
   /** A datagram's handler has settled. @param offset of the bytes where they were lent, -1 for a copy */
   returnDatagram(connection: ConnectionState, length: number, offset: number): void;
@@ -82,14 +82,14 @@ export class ConnectionState implements ConnectionMechanics, Owner<QuicConnectio
     return this.#end === null;
   }
 
-  /** What it is now; after its end what was known last. */
+  /** The connection's current figures; after its end the last known ones. */
   info(): ConnectionInfo {
     if (this.#end === null) this.#look();
     if (this.#info === null) throw hasEnded();
     return this.#info;
   }
 
-  /** What does not change while the connection lives. It came with the first event, so it is known after the end. */
+  /** The figures that never change. The first event carries them, so they are known after the end, too. */
   identity(): ConnectionIdentity {
     if (this.#identity === "") return this.#info ?? this.info();
     if (typeof this.#identity === "string") {
@@ -98,7 +98,7 @@ export class ConnectionState implements ConnectionMechanics, Owner<QuicConnectio
     return this.#identity;
   }
 
-  /** Asks the library, which answers until this channel has read the event of the connection's end. */
+  /** Reads the figures from the library, which has them until this channel has read ConnectionClosed. */
   #look(): void {
     if (!this.channel.isOpen) return;
     try {
@@ -194,10 +194,10 @@ export class ConnectionState implements ConnectionMechanics, Owner<QuicConnectio
     throw hasEnded();
   }
 
-  /** The handles of connection and streams are void from here on. */
+  /** The handles of the connection and its streams are no longer valid. */
   handleClosed(end: ConnectionEnd, exactCode: number | bigint = end.code): void {
     if (this.#end !== null) return;
-    // The library forgets the connection after this event.
+    // The library forgets the connection after this event, so the last figures are read now.
     if (this.#facade !== null) this.host.firewall.protect(() => this.#look());
     this.#end = end;
     const text = end.reason
@@ -229,7 +229,7 @@ export class ConnectionState implements ConnectionMechanics, Owner<QuicConnectio
   }
 }
 
-/** Also used before the event of the end was read: the library knows first. */
+/** Also used before ConnectionClosed is read, because the library already refuses calls then. */
 export function hasEnded(): AdapterError {
   return new AdapterError(KrepisCode.InvalidContext, "the connection has ended");
 }

@@ -18,7 +18,7 @@ const encoder = new TextEncoder();
  * @throws {AdapterError} `InvalidRequest` (4001) for a value without bytes, and for a detached buffer
  */
 export function bytesOf(option: string, value: unknown): Uint8Array<ArrayBuffer> {
-  // The usual case does not read `buffer`: for a small array that costs more than sending it.
+  // The usual case does not read `value.buffer`: for a small array the getter takes longer than the send.
   if (ArrayBuffer.isView(value)) {
     const isUsual = value instanceof Uint8Array && value.length > 0;
     return isUsual ? value as Uint8Array<ArrayBuffer> : bytesOfView(option, value);

@@ -48,7 +48,7 @@ export class Deadlines<T extends Timed> {
     this.#timer = undefined;
   }
 
-  // Left armed when the list is empty: it looks once more and ends.
+  // The timer is not cancelled when the list becomes empty: it then fires once without effect.
   #arm(ms: number): void {
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {

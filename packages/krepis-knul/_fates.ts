@@ -1,4 +1,4 @@
-// Handlers that wait for the fate of a connection's datagrams, by the context that the library gives back.
+// Handlers that wait for the fate of a connection's datagrams, by the context that the library returns with it.
 import { DatagramFate as FateNumber } from "@krepis/core";
 import type { DatagramFate } from "./adapter_reports.ts";
 import { namesOf } from "./_camel_case.ts";
@@ -12,7 +12,7 @@ export class Fates {
   readonly #handlers = new Map<number, FateHandler>();
   #next = 1;
 
-  /** @returns the context that the library gives back with the fate; 0 is that of those who do not ask */
+  /** @returns the context that the library returns with the fate; never 0, which means that no fate is reported */
   expect(handler: FateHandler): number {
     const context = this.#next;
     this.#next = context === MAX_CONTEXT ? 1 : context + 1;

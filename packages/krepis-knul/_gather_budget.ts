@@ -1,10 +1,9 @@
-// Limits the memory in which payloads that come in parts are gathered: for all connections together, and for each.
+// Limits the memory for payloads that arrive in parts, for each connection and for all together.
 //
-// The idea: a connection may have half of what the others leave, so something is always left for the next one. Bytes
-// without room wait in the arena and give their peer no credit, so that it stops sending. If even a small payload has
-// no room, the connection that holds most loses a request. So small payloads come through, however many peers hold
-// much.
-// The weak case: thousands of connections that each hold only a little.
+// A connection may hold half of what the others leave free, so there is always room for another connection. Bytes
+// without room wait in the arena. Their peer gets no flow-control credit for them, so it stops sending. If a small
+// payload has no room, a request of the connection that holds most is evicted. So small payloads have room even while
+// many peers hold large ones. This does not help against thousands of connections that each hold only a little.
 
 import { FairShares, type Holder } from "./_fair_shares.ts";
 import { type Placed, PlacedSet } from "./_placed_set.ts";
@@ -13,7 +12,7 @@ import { type Placed, PlacedSet } from "./_placed_set.ts";
 export interface Gathered extends Placed {
   /** Charged bytes: the size of its buffer. */
   heldBytes: number;
-  /** What its bytes that wait for room take of the arena. */
+  /** Arena bytes occupied by its pieces that wait for room. */
   waitingBytes: number;
   readonly share: Share;
 }
@@ -94,9 +93,9 @@ export class GatherBudget {
   }
 
   /**
-   * A piece stays in the arena.
-   * @param bytes what it takes there
-   * @returns false: too much waits already, so refuse the request
+   * Charges a piece that stays in the arena.
+   * @param bytes that it occupies there
+   * @returns false: too many bytes wait already, so the request must be refused
    */
   wait(request: Gathered, bytes: number): boolean {
     if (!this.waiting.take(request.share.waiting, bytes)) return false;
@@ -141,7 +140,7 @@ export class GatherBudget {
     if (bucket > 0) this.#buckets[bucket]!.add(share);
   }
 
-  // Later, because resuming calls handlers, and the caller has not finished.
+  // In a microtask, because it calls handlers, and the caller has not finished its own change of state.
   #resumeSoon(): void {
     this.#toResume = this.#queue.size;
     if (this.#isResuming || this.#toResume === 0) return;

@@ -1,7 +1,7 @@
 // Pieces of received bytes that lie in the arena, oldest first. Often there is only one, which needs no array.
 import type { Channel } from "./_channel.ts";
 
-/** So many numbers of pieces that were dropped stay in the array before they are removed together. */
+/** Numbers of dropped pieces that stay in the array, so that they are removed many at a time. */
 const KEPT_NUMBERS = 1024;
 
 export class PieceQueue {

@@ -1,7 +1,7 @@
 // The memory that library and program share, as typed views.
 import { FfiChannelRegion } from "@krepis/core";
 
-/** Where things lie in the region; FfiChannelRegion without its pointer. */
+/** Offsets and sizes of the region's parts: FfiChannelRegion without its pointer. */
 export interface RegionLayout {
   channel: number;
   rings: number;
@@ -18,10 +18,10 @@ export interface MappedRegion extends RegionLayout {
   buffer: ArrayBuffer;
 }
 
-/** In the arena a piece begins at a multiple of this. */
+/** Every piece in the arena begins at a multiple of this. */
 const GRANULE_BYTES = 64;
 
-/** What a piece of a length takes of the arena. */
+/** Arena bytes that a piece of `length` bytes occupies. */
 export function arenaBytes(length: number): number {
   return Math.ceil(length / GRANULE_BYTES) * GRANULE_BYTES;
 }

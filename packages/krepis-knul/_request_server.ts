@@ -169,7 +169,7 @@ export class RequestServer implements RequestHost {
   /** Sends the answer of the handler. @throws {AdapterError} it cannot be sent */
   answer(request: RequestState, answer: QuicResponse): void {
     const { stream } = request;
-    if (request.isAborted) { // it took too long, or the client does not wait
+    if (request.isAborted) { // it took too long, or the client no longer waits
       discard(answer, request.signal.reason);
     } else if (answer === undefined) {
       stream.finishIfOpen();
@@ -196,7 +196,7 @@ export class RequestServer implements RequestHost {
     this.#conclude(request);
   }
 
-  /** The handler has settled: it does not look at the payload any more. */
+  /** The handler has settled: it no longer reads the payload. */
   settle(request: RequestState): void {
     request.isRunning = false;
     this.#returnPayload(request);
@@ -241,7 +241,7 @@ function release(stream: RequestStream, offset: number, length: number): void {
   if (length > 0) stream.channel.release(offset);
 }
 
-/** The runtime's `ReadableStream` is a getter, which is slow, so it is not read for the usual answers. */
+/** Tests `ReadableStream` last, because this global is a slow getter of the runtime. */
 function isBody(answer: QuicResponse): answer is ReadableStream<Uint8Array<ArrayBuffer>> {
   return typeof answer === "object" && !ArrayBuffer.isView(answer) && answer instanceof ReadableStream;
 }
@@ -251,7 +251,7 @@ function discard(answer: QuicResponse, reason: unknown): void {
   if (isBody(answer)) answer.cancel(reason).catch(() => {});
 }
 
-/** Sends a stream of bytes, as fast as the peer takes them; cancels it when the peer gives up. */
+/** Sends a stream of bytes as fast as the peer accepts them; cancels it when the peer stops reading. */
 async function pipe(body: ReadableStream<Uint8Array<ArrayBuffer>>, stream: RequestStream): Promise<void> {
   const reader = body.getReader();
   const { writeSignal } = stream;

@@ -1,4 +1,4 @@
-// One request on its way: the payload while it is gathered, then the handler while it works.
+// One request: its payload while parts arrive, then its running handler.
 import type { Channel } from "./_channel.ts";
 import type { Timed } from "./_deadlines.ts";
 import type { Holder } from "./_fair_shares.ts";
@@ -39,7 +39,7 @@ export interface RequestConnection extends Owner<QuicConnection> {
   readonly lent: Holder;
 }
 
-/** Who gathers requests and sends their answers. */
+/** What a request needs of the request server. */
 export interface RequestHost {
   readonly firewall: Firewall;
   readonly handler: RequestHandler;
@@ -56,13 +56,13 @@ export class RequestState implements RequestMechanics, Timed, Gathered, ProgramC
   readonly stream: RequestStream;
   /** The handler's argument. */
   facade: QuicRequest | null = null;
-  /** Of the payload's bytes in the arena; -1 when they are elsewhere. */
+  /** Offset of the payload in the arena; -1 when it is not there. */
   lentOffset = -1;
   /** The answer was given, or nobody waits for it. */
   isOver = false;
-  /** The handler was called and has not settled: it may still look at the payload. */
+  /** The handler was called and has not settled: it may still read the payload. */
   isRunning = false;
-  /** The FIN has come. */
+  /** The FIN was received. */
   isWhole = false;
   place = -1;
   heldBytes = 0;
@@ -157,7 +157,7 @@ export class RequestState implements RequestMechanics, Timed, Gathered, ProgramC
     return this.#error !== null;
   }
 
-  /** Tells the handler that the client does not wait any more. */
+  /** Aborts the handler's signal: the client no longer waits for the answer. */
   abort(error: StreamError): void {
     this.#error ??= error;
     this.#host.firewall.abort(this.#controller, error);

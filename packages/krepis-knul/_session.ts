@@ -35,8 +35,8 @@ export type SessionEnd = { report: string } | {
   isResumable: boolean;
 };
 
-// Fields of a record, counted from its begin. They are read with `!`: only a program that has detached the memory gets
-// undefined, and `Channel.view` finds that out before anything is read through it.
+// Offsets of a record's fields, in words. The fields are read with `!`: they are undefined only after the program has
+// detached the memory, which `Channel.view` checks before any bytes are read.
 const WORD = {
   flags: FfiEvent.flags / 4,
   connection: FfiEvent.connection / 4,
@@ -51,7 +51,7 @@ const STREAM_ID_DOUBLE = FfiEvent.stream_id / 8;
 const SLOT_MASK = 0xfffff;
 /** Size of a block of the arena; see channel.h. */
 const BLOCK_BYTES = 32 << 10;
-/** Estimated memory of a call that has not settled, beside its bytes. */
+/** Estimated memory of a call that has not settled, without the lent bytes. */
 const CALL_BYTES = 256;
 
 const decoder = new TextDecoder();
@@ -381,7 +381,7 @@ export class Session implements EventSink, ConnectionHost {
     return text;
   }
 
-  /** The other workers' rings may still hold what came before the stop. */
+  /** First handles the events that are left in the rings of other workers. */
   #finishAfterAll(report: string): void {
     while (!this.#isOver && this.channel.poll(this) > 0);
     this.#finish({ report });

@@ -1,5 +1,5 @@
-// The mechanics of one stream: bytes that wait to be read, writes that wait for room, and how it ended.
-// The program sees QuicStream, which is made on first use.
+// The state of one stream: bytes that wait to be read, writes that wait for room, and how it ended. The program uses
+// it through QuicStream, which is made on first use.
 //
 // RFC 9000 §3: the directions are independent. Reads fail only after a reset of the peer, stopSending, or the end of
 // the connection; writes fail only after STOP_SENDING, reset, or the end of the connection.
@@ -26,13 +26,13 @@ interface PendingWrite {
   done: PromiseWithResolvers<void>;
 }
 
-/** The signals that were asked for. */
+/** The signals that the program has read; others are not made. */
 type StreamSignals = Partial<Record<"reads" | "writes" | "either", AbortController>>;
 
 /** One write call takes at most this; the ABI's limit is 2^30. */
 const MAX_WRITE_BYTES = 1 << 28;
 const DONE = Promise.resolve();
-/** Releases the bytes of a view when it is garbage; for streams that are gone. */
+/** Releases the bytes of a closed stream's last view when the view is garbage-collected. */
 const orphans = new FinalizationRegistry<{ channel: Channel; offset: number }>(({ channel, offset }) =>
   channel.release(offset)
 );
@@ -51,8 +51,8 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
   previous: ListedStream | null = null;
   next: ListedStream | null = null;
 
-  #pieces: PieceQueue | null = null; // that were not read; null: there was none
-  #kept: Uint8Array<ArrayBuffer>[] | null = null; // copies of what was unread when the stream ended
+  #pieces: PieceQueue | null = null; // received and not read; null: none so far
+  #kept: Uint8Array<ArrayBuffer>[] | null = null; // copies of the bytes that were unread when the stream closed
   #lentOffset = -1;
   #lent: Uint8Array<ArrayBuffer> | null = null; // the view at #lentOffset
   #handler: "none" | "works" | "done" = "none"; // only for a handler that returned a promise
@@ -103,7 +103,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
 
   // ---- Reading ----
 
-  /** Bytes of an event; they are released when they were read, or at once when nobody will. */
+  /** Takes the bytes of an event. They are released after the program has read them, or at once if it cannot. */
   handleData(offset: number, length: number, isLast: boolean): void {
     if (isLast) this.#isAtEnd = true;
     if (length > 0) {
@@ -159,7 +159,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
     return promise;
   }
 
-  /** Ends the life of the view that the latest read gave. */
+  /** Releases the bytes that the latest read returned; their view must not be used any more. */
   returnLent(): void {
     if (this.#lentOffset < 0) return;
     this.channel.release(this.#lentOffset);
@@ -177,15 +177,15 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
     this.#handler = "works";
   }
 
-  /** The handler's promise is settled. If nothing more can come, the last piece is released: nobody will read again. */
+  /** The handler's promise is settled. Releases the last piece if no later read can do so. */
   handlerDone(): void {
     if (this.#handler !== "works") return;
     this.#handler = "done";
     if (this.#isRead || this.#readError !== null) this.returnLent();
   }
 
-  // At the end of the connection. A handler may still work on the piece. Without a handler nobody knows who uses it, so
-  // it is released when its view is garbage.
+  // The stream has closed, and the program may still use the last piece. A running handler releases it when it settles;
+  // without a handler it is released when its view is garbage-collected.
   #endLoan(): void {
     if (this.#lentOffset < 0 || this.#handler === "works") return;
     if (this.#handler === "done") return this.returnLent();
@@ -231,7 +231,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
 
   // ---- Writing ----
 
-  /** Resolves when all was accepted. The bytes must stay as they are until then. */
+  /** Resolves when the library has accepted all bytes. They must not change until then. */
   write(bytes: Uint8Array<ArrayBuffer>, isLast: boolean): Promise<void> {
     if (this.#writeError !== null) return rejected(this.#writeError);
     if (this.#isFinished || !this.canWrite) {
@@ -251,7 +251,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
     return done.promise;
   }
 
-  /** The last bytes, for callers that do not wait. `isLent`: they lie in the arena and are released soon. */
+  /** Writes the last bytes without a promise. `isLent`: they are in the arena, so what must wait is copied. */
   finish(bytes: Uint8Array<ArrayBuffer>, isLent = false): void {
     if (this.#writes === null && !this.#isFinished && this.#writeError === null) {
       const taken = this.#give(bytes, true);
@@ -264,7 +264,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
     void this.write(isLent ? bytes.slice() : bytes, true);
   }
 
-  /** A FIN, unless the sending side is over. */
+  /** Sends a FIN unless the sending side has ended. */
   finishIfOpen(): void {
     if (!this.#isFinished && this.#writeError === null) this.finish(EMPTY);
   }
@@ -326,7 +326,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
     return taken;
   }
 
-  /** The library had no memory for a write. Later bytes cannot replace it, so the stream is reset. */
+  /** The library had no memory for a write. Resets the stream, because later bytes would leave a gap. */
   #refuse(code: number): StreamError {
     const error = new StreamError(
       "local",
@@ -351,27 +351,27 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
 
   // ---- The end ----
 
-  /** Resets and stops the directions that are not over, with one code. */
+  /** Resets and stops the directions that have not ended, with one code. */
   abandon(code: number | bigint): void {
     const exact = BigInt(code);
     this.reset(exact);
     this.stopSending(exact);
   }
 
-  /** As `abandon(0)`, but a FIN that was already written is still sent. Bytes that were not read are dropped. */
+  /** As `abandon(0)`, but a FIN that was already written is still sent. Drops unread bytes. */
   abandonRest(): void {
     if (!this.#isFinished) this.reset(0n);
     this.returnLent();
     this.stopSending(0n);
   }
 
-  /** The handle is void from here on, and so is that of the connection. */
+  /** The handles of this stream and its connection are no longer valid. */
   handleConnectionEnd(error: StreamError): void {
     this.request?.handleConnectionEnd(error);
     this.handleClosed(false, error);
   }
 
-  /** The handle is void from here on. */
+  /** The handle is no longer valid. */
   handleClosed(isClean: boolean, error?: StreamError): void {
     if (this.#end !== null) return;
     const reason = error ?? this.#readError ?? this.#writeError ?? undefined;
@@ -383,8 +383,8 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
     this.#closed?.resolve(this.#end);
   }
 
-  // What arrived whole stays readable, but not in the arena, where a program that never reads it would take
-  // room from everybody else.
+  // A stream that arrived whole stays readable after it has closed. Its bytes are copied out of the arena, where a
+  // program that never reads them would take room from other connections.
   #keepUnread(): void {
     for (const pieces = this.#pieces; pieces !== null && !pieces.isEmpty; pieces.drop()) {
       (this.#kept ??= []).push(this.channel.view(pieces.offset, pieces.length).slice());
@@ -398,7 +398,7 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
     return this.#closed.promise;
   }
 
-  /** Aborts when either direction ends before its time. */
+  /** Aborts when a direction ends without a FIN. */
   get signal(): AbortSignal {
     return this.#signal("either", this.#readError ?? this.#writeError);
   }
@@ -419,8 +419,8 @@ export class StreamState implements StreamMechanics, ListedStream, RequestStream
 }
 
 /**
- * Whether the write has failed for a reason of its own. A sending side that is over, or a stream that is gone, is told
- * of by an event that is on its way: the write waits for it, because the event knows the code.
+ * Whether the library refused the write itself. After the end of the sending side or of the stream the write is not
+ * refused: it waits for the event of that end, which carries the application code.
  */
 function isRefused(taken: number): boolean {
   return taken < 0 && taken !== -KrepisCode.InvalidContext && taken !== -KrepisCode.InvalidPointer;
@@ -430,7 +430,7 @@ function asTheyAre(bytes: Uint8Array<ArrayBuffer> | null): Uint8Array<ArrayBuffe
   return bytes;
 }
 
-/** Made only where somebody gets to see it: capturing a stack costs more than serving a request. */
+/** Called only when the program sees the error, because capturing its stack costs more than serving a request. */
 function closedError(): StreamError {
   return new StreamError("local", 0, "the stream is closed");
 }

@@ -16,11 +16,11 @@ export class WakeLoop {
   constructor(channel: Channel, sink: EventSink, wakeFd: number) {
     this.#channel = channel;
     this.#sink = sink;
-    // `onread` passes by the machinery of streams and their buffers: 15 µs for a wake-up instead of 20.
+    // `onread` bypasses node's stream layer and its buffers: a wake-up takes 15 µs instead of 20.
     const onread = { buffer: new Uint8Array(WAKE_BYTES), callback: () => this.#wake() };
-    const options = { fd: wakeFd, readable: true, writable: false, onread }; // not every @types/node knows the last
+    const options = { fd: wakeFd, readable: true, writable: false, onread }; // some @types/node lack `onread`
     this.#socket = new Socket(options);
-    this.#socket.on("error", () => this.#schedule()); // The channel's own events say what happened.
+    this.#socket.on("error", () => this.#schedule()); // the channel's events have the reason
     this.#socket.resume();
     this.#schedule();
   }
@@ -30,21 +30,21 @@ export class WakeLoop {
     this.#socket.destroy();
   }
 
-  // At once: waiting for the next turn would only add to the latency.
+  // Runs a turn at once, because waiting for the next one would only add latency.
   #wake(): boolean {
     if (!this.#isScheduled) this.#turn();
     return true; // go on reading
   }
 
-  // A turn of its own for every batch: timers and other input have theirs in between.
+  // Each batch is a turn of the event loop of its own, so that timers and other input run in between.
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(this.#turn);
   }
 
-  // An empty turn costs 2 µs, a sleep costs the worker a system call and this side 10 µs and more; so it
-  // sleeps only after a turn without events.
+  // Sleeps only after a turn without events: an empty turn costs 2 µs, but a sleep costs at least 10 µs here and a
+  // system call in the worker.
   readonly #turn = () => {
     this.#isScheduled = false;
     if (!this.#channel.isOpen) return;

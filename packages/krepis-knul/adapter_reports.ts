@@ -40,7 +40,7 @@ export interface QuicStats {
   datagramsRefused: number;
   /** Memory of payloads that arrived in parts, until their handler has answered; at most `maxGatheredBytes`. */
   gatheredBytes: number;
-  /** Memory of the channel with such payloads that wait for room; their peers get no credit. */
+  /** Channel memory of such payloads that wait for room; their peers get no flow-control credit. */
   gatheredBytesWaiting: number;
   [name: string]: number | string;
 }

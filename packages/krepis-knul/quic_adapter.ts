@@ -356,7 +356,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     }
     const core = this.#library();
     deadlineMs ??= core.info(this.#handle).settings.drain_timeout_ms as number;
-    // The report comes as an event. If there is no open channel, one is opened for it.
+    // The report arrives as an event. If no channel is open, one is opened for it.
     const isOpen = this.#session !== null && !this.#session.isOver;
     const session = isOpen ? this.#session! : this.#openSession({});
     const code = core.channel.krepis_quic_stop_begin(BigInt(this.#handle), BigInt(deadlineMs));
@@ -442,7 +442,7 @@ async function wrapped<T>(run: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** The library's errors as the adapter's, with code and text. */
+/** Converts a KrepisError to an AdapterError with the same code and text. Returns any other value unchanged. */
 function asAdapterError(error: unknown, option?: string): unknown {
   if (error instanceof AdapterError || !(error instanceof KrepisError)) return error;
   return new AdapterError(

@@ -80,7 +80,7 @@ export interface OpenedStream extends Owner<QuicStream> {
   abandon(code: number | bigint): void;
 }
 
-/** The connection behind a `QuicConnection`. */
+/** The internal state of a `QuicConnection`. */
 export interface ConnectionMechanics {
   readonly isOpen: boolean;
   readonly incoming: AsyncIterable<QuicStream, void, void>;

@@ -8,7 +8,7 @@ export type QuicResponse = Uint8Array<ArrayBuffer> | string | ReadableStream<Uin
 /** Answers requests. A handler that returns its answer without a promise is the fastest. */
 export type RequestHandler = (request: QuicRequest) => QuicResponse | Promise<QuicResponse>;
 
-/** The request behind a `QuicRequest`. */
+/** The internal state of a `QuicRequest`. */
 export interface RequestMechanics {
   readonly stream: Owner<QuicStream> & { readonly connection: Owner<QuicConnection> };
   readonly signal: AbortSignal;

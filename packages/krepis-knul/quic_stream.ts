@@ -35,7 +35,7 @@ export interface StreamMechanics extends ReceivingSide, SendingSide {
   readonly canRead: boolean;
   readonly canWrite: boolean;
   readonly closed: Promise<StreamEnd>;
-  /** Aborts when either direction ends before its time. */
+  /** Aborts when a direction ends without a FIN. */
   readonly signal: AbortSignal;
   tryRead(): Uint8Array<ArrayBuffer> | null | undefined;
   readAs<T>(give: (bytes: Uint8Array<ArrayBuffer> | null) => T): Promise<T>;
