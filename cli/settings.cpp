@@ -101,7 +101,7 @@ Outcome<std::string> boolean_value(std::string_view text) {
 Outcome<std::vector<Setting>> library_settings() {
   const FfiResponse response = krepis_settings();
   if (response.error_code != KREPIS_SUCCESS) {
-    return run_failure(std::string("the settings of the library: ") + krepis_last_error());
+    return run_failure(std::string("cannot read the library's settings: ") + krepis_last_error());
   }
   const auto* const text = response.result_buffer.data;
   const json described = json::parse(text, text + response.result_buffer.len);

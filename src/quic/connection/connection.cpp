@@ -175,7 +175,7 @@ bool Connection::note_frames(std::span<const std::uint8_t> payload, bool is_one_
     return true;
   }
   environment_.counters.crypto_limit_violations.add();
-  abort(NGTCP2_CRYPTO_ERROR | kUnexpectedMessage, "CRYPTO data that no client sends");
+  abort(NGTCP2_CRYPTO_ERROR | kUnexpectedMessage, "unexpected CRYPTO data");
   return false;
 }
 
@@ -187,7 +187,7 @@ bool Connection::admit_crypto(ngtcp2_encryption_level level, std::span<const std
   environment_.counters.crypto_limit_violations.add();
   abort(verdict == CryptoVerdict::kTooMuch ? NGTCP2_CRYPTO_BUFFER_EXCEEDED
                                            : NGTCP2_CRYPTO_ERROR | kUnexpectedMessage,
-        "CRYPTO data that no client sends");
+        "unexpected CRYPTO data");
   return false;
 }
 

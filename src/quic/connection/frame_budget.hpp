@@ -19,7 +19,7 @@ class FrameDebt {
  public:
   static constexpr base::Duration kInterval{1'000'000'000 / kPerSecond};
   static constexpr base::Duration kDepth = kInterval * kBurst;
-  // The longest time for paying off one packet, however large.
+  // The largest debt, as the time to pay it off. A packet with any number of frames costs no more.
   static constexpr base::Duration kLongest = std::chrono::seconds(4);
 
   [[nodiscard]] bool is_in_debt(base::Instant now) const { return full_at_ - now > kDepth; }

@@ -59,7 +59,7 @@ class SharedPlaces {
     return others != nullptr ? others : oldest(newcomer);
   }
   // The oldest place of a source that holds about twice as many as `newcomer`, or more; null: no source does.
-  // `newcomer` is null for a source without places. For the case that no place is free.
+  // `newcomer` is null for a source without places. Called only when no place is free.
   [[nodiscard]] Place* to_evict_of_others(const Holder* newcomer) const {
     const Holder* const largest = find_largest();
     const std::uint64_t own = newcomer == nullptr ? 0 : newcomer->count_;

@@ -14,7 +14,7 @@
 
 namespace knul::quic {
 
-// Only the packer that made it can unpack it.
+// Only the packer that made it can unpack it, because that packer has the dictionary.
 struct PackedMemory {
   enum class Form : std::uint8_t { kPlain, kCompressed, kCompressedByDictionary };
 

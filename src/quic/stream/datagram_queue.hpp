@@ -1,4 +1,4 @@
-// Unsent DATAGRAM frames (RFC 9221).
+// The unsent DATAGRAM frames of one connection (RFC 9221), oldest first.
 #pragma once
 
 #include <cstddef>

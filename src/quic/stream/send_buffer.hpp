@@ -52,7 +52,7 @@ class SendBuffer {
   void drop_front();
 
   BlockPool* pool_;
-  // One inline: most streams carry little.
+  // One chunk is stored inline, because most streams carry little data.
   absl::InlinedVector<Chunk, 1, BlockAllocator<Chunk>> chunks_;
   std::size_t head_ = 0;         // first live chunk
   std::size_t head_offset_ = 0;  // its acknowledged bytes

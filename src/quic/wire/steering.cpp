@@ -22,7 +22,7 @@ std::vector<sock_filter> steering_program(unsigned workers) {
   assert(workers >= 1 && workers <= base::kMostWorkers);
   constexpr std::uint32_t kIdBytes = ConnectionIdCodec::kLength;
 
-  // Lines that are jumped to. A load past the end would return 0, hence the length check at the start.
+  // The lines that jumps go to. A load past the end would return 0, so line 1 checks the length.
   constexpr std::uint8_t kLong = 6, kV1 = 11, kV2 = 13, kIdLength = 15, kModulo = 18, kReturnNone = 20;
   // Jumps count from the following line.
   const auto to = [](std::uint8_t line, std::uint8_t target) {

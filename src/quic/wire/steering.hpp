@@ -10,8 +10,9 @@
 
 namespace knul::quic {
 
-// The program's result when the packet names no worker: the kernel then takes its own hash of the
-// addresses. Never the receive hash: on loopback that sent every Initial to worker 0.
+// The program's result when the packet names no worker: the kernel then uses its own hash of the addresses.
+// The program does not use the receive hash instead, because on loopback that hash sends every Initial to
+// worker 0.
 inline constexpr std::uint32_t kNoWorker = 0xffffffff;
 
 // The rule, on the UDP payload (offsets in bytes, L is ConnectionIdCodec::kLength):
