@@ -31,7 +31,7 @@ class DownloadResults {
   // Thread: the client's.
   void add(FileResult result);
   void finish();
-  // Standard output has no reader: nothing more is wanted, and nobody is to be told.
+  // Called when standard output has no reader any more: the download ends without a message.
   void abandon();
   // Thread: any other. The results that are new, in order of completion; empty when there will be no more.
   std::vector<FileResult> wait();

@@ -113,7 +113,7 @@ Measurement handshakes(const PerfFlags& flags, const Destination& to) {
   return made;
 }
 
-// Waits for the end, at most for the duration, and shows how far it is.
+// Waits until the run ends, at most for the duration, and shows its progress.
 void watch(const Measurement& measurement, krepis::QuicClient& client) {
   const bool shows_progress = ::isatty(STDERR_FILENO) == 1;
   const PerfGoal& goal = measurement.goal;
@@ -134,7 +134,8 @@ void watch(const Measurement& measurement, krepis::QuicClient& client) {
   }
 }
 
-// False when nothing of the unfinished work goes on: a server that died would otherwise only look slow.
+// False: the server has sent nothing for `patience`, although work is unfinished. Without this check a server
+// that has died would only look slow.
 bool answers(const PerfRun& run, std::chrono::milliseconds patience) {
   const auto end = PerfRun::Clock::now() + patience;
   while (!run.is_server_alive()) {

@@ -58,8 +58,8 @@ void HandshakeApplication::count(const krepis::Connection& connection, std::chro
   failed_in_a_row_ = 0;
 }
 
-// A close at once would reach the server before it has the client's Finished: for the server that is a
-// handshake given up (RFC 9000 §10.2.3). An answer tells that it has completed its side too.
+// A close sent at once could reach the server before the client's Finished. The server would then count the
+// handshake as failed (RFC 9000 §10.2.3). An answer shows that the server has completed the handshake.
 void HandshakeApplication::ask_for_nothing(krepis::Connection& connection) {
   const auto opened = connection.open_stream(krepis::StreamDirection::kBidirectional);
   if (!opened) {
@@ -91,7 +91,7 @@ void HandshakeApplication::on_connection_closed(krepis::Connection& connection,
   if (pending_.erase(connection.context()) > 0) {  // on_connection never came
     ++failed_;
     ++failed_in_a_row_;
-    // Before the first one, or when none of those under way came through: there is no server any more.
+    // No handshake has completed yet, or more than `parallel` in a row have failed: the server is gone.
     if (completed_ == 0 || failed_in_a_row_ > plan_.parallel) {
       run().fail(describe_close(reason, destination()));
       return;

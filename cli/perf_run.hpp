@@ -33,11 +33,11 @@ class PerfRun {
   // The measured time starts: connections are there.
   void begin();
   void count(std::uint64_t units) { units_.fetch_add(units, std::memory_order_relaxed); }
-  // Something came from the server, also after the end.
+  // Called when something arrives from the server, also after the end.
   void notice_server() { notices_.fetch_add(1, std::memory_order_relaxed); }
   // The first of these three ends the run, later ones change nothing.
   void finish();
-  // With work unfinished: a server that lives answers it, see is_server_alive.
+  // Ends the run with unfinished work, which a server that is alive still answers; see is_server_alive.
   void finish_early();
   void fail(std::string message);
   [[nodiscard]] bool is_over() const { return is_over_.load(std::memory_order_relaxed); }

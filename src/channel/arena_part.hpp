@@ -34,8 +34,8 @@ class ArenaPart {
   // `owners`: one for each granule of the arena. Lifetime: both longer.
   ArenaPart(std::uint8_t* arena, RangeOwner* owners, std::uint32_t first_block, std::uint32_t blocks);
 
-  // Gives the fill a new block. False when none is free. Where `pinned` is not null it counts the holder's
-  // blocks, this one until it is free again. Lifetime: of *pinned until then.
+  // Gives the fill a new block. False: none is free. `pinned`, if not null, counts the holder's blocks, and
+  // counts this one until it is free again. Lifetime: `*pinned` lives until then.
   bool open(Fill& fill, std::uint32_t* pinned = nullptr);
   void close(Fill& fill);
   // Bytes that a new range in the fill may have.

@@ -79,7 +79,7 @@ bool Channel::has_last_event() const {
          });
 }
 
-// See WorkerPart::wait_for_head. A worker that has ended can do nothing any more: then the program does.
+// See WorkerPart::wait_for_head. For a worker that has ended, the program's thread publishes its events.
 void Channel::notice_heads() {
   for (std::size_t i = 0; i < core_->workers(); ++i) {
     if (core_->rings[i].has_moved() && core_->waits_for_head[i].exchange(false)) {

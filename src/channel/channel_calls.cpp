@@ -134,8 +134,8 @@ std::uint64_t Channel::take_room(Entry& stream, std::uint64_t wanted) {
   return taken;
 }
 
-// Before the lock is taken, because the worker must not wait for a copy of this size. What fits is looked up
-// again under the lock: it can only be more, unless another thread writes on the same stream.
+// Copies before the lock is taken, so that the worker does not wait for a large copy. The room is read again
+// under the lock: it can only have grown, unless another thread writes to the same stream.
 krepis::SharedBytes Channel::copy_large(std::uint32_t stream, std::span<const std::uint8_t> bytes) const {
   const Entry* const entry = bytes.size() < kSmallWrite ? nullptr : core_->table.find(stream);
   if (entry == nullptr) {
@@ -284,7 +284,8 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
   Command command;
   command.handle = connection;
   const std::uint32_t queued = held.entry->queued.load(std::memory_order_relaxed);
-  // The first one is always taken, so that whoever was refused hears of those before it.
+  // An empty queue accepts any datagram. So a program that was refused has datagrams queued, and it learns of
+  // room when they leave.
   WriteBudget& budget = core_->server->writes;
   const bool is_full =
       queued >= limit ||

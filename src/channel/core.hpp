@@ -92,7 +92,7 @@ struct Core {
   HandleTable table;
   std::vector<Mailbox> mailboxes;
   std::deque<EventRing> rings;  // not moved
-  // The worker waits for its head to move.
+  // By worker: true while it waits for the program to advance the head of its ring.
   std::vector<std::atomic<bool>> waits_for_head;
   WakeSignal wake;
   WriteBuffers write_buffers;
@@ -101,8 +101,8 @@ struct Core {
   std::atomic<std::uint64_t> parked_bytes{0};
   std::atomic<std::uint64_t> connections{0};
   std::atomic<std::uint64_t> streams{0};
-  // Thread: the program's. A call that is lost when two threads count at once is made up for by the other
-  // one.
+  // Thread: the program's threads, without a lock. A lost increment does no harm, because the other thread's
+  // increment also shows that the program is alive.
   std::atomic<std::uint64_t> calls{0};
   std::atomic<std::uint64_t> datagrams_dropped{0};
   std::atomic<std::uint64_t> queued_bytes{0};           // of all streams

@@ -20,9 +20,9 @@ class DatagramSender {
 
   void send(ConnectionState& state, std::span<const std::uint8_t> bytes,
             const krepis::DatagramOptions& options);
-  // The queue of the connection has room.
+  // Called when the connection's queue has room.
   void flush(ConnectionState& state);
-  // The program wants to know when there is room.
+  // Requests an event DATAGRAM_WRITABLE when the queue has room.
   void ask_writable(ConnectionState& state);
   void tell_fate(const ConnectionState& state, std::uint32_t context, krepis::DatagramFate fate);
 

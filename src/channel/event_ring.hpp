@@ -35,14 +35,14 @@ class EventRing {
   [[nodiscard]] std::uint32_t next_sequence() const { return tail_ + backlog(); }
   [[nodiscard]] std::uint32_t backlog() const { return static_cast<std::uint32_t>(outbox_.size() - first_); }
 
-  // Looks at what the program has read. False: the head is nonsense, and the former one is kept.
+  // Reads the program's head. False: the head is invalid, and the former one is kept.
   [[nodiscard]] bool refresh_head();
   [[nodiscard]] bool has_passed(std::uint32_t sequence) const {
     return static_cast<std::int32_t>(seen_head() - sequence) > 0;
   }
   // Copies what fits to the ring. True when there was anything.
   bool publish();
-  // Drops what is not published; nothing but `last` follows. Without one, nothing.
+  // Drops unpublished events. Only `last` follows; null: no event follows.
   void seal(const FfiEvent* last);
   [[nodiscard]] bool is_sealed() const { return is_sealed_; }
   // After publish: starts the measurement of is_behind again, unless one is under way.

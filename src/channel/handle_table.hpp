@@ -56,7 +56,7 @@ struct alignas(64) Entry {
   static constexpr std::uint32_t kIsOpenedByPeer = 32;
   static constexpr std::uint32_t kIsUnidirectional = 64;
   static constexpr std::uint32_t kAwaitsWritable = 128;  // the worker was asked to say when there is room
-  // What the program asked for once, and need not be queued again.
+  // Requests of the program that are queued once. The same request again has no effect.
   static constexpr std::uint32_t kIsReset = 256;
   static constexpr std::uint32_t kIsStopped = 512;
   static constexpr std::uint32_t kIsClosing = 1'024;

@@ -36,7 +36,7 @@ void ParkedBytes::note_removed(StreamState& stream, std::size_t bytes) {
 void ParkedBytes::remove(StreamState& stream, std::size_t bytes) {
   stream.parked_from += bytes;
   note_removed(stream, bytes);
-  // Else a stream that is never caught up with keeps all.
+  // Otherwise the buffer of a stream that always has parked bytes would grow without bound.
   if (stream.parked_from > stream.parked.size() / 2) {
     stream.parked.erase(stream.parked.begin(),
                         stream.parked.begin() + static_cast<std::ptrdiff_t>(stream.parked_from));
@@ -66,8 +66,8 @@ void ParkedBytes::queue(const StreamState& stream) {
   }
 }
 
-// Closes the connections that hold most, until a sixteenth is free: so the search for them is paid for by as
-// many bytes as were received since the last one.
+// Closes the connections that hold most until a sixteenth is free, so that the next search runs only after as
+// many bytes were received.
 void ParkedBytes::shed() {
   std::vector<ConnectionState*> holders;
   for (ConnectionState* state : states_.open_connections()) {

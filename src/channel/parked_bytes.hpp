@@ -21,14 +21,14 @@ class ParkedBytes {
       : states_(states), count_(count), most_(most) {}
 
   void add(StreamState& stream, std::span<const std::uint8_t> bytes);
-  // Its oldest bytes were moved to the arena.
+  // Removes the oldest bytes of the stream, which were moved to the arena.
   void remove(StreamState& stream, std::size_t bytes);
-  // What it has parked, its FIN too.
+  // Drops the parked bytes and the parked FIN of the stream.
   void drop(StreamState& stream);
 
-  // As many as may be asked for by take_turn before the first one comes again.
+  // The number of calls of take_turn() that visit each stream once.
   [[nodiscard]] std::size_t places() const { return turns_.size(); }
-  // The next stream, which leaves the list; null: one that ended was next.
+  // Removes the next stream from the list and returns it. Null: that stream has ended.
   [[nodiscard]] StreamState* take_turn();
   // The stream waits for another turn if it has parked bytes.
   void queue(const StreamState& stream);

@@ -86,7 +86,7 @@ bool ReceiveArena::put(ConnectionState& state, FfiEvent& event, std::span<const 
   return true;
 }
 
-// Whoever opens connections that the program is slow to read of takes an eighth of the arena, not all of it.
+// CONNECTION_OPENED events have at most an eighth of the arena, however many connections peers open.
 void ReceiveArena::put_identity(ConnectionState& state, FfiEvent& event,
                                 std::span<const std::uint8_t> identity) {
   const std::size_t most = part_.blocks() * kBlockBytes / kIdentityShare;

@@ -1,9 +1,9 @@
 // Received bytes in one worker's part of the arena, and how much of it each connection may hold.
 //
-// Small payloads of many streams share one block. A stream that lags, which is one whose bytes the program
-// holds for long, gets blocks of its own, so that it pins those and not everybody's. What one connection may
-// hold is half of what is free, where such blocks count whole: however many lag, there is always something
-// left for the others. Weak case: a few bytes in a shared block keep all of it, and count as a few bytes.
+// Small payloads of many streams share one block. A stream lags when the program holds its bytes for long. It
+// gets blocks of its own, so that it does not keep shared blocks in use. One connection may hold half of the
+// free bytes, and blocks of its own count whole. So there is always room for other connections, however many
+// streams lag. Weak case: a few bytes keep a whole shared block in use but count only as a few bytes.
 #pragma once
 
 #include <krepis/krepis.h>
@@ -29,10 +29,10 @@ class ReceiveArena {
   struct Placed : ArenaPart::Placed {
     bool is_shared = false;  // in a block for all
   };
-  // Copies what fits into a range of the stream; length 0: the connection may hold no more. The range counts
-  // once its event was made: see count.
+  // Copies as many bytes as fit into a new range of the stream; length 0: the connection may hold no more.
+  // Call count() after the event of the range was made.
   Placed add(StreamState& stream, std::span<const std::uint8_t> bytes);
-  // An event has the range.
+  // Counts a range that an event refers to.
   static void count(StreamState& stream, const Placed& range);
   // Adds to the stream's last range, and counts that; the bytes taken.
   std::size_t extend(StreamState& stream, ArenaPart::Placed last, std::span<const std::uint8_t> bytes);
@@ -41,7 +41,7 @@ class ReceiveArena {
 
   // Gives an event of the connection itself its bytes, all or none, and counts them.
   bool put(ConnectionState& state, FfiEvent& event, std::span<const std::uint8_t> bytes);
-  // The same for who the peer is, which is left out where openings have their share already.
+  // The same for the peer's identity. No effect while CONNECTION_OPENED events hold their share already.
   void put_identity(ConnectionState& state, FfiEvent& event, std::span<const std::uint8_t> identity);
 
   // Of the shared blocks, or one more of its own.

@@ -119,7 +119,7 @@ void ReceiveSide::stop(StreamState& stream, std::uint64_t code) {
   krepis::Connection& connection = *stream.connection->connection;
   const krepis::StreamId id = *stream.id;
   connection.stop_sending(id, code);
-  // The program knows of the end: it made it.
+  // The program ended this side itself, so the release does not wait until it has read an event.
   if (std::exchange(stream.is_retained, false)) {
     connection.release_stream(id);
   }
@@ -141,7 +141,7 @@ void ReceiveSide::receive_datagram(ConnectionState& state, std::span<const std::
   events_.refresh_facts(state);
 }
 
-// Nothing counts an empty one while it waits, so it has to fit into the ring, as far as that is known.
+// An empty datagram uses no arena bytes. So the number of waiting events limits empty datagrams.
 bool ReceiveSide::has_room_for_datagram(const ConnectionState& state, std::size_t bytes) {
   const bool has_room =
       bytes == 0 ? events_.backlog() < core_.layout.ring_records : arena_.may_hold_datagram(state);
@@ -193,7 +193,7 @@ void ReceiveSide::unpark_all() {
   }
 }
 
-// A block at most, then it is the next stream's turn. True when anything was moved.
+// Moves at most one block; then the next stream has its turn. True: bytes were moved.
 bool ReceiveSide::unpark(StreamState& stream) {
   const std::span<const std::uint8_t> parked = std::span(stream.parked).subspan(stream.parked_from);
   const std::size_t placed = place(stream, parked.first(std::min(parked.size(), kBlockBytes)));

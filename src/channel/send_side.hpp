@@ -21,18 +21,18 @@ class SendSide {
   SendSide(Core& core, Mailbox& mailbox, EventWriter& events)
       : core_(core), mailbox_(mailbox), events_(events) {}
 
-  // What was counted for the stream and its connection is given back when the connection takes the bytes.
+  // Bytes count for the stream and for its connection until the connection accepts them.
   void write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin);
   void write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin);
-  // The connection may take more.
+  // Called when the connection may accept more bytes.
   void flush(StreamState& stream);
-  // The program wants to know when there is room.
+  // Requests an event STREAM_WRITABLE when the stream has room.
   void ask_writable(StreamState& stream);
 
-  // Of a stream that has an identifier.
+  // Requires that the stream has its ID.
   void reset(StreamState& stream, std::uint64_t code);
   void handle_stop_sending(StreamState& stream, std::uint64_t code);
-  // Nothing is taken any more, and what was kept is dropped.
+  // Drops the bytes that were kept. The stream accepts no more.
   void end(StreamState& stream);
 
  private:

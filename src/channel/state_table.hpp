@@ -1,5 +1,5 @@
-// The states of one worker's streams and connections in a channel, by handle. A state is freed once the program
-// has read its last event and released all of its ranges.
+// The states of one worker's streams and connections in a channel, by handle. A state is freed once the
+// program has read its last event and released all of its ranges.
 #pragma once
 
 #include <cstddef>
@@ -36,9 +36,9 @@ class StateTable {
   void remove_open(ConnectionState& state) { open_.erase(&state); }
   [[nodiscard]] const std::unordered_set<ConnectionState*>& open_connections() const { return open_; }
 
-  // Both wait until the program has read the last event pushed so far. The first then frees the entry, as soon as
-  // the entry's ranges are released. The second makes the engine release the stream, so that the peer gets credit
-  // for another stream.
+  // Both wait until the program has read the last event pushed so far. The first then frees the entry, as soon
+  // as the entry's ranges are released. The second makes the engine release the stream, so that the peer gets
+  // credit for another stream.
   void free_when_read(std::uint32_t handle);
   void release_when_read(const StreamState& stream);
   [[nodiscard]] bool waits_for_reader() const { return !passing_.empty(); }
@@ -48,7 +48,7 @@ class StateTable {
   // After a range was released.
   void free_if_released(StreamState& stream);
   void free_if_released(ConnectionState& state);
-  // What the two above found is freed here, with one lock.
+  // Frees the entries that the two functions above have found, under one lock.
   void free_entries();
 
  private:

@@ -16,12 +16,13 @@ namespace {
 // std::shared_ptr has its counts in the same block.
 constexpr std::size_t kCountsBytes = 128;
 
-// Without the counts. Steps of a half, so that at most a third of a block is unused.
+// Without the counts. Each size is at most 1.5 times the previous one, so at most a third of a block is
+// unused.
 constexpr std::array<std::size_t, 13> kSizes = {1'024,  1'536,  2'048,  3'072,  4'096,  6'144, 8'192,
                                                 12'288, 16'384, 24'576, 32'768, 49'152, 65'536};
 static_assert(kSizes.front() == WriteBuffers::kSmallestBytes && kSizes.back() == WriteBuffers::kLargestBytes);
 
-// kSizes.size(): none of ours.
+// The index of the smallest size that fits; kSizes.size() if the block is larger than all sizes.
 std::size_t index_of(std::size_t block_bytes) {
   const auto fits = [=](std::size_t size) { return size + kCountsBytes >= block_bytes; };
   return static_cast<std::size_t>(std::ranges::find_if(kSizes, fits) - kSizes.begin());

@@ -11,8 +11,8 @@
 
 namespace knul::channel {
 
-// Of each size up to kLargestBytes at most kKeptBytes are kept while unused, of all sizes kKeptBytesInAll;
-// what is larger comes from the heap each time. Thread: any. Lifetime: the buffers may be longer.
+// Keeps at most kKeptBytes of unused buffers of each size, and at most kKeptBytesInAll of all sizes. Buffers
+// above kLargestBytes come from the heap each time. Thread: any. Lifetime: buffers may outlive this object.
 class WriteBuffers {
  public:
   static constexpr std::size_t kSmallestBytes = 1 << 10;

@@ -28,8 +28,8 @@ class HandleAllocator {
 
   // Never 0. Nothing when all slots are in use. Allocates no memory.
   std::optional<std::uint64_t> allocate() noexcept;
-  // Frees the slot of an allocated handle. A slot with used-up generations is not used again; at a thousand
-  // starts a second that takes 278 years.
+  // Frees the slot of an allocated handle. A slot that has used all its generations is never used again; at
+  // 1,000 starts a second one slot lasts 278 years.
   void release(std::uint64_t handle) noexcept;
 
  private:
