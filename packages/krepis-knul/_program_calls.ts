@@ -25,7 +25,7 @@ interface DatagramLender extends Owner<QuicConnection> {
   returnDatagram(length: number, offset: number): void;
 }
 
-/** A handler that fails costs its connection. */
+/** Calls the handler of a connection. If the handler fails, the connection is closed. */
 export class ConnectionCall implements ProgramCall {
   readonly #handler: (connection: QuicConnection) => unknown;
   readonly #connection: ClosableConnection;
@@ -53,7 +53,7 @@ export class ConnectionCall implements ProgramCall {
   settled(): void {}
 }
 
-/** A handler that fails costs its stream. */
+/** Calls the handler of a stream. If the handler fails, the stream is reset and stopped. */
 export class StreamCall implements ProgramCall {
   readonly #handler: (stream: QuicStream) => unknown;
   readonly #stream: HandledStream;
@@ -85,7 +85,7 @@ export class StreamCall implements ProgramCall {
   }
 }
 
-/** The bytes of a datagram are returned when its handler has settled. */
+/** Calls the handler of a datagram. The bytes of the datagram are returned when the handler has settled. */
 export class DatagramCall implements ProgramCall {
   readonly #handler: DatagramHandler;
   readonly #connection: DatagramLender;
