@@ -28,9 +28,9 @@ class Client final : public krepis::Application {
  public:
   explicit Client(std::atomic<krepis::Connection*>& connection) : connection_(connection) {}
   void on_connection(krepis::Connection& connection) override { connection_.store(&connection); }
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin /*fin*/) override {
-    connection.consume(stream, bytes.size());
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes,
+                      krepis::Fin /*fin*/) override {
+    stream.consume(bytes.size());
   }
 
  private:

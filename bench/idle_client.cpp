@@ -41,17 +41,18 @@ class Holder final : public krepis::Application {
   Holder(Progress& progress, std::uint64_t connections) : progress_(progress), states_(connections) {}
 
   void on_connection(krepis::Connection& connection) override {
-    states_[connection.context()].connection = &connection;
+    State& state = states_[connection.context()];
+    state.connection = &connection;
+    connection.set_user(&state);
     ++progress_.open;
   }
   void on_connection_closed(krepis::Connection& /*connection*/,
                             const krepis::CloseReason& /*reason*/) override {
     progress_.has_failed = true;
   }
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId id,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    connection.consume(id, bytes.size());
-    State& state = states_[connection.context()];
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    stream.consume(bytes.size());
+    State& state = *static_cast<State*>(stream.connection().user());
     if (fin == krepis::Fin::kNo || --state.unanswered > 0) {
       return;
     }
@@ -91,7 +92,7 @@ class Holder final : public krepis::Application {
     state.unanswered = requests;
     for (unsigned made = 0; made < requests; ++made) {
       const auto opened = state.connection->open_stream(krepis::StreamDirection::kBidirectional);
-      if (!opened || state.connection->write(*opened, request, krepis::Fin::kYes) != request.size()) {
+      if (!opened || (*opened)->write(request, krepis::Fin::kYes) != request.size()) {
         progress_.has_failed = true;
       }
     }

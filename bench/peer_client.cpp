@@ -82,30 +82,29 @@ class Downloads final : public krepis::Application {
     if (plan_.is_http3) {  // RFC 9114 §6.2.1: the control stream begins with SETTINGS
       constexpr std::uint8_t kControl[] = {0x00, 0x04, 0x00};
       if (const auto control = connection.open_stream(krepis::StreamDirection::kUnidirectional)) {
-        connection.write(*control, kControl, krepis::Fin::kNo);
+        (*control)->write(kControl, krepis::Fin::kNo);
       }
     }
     if (const auto stream = connection.open_stream(krepis::StreamDirection::kBidirectional)) {
-      connection.write(*stream, request_, krepis::Fin::kYes);
-      streams_[connection.context()] = {.stream = *stream};
+      (*stream)->write(request_, krepis::Fin::kYes);
+      (*stream)->set_user(&downloads_[connection.context()]);
     }
   }
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId id,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    connection.consume(id, bytes.size());
-    Download& download = streams_[connection.context()];
-    if (id != download.stream) {
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    stream.consume(bytes.size());
+    auto* const download = static_cast<Download*>(stream.user());
+    if (download == nullptr) {
       return;  // HTTP/3's control stream
     }
-    download.received += bytes.size();
+    download->received += bytes.size();
     if (fin == krepis::Fin::kYes) {
-      download.is_complete = download.received >= plan_.bytes;
-      connection.close(plan_.is_http3 ? 0x100 : 0, {});  // RFC 9114 §8.1: H3_NO_ERROR
+      download->is_complete = download->received >= plan_.bytes;
+      stream.connection().close(plan_.is_http3 ? 0x100 : 0, {});  // RFC 9114 §8.1: H3_NO_ERROR
     }
   }
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& /*reason*/) override {
-    const bool is_complete = streams_[connection.context()].is_complete;
-    streams_.erase(connection.context());
+    const bool is_complete = downloads_[connection.context()].is_complete;
+    downloads_.erase(connection.context());
     completed_ += is_complete ? 1 : 0;
     if (is_complete && completed_ < plan_.connections) {
       begin_one();
@@ -122,7 +121,6 @@ class Downloads final : public krepis::Application {
 
  private:
   struct Download {
-    krepis::StreamId stream = 0;
     std::uint64_t received = 0;
     bool is_complete = false;
   };
@@ -136,7 +134,7 @@ class Downloads final : public krepis::Application {
   const Plan plan_;
   const Bytes request_;
   krepis::QuicClient* client_ = nullptr;
-  std::unordered_map<std::uint64_t, Download> streams_;  // by context
+  std::unordered_map<std::uint64_t, Download> downloads_;  // by context
   std::uint64_t begun_ = 0;
   std::uint64_t completed_ = 0;
   double seconds_ = 0;

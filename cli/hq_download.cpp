@@ -65,12 +65,13 @@ void HqDownload::ask(krepis::Connection& connection) {
       return;  // on_streams_available follows, or the connection is going
     }
     const std::string request = "GET " + waiting_.front() + "\r\n";
-    files_.emplace(*opened, File{{.path = waiting_.front()}, *std::move(sink)});
+    krepis::Stream& stream = **opened;
+    stream.set_user(&files_.emplace_back(File{{.path = waiting_.front()}, *std::move(sink)}));
     waiting_.pop_front();
     const std::span bytes(reinterpret_cast<const std::uint8_t*>(request.data()), request.size());
-    if (connection.write(*opened, bytes, krepis::Fin::kYes) < bytes.size()) {
-      connection.reset_stream(*opened, 0);
-      end_file(connection, *opened, "the request is too long");
+    if (stream.write(bytes, krepis::Fin::kYes) < bytes.size()) {
+      stream.reset(0);
+      end_file(stream, "the request is too long");
     }
   }
   if (waiting_.empty() && files_.empty()) {
@@ -78,49 +79,49 @@ void HqDownload::ask(krepis::Connection& connection) {
   }
 }
 
-void HqDownload::on_stream_data(krepis::Connection& connection, krepis::StreamId id,
-                                std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+void HqDownload::on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes,
+                                krepis::Fin fin) {
   if (!bytes.empty()) {
-    connection.consume(id, bytes.size());
+    stream.consume(bytes.size());
   }
-  const auto found = files_.find(id);
-  if (found == files_.end()) {
+  if (stream.user() == nullptr) {
     return;  // given up
   }
-  File& file = found->second;
+  File& file = *static_cast<File*>(stream.user());
   file.result.bytes += bytes.size();
   std::string error = file.sink.write(bytes);
   if (file.sink.is_reader_gone()) {
     results_->abandon();
-    connection.close(0, {});
+    stream.connection().close(0, {});
   } else if (!error.empty()) {
-    connection.stop_sending(id, 0);
-    end_file(connection, id, "cannot store the file: " + error);
+    stream.stop_sending(0);
+    end_file(stream, "cannot store the file: " + error);
   } else if (fin == krepis::Fin::kYes) {
     error = file.sink.complete();
-    end_file(connection, id, error.empty() ? "" : "cannot store the file: " + error);
+    end_file(stream, error.empty() ? "" : "cannot store the file: " + error);
   }
 }
 
-void HqDownload::on_stream_reset(krepis::Connection& connection, krepis::StreamId id, std::uint64_t code) {
-  end_file(connection, id, describe_hq_code(code));
+void HqDownload::on_stream_reset(krepis::Stream& stream, std::uint64_t code) {
+  end_file(stream, describe_hq_code(code));
 }
 
-void HqDownload::end_file(krepis::Connection& connection, krepis::StreamId id, std::string error) {
-  const auto found = files_.find(id);
-  if (found == files_.end()) {
+void HqDownload::end_file(krepis::Stream& stream, std::string error) {
+  auto* const ended = static_cast<File*>(stream.user());
+  if (ended == nullptr) {
     return;
   }
-  FileResult result = std::move(found->second.result);
+  stream.set_user(nullptr);
+  FileResult result = std::move(ended->result);
   result.error = std::move(error);
-  files_.erase(found);
+  files_.remove_if([&](const File& file) { return &file == ended; });
   results_->add(std::move(result));
-  ask(connection);
+  ask(stream.connection());
 }
 
 void HqDownload::on_connection_closed(krepis::Connection& /*connection*/, const krepis::CloseReason& reason) {
   const std::string why = describe_close(reason, destination_);
-  for (auto& [id, file] : files_) {
+  for (File& file : files_) {
     file.result.error = why;
     results_->add(std::move(file.result));
   }

@@ -6,11 +6,11 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "cli/client_flags.hpp"
@@ -57,25 +57,25 @@ class HqDownload final : public krepis::Application {
 
   void on_connection(krepis::Connection& connection) override;
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId id,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
-  void on_stream_reset(krepis::Connection& connection, krepis::StreamId id, std::uint64_t code) override;
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override;
   void on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) override;
 
  private:
+  // The user word of its stream leads to it.
   struct File {
     FileResult result;
     FileSink sink;
   };
 
   void ask(krepis::Connection& connection);
-  void end_file(krepis::Connection& connection, krepis::StreamId id, std::string error);
+  void end_file(krepis::Stream& stream, std::string error);
 
   DownloadPlan plan_;
   Destination destination_;
   std::shared_ptr<DownloadResults> results_;
   std::deque<std::string> waiting_;  // paths not asked for yet
-  std::unordered_map<krepis::StreamId, File> files_;
+  std::list<File> files_;
 };
 
 // What the reset codes of the service hq say; they are 0x48510000 and an HTTP status.

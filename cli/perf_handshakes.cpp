@@ -67,12 +67,12 @@ void HandshakeApplication::ask_for_nothing(krepis::Connection& connection) {
     return;
   }
   constexpr std::array<std::uint8_t, kPerfHeaderBytes> kNothing{};
-  connection.write(*opened, kNothing, krepis::Fin::kYes);
+  (*opened)->write(kNothing, krepis::Fin::kYes);
 }
 
-void HandshakeApplication::on_stream_closed(krepis::Connection& connection, krepis::StreamId /*id*/) {
+void HandshakeApplication::on_stream_closed(krepis::Stream& stream) {
   run().notice_server();
-  connection.close(0, {});
+  stream.connection().close(0, {});
 }
 
 void HandshakeApplication::on_connection_closed(krepis::Connection& connection,

@@ -27,7 +27,7 @@ class HandshakeApplication final : public PerfApplication {
 
   void start(Connect connect) override;
   void on_connection(krepis::Connection& connection) override;
-  void on_stream_closed(krepis::Connection& connection, krepis::StreamId id) override;
+  void on_stream_closed(krepis::Stream& stream) override;
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
 
   // Thread: the client's until the run is over, then any.

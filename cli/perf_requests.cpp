@@ -14,6 +14,7 @@ RequestApplication::RequestApplication(std::shared_ptr<PerfRun> run, Destination
 void RequestApplication::begin_work(krepis::Connection& connection) {
   Lane& lane = lanes_[connection.context()];
   lane.connection = &connection;
+  connection.set_user(&lane);
   waiting_.push_back(&lane);
   if (working_ < plan_.active) {
     ++working_;
@@ -30,8 +31,9 @@ void RequestApplication::start_next_turn() {
 
 void RequestApplication::on_streams_available(krepis::Connection& connection,
                                               krepis::StreamDirection direction) {
-  if (direction == krepis::StreamDirection::kBidirectional) {
-    issue(lanes_[connection.context()]);
+  auto* const lane = static_cast<Lane*>(connection.user());  // null before begin_work
+  if (direction == krepis::StreamDirection::kBidirectional && lane != nullptr) {
+    issue(*lane);
   }
 }
 
@@ -44,31 +46,36 @@ void RequestApplication::issue(Lane& lane) {
     ++issued_;
     --lane.left;
     ++lane.in_flight;
-    Request& request = lane.window.emplace_back();
+    Request& request = make_request();
     request.sent_at = now();
-    send(*lane.connection, *opened, request);
+    (*opened)->set_user(&request);
+    send(**opened, request);
   }
 }
 
-void RequestApplication::send(krepis::Connection& connection, krepis::StreamId id, Request& request) {
+RequestApplication::Request& RequestApplication::make_request() {
+  if (spare_requests_.empty()) {
+    return requests_.emplace_back();
+  }
+  Request& request = *spare_requests_.back();
+  spare_requests_.pop_back();
+  return request = Request{};
+}
+
+void RequestApplication::send(krepis::Stream& stream, Request& request) {
   const std::span<const std::uint8_t> rest = std::span(content_).subspan(request.sent);
   if (!rest.empty()) {
-    request.sent += connection.write(id, rest, krepis::Fin::kYes);
+    request.sent += stream.write(rest, krepis::Fin::kYes);
   }
 }
 
-RequestApplication::Request& RequestApplication::request_of(Lane& lane, krepis::StreamId id) {
-  return lane.window.at(id / 4 - lane.first);
-}
-
-void RequestApplication::on_stream_data(krepis::Connection& connection, krepis::StreamId id,
-                                        std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+void RequestApplication::on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes,
+                                        krepis::Fin fin) {
   run().notice_server();
   if (!bytes.empty()) {
-    connection.consume(id, bytes.size());
+    stream.consume(bytes.size());
   }
-  Lane& lane = lanes_[connection.context()];
-  Request& request = request_of(lane, id);
+  Request& request = *static_cast<Request*>(stream.user());
   request.received += bytes.size();
   if (fin == krepis::Fin::kNo) {
     return;
@@ -78,7 +85,8 @@ void RequestApplication::on_stream_data(krepis::Connection& connection, krepis::
                " bytes, expected " + std::to_string(plan_.response_bytes));
     return;
   }
-  complete(lane, request);
+  complete(stream, request);
+  Lane& lane = *static_cast<Lane*>(stream.connection().user());
   issue(lane);
   if (lane.in_flight == 0 && lane.left == 0) {
     waiting_.push_back(&lane);
@@ -86,29 +94,27 @@ void RequestApplication::on_stream_data(krepis::Connection& connection, krepis::
   }
 }
 
-void RequestApplication::complete(Lane& lane, Request& request) {
+void RequestApplication::complete(krepis::Stream& stream, Request& request) {
   if (run().is_over()) {
     return;
   }
   run().latencies().record(now() - request.sent_at);
   run().count(1);
-  request.is_done = true;
-  --lane.in_flight;
-  while (!lane.window.empty() && lane.window.front().is_done) {
-    lane.window.pop_front();
-    ++lane.first;
-  }
+  stream.set_user(nullptr);
+  spare_requests_.push_back(&request);
+  --static_cast<Lane*>(stream.connection().user())->in_flight;
   if (++completed_ == plan_.requests) {
     run().finish();
   }
 }
 
-void RequestApplication::on_stream_writable(krepis::Connection& connection, krepis::StreamId id) {
-  send(connection, id, request_of(lanes_[connection.context()], id));
+void RequestApplication::on_stream_writable(krepis::Stream& stream) {
+  if (auto* const request = static_cast<Request*>(stream.user())) {
+    send(stream, *request);
+  }
 }
 
-void RequestApplication::on_stream_reset(krepis::Connection& /*connection*/, krepis::StreamId /*id*/,
-                                         std::uint64_t code) {
+void RequestApplication::on_stream_reset(krepis::Stream& /*stream*/, std::uint64_t code) {
   run().fail(destination().shown + ": the server reset a request with code " + std::to_string(code));
 }
 

@@ -30,24 +30,21 @@ class RequestApplication final : public ConnectedPerfApplication {
  public:
   RequestApplication(std::shared_ptr<PerfRun> run, Destination destination, const RequestPlan& plan);
 
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId id,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
-  void on_stream_writable(krepis::Connection& connection, krepis::StreamId id) override;
-  void on_stream_reset(krepis::Connection& connection, krepis::StreamId id, std::uint64_t code) override;
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Stream& stream) override;
+  void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override;
   void on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) override;
 
  private:
+  // The user word of a stream leads to it until the answer is complete.
   struct Request {
     std::chrono::nanoseconds sent_at{};
     std::uint64_t received = 0;
     std::size_t sent = 0;
-    bool is_done = false;
   };
-  // Invariant: window[n] is the request on stream 4 * (first + n); the front one is not done.
+  // The user word of its connection leads to it.
   struct Lane {
     krepis::Connection* connection = nullptr;
-    std::deque<Request> window;
-    std::uint64_t first = 0;
     std::uint64_t in_flight = 0;
     std::uint64_t left = 0;  // requests of its turn that are not issued
   };
@@ -56,13 +53,15 @@ class RequestApplication final : public ConnectedPerfApplication {
   [[nodiscard]] bool takes_turns() const { return plan_.active < plan_.connections; }
   void start_next_turn();
   void issue(Lane& lane);
-  void send(krepis::Connection& connection, krepis::StreamId id, Request& request);
-  void complete(Lane& lane, Request& request);
-  Request& request_of(Lane& lane, krepis::StreamId id);
+  Request& make_request();
+  void send(krepis::Stream& stream, Request& request);
+  void complete(krepis::Stream& stream, Request& request);
 
   RequestPlan plan_;
   std::vector<std::uint8_t> content_;
-  std::vector<Lane> lanes_;    // by connection
+  std::vector<Lane> lanes_;  // by connection
+  std::deque<Request> requests_;
+  std::vector<Request*> spare_requests_;
   std::deque<Lane*> waiting_;  // for their turn
   std::uint64_t working_ = 0;  // connections that have their turn
   std::uint64_t issued_ = 0;

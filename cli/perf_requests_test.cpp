@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -10,7 +11,6 @@ namespace knul::cli {
 namespace {
 
 using krepis::Fin;
-using krepis::StreamId;
 
 class TestWorker final : public krepis::Worker {
  public:
@@ -20,38 +20,45 @@ class TestWorker final : public krepis::Worker {
   [[nodiscard]] std::chrono::nanoseconds now() const override { return std::chrono::nanoseconds(1); }
 };
 
-// Counts the requests that are made on it.
+class TestStream final : public krepis::Stream {
+ public:
+  explicit TestStream(krepis::Connection& connection) : krepis::Stream(connection) {}
+
+  [[nodiscard]] krepis::StreamId id() const override { return 0; }
+  std::size_t write(std::span<const std::uint8_t> bytes, Fin /*fin*/) override { return bytes.size(); }
+  std::size_t write(krepis::SharedBytes bytes, Fin /*fin*/) override { return bytes.bytes.size(); }
+  [[nodiscard]] std::size_t writable_bytes() const override { return 0; }
+  void consume(std::size_t /*bytes*/) override {}
+  void reset(std::uint64_t /*code*/) override {}
+  void stop_sending(std::uint64_t /*code*/) override {}
+  void refuse(std::uint64_t /*code*/) override {}
+  void set_priority(krepis::StreamPriority /*priority*/) override {}
+  void retain() override {}
+  void release() override {}
+};
+
+// Keeps the streams of the requests that are made on it.
 class TestConnection final : public krepis::Connection {
  public:
   explicit TestConnection(std::uint64_t context) : context_(context) {}
 
-  std::uint64_t requests = 0;
+  std::deque<TestStream> streams;
 
   [[nodiscard]] bool is_resumed() const override { return false; }
   [[nodiscard]] std::uint64_t context() const override { return context_; }
-  krepis::Result<StreamId> open_stream(krepis::StreamDirection /*direction*/) override {
-    return 4 * requests++;
+  krepis::Result<krepis::Stream*> open_stream(krepis::StreamDirection /*direction*/) override {
+    krepis::Connection& self = *this;
+    krepis::Stream* const opened = &streams.emplace_back(self);
+    return opened;
   }
-  std::size_t write(StreamId /*stream*/, std::span<const std::uint8_t> bytes, Fin /*fin*/) override {
-    return bytes.size();
-  }
-  std::size_t write(StreamId /*stream*/, krepis::SharedBytes bytes, Fin /*fin*/) override {
-    return bytes.bytes.size();
-  }
+  [[nodiscard]] krepis::Stream* find_stream(krepis::StreamId /*id*/) override { return nullptr; }
+  void for_each_stream(const std::function<void(krepis::Stream& stream)>& /*visit*/) override {}
   [[nodiscard]] std::uint64_t id() const override { return context_; }
   [[nodiscard]] std::string_view alpn() const override { return {}; }
   [[nodiscard]] std::string_view server_name() const override { return {}; }
   [[nodiscard]] std::string peer_address() const override { return {}; }
   [[nodiscard]] krepis::ConnectionInfo info() const override { return {}; }
-  [[nodiscard]] std::size_t writable_bytes(StreamId /*stream*/) const override { return 0; }
-  void consume(StreamId /*stream*/, std::size_t /*bytes*/) override {}
-  void reset_stream(StreamId /*stream*/, std::uint64_t /*code*/) override {}
-  void stop_sending(StreamId /*stream*/, std::uint64_t /*code*/) override {}
-  void refuse_stream(StreamId /*stream*/, std::uint64_t /*code*/) override {}
-  void set_priority(StreamId /*stream*/, krepis::StreamPriority /*priority*/) override {}
   void drop_datagram() override {}
-  void retain_stream(StreamId /*stream*/) override {}
-  void release_stream(StreamId /*stream*/) override {}
   bool send_datagram(std::span<const std::uint8_t> /*bytes*/) override { return false; }
   krepis::DatagramOutcome send_datagram(std::span<const std::uint8_t> /*bytes*/,
                                         const krepis::DatagramOptions& /*options*/) override {
@@ -76,14 +83,15 @@ class PerfRequests : public ::testing::Test {
     application_->start([](std::uint64_t /*context*/) { return krepis::Result<void>(); });
     for (TestConnection& connection : connections_) {
       application_->on_connection(connection);
+      application_->on_streams_available(connection, krepis::StreamDirection::kBidirectional);
     }
   }
-  void answer(std::size_t connection, StreamId stream) {
+  void answer(std::size_t connection, std::size_t request) {
     constexpr std::array<std::uint8_t, 1> kAnswer{};
-    application_->on_stream_data(connections_[connection], stream, kAnswer, Fin::kYes);
+    application_->on_stream_data(connections_[connection].streams.at(request), kAnswer, Fin::kYes);
   }
   [[nodiscard]] std::vector<std::uint64_t> made() const {
-    return {connections_[0].requests, connections_[1].requests, connections_[2].requests};
+    return {connections_[0].streams.size(), connections_[1].streams.size(), connections_[2].streams.size()};
   }
 
  private:
@@ -111,7 +119,7 @@ TEST_F(PerfRequests, PassTheTurnWhenTheLastRequestOfItIsAnswered) {
   begin(1, 2);
   answer(0, 0);
   EXPECT_EQ(made(), (Counts{2, 0, 0}));
-  answer(0, 4);
+  answer(0, 1);
   EXPECT_EQ(made(), (Counts{2, 2, 0}));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -24,27 +25,26 @@ class TransferApplication final : public ConnectedPerfApplication {
  public:
   TransferApplication(std::shared_ptr<PerfRun> run, Destination destination, const TransferPlan& plan);
 
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId id,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
-  void on_stream_writable(krepis::Connection& connection, krepis::StreamId id) override;
-  void on_stream_reset(krepis::Connection& connection, krepis::StreamId id, std::uint64_t code) override;
-  void on_stop_sending(krepis::Connection& connection, krepis::StreamId id, std::uint64_t code) override;
-  void on_stream_closed(krepis::Connection& connection, krepis::StreamId id) override;
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Stream& stream) override;
+  void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override;
+  void on_stop_sending(krepis::Stream& stream, std::uint64_t code) override;
+  void on_stream_closed(krepis::Stream& stream) override;
   void on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) override;
 
  private:
-  struct Stream {
+  // The user word of a stream leads to it.
+  struct Part {
     std::uint64_t to_receive = 0;
     std::uint64_t to_send = 0;  // after the header
   };
 
   void begin_work(krepis::Connection& connection) override;
   void open_streams(krepis::Connection& connection);
-  void send(krepis::Connection& connection, krepis::StreamId id, Stream& stream);
-  Stream& stream_of(krepis::Connection& connection, krepis::StreamId id);
+  void send(krepis::Stream& stream, Part& part);
 
   TransferPlan plan_;
-  std::vector<std::vector<Stream>> streams_;  // by connection, then by order of opening
+  std::vector<std::deque<Part>> parts_;  // by connection
   std::uint64_t unfinished_;
 };
 

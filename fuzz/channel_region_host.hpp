@@ -60,9 +60,8 @@ class Load {
     void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason&) override {
       std::erase(load_.connections_, &connection);
     }
-    void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                        std::span<const std::uint8_t> bytes, krepis::Fin) override {
-      connection.consume(stream, bytes.size());
+    void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin) override {
+      stream.consume(bytes.size());
     }
 
    private:
@@ -77,9 +76,9 @@ class Load {
     const auto stream = connection.open_stream((what & 4) != 0 ? krepis::StreamDirection::kUnidirectional
                                                                : krepis::StreamDirection::kBidirectional);
     if (stream) {
-      (void)connection.write(*stream, bytes, what % 4 == 0 ? krepis::Fin::kYes : krepis::Fin::kNo);
+      (void)(*stream)->write(bytes, what % 4 == 0 ? krepis::Fin::kYes : krepis::Fin::kNo);
       if (what % 4 == 2) {
-        connection.reset_stream(*stream, what);
+        (*stream)->reset(what);
       }
     }
   }

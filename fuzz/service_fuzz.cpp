@@ -58,7 +58,7 @@ class Peer {
     FakeStream& stream = connection_.streams[id];
     if (known_.insert(id).second) {
       stream.room = is_bidirectional ? kMaxRoom : 0;
-      application_->on_stream_opened(connection_, id);
+      application_->on_stream_opened(stream);
     }
     switch (what & 7) {
       case 0:
@@ -69,17 +69,17 @@ class Peer {
       case 3:
         stream.room = input.number(2);
         if (is_bidirectional && !stream.has_fin && !stream.reset_code && !stopped_.contains(id)) {
-          application_->on_stream_writable(connection_, id);
+          application_->on_stream_writable(stream);
         }
         return;
       case 4:
         if (ended_.insert(id).second) {
-          application_->on_stream_reset(connection_, id, input.byte());
+          application_->on_stream_reset(stream, input.byte());
         }
         return;
       case 5:
         if (is_bidirectional && stopped_.insert(id).second) {
-          application_->on_stop_sending(connection_, id, input.byte());
+          application_->on_stop_sending(stream, input.byte());
         }
         return;
       case 6:
@@ -90,7 +90,7 @@ class Peer {
   }
 
   void check() {
-    for (const auto& [id, stream] : connection_.streams) {
+    for (auto& [id, stream] : connection_.streams) {
       FUZZ_CHECK(stream.consumed <= received_[id].size());
       FUZZ_CHECK(!is_hq_ || stream.sent.find(kSecret) == std::string::npos);
       if (is_perf_) {
@@ -112,14 +112,15 @@ class Peer {
     if (is_fin) {
       ended_.insert(id);
     }
-    application_->on_stream_data(connection_, id, exact, is_fin ? krepis::Fin::kYes : krepis::Fin::kNo);
+    application_->on_stream_data(connection_.streams[id], exact,
+                                 is_fin ? krepis::Fin::kYes : krepis::Fin::kNo);
   }
-  // Both directions must be over.
+  // Both directions must be over, and the service must not retain the stream.
   void close(krepis::StreamId id) {
-    const FakeStream& stream = connection_.streams[id];
+    FakeStream& stream = connection_.streams[id];
     const bool has_sent_all = stream.has_fin || stream.reset_code || stopped_.contains(id) || (id & 2) != 0;
-    if (has_sent_all && (ended_.contains(id) || stream.stop_code)) {
-      application_->on_stream_closed(connection_, id);
+    if (has_sent_all && (ended_.contains(id) || stream.stop_code) && !stream.is_retained) {
+      application_->on_stream_closed(stream);
       closed_.insert(id);
     }
   }

@@ -5,12 +5,14 @@
 //  1. Errors are values: a function that can fail returns Result<T>. Functions throw std::bad_alloc only.
 //     The library catches and counts every exception that an Application throws, and ends the stream or
 //     connection of that callback.
-//  2. A server runs `workers` threads. A connection lives on one worker all its life. Application and
-//     Connection functions run on that thread only. Any other thread may call QuicServer, ServerRegistry
+//  2. A server runs `workers` threads. A connection lives on one worker all its life. Application, Connection
+//     and Stream functions run on that thread only. Any other thread may call QuicServer, ServerRegistry
 //     and QuicClient functions.
 //  3. Spans given to a callback are valid until the callback returns. A function copies the spans that it
 //     gets before it returns, unless it says otherwise.
-//  4. A Connection reference is valid from on_connection until on_connection_closed returns.
+//  4. A Connection reference is valid from on_connection until on_connection_closed returns, a Stream
+//     reference until on_stream_closed returns, or until on_connection_closed returns if the connection ends
+//     first. Each has a word for the program, user(), so a program needs no table from IDs to its own state.
 //  5. Sizes are bytes, times are std::chrono durations, stream IDs are those of RFC 9000 §2.1.
 #pragma once
 
@@ -147,6 +149,65 @@ enum class DatagramFate : std::uint8_t {
   kDropped,  // dropped before it was sent: by the policy, its expiry or a smaller path MTU
 };
 
+class Connection;
+
+// A stream of a Connection. `consume` and `release` may end the stream; then they call on_stream_closed
+// before they return. After Connection::close, and when the connection has ended otherwise, the functions
+// that send or give credit have no effect, and write returns 0.
+// Thread: the connection's worker. Blocking: never.
+// Lifetime: until on_stream_closed returns, or until on_connection_closed returns if the connection ends
+// first. A refused stream: until `refuse` returns.
+class Stream {
+ public:
+  [[nodiscard]] virtual StreamId id() const = 0;
+  [[nodiscard]] StreamDirection direction() const {
+    return (id() & 2) == 0 ? StreamDirection::kBidirectional : StreamDirection::kUnidirectional;
+  }
+  [[nodiscard]] bool is_opened_by_server() const { return (id() & 1) != 0; }
+  [[nodiscard]] Connection& connection() const { return connection_; }
+
+  // A word of the program; null at first. The library does not read it and frees nothing: free your state in
+  // on_stream_closed, and that of streams that their connection ends in on_connection_closed
+  // (Connection::for_each_stream).
+  void set_user(void* user) { user_ = user; }
+  [[nodiscard]] void* user() const { return user_; }
+
+  // Sends bytes and returns how many it accepted. It accepts fewer than given, and on_stream_writable
+  // follows, when the send buffer of the stream, the connection or the server is full, or when others wait
+  // for the server's. It returns 0 when the stream cannot send. A FIN is accepted together with the last
+  // byte only; an empty span sends a FIN alone. The first form copies, the second keeps a reference.
+  // When it throws std::bad_alloc it may have accepted some of the bytes.
+  virtual std::size_t write(std::span<const std::uint8_t> bytes, Fin fin) = 0;
+  virtual std::size_t write(SharedBytes bytes, Fin fin) = 0;
+  // Bytes that a write would accept now. Does not cause an on_stream_writable.
+  [[nodiscard]] virtual std::size_t writable_bytes() const = 0;
+
+  // Returns flow-control credit to the peer for `bytes` bytes from on_stream_data (RFC 9000 §4.1). Bytes that
+  // are never consumed slow the peer down.
+  virtual void consume(std::size_t bytes) = 0;
+
+  // Ends the sending side with RESET_STREAM / the receiving side with STOP_SENDING (RFC 9000 §19.4, §19.5).
+  virtual void reset(std::uint64_t code) = 0;
+  virtual void stop_sending(std::uint64_t code) = 0;
+  // Within on_stream_opened of this stream: ends both sides and counts the stream as refused. No callback for
+  // the stream follows, and the reference is invalid when this returns.
+  virtual void refuse(std::uint64_t code) = 0;
+  virtual void set_priority(StreamPriority priority) = 0;
+
+  // Until `release`, on_stream_closed and credit for another stream of the peer (RFC 9000 §4.6) are withheld.
+  // An Application that forwards events can thus bound how many wait. No effect within on_stream_closed.
+  virtual void retain() = 0;
+  virtual void release() = 0;
+
+ protected:
+  explicit Stream(Connection& connection) noexcept : connection_(connection) {}
+  ~Stream() = default;
+
+ private:
+  Connection& connection_;
+  void* user_ = nullptr;
+};
+
 // A connection of an Application.
 // Thread: the connection's worker. Blocking: never.
 // Lifetime: until on_connection_closed returns.
@@ -165,40 +226,22 @@ class Connection {
   // True if the handshake resumed a session (RFC 8446 §2.2) and so sent and checked no certificate.
   [[nodiscard]] virtual bool is_resumed() const = 0;
 
-  // Opens a stream. Errors: kConcurrencyLimitExceeded while the peer's stream limit is reached (RFC 9000
-  // §4.6; on_streams_available follows), kInvalidContext when the connection is closing.
-  virtual Result<StreamId> open_stream(StreamDirection direction) = 0;
+  // A word of the program; null at first. The library does not read it and frees nothing: free your state in
+  // on_connection_closed.
+  void set_user(void* user) { user_ = user; }
+  [[nodiscard]] void* user() const { return user_; }
 
-  // Sends bytes and returns how many it accepted. It accepts fewer than given, and on_stream_writable
-  // follows, when the send buffer of the stream, the connection or the server is full, or when others wait
-  // for the server's. It returns 0 when the stream cannot send. A FIN is accepted together with the last
-  // byte only; an empty span sends a FIN alone. The first form copies, the second keeps a reference.
-  // When it throws std::bad_alloc it may have accepted some of the bytes.
-  virtual std::size_t write(StreamId stream, std::span<const std::uint8_t> bytes, Fin fin) = 0;
-  virtual std::size_t write(StreamId stream, SharedBytes bytes, Fin fin) = 0;
-  // Bytes that a write would accept now. Does not cause an on_stream_writable.
-  [[nodiscard]] virtual std::size_t writable_bytes(StreamId stream) const = 0;
+  // Opens a stream; never null. Errors: kConcurrencyLimitExceeded while the peer's stream limit is reached
+  // (RFC 9000 §4.6; on_streams_available follows), kInvalidContext when the connection is closing.
+  virtual Result<Stream*> open_stream(StreamDirection direction) = 0;
+  // For protocols that name streams by ID. Null if the stream has ended, was refused, or never was.
+  [[nodiscard]] virtual Stream* find_stream(StreamId id) = 0;
+  // The open streams in no particular order, in on_connection_closed those that the connection ends. `visit`
+  // may end the visited stream; it must not open streams or end others.
+  virtual void for_each_stream(const std::function<void(Stream& stream)>& visit) = 0;
 
-  // Returns flow-control credit to the peer for `bytes` bytes from on_stream_data (RFC 9000 §4.1). Bytes that
-  // are never consumed slow the peer down.
-  virtual void consume(StreamId stream, std::size_t bytes) = 0;
-
-  // Ends the sending side with RESET_STREAM / the receiving side with STOP_SENDING (RFC 9000 §19.4, §19.5).
-  virtual void reset_stream(StreamId stream, std::uint64_t code) = 0;
-  virtual void stop_sending(StreamId stream, std::uint64_t code) = 0;
-  // Within on_stream_opened of this stream: ends both sides and counts the stream as refused. No callback for
-  // the stream follows.
-  virtual void refuse_stream(StreamId stream, std::uint64_t code) = 0;
-  virtual void set_priority(StreamId stream, StreamPriority priority) = 0;
   // Within on_datagram: counts the datagram as dropped.
   virtual void drop_datagram() = 0;
-
-  // Until release_stream, on_stream_closed and credit for another stream of the peer (RFC 9000 §4.6) are
-  // withheld. An Application that forwards events can thus bound how many wait. No effect within
-  // on_stream_closed.
-  virtual void retain_stream(StreamId stream) = 0;
-  virtual void release_stream(StreamId stream) = 0;
-
   // Queues a DATAGRAM (RFC 9221). Returns false and counts it as dropped when it is empty or longer than
   // max_datagram_bytes(), when the peer does not accept datagrams, or when the queue is full.
   virtual bool send_datagram(std::span<const std::uint8_t> bytes) = 0;
@@ -213,6 +256,9 @@ class Connection {
 
  protected:
   ~Connection() = default;
+
+ private:
+  void* user_ = nullptr;
 };
 
 // The worker thread that an Application runs on.
@@ -232,7 +278,7 @@ class Worker {
   ~Worker() = default;
 };
 
-// The program's callbacks for connections, streams, data and datagrams; it writes through the Connection.
+// The program's callbacks for connections, streams, data and datagrams; it writes through the Stream.
 // Each worker has an object of its own, so it needs no locks. Default functions do nothing: received data
 // stays unconsumed, datagrams are dropped.
 class Application {
@@ -243,23 +289,22 @@ class Application {
   virtual void on_start(Worker& /*worker*/) {}
   // The handshake is complete.
   virtual void on_connection(Connection& /*connection*/) {}
-  // The last callback for this connection. A client gets it also, without on_connection, for a connection
-  // that did not complete its handshake.
+  // The last callback for this connection and its open streams, which have no on_stream_closed. A client gets
+  // it also, without on_connection, for a connection that did not complete its handshake.
   virtual void on_connection_closed(Connection& /*connection*/, const CloseReason& /*reason*/) {}
 
   // The peer opened a stream. Data follows in on_stream_data.
-  virtual void on_stream_opened(Connection& /*connection*/, StreamId /*stream*/) {}
+  virtual void on_stream_opened(Stream& /*stream*/) {}
   // The next bytes in order. `bytes` may be empty when `fin` is set.
-  virtual void on_stream_data(Connection& /*connection*/, StreamId /*stream*/,
-                              std::span<const std::uint8_t> /*bytes*/, Fin /*fin*/) {}
+  virtual void on_stream_data(Stream& /*stream*/, std::span<const std::uint8_t> /*bytes*/, Fin /*fin*/) {}
   // There is room again after a write that accepted fewer bytes than given.
-  virtual void on_stream_writable(Connection& /*connection*/, StreamId /*stream*/) {}
+  virtual void on_stream_writable(Stream& /*stream*/) {}
   // The peer sent RESET_STREAM / STOP_SENDING. The library answers STOP_SENDING with RESET_STREAM and the
   // same code (RFC 9000 §3.5) before it calls this.
-  virtual void on_stream_reset(Connection& /*connection*/, StreamId /*stream*/, std::uint64_t /*code*/) {}
-  virtual void on_stop_sending(Connection& /*connection*/, StreamId /*stream*/, std::uint64_t /*code*/) {}
-  // Both directions have ended and all sent bytes are acknowledged. The ID is invalid afterwards.
-  virtual void on_stream_closed(Connection& /*connection*/, StreamId /*stream*/) {}
+  virtual void on_stream_reset(Stream& /*stream*/, std::uint64_t /*code*/) {}
+  virtual void on_stop_sending(Stream& /*stream*/, std::uint64_t /*code*/) {}
+  // Both directions have ended and all sent bytes are acknowledged. The last callback for this stream.
+  virtual void on_stream_closed(Stream& /*stream*/) {}
   // The peer raised its limit for streams of this direction (RFC 9000 §4.6) after the handshake.
   virtual void on_streams_available(Connection& /*connection*/, StreamDirection /*direction*/) {}
   virtual void on_datagram(Connection& connection, std::span<const std::uint8_t> /*bytes*/) {
@@ -327,7 +372,7 @@ struct ServerOptions : ConnectionOptions {
   std::uint64_t max_connections_per_address = 0;     // per source IPv4 address or IPv6 /64; 0: no cap
   std::uint64_t max_half_open = 4'096;               // incomplete handshakes, per server
   std::uint64_t server_send_buffer_bytes = 1 << 30;  // per server, split evenly over its workers
-  // Bytes of all connections that programs wrote through channels and Connection::write has not accepted yet.
+  // Bytes of all connections that programs wrote through channels and Stream::write has not accepted yet.
   // One connection may hold half of the free bytes, and at most 128 KiB or eight congestion windows.
   std::uint64_t server_write_queue_bytes = 256 << 20;  // per server
   // Limit of the growth of all receive windows beyond their initial size; per server, split evenly.
@@ -343,7 +388,7 @@ struct ServerOptions : ConnectionOptions {
 // Memory that an Application keeps for the peers of its server, such as the channels of krepis/channel.h.
 struct ApplicationMemory {
   std::uint64_t channels = 0;           // open channels
-  std::uint64_t queued_bytes = 0;       // written by the program, not yet accepted by Connection::write
+  std::uint64_t queued_bytes = 0;       // written by the program, not yet accepted by Stream::write
   std::uint64_t parked_bytes = 0;       // received bytes without room in an arena
   std::uint64_t region_bytes = 0;       // mapped for channels
   std::uint64_t arena_used_bytes = 0;   // part of region_bytes: received and not yet released

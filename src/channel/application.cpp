@@ -4,6 +4,19 @@
 #include <utility>
 
 namespace knul::channel {
+namespace {
+
+// Null: the connection has no channel.
+ConnectionState* state_of(const krepis::Connection& connection) {
+  return static_cast<ConnectionState*>(connection.user());
+}
+
+// Null: the channel does not know the stream.
+StreamState* state_of(const krepis::Stream& stream) { return static_cast<StreamState*>(stream.user()); }
+
+WorkerPart& part_of(const StreamState& stream) { return *stream.connection->part; }
+
+}  // namespace
 
 Application::~Application() {
   link_->connect(nullptr, nullptr);
@@ -23,28 +36,7 @@ void Application::adopt(const std::shared_ptr<Channel>& channel) {
   }
 }
 
-Application::Place& Application::place_of(const krepis::Connection& connection) {
-  if (&connection != last_connection_) {
-    const auto found = places_.find(connection.id());
-    last_connection_ = &connection;
-    last_place_ = found == places_.end() ? Place{} : found->second;
-  }
-  return last_place_;
-}
-
-template <class Call>
-void Application::with_stream(krepis::Connection& connection, krepis::StreamId stream, Call call) {
-  const Place& place = place_of(connection);
-  if (place.state == nullptr) {
-    return;
-  }
-  if (const auto found = place.state->streams.find(stream); found != place.state->streams.end()) {
-    call(*place.worker, *found->second);
-  }
-}
-
 void Application::on_connection(krepis::Connection& connection) {
-  last_connection_ = nullptr;
   WorkerPart* const worker = choose_channel();
   if (worker == nullptr) {
     // A program that uses no channels has its streams refused, see on_stream_opened.
@@ -53,9 +45,7 @@ void Application::on_connection(krepis::Connection& connection) {
     }
     return;
   }
-  Place& place = places_[connection.id()];  // first, so that what is added can always be found
-  place.worker = worker;
-  place.state = place.worker->add_connection(connection);
+  worker->add_connection(connection);
 }
 
 WorkerPart* Application::choose_channel() {
@@ -103,77 +93,77 @@ void Application::arm_watch() {
 }
 
 void Application::on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) {
-  const Place place = place_of(connection);
-  last_connection_ = nullptr;
-  places_.erase(connection.id());
-  if (place.state != nullptr) {
-    place.worker->close_connection(*place.state, reason);
+  if (ConnectionState* const state = state_of(connection)) {
+    state->part->close_connection(*state, reason);
   }
 }
 
-void Application::on_stream_opened(krepis::Connection& connection, krepis::StreamId stream) {
-  const Place& place = place_of(connection);
-  if (place.state == nullptr || !place.worker->core().is_open()) {
-    connection.refuse_stream(stream, static_cast<std::uint64_t>(krepis::LibraryCode::kNoConsumer));
+void Application::on_stream_opened(krepis::Stream& stream) {
+  ConnectionState* const state = state_of(stream.connection());
+  if (state == nullptr || !state->part->core().is_open()) {
+    stream.refuse(static_cast<std::uint64_t>(krepis::LibraryCode::kNoConsumer));
     return;
   }
-  place.worker->open_stream(*place.state, stream);
+  state->part->open_stream(*state, stream);
 }
 
-void Application::on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                                 std::span<const std::uint8_t> bytes, krepis::Fin fin) {
-  with_stream(connection, stream, [&](WorkerPart& worker, StreamState& state) {
-    worker.receive(state, bytes, fin == krepis::Fin::kYes);
-  });
+void Application::on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes,
+                                 krepis::Fin fin) {
+  if (StreamState* const state = state_of(stream)) {
+    part_of(*state).receive(*state, bytes, fin == krepis::Fin::kYes);
+  }
 }
 
-void Application::on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) {
-  with_stream(connection, stream,
-              [](WorkerPart& worker, StreamState& state) { worker.handle_writable(state); });
+void Application::on_stream_writable(krepis::Stream& stream) {
+  if (StreamState* const state = state_of(stream)) {
+    part_of(*state).handle_writable(*state);
+  }
 }
 
-void Application::on_stream_reset(krepis::Connection& connection, krepis::StreamId stream,
-                                  std::uint64_t code) {
-  with_stream(connection, stream,
-              [&](WorkerPart& worker, StreamState& state) { worker.handle_reset(state, code); });
+void Application::on_stream_reset(krepis::Stream& stream, std::uint64_t code) {
+  if (StreamState* const state = state_of(stream)) {
+    part_of(*state).handle_reset(*state, code);
+  }
 }
 
-void Application::on_stop_sending(krepis::Connection& connection, krepis::StreamId stream,
-                                  std::uint64_t code) {
-  with_stream(connection, stream,
-              [&](WorkerPart& worker, StreamState& state) { worker.handle_stop_sending(state, code); });
+void Application::on_stop_sending(krepis::Stream& stream, std::uint64_t code) {
+  if (StreamState* const state = state_of(stream)) {
+    part_of(*state).handle_stop_sending(*state, code);
+  }
 }
 
-void Application::on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) {
-  with_stream(connection, stream,
-              [](WorkerPart& worker, StreamState& state) { worker.handle_closed(state); });
+void Application::on_stream_closed(krepis::Stream& stream) {
+  if (StreamState* const state = state_of(stream)) {
+    part_of(*state).handle_closed(*state);
+  }
 }
 
 void Application::on_streams_available(krepis::Connection& connection,
                                        krepis::StreamDirection /*direction*/) {
-  if (const Place& place = place_of(connection); place.state != nullptr) {
-    place.worker->handle_streams_available(*place.state);
+  if (ConnectionState* const state = state_of(connection)) {
+    state->part->handle_streams_available(*state);
   }
 }
 
 void Application::on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) {
-  if (const Place& place = place_of(connection); place.state != nullptr && place.worker->core().is_open()) {
-    place.worker->receive_datagram(*place.state, bytes);
+  ConnectionState* const state = state_of(connection);
+  if (state != nullptr && state->part->core().is_open()) {
+    state->part->receive_datagram(*state, bytes);
   } else {
     connection.drop_datagram();
   }
 }
 
 void Application::on_datagram_writable(krepis::Connection& connection) {
-  if (const Place& place = place_of(connection); place.state != nullptr) {
-    place.worker->handle_datagram_writable(*place.state);
+  if (ConnectionState* const state = state_of(connection)) {
+    state->part->handle_datagram_writable(*state);
   }
 }
 
 void Application::on_datagram_fate(krepis::Connection& connection, std::uint32_t context,
                                    krepis::DatagramFate fate) {
-  if (const Place& place = place_of(connection); place.state != nullptr) {
-    place.worker->handle_datagram_fate(*place.state, context, fate);
+  if (const ConnectionState* const state = state_of(connection)) {
+    state->part->handle_datagram_fate(*state, context, fate);
   }
 }
 

@@ -4,7 +4,6 @@
 #include <krepis/krepis.hpp>
 
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "channel/hub.hpp"
@@ -24,13 +23,12 @@ class Application final : public krepis::Application {
   void on_start(krepis::Worker& worker) override;
   void on_connection(krepis::Connection& connection) override;
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
-  void on_stream_opened(krepis::Connection& connection, krepis::StreamId stream) override;
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
-  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override;
-  void on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
-  void on_stop_sending(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
-  void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_stream_opened(krepis::Stream& stream) override;
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Stream& stream) override;
+  void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override;
+  void on_stop_sending(krepis::Stream& stream, std::uint64_t code) override;
+  void on_stream_closed(krepis::Stream& stream) override;
   void on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) override;
   void on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) override;
   void on_datagram_writable(krepis::Connection& connection) override;
@@ -44,20 +42,11 @@ class Application final : public krepis::Application {
     std::shared_ptr<Channel> channel;
     WorkerPart* worker = nullptr;
   };
-  struct Place {
-    WorkerPart* worker = nullptr;
-    ConnectionState* state = nullptr;
-  };
 
   // For a new connection: open channels in turn, those that keep up if there are any. Null: none is open.
   WorkerPart* choose_channel();
   void watch_consumers();
   void arm_watch();
-
-  // Null members: the connection has no channel.
-  Place& place_of(const krepis::Connection& connection);
-  template <class Call>
-  void with_stream(krepis::Connection& connection, krepis::StreamId stream, Call call);
 
   std::shared_ptr<Hub> hub_;
   std::shared_ptr<WorkerLink> link_;
@@ -65,11 +54,6 @@ class Application final : public krepis::Application {
   std::vector<Member> members_;
   std::vector<WorkerPart*> candidates_;  // of choose_channel
   bool is_watch_armed_ = false;
-  // By the connection's number. Not of absl, whose tables do not survive std::bad_alloc.
-  std::unordered_map<std::uint64_t, Place> places_;
-  // Most calls in a row are of one connection.
-  const krepis::Connection* last_connection_ = nullptr;
-  Place last_place_;
 };
 
 }  // namespace knul::channel

@@ -17,9 +17,9 @@ TEST(ChannelBounds, CountsTheBlocksOfStreamsThatLagInTheShareOfTheirConnection) 
   for (int round = 0; round < 6; ++round) {
     for (krepis::StreamId id = 0; id < 4 * 100; id += 4) {
       if (round == 0) {
-        one.worker.open_stream(*one.state, id);
+        one.open(id);
       }
-      one.worker.receive(*one.state->streams.at(id), byte, false);
+      one.worker.receive(one.stream(id), byte, false);
     }
     one.worker.end_turn();
   }
@@ -28,8 +28,8 @@ TEST(ChannelBounds, CountsTheBlocksOfStreamsThatLagInTheShareOfTheirConnection) 
   EXPECT_LE(free, blocks * 2 / 3 + 2) << "they do lag";
   NotingConnection other;
   ConnectionState* const state = one.worker.add_connection(other);
-  one.worker.open_stream(*state, 0);
-  one.worker.receive(*state->streams.at(0), std::vector<std::uint8_t>(100 << 10), false);
+  one.worker.open_stream(*state, other.stream(0));
+  one.worker.receive(state_of(other, 0), std::vector<std::uint8_t>(100 << 10), false);
   EXPECT_EQ(state->parked_bytes, 0U);
 }
 
@@ -40,9 +40,9 @@ TEST(ChannelBounds, CountsNothingOfAConnectionWhoseBytesAreReleased) {
   for (int round = 0; round < 20; ++round) {
     for (krepis::StreamId id = 0; id < 4 * 10; id += 4) {
       if (round == 0) {
-        one.worker.open_stream(*one.state, id);
+        one.open(id);
       }
-      one.worker.receive(*one.state->streams.at(id), bytes, false);
+      one.worker.receive(one.stream(id), bytes, false);
     }
     one.worker.end_turn();
   }
@@ -57,8 +57,8 @@ TEST(ChannelBounds, CountsNothingOfAConnectionWhoseBytesAreReleased) {
 
 TEST(ChannelBounds, QueuesOfAStreamOneCommandOfEachKindHoweverOftenItIsAsked) {
   OneConnection one;
-  one.worker.open_stream(*one.state, 0);
-  const std::uint32_t stream = one.state->streams.at(0)->handle;
+  one.open(0);
+  const std::uint32_t stream = one.stream(0).handle;
   for (std::uint32_t i = 0; i < 1'000; ++i) {
     EXPECT_FALSE(one.channel.set_priority(stream, i % 8, i % 2).is_refused());
     EXPECT_FALSE(one.channel.stop_sending(stream, i).is_refused());
@@ -96,8 +96,8 @@ TEST(ChannelBounds, TakesNothingOfAWriteBeyondTheCommandsOfAConnection) {
   OneConnection one;
   std::array<std::uint32_t, 2> streams{};
   for (std::uint32_t i = 0; i < 2; ++i) {
-    one.worker.open_stream(*one.state, 4 * i);
-    streams[i] = one.state->streams.at(4 * i)->handle;
+    one.open(4 * i);
+    streams[i] = one.stream(4 * i).handle;
   }
   const std::vector<std::uint8_t> byte(1);
   std::size_t taken = 0;
@@ -109,7 +109,7 @@ TEST(ChannelBounds, TakesNothingOfAWriteBeyondTheCommandsOfAConnection) {
     EXPECT_LE(one.core().mailboxes[0].mail.commands.size(), 4'096U + 2U);
     one.worker.end_turn();
     EXPECT_EQ(one.connection.written().size(), taken);
-    EXPECT_FALSE(one.state->streams.at(0)->entry->has(Entry::kAwaitsWritable)) << "it was told of room";
+    EXPECT_FALSE(one.stream(0).entry->has(Entry::kAwaitsWritable)) << "it was told of room";
   }
 }
 
@@ -117,8 +117,8 @@ TEST(ChannelBounds, TakesNothingOfAWriteBeyondTheCommandsOfAConnection) {
 std::uint64_t bytes_for_another(OneConnection& one) {
   NotingConnection other;
   ConnectionState* const state = one.worker.add_connection(other);
-  one.worker.open_stream(*state, 0);
-  StreamState& stream = *state->streams.at(0);
+  one.worker.open_stream(*state, other.stream(0));
+  StreamState& stream = state_of(other, 0);
   one.worker.receive(stream, std::vector<std::uint8_t>(1 << 20), false);
   return stream.unreleased_bytes;
 }
@@ -136,8 +136,7 @@ TEST(ChannelBounds, LeavesRoomToOthersBesideStreamsOfPiecesOfAByte) {
     OneConnection one(1 << 20);
     std::vector<StreamState*> open;
     for (int i = 0; i < streams; ++i) {
-      one.worker.open_stream(*one.state, krepis::StreamId{4} * i);
-      open.push_back(one.state->streams.at(krepis::StreamId{4} * i));
+      open.push_back(&one.open(krepis::StreamId{4} * i));
     }
     for (int i = 0; i < 30'000; ++i) {
       receive_byte(one, *open[i % streams]);
@@ -149,8 +148,7 @@ TEST(ChannelBounds, LeavesRoomToOthersBesideStreamsOfPiecesOfAByte) {
 TEST(ChannelBounds, LeavesRoomToOthersBesideStreamsThatEndedWithPiecesOfAByte) {
   OneConnection one(1 << 20);
   for (krepis::StreamId id = 0; id < 4 * 1'000; id += 4) {
-    one.worker.open_stream(*one.state, id);
-    StreamState& stream = *one.state->streams.at(id);
+    StreamState& stream = one.open(id);
     for (int i = 0; i < 5; ++i) {
       receive_byte(one, stream);
     }

@@ -32,8 +32,8 @@ FfiEvent EventWriter::make(std::uint32_t type, std::uint32_t connection) const {
 FfiEvent EventWriter::make(std::uint32_t type, const StreamState& stream) const {
   FfiEvent event = make(type, stream.connection->handle);
   event.stream = stream.handle;
-  if (stream.id) {
-    event.stream_id = static_cast<double>(*stream.id);
+  if (stream.stream != nullptr) {
+    event.stream_id = static_cast<double>(stream.stream->id());
   }
   return event;
 }

@@ -86,10 +86,10 @@ void ParkedBytes::shed() {
 }
 
 void ParkedBytes::drop_all(ConnectionState& state) {
-  for (const auto& [id, stream] : state.streams) {
-    if (stream->parked_bytes() > 0) {
-      drop(*stream);
-      stream->is_receive_over = true;
+  for (StreamState& stream : state.streams) {
+    if (stream.parked_bytes() > 0) {
+      drop(stream);
+      stream.is_receive_over = true;
     }
   }
 }

@@ -106,7 +106,7 @@ void ReceiveSide::handle_reset(StreamState& stream, std::uint64_t code) {
 }
 
 void ReceiveSide::stop(StreamState& stream, std::uint64_t code) {
-  if (!stream.id) {
+  if (stream.stream == nullptr) {
     stream.stop_code = code;
     return;
   }
@@ -116,12 +116,11 @@ void ReceiveSide::stop(StreamState& stream, std::uint64_t code) {
   parked_.drop(stream);
   stream.is_receive_over = true;
   stream.is_clean = false;
-  krepis::Connection& connection = *stream.connection->connection;
-  const krepis::StreamId id = *stream.id;
-  connection.stop_sending(id, code);
+  krepis::Stream& stopped = *stream.stream;
+  stopped.stop_sending(code);
   // The program ended this side itself, so the release does not wait until it has read an event.
   if (std::exchange(stream.is_retained, false)) {
-    connection.release_stream(id);
+    stopped.release();
   }
 }
 
@@ -175,8 +174,8 @@ void ReceiveSide::release(StreamState& stream, const ArenaPart::Released& range)
   arena_.count_off(stream, range);
   states_.free_if_released(stream);
   states_.free_if_released(state);
-  if (!stream.is_closed && state.connection != nullptr) {
-    state.connection->consume(*stream.id, range.length);
+  if (stream.stream != nullptr) {
+    stream.stream->consume(range.length);
   }
 }
 

@@ -35,11 +35,11 @@ void SendSide::write(StreamState& stream, std::span<const std::uint8_t> bytes, b
     return;
   }
   std::size_t taken = 0;
-  if (stream.id && stream.pending.empty()) {
-    taken = stream.connection->connection->write(*stream.id, bytes, to_fin(is_fin));
+  if (stream.stream != nullptr && stream.pending.empty()) {
+    taken = stream.stream->write(bytes, to_fin(is_fin));
     note_taken(stream, taken);
   }
-  if (taken < bytes.size() || !stream.id || !stream.pending.empty()) {
+  if (taken < bytes.size() || stream.stream == nullptr || !stream.pending.empty()) {
     keep(stream, bytes.subspan(taken));
     stream.is_fin_pending = is_fin;
   }
@@ -50,8 +50,8 @@ void SendSide::write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin
   if (stream.is_send_over) {
     return;
   }
-  if (stream.id && stream.pending.empty()) {
-    const std::size_t taken = stream.connection->connection->write(*stream.id, bytes, to_fin(is_fin));
+  if (stream.stream != nullptr && stream.pending.empty()) {
+    const std::size_t taken = stream.stream->write(bytes, to_fin(is_fin));
     note_taken(stream, taken);
     bytes.bytes = bytes.bytes.subspan(taken);
     if (bytes.bytes.empty()) {
@@ -64,17 +64,16 @@ void SendSide::write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin
 }
 
 void SendSide::flush(StreamState& stream) {
-  if (!stream.id || stream.is_send_over) {
+  if (stream.stream == nullptr || stream.is_send_over) {
     return;
   }
-  krepis::Connection& connection = *stream.connection->connection;
   while (!stream.pending.empty()) {
     krepis::SharedBytes& left = stream.pending.front().left;
     const krepis::Fin fin = to_fin(stream.is_fin_pending && stream.pending.size() == 1);
     // A small piece would keep all of its buffer until it is acknowledged.
     const std::size_t taken = left.bytes.size() < WriteBuffers::kSmallestBytes
-                                  ? connection.write(*stream.id, left.bytes, fin)
-                                  : connection.write(*stream.id, left, fin);
+                                  ? stream.stream->write(left.bytes, fin)
+                                  : stream.stream->write(left, fin);
     note_taken(stream, taken);
     left.bytes = left.bytes.subspan(taken);
     if (!left.bytes.empty()) {
@@ -84,7 +83,7 @@ void SendSide::flush(StreamState& stream) {
     stream.pending.pop();
   }
   if (stream.pending.empty() && std::exchange(stream.is_fin_pending, false)) {
-    connection.write(*stream.id, std::span<const std::uint8_t>{}, krepis::Fin::kYes);
+    stream.stream->write(std::span<const std::uint8_t>{}, krepis::Fin::kYes);
   }
   tell_writable(stream);
 }
@@ -129,7 +128,7 @@ void SendSide::reset(StreamState& stream, std::uint64_t code) {
   }
   stream.is_clean = false;
   end(stream);
-  stream.connection->connection->reset_stream(*stream.id, code);
+  stream.stream->reset(code);
 }
 
 void SendSide::handle_stop_sending(StreamState& stream, std::uint64_t code) {

@@ -29,7 +29,7 @@ class SendSide {
   // Requests an event STREAM_WRITABLE when the stream has room.
   void ask_writable(StreamState& stream);
 
-  // Requires that the stream has its ID.
+  // Requires that the stream is open.
   void reset(StreamState& stream, std::uint64_t code);
   void handle_stop_sending(StreamState& stream, std::uint64_t code);
   // Drops the bytes that were kept. The stream accepts no more.

@@ -67,8 +67,8 @@ void StateTable::run(const Passing& passed) {
     if (passed.is_end) {
       stream->is_read_to_its_end = true;
       free_if_released(*stream);
-    } else if (std::exchange(stream->is_retained, false) && !stream->is_closed) {
-      stream->connection->connection->release_stream(*stream->id);
+    } else if (std::exchange(stream->is_retained, false) && stream->stream != nullptr) {
+      stream->stream->release();
     }
   } else if (ConnectionState* state = find_connection(passed.handle)) {
     state->is_read_to_its_end = true;

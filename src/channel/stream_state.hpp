@@ -1,9 +1,9 @@
 // What a worker keeps for the streams and connections of a channel.
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
 #include <krepis/krepis.hpp>
 
+#include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -14,6 +14,7 @@
 
 namespace knul::channel {
 
+class WorkerPart;
 struct ConnectionState;
 
 // Bytes of a stream that its connection has not taken, and behind them what is free of their buffer.
@@ -22,13 +23,16 @@ struct PendingBytes {
   std::span<std::uint8_t> room;
 };
 
+// The user word of its stream leads to it. Linked in the list of its connection while it has a stream.
 // Thread: the worker's. Lifetime: its table entry's.
-struct StreamState final : WorkerObject {
+struct StreamState final
+    : WorkerObject,
+      boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
   Entry* entry = nullptr;
   std::uint32_t handle = 0;
   ConnectionState* connection = nullptr;
-  std::optional<krepis::StreamId> id;  // none while it waits for the peer's limit
-  bool is_closed = false;              // STREAM_CLOSED was told, or the connection's end
+  krepis::Stream* stream = nullptr;  // null while it waits for the peer's limit, and once it has ended
+  bool is_closed = false;            // STREAM_CLOSED was told, or the connection's end
   bool is_clean = true;
   bool is_announced = true;  // false: the next event carries KREPIS_FLAG_OPENED
 
@@ -36,7 +40,7 @@ struct StreamState final : WorkerObject {
   bool is_fin_pending = false;
   bool is_send_over = false;
   bool wants_writable = false;             // the program's last write was cut short
-  std::optional<std::uint64_t> stop_code;  // of a stop_sending before it has an id
+  std::optional<std::uint64_t> stop_code;  // of a stop_sending before it has a stream
   krepis::StreamPriority priority;
 
   bool is_receive_over = false;
@@ -54,12 +58,15 @@ struct StreamState final : WorkerObject {
   [[nodiscard]] std::size_t parked_bytes() const { return parked.size() - parked_from; }
 };
 
+// The user word of its connection leads to it.
 struct ConnectionState final : WorkerObject {
   Entry* entry = nullptr;
   std::uint32_t handle = 0;
+  WorkerPart* part = nullptr;
   krepis::Connection* connection = nullptr;  // null once it is closed
   std::chrono::nanoseconds facts_at{};
-  absl::flat_hash_map<krepis::StreamId, StreamState*> streams;
+  // Those that have a stream.
+  boost::intrusive::list<StreamState, boost::intrusive::constant_time_size<false>> streams;
   std::vector<StreamState*> waiting;             // for the peer's stream limit, oldest first
   std::uint64_t unreleased_bytes = 0;            // of the connection and its streams
   std::uint64_t shared_bytes = 0;                // of those, in blocks that are for all connections

@@ -30,7 +30,7 @@ class WorkerPart {
   // Null: the connection was closed instead.
   ConnectionState* add_connection(krepis::Connection& connection);
   void close_connection(ConnectionState& state, const krepis::CloseReason& reason);
-  void open_stream(ConnectionState& state, krepis::StreamId id);
+  void open_stream(ConnectionState& state, krepis::Stream& opened);
   void receive(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
     receiving_.receive(stream, bytes, is_fin);
   }
@@ -84,6 +84,7 @@ class WorkerPart {
   // worker_part_streams.cpp
   void open_for_program(const Command& command);
   bool try_open(StreamState& stream);
+  static void link(StreamState& state, krepis::Stream& stream);
   void begin_stream(StreamState& stream);
   void abandon_waiting(StreamState& stream);
   void void_stream(StreamState& stream);

@@ -25,6 +25,7 @@ ConnectionState* WorkerPart::add_connection(krepis::Connection& connection) {
   auto made = std::make_unique<ConnectionState>();
   ConnectionState& state = *made;
   state.entry = entry;
+  state.part = this;
   state.connection = &connection;
   state.facts_at = events_.now() - std::chrono::hours(1);
   entry->object = std::move(made);
@@ -35,11 +36,16 @@ ConnectionState* WorkerPart::add_connection(krepis::Connection& connection) {
   receiving_.put_identity(state, *events_.find_unpublished(opened), identity);
   states_.add_open(state);
   core_.connections.fetch_add(1, std::memory_order_relaxed);
+  connection.set_user(&state);
   return &state;
 }
 
 void WorkerPart::close_connection(ConnectionState& state, const krepis::CloseReason& reason) {
-  state.connection = nullptr;  // first, because the engine destroys it even when there is no memory to tell
+  // First, because the engine destroys these even when there is no memory to tell.
+  state.connection = nullptr;
+  for (StreamState& stream : state.streams) {
+    stream.stream = nullptr;
+  }
   FfiEvent event = events_.make(KREPIS_EVENT_CONNECTION_CLOSED, state.handle);
   event.flags = static_cast<std::uint32_t>(reason.source);
   event.code = reason.code;
@@ -51,10 +57,8 @@ void WorkerPart::close_connection(ConnectionState& state, const krepis::CloseRea
     state.waiting.pop_back();
     void_stream(*stream);
   }
-  for (auto next = state.streams.begin(); next != state.streams.end();) {
-    StreamState* const stream = next->second;
-    state.streams.erase(next++);
-    void_stream(*stream);
+  while (!state.streams.empty()) {
+    void_stream(state.streams.back());
   }
   state.blocked_datagrams.clear();
   {

@@ -61,7 +61,7 @@ void WorkerPart::run_stream_command(const Command& command, StreamState& stream)
     case Kind::kWantWritable:
       return sending_.ask_writable(stream);
     case Kind::kReset:
-      return stream.id ? sending_.reset(stream, command.code) : abandon_waiting(stream);
+      return stream.stream != nullptr ? sending_.reset(stream, command.code) : abandon_waiting(stream);
     case Kind::kStopSending:
       return receiving_.stop(stream, command.code);
     case Kind::kPriority:
@@ -77,8 +77,8 @@ void WorkerPart::set_priority(StreamState& stream) {
     return;
   }
   stream.priority = {order.urgency(), order.is_incremental()};
-  if (stream.id) {
-    stream.connection->connection->set_priority(*stream.id, stream.priority);
+  if (stream.stream != nullptr) {
+    stream.stream->set_priority(stream.priority);
   }
 }
 

@@ -1,11 +1,9 @@
 // Streams of a channel: their beginning, by the peer or the program, and their end.
-#include "base/make_room.hpp"
 #include "channel/worker_part.hpp"
 
 namespace knul::channel {
 
-void WorkerPart::open_stream(ConnectionState& state, krepis::StreamId id) {
-  base::make_room(state.streams);
+void WorkerPart::open_stream(ConnectionState& state, krepis::Stream& opened) {
   Entry* const entry = events_.is_overloaded() ? nullptr : core_.table.allocate(index_);
   if (entry == nullptr) {
     state.connection->close(KREPIS_CODE_OVERLOADED, "the channel has no room for more streams");
@@ -13,20 +11,25 @@ void WorkerPart::open_stream(ConnectionState& state, krepis::StreamId id) {
   }
   StreamState& stream = states_.add_stream(*entry);
   stream.connection = &state;
-  stream.id = id;
   stream.is_announced = false;
   stream.is_retained = true;
-  const bool is_unidirectional = (id & 2) != 0;
+  const bool is_unidirectional = opened.direction() == krepis::StreamDirection::kUnidirectional;
   stream.is_send_over = is_unidirectional;
   entry->worker.store(index_, std::memory_order_relaxed);
   entry->connection.store(state.handle, std::memory_order_relaxed);
-  entry->stream_id.store(id, std::memory_order_relaxed);
+  entry->stream_id.store(opened.id(), std::memory_order_relaxed);
   entry->add(Entry::kIsStream | Entry::kIsOpenedByPeer | Entry::kCanReceive |
              (is_unidirectional ? Entry::kIsUnidirectional : Entry::kCanSend));
   stream.handle = core_.table.publish(*entry);
-  state.streams.emplace(id, &stream);
-  state.connection->retain_stream(id);
+  link(stream, opened);
+  opened.retain();
   core_.streams.fetch_add(1, std::memory_order_relaxed);
+}
+
+void WorkerPart::link(StreamState& state, krepis::Stream& stream) {
+  state.stream = &stream;
+  state.connection->streams.push_back(state);
+  stream.set_user(&state);
 }
 
 void WorkerPart::open_for_program(const Command& command) {
@@ -51,23 +54,21 @@ void WorkerPart::open_for_program(const Command& command) {
 bool WorkerPart::try_open(StreamState& stream) {
   using Direction = krepis::StreamDirection;
   ConnectionState& state = *stream.connection;
-  base::make_room(state.streams);
   const auto opened = state.connection->open_stream(
       stream.entry->has(Entry::kIsUnidirectional) ? Direction::kUnidirectional : Direction::kBidirectional);
   if (!opened) {
     return false;
   }
-  stream.id = *opened;
-  state.streams.emplace(*opened, &stream);
+  link(stream, **opened);
   state.entry->waiting_opens.fetch_sub(1, std::memory_order_relaxed);
-  stream.entry->stream_id.store(*opened, std::memory_order_relaxed);
+  stream.entry->stream_id.store((*opened)->id(), std::memory_order_relaxed);
   begin_stream(stream);
   return true;
 }
 
 void WorkerPart::begin_stream(StreamState& stream) {
   events_.push(stream, events_.make(KREPIS_EVENT_STREAM_OPENED, stream));
-  stream.connection->connection->set_priority(*stream.id, stream.priority);
+  stream.stream->set_priority(stream.priority);
   sending_.flush(stream);
   if (stream.stop_code) {
     receiving_.stop(stream, *stream.stop_code);
@@ -78,8 +79,9 @@ void WorkerPart::handle_streams_available(ConnectionState& state) {
   bool is_used_up[2] = {};  // by direction
   std::erase_if(state.waiting, [&](StreamState* stream) {
     bool& is_direction_used_up = is_used_up[stream->entry->has(Entry::kIsUnidirectional) ? 1 : 0];
-    // It has an identifier if memory ran out when it was opened before.
-    const bool is_opened = stream->id || (!is_direction_used_up && try_open(*stream));
+    // It is opened, and may have ended since, if memory ran out right after it was opened.
+    const bool is_opened =
+        stream->is_closed || stream->is_linked() || (!is_direction_used_up && try_open(*stream));
     is_direction_used_up = !is_opened;
     return is_opened;
   });
@@ -87,8 +89,9 @@ void WorkerPart::handle_streams_available(ConnectionState& state) {
 
 // The peer never heard of it, so it ends at once.
 void WorkerPart::abandon_waiting(StreamState& stream) {
-  std::erase(stream.connection->waiting, &stream);
-  stream.connection->entry->waiting_opens.fetch_sub(1, std::memory_order_relaxed);
+  if (std::erase(stream.connection->waiting, &stream) > 0) {
+    stream.connection->entry->waiting_opens.fetch_sub(1, std::memory_order_relaxed);
+  }
   stream.is_clean = false;
   handle_closed(stream);
 }
@@ -96,16 +99,17 @@ void WorkerPart::abandon_waiting(StreamState& stream) {
 void WorkerPart::handle_closed(StreamState& stream) {
   FfiEvent event = events_.make(KREPIS_EVENT_STREAM_CLOSED, stream);
   event.flags = stream.is_clean ? KREPIS_FLAG_CLEAN : 0;
+  stream.stream = nullptr;  // first, because the engine destroys it even when there is no memory to tell
   events_.push(stream, event);
-  if (stream.id) {
-    stream.connection->streams.erase(*stream.id);
-  }
   void_stream(stream);
 }
 
 void WorkerPart::void_stream(StreamState& stream) {
   if (std::exchange(stream.is_closed, true)) {
     return;
+  }
+  if (stream.is_linked()) {  // first, so that the end of its connection finds it only once
+    stream.unlink();
   }
   receiving_.end(stream);
   sending_.end(stream);

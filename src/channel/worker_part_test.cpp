@@ -98,8 +98,7 @@ TEST(WorkerPart, TellsOfConnectionsAgainOnceEarlierOpeningsAreReleased) {
 TEST(WorkerPart, KeepsOfAStreamThatIsNeverCaughtUpWithOnlyWhatIsUnread) {
   OneConnection one;
   constexpr std::size_t kUnread = 2 << 20;
-  one.worker.open_stream(*one.state, 0);
-  StreamState& stream = *one.state->streams.at(0);
+  StreamState& stream = one.open(0);
   const std::vector<std::uint8_t> bytes(16 << 10);
   std::size_t parked_memory = 0;
   for (std::size_t received = 0; received < 64 * kUnread; received += bytes.size()) {
@@ -119,8 +118,7 @@ TEST(WorkerPart, ForgetsParkedStreamsThatEndWhileTheArenaStaysFull) {
   OneConnection one;
   const std::vector<std::uint8_t> bytes(32 << 10);
   for (krepis::StreamId id = 0; id < 4 * 10'000; id += 4) {
-    one.worker.open_stream(*one.state, id);
-    StreamState& stream = *one.state->streams.at(id);
+    StreamState& stream = one.open(id);
     one.worker.receive(stream, bytes, false);
     one.worker.handle_reset(stream, 1);
     one.worker.handle_closed(stream);
@@ -191,9 +189,8 @@ TEST(WorkerPart, LetsAConnectionFillAThirdOfTheArenaWithDatagrams) {
 TEST(WorkerPart, LetsAConnectionFillAThirdOfTheArenaWithStreamsAndParksTheRest) {
   constexpr std::size_t kArena = 1 << 20;
   OneConnection one(kArena);
-  one.worker.open_stream(*one.state, 0);
-  const StreamState& stream = *one.state->streams.at(0);
-  one.worker.receive(*one.state->streams.at(0), std::vector<std::uint8_t>(kArena), false);
+  const StreamState& stream = one.open(0);
+  one.worker.receive(one.stream(0), std::vector<std::uint8_t>(kArena), false);
   EXPECT_NEAR(static_cast<double>(stream.unreleased_bytes), kArena / 3.0, kArena / 10.0);
   EXPECT_EQ(stream.unreleased_bytes + stream.parked_bytes(), kArena);
 }
@@ -220,9 +217,28 @@ TEST(WorkerPart, TakesNothingNewOnceItHas65536EventsWaiting) {
   NotingConnection late;
   EXPECT_EQ(one.worker.add_connection(late), nullptr);
   EXPECT_EQ(late.close_code, KREPIS_CODE_OVERLOADED);
-  one.worker.open_stream(*before, 0);
+  one.worker.open_stream(*before, other.stream(0));
   EXPECT_EQ(other.close_code, KREPIS_CODE_OVERLOADED);
   EXPECT_TRUE(before->streams.empty());
+}
+
+// The engine destroys them after it has told of the end.
+TEST(WorkerPart, TouchesNoStreamThatHasEndedForTheEngine) {
+  OneConnection one;
+  const std::array<StreamState*, 2> streams{&one.open(0), &one.open(4)};
+  for (StreamState* const stream : streams) {
+    one.worker.receive(*stream, std::vector<std::uint8_t>(100), true);
+  }
+  one.worker.end_turn();
+  one.worker.handle_closed(*streams[0]);
+  EXPECT_EQ(streams[0]->stream, nullptr);
+  one.worker.close_connection(*one.state, {});
+  EXPECT_EQ(streams[1]->stream, nullptr);
+  EXPECT_TRUE(one.state->streams.empty());
+  one.worker.end_turn();
+  one.read_all();
+  one.worker.end_turn();
+  EXPECT_TRUE(one.connection.released.empty());
 }
 
 TEST(WorkerPart, TakesNewConnectionsBesideAFloodOfEmptyDatagrams) {
@@ -244,16 +260,16 @@ TEST(WorkerPart, AddsNothingToTheEventOfAnotherStreamWithTheSameNumber) {
   FfiChannelRegion region{};
   one.channel.describe(region);
   constexpr std::array<std::uint8_t, 3> kBytes{1, 2, 3};
-  one.worker.open_stream(*one.state, 0);
-  one.worker.open_stream(*one.state, 4);
-  StreamState& silent = *one.state->streams.at(0);
+  one.open(0);
+  one.open(4);
+  StreamState& silent = one.stream(0);
   silent.last_data = 1;  // after CONNECTION_OPENED
-  one.worker.receive(*one.state->streams.at(4), kBytes, false);
+  one.worker.receive(one.stream(4), kBytes, false);
   one.worker.receive(silent, kBytes, true);
   one.worker.end_turn();
   FfiEvent events[2];
   std::memcpy(events, region.base + kRingHeaderBytes + kRecordBytes, sizeof events);
-  EXPECT_EQ(events[0].stream, one.state->streams.at(4)->handle);
+  EXPECT_EQ(events[0].stream, one.stream(4).handle);
   EXPECT_EQ(events[0].length, kBytes.size());
   EXPECT_EQ(events[0].flags, KREPIS_FLAG_OPENED);
   EXPECT_EQ(events[1].stream, silent.handle);
@@ -312,21 +328,20 @@ TEST(WorkerPart, ChangesNothingThatAConnectionHasTakenOfALongQueue) {
     expected += text;
     one.worker.end_turn();
     one.connection.room = random() % 3'000;
-    one.worker.handle_writable(*one.state->streams.at(5));
+    one.worker.handle_writable(one.stream(5));
   }
   EXPECT_EQ(one.channel.write(stream, {}, KREPIS_WRITE_FIN).code, krepis::ErrorCode::kSuccess);
   one.worker.end_turn();
   EXPECT_LT(one.connection.written().size(), expected.size());
   one.connection.room = SIZE_MAX;
-  one.worker.handle_writable(*one.state->streams.at(5));
+  one.worker.handle_writable(one.stream(5));
   EXPECT_TRUE(one.connection.written() == expected);
   EXPECT_EQ(one.connection.fins, 1);
 }
 
 TEST(WorkerPart, TellsOfRoomForEightCongestionWindows) {
   OneConnection one;
-  one.worker.open_stream(*one.state, 0);
-  StreamState& stream = *one.state->streams.at(0);
+  StreamState& stream = one.open(0);
   const std::string text(1 << 20, 'x');
   const auto write = [&] {
     return static_cast<std::uint64_t>(
@@ -343,10 +358,10 @@ TEST(WorkerPart, TellsOfRoomForEightCongestionWindows) {
 
 TEST(WorkerPart, TellsAStreamOfRoomAlthoughAnotherHoldsAllThatTheirConnectionMay) {
   OneConnection one;
-  one.worker.open_stream(*one.state, 0);
-  one.worker.open_stream(*one.state, 4);
-  StreamState& stuck = *one.state->streams.at(0);
-  StreamState& other = *one.state->streams.at(4);
+  one.open(0);
+  one.open(4);
+  StreamState& stuck = one.stream(0);
+  StreamState& other = one.stream(4);
   const std::vector<std::uint8_t> bytes(1 << 20);
   one.connection.room = 0;
   EXPECT_EQ(one.channel.write(stuck.handle, bytes, 0).number,
@@ -367,8 +382,7 @@ TEST(WorkerPart, TellsAStreamOfRoomAlthoughAnotherHoldsAllThatTheirConnectionMay
 TEST(WorkerPart, TellsOfRoomOnceHalfOfAStreamsQueueIsGone) {
   constexpr std::size_t kQueue = 64 << 10;
   OneConnection one([](Settings& settings) { settings.queue_bytes = kQueue; });
-  one.worker.open_stream(*one.state, 0);
-  StreamState& stream = *one.state->streams.at(0);
+  StreamState& stream = one.open(0);
   one.connection.room = 0;
   EXPECT_EQ(one.channel.write(stream.handle, std::vector<std::uint8_t>(2 * kQueue), 0).number,
             static_cast<std::int32_t>(kQueue));
@@ -393,8 +407,7 @@ TEST(WorkerPart, GivesBackToItsConnectionAndServerWhatWasQueuedForAStreamThatEnd
       [](OneConnection& one, StreamState&) { one.worker.close_connection(*one.state, {}); }};
   for (const auto& end : ends) {
     OneConnection one;
-    one.worker.open_stream(*one.state, 0);
-    StreamState& stream = *one.state->streams.at(0);
+    StreamState& stream = one.open(0);
     one.connection.room = 0;
     one.write(stream.handle, std::string(10'000, 'x'));
     one.worker.end_turn();
@@ -411,8 +424,7 @@ TEST(WorkerPart, GivesBackToItsConnectionAndServerWhatWasQueuedForAStreamThatEnd
 
 TEST(WorkerPart, TellsNothingOfWhatComesAfterTheProgramStoppedAStream) {
   OneConnection one;
-  one.worker.open_stream(*one.state, 0);
-  StreamState& stream = *one.state->streams.at(0);
+  StreamState& stream = one.open(0);
   EXPECT_FALSE(one.channel.stop_sending(stream.handle, 1).is_refused());
   one.worker.end_turn();
   one.worker.receive(stream, std::vector<std::uint8_t>(2 << 20), true);
@@ -422,8 +434,7 @@ TEST(WorkerPart, TellsNothingOfWhatComesAfterTheProgramStoppedAStream) {
 
 TEST(WorkerPart, ForgetsParkedBytesWhenTheirStreamIsReset) {
   OneConnection one;
-  one.worker.open_stream(*one.state, 0);
-  StreamState& stream = *one.state->streams.at(0);
+  StreamState& stream = one.open(0);
   one.worker.receive(stream, std::vector<std::uint8_t>(2 << 20), true);
   ASSERT_GT(one.core().parked_bytes.load(), 0U);
   one.worker.handle_reset(stream, 1);
@@ -468,8 +479,7 @@ TEST(WorkerPart, BeginsEachStreamAfresh) {
   one.channel.describe(region);
   const StreamState* former = nullptr;
   for (krepis::StreamId id = 0; id < 40; id += 4) {
-    one.worker.open_stream(*one.state, id);
-    StreamState& stream = *one.state->streams.at(id);
+    StreamState& stream = one.open(id);
     EXPECT_TRUE(former == nullptr || &stream == former);
     former = &stream;
     EXPECT_EQ(one.core().table.find(stream.handle), stream.entry);
@@ -495,9 +505,9 @@ struct Footprint {
         buffers(one.core().mailboxes[0].mail.buffers.size()),
         held(one.state->entry->held_bytes.load()),
         opens(one.state->entry->waiting_opens.load()),
-        queued(one.state->streams.at(0)->entry->queued.load()),
-        flags(one.state->streams.at(0)->entry->flags.load() | one.state->entry->flags.load() << 16),
-        priority(one.state->streams.at(0)->entry->priority_order.load()),
+        queued(one.stream(0).entry->queued.load()),
+        flags(one.stream(0).entry->flags.load() | one.state->entry->flags.load() << 16),
+        priority(one.stream(0).entry->priority_order.load()),
         budget(one.core().server->writes.used_bytes()) {}
   bool operator==(const Footprint&) const = default;
 
@@ -527,10 +537,8 @@ TEST(ChannelCalls, ChangeNothingWhenTheyFindNoMemory) {
     bool is_short = true;
     for (int allocation = 1; is_short && allocation < 20; ++allocation) {
       OneConnection one;
-      one.worker.open_stream(*one.state, 0);
-      const auto make = [&] {
-        return call.make(one.channel, one.state->handle, one.state->streams.at(0)->handle);
-      };
+      one.open(0);
+      const auto make = [&] { return call.make(one.channel, one.state->handle, one.stream(0).handle); };
       const Footprint before(one);
       is_short = lacks_memory(allocation, [&] { ASSERT_FALSE(make().is_refused()); });
       if (is_short) {

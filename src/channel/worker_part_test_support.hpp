@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
 #include <new>
 #include <string>
@@ -27,7 +28,31 @@ class QuietWorker final : public krepis::Worker {
   std::chrono::nanoseconds time = std::chrono::hours(1);
 };
 
-// Notes what it is told; fails where it is asked to.
+class NotingConnection;
+
+// Tells its connection.
+class NotingStream final : public krepis::Stream {
+ public:
+  NotingStream(NotingConnection& connection, krepis::StreamId id);
+
+  [[nodiscard]] krepis::StreamId id() const override { return id_; }
+  std::size_t write(std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  std::size_t write(krepis::SharedBytes bytes, krepis::Fin fin) override;
+  [[nodiscard]] std::size_t writable_bytes() const override { return 1 << 20; }
+  void consume(std::size_t /*bytes*/) override {}
+  void reset(std::uint64_t code) override;
+  void stop_sending(std::uint64_t code) override;
+  void refuse(std::uint64_t /*code*/) override {}
+  void set_priority(krepis::StreamPriority priority) override;
+  void retain() override {}
+  void release() override;
+
+ private:
+  NotingConnection& noting_;
+  krepis::StreamId id_;
+};
+
+// Notes what it and its streams are told; fails where it is asked to.
 class NotingConnection final : public krepis::Connection {
  public:
   [[nodiscard]] std::uint64_t id() const override { return own_id; }
@@ -41,34 +66,17 @@ class NotingConnection final : public krepis::Connection {
   }
   [[nodiscard]] std::uint64_t context() const override { return 0; }
   [[nodiscard]] bool is_resumed() const override { return false; }
-  krepis::Result<krepis::StreamId> open_stream(krepis::StreamDirection /*direction*/) override {
-    return next_id += 4;
+  krepis::Result<krepis::Stream*> open_stream(krepis::StreamDirection /*direction*/) override {
+    krepis::Stream* const opened = &stream(next_id += 4);
+    return opened;
   }
-  std::size_t write(krepis::StreamId stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    const auto copy = std::make_shared<std::vector<std::uint8_t>>(bytes.begin(), bytes.end());
-    return write(stream, krepis::SharedBytes{copy, *copy}, fin);
-  }
-  std::size_t write(krepis::StreamId /*stream*/, krepis::SharedBytes bytes, krepis::Fin fin) override {
-    if (std::exchange(fails_next_write, false)) {
-      throw std::bad_alloc();
+  [[nodiscard]] krepis::Stream* find_stream(krepis::StreamId id) override { return &stream(id); }
+  void for_each_stream(const std::function<void(krepis::Stream& stream)>& visit) override {
+    for (auto& [id, stream] : streams) {
+      visit(stream);
     }
-    const std::size_t taken = std::min(room, bytes.bytes.size());
-    room -= taken;
-    fins += taken == bytes.bytes.size() && fin == krepis::Fin::kYes ? 1 : 0;
-    pieces.push_back({std::move(bytes.owner), bytes.bytes.first(taken)});
-    return taken;
-  }
-  [[nodiscard]] std::size_t writable_bytes(krepis::StreamId /*stream*/) const override { return 1 << 20; }
-  void consume(krepis::StreamId /*stream*/, std::size_t /*bytes*/) override {}
-  void reset_stream(krepis::StreamId /*stream*/, std::uint64_t code) override { resets.push_back(code); }
-  void stop_sending(krepis::StreamId /*stream*/, std::uint64_t code) override { stops.push_back(code); }
-  void refuse_stream(krepis::StreamId /*stream*/, std::uint64_t /*code*/) override {}
-  void set_priority(krepis::StreamId /*stream*/, krepis::StreamPriority priority) override {
-    priorities.push_back(priority.urgency);
   }
   void drop_datagram() override { ++datagrams_dropped; }
-  void retain_stream(krepis::StreamId /*stream*/) override {}
-  void release_stream(krepis::StreamId stream) override { released.push_back(stream); }
   bool send_datagram(std::span<const std::uint8_t> /*bytes*/) override { return true; }
   krepis::DatagramOutcome send_datagram(std::span<const std::uint8_t> bytes,
                                         const krepis::DatagramOptions& /*options*/) override {
@@ -80,6 +88,18 @@ class NotingConnection final : public krepis::Connection {
   [[nodiscard]] std::size_t max_datagram_bytes() const override { return 1'200; }
   void close(std::uint64_t code, std::string_view /*reason*/) override { close_code = code; }
 
+  NotingStream& stream(krepis::StreamId id) { return streams.try_emplace(id, *this, id).first->second; }
+  std::size_t write(krepis::SharedBytes bytes, krepis::Fin fin) {
+    if (std::exchange(fails_next_write, false)) {
+      throw std::bad_alloc();
+    }
+    const std::size_t taken = std::min(room, bytes.bytes.size());
+    room -= taken;
+    fins += taken == bytes.bytes.size() && fin == krepis::Fin::kYes ? 1 : 0;
+    pieces.push_back({std::move(bytes.owner), bytes.bytes.first(taken)});
+    return taken;
+  }
+
   // All bytes that it took. Shared bytes are read now, so a change made to them since then shows.
   [[nodiscard]] std::string written() const {
     std::string text;
@@ -89,6 +109,7 @@ class NotingConnection final : public krepis::Connection {
     return text;
   }
 
+  std::map<krepis::StreamId, NotingStream> streams;
   std::uint64_t own_id = 1;
   krepis::StreamId next_id = 1;
   bool fails_next_write = false;
@@ -105,6 +126,27 @@ class NotingConnection final : public krepis::Connection {
   std::vector<std::uint8_t> datagrams;  // their first bytes
 };
 
+inline NotingStream::NotingStream(NotingConnection& connection, krepis::StreamId id)
+    : krepis::Stream(connection), noting_(connection), id_(id) {}
+inline std::size_t NotingStream::write(std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+  const auto copy = std::make_shared<std::vector<std::uint8_t>>(bytes.begin(), bytes.end());
+  return write(krepis::SharedBytes{copy, *copy}, fin);
+}
+inline std::size_t NotingStream::write(krepis::SharedBytes bytes, krepis::Fin fin) {
+  return noting_.write(std::move(bytes), fin);
+}
+inline void NotingStream::reset(std::uint64_t code) { noting_.resets.push_back(code); }
+inline void NotingStream::stop_sending(std::uint64_t code) { noting_.stops.push_back(code); }
+inline void NotingStream::set_priority(krepis::StreamPriority priority) {
+  noting_.priorities.push_back(priority.urgency);
+}
+inline void NotingStream::release() { noting_.released.push_back(id_); }
+
+// The state of the stream that the engine knows by `id`.
+inline StreamState& state_of(NotingConnection& connection, krepis::StreamId id) {
+  return *static_cast<StreamState*>(connection.stream(id).user());
+}
+
 inline std::unique_ptr<Core> make_core(const std::function<void(Settings& settings)>& change = {}) {
   Settings settings;
   settings.arena_bytes = 1 << 20;
@@ -117,7 +159,7 @@ inline std::unique_ptr<Core> make_core(const std::function<void(Settings& settin
 // What the other parts of a worker are built on, with states of one connection.
 struct BareWorker {
   explicit BareWorker(const std::function<void(Settings& settings)>& change = {}) : core(make_core(change)) {}
-  ConnectionState& add_connection(krepis::Connection& of) {
+  ConnectionState& add_connection(NotingConnection& of) {
     Entry& entry = *core->table.allocate(0);
     auto made = std::make_unique<ConnectionState>();
     ConnectionState& state = *made;
@@ -134,11 +176,12 @@ struct BareWorker {
     StreamState& stream = states.add_stream(entry);
     entry.add(Entry::kIsStream);
     stream.connection = &state;
-    stream.id = id;
+    stream.stream = &static_cast<NotingConnection*>(state.connection)->stream(id);
+    stream.stream->set_user(&stream);
     stream.is_announced = false;
     stream.is_retained = true;
     stream.handle = core->table.publish(entry);
-    state.streams.emplace(id, &stream);
+    state.streams.push_back(stream);
     return stream;
   }
   // The program reads all events.
@@ -166,6 +209,12 @@ struct OneConnection {
     state = worker.add_connection(connection);
   }
   [[nodiscard]] Core& core() { return channel.core(); }
+  // The peer opens the stream.
+  StreamState& open(krepis::StreamId id) {
+    worker.open_stream(*state, connection.stream(id));
+    return stream(id);
+  }
+  StreamState& stream(krepis::StreamId id) { return state_of(connection, id); }
   // The program reads all events and releases nothing.
   void read_all() {
     auto* const ring = reinterpret_cast<std::uint32_t*>(core().region.data());

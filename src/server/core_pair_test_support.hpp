@@ -24,35 +24,45 @@ class ScriptedApplication final : public krepis::Application {
     std::vector<krepis::CloseReason> connections_closed;
     int drains = 0;
     std::size_t received_bytes = 0;
-    std::function<void(krepis::Connection&, krepis::StreamId, krepis::Fin)> on_data;
+    std::function<void(krepis::Stream&)> on_opened, on_closed;
+    std::function<void(krepis::Stream&, krepis::Fin)> on_data;
+    std::function<void(krepis::Connection&)> on_connection_closed;
   };
 
   explicit ScriptedApplication(Record& record) : record_(record) {}
   void on_start(krepis::Worker& worker) override { record_.worker = &worker; }
   void on_connection(krepis::Connection& connection) override { record_.connection = &connection; }
-  void on_connection_closed(krepis::Connection&, const krepis::CloseReason& reason) override {
+  void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override {
     record_.connection = nullptr;
     record_.connections_closed.push_back(reason);
-  }
-  void on_stream_opened(krepis::Connection&, krepis::StreamId stream) override {
-    record_.opened.push_back(stream);
-  }
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    record_.received_bytes += bytes.size();
-    connection.consume(stream, bytes.size());
-    if (record_.on_data) {
-      record_.on_data(connection, stream, fin);
+    if (record_.on_connection_closed) {
+      record_.on_connection_closed(connection);
     }
   }
-  void on_stream_reset(krepis::Connection&, krepis::StreamId, std::uint64_t code) override {
+  void on_stream_opened(krepis::Stream& stream) override {
+    record_.opened.push_back(stream.id());
+    if (record_.on_opened) {
+      record_.on_opened(stream);
+    }
+  }
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    record_.received_bytes += bytes.size();
+    stream.consume(bytes.size());
+    if (record_.on_data) {
+      record_.on_data(stream, fin);
+    }
+  }
+  void on_stream_reset(krepis::Stream& /*stream*/, std::uint64_t code) override {
     record_.resets.push_back(code);
   }
-  void on_stop_sending(krepis::Connection&, krepis::StreamId, std::uint64_t code) override {
+  void on_stop_sending(krepis::Stream& /*stream*/, std::uint64_t code) override {
     record_.stops.push_back(code);
   }
-  void on_stream_closed(krepis::Connection&, krepis::StreamId stream) override {
-    record_.closed.push_back(stream);
+  void on_stream_closed(krepis::Stream& stream) override {
+    record_.closed.push_back(stream.id());
+    if (record_.on_closed) {
+      record_.on_closed(stream);
+    }
   }
   void on_drain(std::chrono::milliseconds) override { ++record_.drains; }
 
@@ -93,10 +103,9 @@ class CorePair {
     advance(std::chrono::milliseconds(100));
   }
   krepis::StreamId send_request(std::string_view text, krepis::Fin fin = krepis::Fin::kYes) {
-    const krepis::StreamId stream =
-        *client_record.connection->open_stream(krepis::StreamDirection::kBidirectional);
-    client_record.connection->write(stream, quic::bytes_of(std::string(text)), fin);
-    return stream;
+    krepis::Stream& stream = **client_record.connection->open_stream(krepis::StreamDirection::kBidirectional);
+    stream.write(quic::bytes_of(std::string(text)), fin);
+    return stream.id();
   }
   void run() {
     for (int turn = 0; turn < 10'000 && (client->wants_send() || server->wants_send()); ++turn) {

@@ -48,8 +48,8 @@ TEST(Drain, ClosesAnIdleConnectionAtOnce) {
 TEST(Drain, WaitsUntilTheLastByteIsAcknowledged) {
   CorePair pair;
   pair.shake_hands();
-  pair.server_record.on_data = [](krepis::Connection& connection, krepis::StreamId stream, Fin) {
-    connection.write(stream, quic::bytes_of("answer"), Fin::kYes);
+  pair.server_record.on_data = [](krepis::Stream& stream, Fin) {
+    stream.write(quic::bytes_of("answer"), Fin::kYes);
   };
   pair.send_request("question");
   pair.carry(*pair.client, *pair.server);
@@ -106,8 +106,8 @@ TEST(Drain, CountsTheStreamsOfConnectionsThatAreClosedForTheirMemory) {
   constexpr std::uint64_t kConnections = 5;
   CorePair pair(CorePair::ServerProgram::kScripted,
                 [](quic::EndpointOptions& server) { server.send_buffer_bytes = 64 << 10; });
-  pair.server_record.on_data = [](krepis::Connection& connection, krepis::StreamId stream, Fin) {
-    connection.write(stream, std::vector<std::uint8_t>(1 << 20), Fin::kYes);
+  pair.server_record.on_data = [](krepis::Stream& stream, Fin) {
+    stream.write(std::vector<std::uint8_t>(1 << 20), Fin::kYes);
   };
   std::vector<krepis::Connection*> clients;
   while (clients.size() < kConnections) {
@@ -165,7 +165,7 @@ TEST(Drain, GivesNoMoreStreamCredit) {
   krepis::Connection& connection = *pair.client_record.connection;
   for (int round = 0; round < 5; ++round) {
     while (const auto stream = connection.open_stream(krepis::StreamDirection::kBidirectional)) {
-      connection.write(*stream, std::span<const std::uint8_t>{}, Fin::kYes);
+      (*stream)->write(std::span<const std::uint8_t>{}, Fin::kYes);
       ++opened;
     }
     pair.advance(100ms);

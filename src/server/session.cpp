@@ -32,79 +32,32 @@ krepis::ConnectionInfo Session::info() const {
   return info;
 }
 
-quic::Stream* Session::find(krepis::StreamId id) const {
-  return connection_.streams().find(static_cast<std::int64_t>(id));
-}
-
-krepis::Result<krepis::StreamId> Session::open_stream(krepis::StreamDirection direction) {
+krepis::Result<krepis::Stream*> Session::open_stream(krepis::StreamDirection direction) {
   auto opened = connection_.streams().open(direction == krepis::StreamDirection::kBidirectional
                                                ? quic::StreamDirection::kBidirectional
                                                : quic::StreamDirection::kUnidirectional);
   if (!opened) {
     return to_public(std::move(opened).error());
   }
-  return static_cast<krepis::StreamId>((*opened)->id);
+  krepis::Stream* const stream = &StreamSession::create(*this, **opened);
+  return stream;
 }
 
-std::size_t Session::write(krepis::StreamId id, std::span<const std::uint8_t> bytes, krepis::Fin fin) {
-  quic::Stream* stream = find(id);
-  return stream == nullptr
-             ? 0
-             : connection_.streams().write_copy(*stream, bytes, quic::Fin{fin == krepis::Fin::kYes});
-}
-
-std::size_t Session::write(krepis::StreamId id, krepis::SharedBytes bytes, krepis::Fin fin) {
-  quic::Stream* stream = find(id);
-  return stream == nullptr ? 0
-                           : connection_.streams().write_shared(*stream, std::move(bytes.owner), bytes.bytes,
-                                                                quic::Fin{fin == krepis::Fin::kYes});
-}
-
-std::size_t Session::writable_bytes(krepis::StreamId id) const {
-  const quic::Stream* stream = find(id);
-  return stream == nullptr ? 0 : connection_.streams().writable_bytes(*stream);
-}
-
-void Session::consume(krepis::StreamId id, std::size_t bytes) {
-  if (quic::Stream* stream = find(id)) {
-    connection_.streams().consume(*stream, bytes);
+krepis::Stream* Session::find_stream(krepis::StreamId id) {
+  quic::Stream* const stream = connection_.streams().find(static_cast<std::int64_t>(id));
+  if (stream == nullptr || StreamSession::of(*stream).state == StreamSession::State::kRefused) {
+    return nullptr;
   }
+  return &StreamSession::of(*stream);
 }
 
-void Session::reset_stream(krepis::StreamId id, std::uint64_t code) {
-  if (quic::Stream* stream = find(id)) {
-    connection_.streams().reset(*stream, code);
-  }
-}
-
-void Session::stop_sending(krepis::StreamId id, std::uint64_t code) {
-  if (quic::Stream* stream = find(id)) {
-    connection_.streams().stop_sending(*stream, code);
-  }
-}
-
-void Session::refuse_stream(krepis::StreamId id, std::uint64_t code) {
-  if (quic::Stream* stream = find(id)) {
-    refuser_.refuse_stream(connection_, *stream, code);
-  }
-}
-
-void Session::set_priority(krepis::StreamId id, krepis::StreamPriority priority) {
-  if (quic::Stream* stream = find(id)) {
-    connection_.streams().set_priority(*stream, priority.urgency, priority.is_incremental);
-  }
-}
-
-void Session::retain_stream(krepis::StreamId id) {
-  if (quic::Stream* stream = find(id)) {
-    connection_.streams().retain(*stream);
-  }
-}
-
-void Session::release_stream(krepis::StreamId id) {
-  if (quic::Stream* stream = find(id)) {
-    connection_.streams().release(*stream);
-  }
+void Session::for_each_stream(const std::function<void(krepis::Stream& stream)>& visit) {
+  connection_.streams().for_each([&](quic::Stream& stream) {
+    StreamSession& session = StreamSession::of(stream);
+    if (session.state != StreamSession::State::kRefused) {
+      visit(session);
+    }
+  });
 }
 
 krepis::DatagramOutcome Session::send_datagram(std::span<const std::uint8_t> bytes,
@@ -117,5 +70,36 @@ krepis::DatagramOutcome Session::send_datagram(std::span<const std::uint8_t> byt
   }
   return static_cast<krepis::DatagramOutcome>(connection_.send_datagram(bytes, request));
 }
+
+Session& StreamSession::session() const { return static_cast<Session&>(connection()); }
+
+quic::StreamSet& StreamSession::streams() const { return session().connection().streams(); }
+
+std::size_t StreamSession::write(std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+  return streams().write_copy(stream_, bytes, quic::Fin{fin == krepis::Fin::kYes});
+}
+
+std::size_t StreamSession::write(krepis::SharedBytes bytes, krepis::Fin fin) {
+  return streams().write_shared(stream_, std::move(bytes.owner), bytes.bytes,
+                                quic::Fin{fin == krepis::Fin::kYes});
+}
+
+std::size_t StreamSession::writable_bytes() const { return streams().writable_bytes(stream_); }
+
+void StreamSession::consume(std::size_t bytes) { streams().consume(stream_, bytes); }
+
+void StreamSession::reset(std::uint64_t code) { streams().reset(stream_, code); }
+
+void StreamSession::stop_sending(std::uint64_t code) { streams().stop_sending(stream_, code); }
+
+void StreamSession::refuse(std::uint64_t code) { session().refuse(stream_, code); }
+
+void StreamSession::set_priority(krepis::StreamPriority priority) {
+  streams().set_priority(stream_, priority.urgency, priority.is_incremental);
+}
+
+void StreamSession::retain() { streams().retain(stream_); }
+
+void StreamSession::release() { streams().release(stream_); }
 
 }  // namespace knul::server

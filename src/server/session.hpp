@@ -1,7 +1,12 @@
-// The Application's view of a connection: krepis::Connection over quic::Connection.
+// The Application's view of a connection and its streams: krepis::Connection over quic::Connection,
+// krepis::Stream over quic::Stream.
 #pragma once
 
 #include <krepis/krepis.hpp>
+
+#include <memory>
+#include <new>
+#include <type_traits>
 
 #include "quic/connection/connection.hpp"
 
@@ -17,6 +22,52 @@ class StreamRefuser {
   ~StreamRefuser() = default;
 };
 
+class Session;
+
+// Lies within its quic::Stream, so a stream costs no further allocation.
+// Thread: its worker's. Lifetime: that of its quic::Stream. Nothing runs at its end.
+class StreamSession final : public krepis::Stream {
+ public:
+  enum class State : std::uint8_t {
+    kOrdinary,
+    kRequestPending,  // an open request
+    kRefused,         // the Application does not know the stream, or has refused it
+  };
+
+  // Called once for each stream, before any other function here sees it.
+  static StreamSession& create(Session& session, quic::Stream& stream) noexcept {
+    return *std::construct_at(reinterpret_cast<StreamSession*>(&stream.above), session, stream);
+  }
+  [[nodiscard]] static StreamSession& of(quic::Stream& stream) {
+    return *std::launder(reinterpret_cast<StreamSession*>(&stream.above));
+  }
+  StreamSession(Session& session, quic::Stream& stream) noexcept;
+
+  [[nodiscard]] krepis::StreamId id() const override { return static_cast<krepis::StreamId>(stream_.id); }
+  std::size_t write(std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  std::size_t write(krepis::SharedBytes bytes, krepis::Fin fin) override;
+  [[nodiscard]] std::size_t writable_bytes() const override;
+  void consume(std::size_t bytes) override;
+  void reset(std::uint64_t code) override;
+  void stop_sending(std::uint64_t code) override;
+  void refuse(std::uint64_t code) override;
+  void set_priority(krepis::StreamPriority priority) override;
+  void retain() override;
+  void release() override;
+
+  State state = State::kOrdinary;
+
+ private:
+  [[nodiscard]] Session& session() const;
+  [[nodiscard]] quic::StreamSet& streams() const;
+
+  quic::Stream& stream_;
+};
+
+static_assert(sizeof(StreamSession) <= sizeof(quic::Stream::AboveSpace) &&
+              alignof(StreamSession) <= alignof(quic::Stream::AboveSpace));
+static_assert(std::is_trivially_destructible_v<StreamSession>);
+
 // Thread: its worker's. Lifetime: that of its quic::Connection.
 class Session final : public krepis::Connection {
  public:
@@ -31,18 +82,11 @@ class Session final : public krepis::Connection {
   [[nodiscard]] std::uint64_t context() const override { return connection_.context(); }
   [[nodiscard]] bool is_resumed() const override { return connection_.is_resumed(); }
 
-  krepis::Result<krepis::StreamId> open_stream(krepis::StreamDirection direction) override;
-  std::size_t write(krepis::StreamId stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
-  std::size_t write(krepis::StreamId stream, krepis::SharedBytes bytes, krepis::Fin fin) override;
-  [[nodiscard]] std::size_t writable_bytes(krepis::StreamId stream) const override;
-  void consume(krepis::StreamId stream, std::size_t bytes) override;
-  void reset_stream(krepis::StreamId stream, std::uint64_t code) override;
-  void stop_sending(krepis::StreamId stream, std::uint64_t code) override;
-  void refuse_stream(krepis::StreamId stream, std::uint64_t code) override;
-  void set_priority(krepis::StreamId stream, krepis::StreamPriority priority) override;
+  krepis::Result<krepis::Stream*> open_stream(krepis::StreamDirection direction) override;
+  [[nodiscard]] krepis::Stream* find_stream(krepis::StreamId id) override;
+  void for_each_stream(const std::function<void(krepis::Stream& stream)>& visit) override;
+
   void drop_datagram() override { refuser_.count_dropped_datagram(); }
-  void retain_stream(krepis::StreamId stream) override;
-  void release_stream(krepis::StreamId stream) override;
   bool send_datagram(std::span<const std::uint8_t> bytes) override {
     return connection_.send_datagram(bytes);
   }
@@ -52,17 +96,18 @@ class Session final : public krepis::Connection {
   void close(std::uint64_t code, std::string_view reason) override { connection_.close(code, reason); }
 
   [[nodiscard]] quic::Connection& connection() { return connection_; }
+  void refuse(quic::Stream& stream, std::uint64_t code) { refuser_.refuse_stream(connection_, stream, code); }
 
   // Invariant: the end is reported to the Application exactly if it was told of the beginning or opened the
   // connection.
   bool is_known_to_application = false;
-  bool is_closed_by_drain = false;
 
  private:
-  [[nodiscard]] quic::Stream* find(krepis::StreamId id) const;
-
   quic::Connection& connection_;
   StreamRefuser& refuser_;
 };
+
+inline StreamSession::StreamSession(Session& session, quic::Stream& stream) noexcept
+    : krepis::Stream(session), stream_(stream) {}
 
 }  // namespace knul::server

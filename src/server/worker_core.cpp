@@ -9,14 +9,9 @@ namespace {
 
 using krepis::LibraryCode;
 
-// Values of quic::Stream::user_word: an open request, and a stream refused without the Application's
-// knowledge.
-constexpr std::uint64_t kRequestPending = 1;
-constexpr std::uint64_t kRefused = 2;
+constexpr auto kApplicationError = static_cast<std::uint64_t>(LibraryCode::kApplicationError);
 
 static_assert(quic::kNoProgressCode == static_cast<std::uint64_t>(LibraryCode::kNoProgress));
-
-krepis::StreamId public_id(const quic::Stream& stream) { return static_cast<krepis::StreamId>(stream.id); }
 
 krepis::CloseReason to_public(const quic::CloseCause& cause, bool is_drain) {
   using From = quic::CloseCause::Source;
@@ -158,8 +153,7 @@ void WorkerCore::run_guarded(const std::function<void()>& task) {
   try {
     task();
   } catch (...) {
-    environment_.counters.application_exceptions.add();
-    environment_.counters.errors.add();
+    count_exception();
   }
 }
 
@@ -172,42 +166,59 @@ Session& WorkerCore::make_session(quic::Connection& connection) {
   return session;
 }
 
+void WorkerCore::count_exception() {
+  environment_.counters.application_exceptions.add();
+  environment_.counters.errors.add();
+}
+
 template <class Call>
-void WorkerCore::tell(quic::Connection& connection, quic::Stream* stream, Call call) {
+void WorkerCore::tell(quic::Connection& connection, Call call) {
   if (application_ == nullptr) {
     return;
   }
   was_told_ = true;
-  constexpr auto kCode = static_cast<std::uint64_t>(LibraryCode::kApplicationError);
-  const std::int64_t stream_id = stream == nullptr ? -1 : stream->id;
   try {
     call(*application_, session_of(connection));
   } catch (...) {
-    environment_.counters.application_exceptions.add();
-    environment_.counters.errors.add();
+    count_exception();
+    connection.close(kApplicationError, "a callback of the application threw an exception");
+  }
+}
+
+template <class Call>
+void WorkerCore::tell(quic::Connection& connection, quic::Stream& stream, Call call) {
+  StreamSession& session = StreamSession::of(stream);
+  // Events of a refused stream may follow if its connection had ended before the refusal.
+  if (application_ == nullptr || session.state == StreamSession::State::kRefused) {
+    return;
+  }
+  was_told_ = true;
+  const std::int64_t id = stream.id;
+  try {
+    call(*application_, session);
+  } catch (...) {
+    count_exception();
     // The callback may have ended the stream before it threw.
-    quic::Stream* left = stream_id < 0 ? nullptr : connection.streams().find(stream_id);
-    if (left != nullptr) {
-      connection.streams().reset(*left, kCode);
-      connection.streams().stop_sending(*left, kCode);
-    } else if (stream_id < 0) {
-      connection.close(kCode, "a callback of the application threw an exception");
+    if (quic::Stream* const left = connection.streams().find(id)) {
+      connection.streams().reset(*left, kApplicationError);
+      connection.streams().stop_sending(*left, kApplicationError);
     }
   }
 }
 
 void WorkerCore::on_handshake_completed(quic::Connection& connection) {
   session_of(connection).is_known_to_application = true;
-  tell(connection, nullptr,
+  tell(connection,
        [](krepis::Application& application, Session& session) { application.on_connection(session); });
 }
 
 void WorkerCore::on_closed(quic::Connection& connection, const quic::CloseCause& cause) {
   const auto* const session = static_cast<const Session*>(connection.user());  // null: no event was reported
   const bool is_drain = drain_.has_begun() && cause.source == quic::CloseCause::Source::kLocalApplication;
-  connection.streams().for_each([this](quic::Stream& stream) { end_request(stream, false); });
+  connection.streams().for_each(
+      [this](quic::Stream& stream) { end_request(StreamSession::of(stream), false); });
   if (session != nullptr && session->is_known_to_application) {
-    tell(connection, nullptr, [&](krepis::Application& application, Session& told) {
+    tell(connection, [&](krepis::Application& application, Session& told) {
       application.on_connection_closed(told, to_public(cause, is_drain));
     });
   }
@@ -247,8 +258,10 @@ void WorkerCore::count_close(const quic::CloseCause& cause, bool is_drain) {
 }
 
 void WorkerCore::on_stream_opened(quic::Connection& connection, quic::Stream& stream) {
+  // Invariant: on_handshake_completed has created the session, so nothing here can fail.
+  StreamSession& session = StreamSession::create(*static_cast<Session*>(connection.user()), stream);
   if (is_server_ && quic::is_bidirectional(stream.id)) {
-    stream.user_word = kRequestPending;
+    session.state = StreamSession::State::kRequestPending;
     environment_.counters.requests_started.add();
   }
   if (is_server_ && (application_ == nullptr || drain_.has_begun())) {
@@ -256,56 +269,60 @@ void WorkerCore::on_stream_opened(quic::Connection& connection, quic::Stream& st
     refuse_stream(connection, stream, static_cast<std::uint64_t>(code));
     return;
   }
-  tell(connection, &stream, [&](krepis::Application& application, Session& session) {
-    application.on_stream_opened(session, public_id(stream));
+  tell(connection, stream, [](krepis::Application& application, krepis::Stream& opened) {
+    application.on_stream_opened(opened);
   });
 }
 
 void WorkerCore::refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) {
+  StreamSession& session = StreamSession::of(stream);
   environment_.counters.streams_refused.add();
-  end_request(stream, false);
-  stream.user_word = kRefused;
+  end_request(session, false);
+  session.state = StreamSession::State::kRefused;
   connection.streams().reset(stream, code);
   connection.streams().stop_sending(stream, code);
+  connection.streams().release(stream);  // last, because it may end the stream
 }
 
 void WorkerCore::on_stream_data(quic::Connection& connection, quic::Stream& stream,
                                 std::span<const std::uint8_t> bytes, quic::Fin fin) {
-  tell(connection, &stream, [&](krepis::Application& application, Session& session) {
-    application.on_stream_data(session, public_id(stream), bytes,
+  tell(connection, stream, [&](krepis::Application& application, krepis::Stream& receiver) {
+    application.on_stream_data(receiver, bytes,
                                fin == quic::Fin::kYes ? krepis::Fin::kYes : krepis::Fin::kNo);
   });
 }
 
 void WorkerCore::on_stream_reset(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) {
-  tell(connection, &stream, [&](krepis::Application& application, Session& session) {
-    application.on_stream_reset(session, public_id(stream), code);
+  tell(connection, stream, [&](krepis::Application& application, krepis::Stream& receiver) {
+    application.on_stream_reset(receiver, code);
   });
 }
 
 void WorkerCore::on_stop_sending(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) {
-  tell(connection, &stream, [&](krepis::Application& application, Session& session) {
-    application.on_stop_sending(session, public_id(stream), code);
+  tell(connection, stream, [&](krepis::Application& application, krepis::Stream& sender) {
+    application.on_stop_sending(sender, code);
   });
 }
 
 void WorkerCore::on_stream_writable(quic::Connection& connection, quic::Stream& stream) {
-  tell(connection, &stream, [&](krepis::Application& application, Session& session) {
-    application.on_stream_writable(session, public_id(stream));
+  tell(connection, stream, [](krepis::Application& application, krepis::Stream& sender) {
+    application.on_stream_writable(sender);
   });
 }
 
 void WorkerCore::on_stream_fin_sent(quic::Connection& /*connection*/, quic::Stream& stream) {
-  if (stream.user_word == kRequestPending) {
+  StreamSession& session = StreamSession::of(stream);
+  if (session.state == StreamSession::State::kRequestPending) {
     environment_.counters.request_latency.record(now_ - stream.opened_at);
-    end_request(stream, true);
+    end_request(session, true);
   }
 }
 
-void WorkerCore::end_request(quic::Stream& stream, bool is_complete) {
-  if (std::exchange(stream.user_word, 0) != kRequestPending) {
+void WorkerCore::end_request(StreamSession& stream, bool is_complete) {
+  if (stream.state != StreamSession::State::kRequestPending) {
     return;
   }
+  stream.state = StreamSession::State::kOrdinary;
   if (is_complete) {
     environment_.counters.requests_completed.add();
   } else {
@@ -315,18 +332,15 @@ void WorkerCore::end_request(quic::Stream& stream, bool is_complete) {
 }
 
 void WorkerCore::on_stream_closed(quic::Connection& connection, quic::Stream& stream) {
-  const bool is_known = stream.user_word != kRefused;
-  end_request(stream, false);
-  if (is_known) {
-    tell(connection, &stream, [&](krepis::Application& application, Session& session) {
-      application.on_stream_closed(session, public_id(stream));
-    });
-  }
+  end_request(StreamSession::of(stream), false);
+  tell(connection, stream, [](krepis::Application& application, krepis::Stream& closed) {
+    application.on_stream_closed(closed);
+  });
   drain_.note_stream_closed(connection, stream);
 }
 
 void WorkerCore::on_streams_available(quic::Connection& connection, quic::StreamDirection direction) {
-  tell(connection, nullptr, [&](krepis::Application& application, Session& session) {
+  tell(connection, [&](krepis::Application& application, Session& session) {
     application.on_streams_available(session, direction == quic::StreamDirection::kBidirectional
                                                   ? krepis::StreamDirection::kBidirectional
                                                   : krepis::StreamDirection::kUnidirectional);
@@ -337,18 +351,18 @@ void WorkerCore::on_datagram(quic::Connection& connection, std::span<const std::
   if (application_ == nullptr) {
     return count_dropped_datagram();
   }
-  tell(connection, nullptr,
+  tell(connection,
        [&](krepis::Application& application, Session& session) { application.on_datagram(session, bytes); });
 }
 
 void WorkerCore::on_datagram_writable(quic::Connection& connection) {
-  tell(connection, nullptr,
+  tell(connection,
        [](krepis::Application& application, Session& session) { application.on_datagram_writable(session); });
 }
 
 void WorkerCore::on_datagram_fate(quic::Connection& connection, std::uint32_t context,
                                   quic::DatagramFate fate) {
-  tell(connection, nullptr, [&](krepis::Application& application, Session& session) {
+  tell(connection, [&](krepis::Application& application, Session& session) {
     application.on_datagram_fate(session, context, static_cast<krepis::DatagramFate>(fate));
   });
 }

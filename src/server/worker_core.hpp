@@ -108,13 +108,16 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
     return known != nullptr ? *static_cast<Session*>(known) : make_session(connection);
   }
   [[gnu::cold]] Session& make_session(quic::Connection& connection);
-  // Calls the Application. An exception of it ends the stream, or the connection without a stream.
+  // Call the Application. An exception of it ends the stream, or the connection without a stream.
   template <class Call>
-  void tell(quic::Connection& connection, quic::Stream* stream, Call call);
+  void tell(quic::Connection& connection, Call call);
+  template <class Call>
+  void tell(quic::Connection& connection, quic::Stream& stream, Call call);
+  [[gnu::cold]] void count_exception();
   void run_task(const std::function<void()>& task);
   void run_guarded(const std::function<void()>& task);
   void count_close(const quic::CloseCause& cause, bool is_drain);
-  void end_request(quic::Stream& stream, bool is_complete);
+  void end_request(StreamSession& stream, bool is_complete);
 
   CoreEnvironment environment_;
   const unsigned index_;

@@ -14,9 +14,9 @@ using namespace std::chrono_literals;
 TEST(WorkerCore, CountsARequestFromItsFirstByteToItsLast) {
   CorePair pair;
   pair.shake_hands();
-  pair.server_record.on_data = [&](krepis::Connection& connection, krepis::StreamId stream, Fin) {
-    pair.server_record.worker->call_after(
-        250ms, [&connection, stream] { connection.write(stream, quic::bytes_of("answer"), Fin::kYes); });
+  pair.server_record.on_data = [&](krepis::Stream& stream, Fin) {
+    pair.server_record.worker->call_after(250ms,
+                                          [&stream] { stream.write(quic::bytes_of("answer"), Fin::kYes); });
   };
   pair.send_request("question");
   pair.advance(1s);

@@ -2,194 +2,205 @@
 
 #include <utility>
 
-#include "service/stream_id.hpp"
-
 namespace knul::service {
+namespace {
+
+constexpr auto kUnidirectional = krepis::StreamDirection::kUnidirectional;
+
+}  // namespace
 
 void EchoService::on_connection_closed(krepis::Connection& connection,
                                        const krepis::CloseReason& /*reason*/) {
-  connections_.erase(connection);
+  waiting_.erase(connection);
+  connection.for_each_stream([this](krepis::Stream& stream) { forget(stream); });
 }
 
-EchoService::Stream& EchoService::open_reply(krepis::Connection& connection, ConnectionState& state,
-                                             krepis::StreamId source) {
-  Stream& stream = state.streams.find_or_insert(source);
-  if (stream.reply != kNotOpened || stream.is_waiting) {
-    return stream;
+EchoService::Echo& EchoService::echo_of(krepis::Stream& source) {
+  Echo& echo = echoes_.of(source);
+  echo.source = &source;
+  if (source.direction() != kUnidirectional) {
+    echo.reply = &source;
   }
-  if (!is_unidirectional(source)) {
-    stream.reply = source;
-  } else if (!state.waiting.empty() || !open_unidirectional(connection, state, source, stream)) {
-    stream.is_waiting = true;
-    state.waiting.push_back(source);
-  }
-  return stream;
+  return echo;
 }
 
-bool EchoService::open_unidirectional(krepis::Connection& connection, ConnectionState& state,
-                                      krepis::StreamId source, Stream& stream) {
-  const auto opened = connection.open_stream(krepis::StreamDirection::kUnidirectional);
+void EchoService::open_reply(Echo& echo) {
+  if (echo.reply != nullptr || echo.is_waiting) {
+    return;
+  }
+  std::deque<Echo*>& waiting = waiting_.of(echo.source->connection()).echoes;
+  if (!waiting.empty() || !open_unidirectional(echo)) {
+    waiting.push_back(&echo);
+    echo.is_waiting = true;
+  }
+}
+
+bool EchoService::open_unidirectional(Echo& echo) {
+  const auto opened = echo.source->connection().open_stream(kUnidirectional);
   if (!opened) {
     return false;
   }
-  stream.reply = *opened;
-  state.sources.find_or_insert(*opened) = source;
+  echo.reply = *opened;
+  echo.reply->set_user(echo.source->user());
   return true;
 }
 
-void EchoService::on_stream_data(krepis::Connection& connection, krepis::StreamId source,
-                                 std::span<const std::uint8_t> bytes, krepis::Fin fin) {
-  ConnectionState& state = connections_.of(connection);
-  Stream& stream = open_reply(connection, state, source);
-  if (stream.is_over) {
-    connection.consume(source, bytes.size());
+void EchoService::on_stream_data(krepis::Stream& source, std::span<const std::uint8_t> bytes,
+                                 krepis::Fin fin) {
+  Echo& echo = echo_of(source);
+  if (echo.is_over) {
+    source.consume(bytes.size());
     return;
   }
-  stream.is_ending = fin == krepis::Fin::kYes;
-  if (stream.reply != kNotOpened && stream.pending.empty()) {
-    const std::size_t accepted = connection.write(stream.reply, bytes, fin);
+  open_reply(echo);
+  echo.is_ending = fin == krepis::Fin::kYes;
+  if (echo.reply != nullptr && echo.pending.empty()) {
+    const std::size_t accepted = echo.reply->write(bytes, fin);
     if (accepted > 0) {
-      connection.consume(source, accepted);
+      source.consume(accepted);
     }
     bytes = bytes.subspan(accepted);
     if (bytes.empty()) {
-      if (stream.is_ending) {
-        end(connection, state, source, stream);
+      if (echo.is_ending) {
+        end(echo);
       }
       return;
     }
   }
-  if (stream.sent > stream.pending.size() / 2) {
-    stream.pending.erase(stream.pending.begin(),
-                         stream.pending.begin() + static_cast<std::ptrdiff_t>(stream.sent));
-    stream.sent = 0;
+  keep(echo, bytes);
+}
+
+void EchoService::keep(Echo& echo, std::span<const std::uint8_t> bytes) {
+  if (echo.sent > echo.pending.size() / 2) {
+    echo.pending.erase(echo.pending.begin(), echo.pending.begin() + static_cast<std::ptrdiff_t>(echo.sent));
+    echo.sent = 0;
   }
-  stream.pending.insert(stream.pending.end(), bytes.begin(), bytes.end());
-  if (is_unidirectional(source) && !std::exchange(stream.is_retained, true)) {
-    connection.retain_stream(source);
+  echo.pending.insert(echo.pending.end(), bytes.begin(), bytes.end());
+  if (echo.source->direction() == kUnidirectional && !std::exchange(echo.is_retained, true)) {
+    echo.source->retain();
   }
 }
 
-void EchoService::flush(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
-                        Stream& stream) {
-  const std::span<const std::uint8_t> rest = std::span(stream.pending).subspan(stream.sent);
-  if (stream.reply == kNotOpened || stream.is_over || (rest.empty() && !stream.is_ending)) {
+void EchoService::flush(Echo& echo) {
+  const std::span<const std::uint8_t> rest = std::span(echo.pending).subspan(echo.sent);
+  if (echo.reply == nullptr || echo.is_over || (rest.empty() && !echo.is_ending)) {
     return;
   }
-  const std::size_t accepted = connection.write(stream.reply, rest, krepis::Fin{stream.is_ending});
-  stream.sent += accepted;
+  const std::size_t accepted = echo.reply->write(rest, krepis::Fin{echo.is_ending});
+  echo.sent += accepted;
   if (accepted > 0) {
-    connection.consume(source, accepted);
+    echo.source->consume(accepted);
   }
   if (accepted < rest.size()) {
     return;  // on_stream_writable follows
   }
-  stream.pending = {};
-  stream.sent = 0;
-  if (stream.is_ending) {
-    end(connection, state, source, stream);
+  echo.pending = {};
+  echo.sent = 0;
+  if (echo.is_ending) {
+    end(echo);
   }
 }
 
-// Ends the echo: unsent bytes are discarded and count as consumed. Lifetime: `stream` may be erased by this.
-void EchoService::end(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
-                      Stream& stream) {
-  const std::size_t unsent = stream.pending.size() - stream.sent;
-  const bool was_retained = std::exchange(stream.is_retained, false);
-  stream.pending = {};
-  stream.sent = 0;
-  stream.is_over = true;
-  if (std::exchange(stream.is_waiting, false)) {
-    std::erase(state.waiting, source);
-  }
+// Ends the echo: unsent bytes are discarded and count as consumed. Lifetime: the source may end by this, and
+// `echo` with it.
+void EchoService::end(Echo& echo) {
+  krepis::Stream& source = *echo.source;
+  const std::size_t unsent = echo.pending.size() - echo.sent;
+  const bool was_retained = std::exchange(echo.is_retained, false);
+  echo.pending = {};
+  echo.sent = 0;
+  echo.is_over = true;
+  leave_queue(echo);
   if (unsent > 0) {
-    connection.consume(source, unsent);
+    source.consume(unsent);
   }
   if (was_retained) {
-    connection.release_stream(source);
+    source.release();
   }
 }
 
-void EchoService::give_up(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
-                          Stream& stream) {
-  if (!stream.is_over) {
-    end(connection, state, source, stream);
+void EchoService::leave_queue(Echo& echo) {
+  Waiting* const waiting = waiting_.find(echo.source->connection());
+  if (std::exchange(echo.is_waiting, false) && waiting != nullptr) {
+    std::erase(waiting->echoes, &echo);
   }
 }
 
-void EchoService::on_stream_writable(krepis::Connection& connection, krepis::StreamId reply) {
-  ConnectionState& state = connections_.of(connection);
-  const krepis::StreamId source = source_of(state, reply);
-  if (Stream* const stream = state.streams.find(source); stream != nullptr) {
-    flush(connection, state, source, *stream);
+void EchoService::on_stream_writable(krepis::Stream& reply) {
+  if (Echo* const echo = echoes_.find(reply)) {
+    flush(*echo);
   }
 }
 
 void EchoService::on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) {
-  if (direction != krepis::StreamDirection::kUnidirectional) {
+  Waiting* const waiting = waiting_.find(connection);
+  if (direction != kUnidirectional || waiting == nullptr) {
     return;
   }
-  ConnectionState& state = connections_.of(connection);
-  while (!state.waiting.empty()) {
-    const krepis::StreamId source = state.waiting.front();
-    Stream& stream = *state.streams.find(source);  // Invariant: a waiting source has an entry
-    if (!open_unidirectional(connection, state, source, stream)) {
+  while (!waiting->echoes.empty()) {
+    Echo& echo = *waiting->echoes.front();
+    if (!open_unidirectional(echo)) {
       return;
     }
-    state.waiting.pop_front();
-    stream.is_waiting = false;
-    flush(connection, state, source, stream);
+    waiting->echoes.pop_front();
+    echo.is_waiting = false;
+    flush(echo);
   }
 }
 
-void EchoService::on_stream_reset(krepis::Connection& connection, krepis::StreamId source,
-                                  std::uint64_t code) {
-  ConnectionState& state = connections_.of(connection);
-  Stream& stream = state.streams.find_or_insert(source);
-  if (!is_unidirectional(source)) {
-    stream.reply = source;
-  }
-  if (stream.reply != kNotOpened && !stream.is_over) {
-    connection.reset_stream(stream.reply, code);
-  }
-  give_up(connection, state, source, stream);
-}
-
-void EchoService::on_stop_sending(krepis::Connection& connection, krepis::StreamId reply,
-                                  std::uint64_t code) {
-  ConnectionState& state = connections_.of(connection);
-  const krepis::StreamId source = source_of(state, reply);
-  Stream* const stream = state.streams.find(source);
-  if (stream == nullptr) {
+void EchoService::on_stream_reset(krepis::Stream& source, std::uint64_t code) {
+  Echo& echo = echo_of(source);
+  if (echo.is_over) {
     return;
   }
-  if (!stream->is_ending) {
-    connection.stop_sending(source, code);
+  if (echo.reply != nullptr) {
+    echo.reply->reset(code);
   }
-  give_up(connection, state, source, *stream);
+  end(echo);
 }
 
-void EchoService::on_stream_closed(krepis::Connection& connection, krepis::StreamId id) {
-  ConnectionState& state = connections_.of(connection);
-  if (is_server_opened(id)) {
-    state.sources.erase(id);
-  } else {
-    state.streams.erase(id);
+void EchoService::on_stop_sending(krepis::Stream& reply, std::uint64_t code) {
+  Echo* const echo = echoes_.find(reply);
+  if (echo == nullptr) {
+    return;
   }
+  if (!echo->is_ending) {
+    echo->source->stop_sending(code);
+  }
+  if (!echo->is_over) {
+    end(*echo);
+  }
+}
+
+void EchoService::on_stream_closed(krepis::Stream& stream) {
+  Echo* const echo = echoes_.find(stream);
+  if (echo != nullptr && echo->source != &stream && !echo->is_over) {
+    end(*echo);  // the reply could not be sent, so the rest of the source is discarded
+  }
+  forget(stream);
+}
+
+void EchoService::forget(krepis::Stream& stream) {
+  Echo* const echo = echoes_.find(stream);
+  if (echo == nullptr) {
+    return;
+  }
+  if (echo->source != &stream) {
+    echo->reply = nullptr;
+    stream.set_user(nullptr);
+    return;
+  }
+  leave_queue(*echo);
+  if (echo->reply != nullptr && echo->reply != &stream) {
+    echo->reply->set_user(nullptr);
+  }
+  echoes_.erase(stream);
 }
 
 void EchoService::on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) {
   // Datagrams are unreliable (RFC 9221 §5): a datagram that does not fit into the queue is dropped, and the
   // layer below counts it.
   static_cast<void>(connection.send_datagram(bytes));
-}
-
-krepis::StreamId EchoService::source_of(ConnectionState& state, krepis::StreamId reply) {
-  if (!is_server_opened(reply)) {
-    return reply;
-  }
-  const krepis::StreamId* const source = state.sources.find(reply);
-  return source != nullptr ? *source : kNotOpened;
 }
 
 }  // namespace knul::service

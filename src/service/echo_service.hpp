@@ -10,7 +10,7 @@
 
 #include <krepis/krepis.hpp>
 
-#include "service/connection_states.hpp"
+#include "service/user_states.hpp"
 
 namespace knul::service {
 
@@ -21,46 +21,42 @@ namespace knul::service {
 class EchoService final : public krepis::Application {
  public:
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
-  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override;
-  void on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
-  void on_stop_sending(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
-  void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Stream& stream) override;
+  void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override;
+  void on_stop_sending(krepis::Stream& stream, std::uint64_t code) override;
+  void on_stream_closed(krepis::Stream& stream) override;
   void on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) override;
   void on_datagram(krepis::Connection& connection, std::span<const std::uint8_t> bytes) override;
 
  private:
-  static constexpr krepis::StreamId kNotOpened = ~krepis::StreamId{0};
-
-  struct Stream {
-    krepis::StreamId reply = kNotOpened;  // the echo's stream
-    std::vector<std::uint8_t> pending;    // received, not yet accepted by a write
-    std::size_t sent = 0;                 // of pending
-    bool is_waiting = false;              // in ConnectionState::waiting
-    bool is_ending = false;               // the FIN was received
-    bool is_over = false;                 // the FIN was accepted, or the echo discarded
-    bool is_retained = false;             // see krepis::Connection::retain_stream
+  // Both streams lead to it; a bidirectional stream is its own reply.
+  struct Echo {
+    krepis::Stream* source = nullptr;   // the received stream
+    krepis::Stream* reply = nullptr;    // null before it is opened, and after it has closed
+    std::vector<std::uint8_t> pending;  // received, not yet accepted by a write
+    std::size_t sent = 0;               // of pending
+    bool is_waiting = false;            // in Waiting::echoes
+    bool is_ending = false;             // the FIN was received
+    bool is_over = false;               // the FIN was accepted, or the echo discarded
+    bool is_retained = false;           // see krepis::Stream::retain
   };
-  struct ConnectionState {
-    explicit ConnectionState(std::uint64_t key) : streams(key), sources(key) {}
-    IdTable<Stream> streams;               // by the received stream
-    IdTable<krepis::StreamId> sources;     // reply -> source, unidirectional streams only
-    std::deque<krepis::StreamId> waiting;  // sources that wait for credit for their reply, oldest first
+  struct Waiting {
+    std::deque<Echo*> echoes;  // that wait for credit for their reply, oldest first
   };
 
-  static Stream& open_reply(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source);
-  static bool open_unidirectional(krepis::Connection& connection, ConnectionState& state,
-                                  krepis::StreamId source, Stream& stream);
-  static void flush(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
-                    Stream& stream);
-  static void end(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
-                  Stream& stream);
-  static void give_up(krepis::Connection& connection, ConnectionState& state, krepis::StreamId source,
-                      Stream& stream);
-  static krepis::StreamId source_of(ConnectionState& state, krepis::StreamId reply);
+  Echo& echo_of(krepis::Stream& source);
+  void open_reply(Echo& echo);
+  bool open_unidirectional(Echo& echo);
+  void keep(Echo& echo, std::span<const std::uint8_t> bytes);
+  void flush(Echo& echo);
+  void end(Echo& echo);
+  void leave_queue(Echo& echo);
+  // `stream` ends.
+  void forget(krepis::Stream& stream);
 
-  ConnectionStates<ConnectionState> connections_;
+  UserStates<krepis::Stream, Echo> echoes_;
+  UserStates<krepis::Connection, Waiting> waiting_;
 };
 
 }  // namespace knul::service

@@ -50,11 +50,11 @@ TEST_F(EchoServiceTest, GoesOnInOrderWhenWritable) {
   deliver(service, connection, kStream, "0123456789");
   deliver(service, connection, kStream, "abc", Fin::kYes);
   connection.streams[kStream].room = 8;
-  service.on_stream_writable(connection, kStream);
+  service.on_stream_writable(connection.streams[kStream]);
   EXPECT_EQ(connection.streams[kStream].sent, "0123456789ab");
   EXPECT_EQ(connection.streams[kStream].consumed, 12U);
   connection.streams[kStream].room = 8;
-  service.on_stream_writable(connection, kStream);
+  service.on_stream_writable(connection.streams[kStream]);
   EXPECT_EQ(connection.streams[kStream].sent, "0123456789abc");
   EXPECT_TRUE(connection.streams[kStream].has_fin);
 }
@@ -67,10 +67,10 @@ TEST_F(EchoServiceTest, KeepsTheOrderOverManySmallSteps) {
     expected += piece;
     deliver(service, connection, kStream, piece);
     connection.streams[kStream].room = static_cast<std::size_t>(step % 5);
-    service.on_stream_writable(connection, kStream);
+    service.on_stream_writable(connection.streams[kStream]);
   }
   connection.streams[kStream].room = expected.size();
-  service.on_stream_writable(connection, kStream);
+  service.on_stream_writable(connection.streams[kStream]);
   EXPECT_EQ(connection.streams[kStream].sent, expected);
   EXPECT_EQ(connection.streams[kStream].consumed, expected.size());
 }
@@ -78,21 +78,21 @@ TEST_F(EchoServiceTest, KeepsTheOrderOverManySmallSteps) {
 TEST_F(EchoServiceTest, AnswersAResetWithTheSameCodeAndReturnsTheCredit) {
   connection.streams[kStream].room = 1;
   deliver(service, connection, kStream, "0123456789");
-  service.on_stream_reset(connection, kStream, 42);
+  service.on_stream_reset(connection.streams[kStream], 42);
   EXPECT_EQ(connection.streams[kStream].reset_code, 42U);
   EXPECT_EQ(connection.streams[kStream].consumed, 10U);
 }
 
 TEST_F(EchoServiceTest, ResetsAStreamThatBeganWithAReset) {
-  service.on_stream_opened(connection, kStream);
-  service.on_stream_reset(connection, kStream, 42);
+  service.on_stream_opened(connection.streams[kStream]);
+  service.on_stream_reset(connection.streams[kStream], 42);
   EXPECT_EQ(connection.streams[kStream].reset_code, 42U);
 }
 
 TEST_F(EchoServiceTest, AsksTheClientToStopAfterStopSending) {
   connection.streams[kStream].room = 1;
   deliver(service, connection, kStream, "0123456789");
-  service.on_stop_sending(connection, kStream, 43);
+  service.on_stop_sending(connection.streams[kStream], 43);
   EXPECT_EQ(connection.streams[kStream].stop_code, 43U);
   deliver(service, connection, kStream, "late", Fin::kYes);
   EXPECT_EQ(connection.streams[kStream].consumed, 14U);
@@ -125,14 +125,14 @@ TEST_F(EchoServiceTest, RetainsAUnidirectionalStreamUntilItsEchoWasAccepted) {
   for (std::size_t n = 0; n < texts.size(); ++n) {
     deliver(service, connection, kUpload + 4 * n, texts[n], Fin::kYes);
   }
-  EXPECT_EQ(connection.retained.size(), texts.size());
+  EXPECT_EQ(connection.retained().size(), texts.size());
   connection.stream_credit = texts.size();
   connection.streams[kReply].room = 3;
   service.on_streams_available(connection, krepis::StreamDirection::kUnidirectional);
-  EXPECT_EQ(connection.retained, std::set<krepis::StreamId>{kUpload});
+  EXPECT_EQ(connection.retained(), std::set<krepis::StreamId>{kUpload});
   connection.streams[kReply].room = 100;
-  service.on_stream_writable(connection, kReply);
-  EXPECT_TRUE(connection.retained.empty());
+  service.on_stream_writable(connection.streams[kReply]);
+  EXPECT_TRUE(connection.retained().empty());
   for (std::size_t n = 0; n < texts.size(); ++n) {
     EXPECT_EQ(connection.streams[kReply + 4 * n].sent, texts[n]);
     EXPECT_TRUE(connection.streams[kReply + 4 * n].has_fin);
@@ -144,28 +144,28 @@ TEST_F(EchoServiceTest, ReleasesAStreamWhoseEndIsEchoedAtOnce) {
   connection.streams[kReply].room = 3;
   deliver(service, connection, kUpload, "one way");
   connection.streams[kReply].room = 100;
-  service.on_stream_writable(connection, kReply);
-  EXPECT_EQ(connection.retained, std::set<krepis::StreamId>{kUpload});
+  service.on_stream_writable(connection.streams[kReply]);
+  EXPECT_EQ(connection.retained(), std::set<krepis::StreamId>{kUpload});
   deliver(service, connection, kUpload, "", Fin::kYes);
-  EXPECT_TRUE(connection.retained.empty());
+  EXPECT_TRUE(connection.retained().empty());
 }
 
 TEST_F(EchoServiceTest, ReleasesAStreamWhoseEchoIsGivenUp) {
   connection.stream_credit = 1;
   deliver(service, connection, kUpload + 4, "");  // uses up the credit
   deliver(service, connection, kUpload, "one", Fin::kYes);
-  service.on_stream_reset(connection, kUpload, 44);
-  EXPECT_FALSE(connection.retained.contains(kUpload));
+  service.on_stream_reset(connection.streams[kUpload], 44);
+  EXPECT_FALSE(connection.retained().contains(kUpload));
   connection.streams[kReply].room = 1;
   deliver(service, connection, kUpload + 4, "two", Fin::kYes);
-  service.on_stop_sending(connection, kReply, 45);
-  EXPECT_TRUE(connection.retained.empty());
+  service.on_stop_sending(connection.streams[kReply], 45);
+  EXPECT_TRUE(connection.retained().empty());
   EXPECT_EQ(connection.streams[kUpload + 4].consumed, 3U);
 }
 
 TEST_F(EchoServiceTest, ResetsTheReplyOfAResetUnidirectionalStream) {
   deliver(service, connection, kUpload, "one");
-  service.on_stream_reset(connection, kUpload, 44);
+  service.on_stream_reset(connection.streams[kUpload], 44);
   EXPECT_EQ(connection.streams[kReply].reset_code, 44U);
 }
 
@@ -173,7 +173,7 @@ TEST_F(EchoServiceTest, OpensNoReplyForAStreamThatWasResetWhileItWaited) {
   connection.stream_credit = 0;
   deliver(service, connection, kUpload, "one");
   deliver(service, connection, kUpload + 4, "two");
-  service.on_stream_reset(connection, kUpload, 44);
+  service.on_stream_reset(connection.streams[kUpload], 44);
   EXPECT_EQ(connection.streams[kUpload].consumed, 3U);
   connection.stream_credit = 2;
   service.on_streams_available(connection, krepis::StreamDirection::kUnidirectional);
@@ -183,8 +183,51 @@ TEST_F(EchoServiceTest, OpensNoReplyForAStreamThatWasResetWhileItWaited) {
 
 TEST_F(EchoServiceTest, StopsTheSourceWhenItsReplyIsRefused) {
   deliver(service, connection, kUpload, "one");
-  service.on_stop_sending(connection, kReply, 45);
+  service.on_stop_sending(connection.streams[kReply], 45);
   EXPECT_EQ(connection.streams[kUpload].stop_code, 45U);
+}
+
+TEST_F(EchoServiceTest, ForgetsASourceThatClosedBeforeItsReply) {
+  deliver(service, connection, kUpload, "one", Fin::kYes);
+  service.on_stream_closed(connection.streams[kUpload]);
+  EXPECT_EQ(connection.streams[kReply].user(), nullptr);
+  service.on_stream_writable(connection.streams[kReply]);
+  service.on_stop_sending(connection.streams[kReply], 45);
+  service.on_stream_closed(connection.streams[kReply]);
+  EXPECT_EQ(connection.streams[kReply].sent, "one");
+  EXPECT_EQ(connection.streams[kUpload].stop_code, std::nullopt);
+}
+
+TEST_F(EchoServiceTest, DiscardsTheRestOfASourceWhoseReplyHasClosed) {
+  deliver(service, connection, kUpload, "o");
+  connection.streams[kReply].room = 0;
+  deliver(service, connection, kUpload, "ne");
+  service.on_stream_closed(connection.streams[kReply]);
+  deliver(service, connection, kUpload, "!", Fin::kYes);
+  EXPECT_EQ(connection.streams[kUpload].consumed, 4U);
+  EXPECT_TRUE(connection.retained().empty());
+  service.on_stream_closed(connection.streams[kUpload]);
+}
+
+TEST_F(EchoServiceTest, OpensNoReplyForASourceThatClosedWhileItWaited) {
+  connection.stream_credit = 0;
+  deliver(service, connection, kUpload, "one");
+  service.on_stream_closed(connection.streams[kUpload]);
+  connection.stream_credit = 1;
+  service.on_streams_available(connection, krepis::StreamDirection::kUnidirectional);
+  EXPECT_EQ(connection.stream_credit, 1U);
+}
+
+TEST_F(EchoServiceTest, LeavesNoStateBehindWhenAConnectionEndsWithOpenStreams) {
+  connection.stream_credit = 1;
+  for (const krepis::StreamId source : {kStream, kUpload, kUpload + 4}) {
+    deliver(service, connection, source, "more follows");
+  }
+  service.on_connection_closed(connection, {});
+  EXPECT_EQ(connection.user(), nullptr);
+  for (const auto& [id, stream] : connection.streams) {
+    EXPECT_EQ(stream.user(), nullptr) << id;
+  }
 }
 
 TEST_F(EchoServiceTest, SendsBackDatagrams) {

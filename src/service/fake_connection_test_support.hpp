@@ -1,14 +1,16 @@
-// A krepis::Connection for tests of services: records its calls, and accepts only as many bytes as the test
-// allows.
+// A krepis::Connection and its streams for tests of services: they record calls, and accept only as many bytes
+// as the test allows.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,7 +20,10 @@
 
 namespace knul::service::test_support {
 
-struct FakeStream {
+class FakeStream final : public krepis::Stream {
+ public:
+  FakeStream(krepis::Connection& connection, krepis::StreamId id) : krepis::Stream(connection), id_(id) {}
+
   std::string sent;
   bool has_fin = false;
   std::size_t room = std::numeric_limits<std::size_t>::max();  // bytes that later writes accept
@@ -27,18 +32,71 @@ struct FakeStream {
   std::optional<std::uint64_t> stop_code;
   std::size_t shared_writes = 0;
   std::size_t largest_write = 0;
+  bool is_retained = false;
+
+  [[nodiscard]] krepis::StreamId id() const override { return id_; }
+  std::size_t write(std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    if (reset_code || has_fin) {
+      return 0;
+    }
+    const std::size_t accepted = std::min(bytes.size(), room);
+    room -= accepted;
+    sent.append(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(accepted));
+    has_fin = fin == krepis::Fin::kYes && accepted == bytes.size();
+    largest_write = std::max(largest_write, bytes.size());
+    return accepted;
+  }
+  std::size_t write(krepis::SharedBytes bytes, krepis::Fin fin) override {
+    ++shared_writes;
+    return write(bytes.bytes, fin);
+  }
+  [[nodiscard]] std::size_t writable_bytes() const override { return room; }
+  void consume(std::size_t bytes) override { consumed += bytes; }
+  void reset(std::uint64_t code) override { reset_code = code; }
+  void stop_sending(std::uint64_t code) override { stop_code = code; }
+  void refuse(std::uint64_t code) override { reset_code = stop_code = code; }
+  void set_priority(krepis::StreamPriority /*priority*/) override {}
+  void retain() override { is_retained = true; }
+  void release() override { is_retained = false; }
+
+ private:
+  krepis::StreamId id_;
 };
 
 class FakeConnection final : public krepis::Connection {
  public:
+  // Each stream exists from the first time that the test or the service names it.
+  class Streams {
+   public:
+    explicit Streams(krepis::Connection& connection) : connection_(connection) {}
+    FakeStream& operator[](krepis::StreamId id) {
+      return by_id_.try_emplace(id, connection_, id).first->second;
+    }
+    [[nodiscard]] auto begin() { return by_id_.begin(); }
+    [[nodiscard]] auto end() { return by_id_.end(); }
+
+   private:
+    krepis::Connection& connection_;
+    std::map<krepis::StreamId, FakeStream> by_id_;
+  };
+
   explicit FakeConnection(std::uint64_t id = 1) : id_(id) {}
 
-  std::map<krepis::StreamId, FakeStream> streams;
+  Streams streams{*this};
   std::size_t stream_credit = 100;  // for open_stream
   std::size_t failed_opens = 0;
-  std::set<krepis::StreamId> retained;
   std::vector<std::string> datagrams;
   std::optional<std::uint64_t> close_code;
+
+  [[nodiscard]] std::set<krepis::StreamId> retained() {
+    std::set<krepis::StreamId> ids;
+    for (const auto& [id, stream] : streams) {
+      if (stream.is_retained) {
+        ids.insert(id);
+      }
+    }
+    return ids;
+  }
 
   [[nodiscard]] std::uint64_t id() const override { return id_; }
   [[nodiscard]] std::string_view alpn() const override { return "test"; }
@@ -48,53 +106,24 @@ class FakeConnection final : public krepis::Connection {
   [[nodiscard]] std::uint64_t context() const override { return 0; }
   [[nodiscard]] bool is_resumed() const override { return false; }
 
-  krepis::Result<krepis::StreamId> open_stream(krepis::StreamDirection direction) override {
+  krepis::Result<krepis::Stream*> open_stream(krepis::StreamDirection direction) override {
     if (stream_credit == 0) {
       ++failed_opens;
       return krepis::Error{krepis::ErrorCode::kConcurrencyLimitExceeded, "no credit"};
     }
     --stream_credit;
     const krepis::StreamId kind = direction == krepis::StreamDirection::kUnidirectional ? 3 : 1;
-    return kind + 4 * opened_++;
+    krepis::Stream* const opened = &streams[kind + 4 * opened_++];
+    return opened;
   }
-
-  std::size_t write(krepis::StreamId stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    FakeStream& state = streams[stream];
-    if (state.reset_code || state.has_fin) {
-      return 0;
+  [[nodiscard]] krepis::Stream* find_stream(krepis::StreamId id) override { return &streams[id]; }
+  void for_each_stream(const std::function<void(krepis::Stream& stream)>& visit) override {
+    for (auto& [id, stream] : streams) {
+      visit(stream);
     }
-    const std::size_t accepted = std::min(bytes.size(), state.room);
-    state.room -= accepted;
-    state.sent.append(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(accepted));
-    state.has_fin = fin == krepis::Fin::kYes && accepted == bytes.size();
-    state.largest_write = std::max(state.largest_write, bytes.size());
-    return accepted;
-  }
-  std::size_t write(krepis::StreamId stream, krepis::SharedBytes bytes, krepis::Fin fin) override {
-    ++streams[stream].shared_writes;
-    return write(stream, bytes.bytes, fin);
-  }
-  [[nodiscard]] std::size_t writable_bytes(krepis::StreamId stream) const override {
-    const auto found = streams.find(stream);
-    return found == streams.end() ? std::numeric_limits<std::size_t>::max() : found->second.room;
   }
 
-  void consume(krepis::StreamId stream, std::size_t bytes) override { streams[stream].consumed += bytes; }
-  void reset_stream(krepis::StreamId stream, std::uint64_t code) override {
-    streams[stream].reset_code = code;
-  }
-  void stop_sending(krepis::StreamId stream, std::uint64_t code) override {
-    streams[stream].stop_code = code;
-  }
-
-  void refuse_stream(krepis::StreamId stream, std::uint64_t code) override {
-    streams[stream].reset_code = streams[stream].stop_code = code;
-  }
-  void set_priority(krepis::StreamId /*stream*/, krepis::StreamPriority /*priority*/) override {}
   void drop_datagram() override {}
-  void retain_stream(krepis::StreamId stream) override { retained.insert(stream); }
-  void release_stream(krepis::StreamId stream) override { retained.erase(stream); }
-
   bool send_datagram(std::span<const std::uint8_t> bytes) override {
     datagrams.emplace_back(bytes.begin(), bytes.end());
     return true;
@@ -113,9 +142,9 @@ class FakeConnection final : public krepis::Connection {
 };
 
 // Delivers `text` as one on_stream_data.
-inline void deliver(krepis::Application& service, krepis::Connection& connection, krepis::StreamId stream,
+inline void deliver(krepis::Application& service, FakeConnection& connection, krepis::StreamId stream,
                     std::string_view text, krepis::Fin fin = krepis::Fin::kNo) {
-  service.on_stream_data(connection, stream,
+  service.on_stream_data(connection.streams[stream],
                          std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()), fin);
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "service/hq_request.hpp"
-#include "service/stream_id.hpp"
 
 namespace knul::service {
 namespace {
@@ -27,111 +26,106 @@ ServiceCode code_of(FileRoot::Failure failure) {
 HqService::HqService(std::shared_ptr<const FileRoot> root) : files_(std::move(root)), chunk_(kChunkBytes) {}
 
 void HqService::on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& /*reason*/) {
-  connections_.erase(connection);
+  erase_all(requests_, connection);
 }
 
-void HqService::on_stream_data(krepis::Connection& connection, krepis::StreamId id,
-                               std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+void HqService::on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) {
   if (!bytes.empty()) {
-    connection.consume(id, bytes.size());
+    stream.consume(bytes.size());
   }
-  if (is_unidirectional(id)) {
+  if (stream.direction() == krepis::StreamDirection::kUnidirectional) {
     return;
   }
-  Stream& stream = connections_.of(connection).streams.find_or_insert(id);
-  stream.has_ended = stream.has_ended || fin == krepis::Fin::kYes;
-  if (stream.is_answered) {
+  Request& request = requests_.of(stream);
+  request.has_ended = request.has_ended || fin == krepis::Fin::kYes;
+  if (request.is_answered) {
     return;
   }
   // One byte more than the maximum shows that the line is too long.
-  const std::size_t room = kMaxHqRequestBytes + 1 - stream.request.size();
+  const std::size_t room = kMaxHqRequestBytes + 1 - request.line.size();
   const auto taken = bytes.first(std::min(bytes.size(), room));
-  stream.request.append(taken.begin(), taken.end());
-  const std::size_t line_end = stream.request.find('\n');
-  if (line_end == std::string::npos && stream.request.size() > kMaxHqRequestBytes) {
-    refuse(connection, id, stream, ServiceCode::kHqRequestTooLong);
-  } else if (line_end != std::string::npos || stream.has_ended) {
-    take_request(connection, id, stream, std::string_view(stream.request).substr(0, line_end));
+  request.line.append(taken.begin(), taken.end());
+  const std::size_t line_end = request.line.find('\n');
+  if (line_end == std::string::npos && request.line.size() > kMaxHqRequestBytes) {
+    refuse(stream, request, ServiceCode::kHqRequestTooLong);
+  } else if (line_end != std::string::npos || request.has_ended) {
+    take_request(stream, request, std::string_view(request.line).substr(0, line_end));
   }
 }
 
-void HqService::take_request(krepis::Connection& connection, krepis::StreamId id, Stream& stream,
-                             std::string_view line) {
+void HqService::take_request(krepis::Stream& stream, Request& request, std::string_view line) {
   const std::string path(parse_hq_request(line));
   if (path.empty()) {
-    refuse(connection, id, stream, ServiceCode::kHqBadRequest);
+    refuse(stream, request, ServiceCode::kHqBadRequest);
     return;
   }
   auto opened = files_.open(path);
   if (!opened) {
-    refuse(connection, id, stream, code_of(opened.error()));
+    refuse(stream, request, code_of(opened.error()));
     return;
   }
-  stream.is_answered = true;
-  stream.request = {};
-  stream.file = *std::move(opened);
-  send_file(connection, id, stream);
+  request.is_answered = true;
+  request.line = {};
+  request.file = *std::move(opened);
+  send_file(stream, request);
 }
 
-void HqService::send_file(krepis::Connection& connection, krepis::StreamId id, Stream& stream) {
+void HqService::send_file(krepis::Stream& stream, Request& request) {
   for (;;) {
-    const std::uint64_t size = stream.file->size();
-    const std::size_t wanted = std::min<std::uint64_t>(chunk_.size(), size - stream.offset);
-    if (!stream.file->read(chunk_.data(), wanted, stream.offset)) {
-      refuse(connection, id, stream, ServiceCode::kHqReadFailed);
+    const std::uint64_t size = request.file->size();
+    const std::size_t wanted = std::min<std::uint64_t>(chunk_.size(), size - request.offset);
+    if (!request.file->read(chunk_.data(), wanted, request.offset)) {
+      refuse(stream, request, ServiceCode::kHqReadFailed);
       return;
     }
-    const krepis::Fin fin{stream.offset + wanted == size};
-    const std::size_t accepted = connection.write(id, std::span(chunk_).first(wanted), fin);
-    stream.offset += accepted;
+    const krepis::Fin fin{request.offset + wanted == size};
+    const std::size_t accepted = stream.write(std::span(chunk_).first(wanted), fin);
+    request.offset += accepted;
     if (accepted < wanted) {
       return;  // on_stream_writable follows; bytes that were not accepted are read again
     }
     if (fin == krepis::Fin::kYes) {
-      stream.file = nullptr;
+      request.file = nullptr;
       return;
     }
   }
 }
 
-void HqService::refuse(krepis::Connection& connection, krepis::StreamId id, Stream& stream,
-                       ServiceCode code) {
-  stream.file = nullptr;
-  stream.is_answered = true;
-  stream.request = {};
-  connection.reset_stream(id, to_wire(code));
-  if (!stream.has_ended) {
-    connection.stop_sending(id, to_wire(code));
+void HqService::refuse(krepis::Stream& stream, Request& request, ServiceCode code) {
+  request.file = nullptr;
+  request.is_answered = true;
+  request.line = {};
+  stream.reset(to_wire(code));
+  if (!request.has_ended) {
+    stream.stop_sending(to_wire(code));
   }
 }
 
-void HqService::on_stream_writable(krepis::Connection& connection, krepis::StreamId id) {
-  Stream* const stream = connections_.of(connection).streams.find(id);
-  if (stream != nullptr && stream->file) {
-    send_file(connection, id, *stream);
+void HqService::on_stream_writable(krepis::Stream& stream) {
+  Request* const request = requests_.find(stream);
+  if (request != nullptr && request->file) {
+    send_file(stream, *request);
   }
 }
 
-void HqService::on_stream_reset(krepis::Connection& connection, krepis::StreamId id, std::uint64_t code) {
-  if (is_unidirectional(id)) {
+void HqService::on_stream_reset(krepis::Stream& stream, std::uint64_t code) {
+  if (stream.direction() == krepis::StreamDirection::kUnidirectional) {
     return;
   }
-  Stream& stream = connections_.of(connection).streams.find_or_insert(id);
-  if (!stream.is_answered || stream.file) {
-    stream.file = nullptr;
-    stream.is_answered = true;
-    connection.reset_stream(id, code);
+  Request& request = requests_.of(stream);
+  if (!request.is_answered || request.file) {
+    request.file = nullptr;
+    request.is_answered = true;
+    stream.reset(code);
   }
 }
 
-void HqService::on_stop_sending(krepis::Connection& connection, krepis::StreamId id, std::uint64_t /*code*/) {
-  Stream& stream = connections_.of(connection).streams.find_or_insert(id);
-  stream.file = nullptr;
-  stream.is_answered = true;
+void HqService::on_stop_sending(krepis::Stream& stream, std::uint64_t /*code*/) {
+  Request& request = requests_.of(stream);
+  request.file = nullptr;
+  request.is_answered = true;
 }
 
-void HqService::on_stream_closed(krepis::Connection& connection, krepis::StreamId id) {
-  connections_.of(connection).streams.erase(id);
-}
+void HqService::on_stream_closed(krepis::Stream& stream) { requests_.erase(stream); }
 
 }  // namespace knul::service

@@ -12,9 +12,9 @@
 
 #include <krepis/krepis.hpp>
 
-#include "service/connection_states.hpp"
 #include "service/open_files.hpp"
 #include "service/service_codes.hpp"
+#include "service/user_states.hpp"
 
 namespace knul::service {
 
@@ -25,37 +25,31 @@ class HqService final : public krepis::Application {
   explicit HqService(std::shared_ptr<const FileRoot> root);
 
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
-  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override;
-  void on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
-  void on_stop_sending(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
-  void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Stream& stream) override;
+  void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override;
+  void on_stop_sending(krepis::Stream& stream, std::uint64_t code) override;
+  void on_stream_closed(krepis::Stream& stream) override;
 
   // The number of files with an open descriptor.
   [[nodiscard]] std::size_t open_files() const { return files_.count(); }
 
  private:
-  struct Stream {
-    std::string request;                    // up to its line end
+  struct Request {
+    std::string line;                       // up to its end
     bool has_ended = false;                 // the FIN was received
     bool is_answered = false;               // the request was handled; later bytes are dropped
     std::unique_ptr<OpenFiles::File> file;  // while its bytes are being sent
     std::uint64_t offset = 0;
   };
-  struct ConnectionState {
-    explicit ConnectionState(std::uint64_t key) : streams(key) {}
-    IdTable<Stream> streams;
-  };
 
-  void take_request(krepis::Connection& connection, krepis::StreamId id, Stream& stream,
-                    std::string_view line);
-  void send_file(krepis::Connection& connection, krepis::StreamId id, Stream& stream);
-  void refuse(krepis::Connection& connection, krepis::StreamId id, Stream& stream, ServiceCode code);
+  void take_request(krepis::Stream& stream, Request& request, std::string_view line);
+  void send_file(krepis::Stream& stream, Request& request);
+  static void refuse(krepis::Stream& stream, Request& request, ServiceCode code);
 
-  OpenFiles files_;  // Order: before the streams, which refer to it
+  OpenFiles files_;  // Order: before the requests, which refer to it
   std::vector<std::uint8_t> chunk_;
-  ConnectionStates<ConnectionState> connections_;
+  UserStates<krepis::Stream, Request> requests_;
 };
 
 }  // namespace knul::service

@@ -83,7 +83,7 @@ TEST_F(HqServiceTest, SendsALargeFileAsRoomComes) {
   EXPECT_EQ(connection.streams[kStream].sent.size(), 70'000U);
   EXPECT_EQ(service->open_files(), 1U);
   connection.streams[kStream].room = 1 << 30;
-  service->on_stream_writable(connection, kStream);
+  service->on_stream_writable(connection.streams[kStream]);
   EXPECT_EQ(connection.streams[kStream].sent, std::string(3 * HqService::kChunkBytes + 5, 'L'));
   EXPECT_TRUE(connection.streams[kStream].has_fin);
   EXPECT_EQ(service->open_files(), 0U);
@@ -141,7 +141,7 @@ TEST_F(HqServiceTest, ServesOthersWhileReadersThatStandStillHaveAllFilesOpen) {
   // The stalled streams continue where they stopped.
   for (std::size_t n = 0; n < kStanding; ++n) {
     standing.streams[4 * n].room = 1 << 30;
-    service->on_stream_writable(standing, 4 * n);
+    service->on_stream_writable(standing.streams[4 * n]);
     EXPECT_EQ(standing.streams[4 * n].sent, "content");
     EXPECT_TRUE(standing.streams[4 * n].has_fin);
   }
@@ -159,7 +159,7 @@ TEST_F(HqServiceTest, SendsNoPartOfAnotherFileThatHasTheSameNameByNow) {
   put("root/new", "CONTENT");
   std::filesystem::rename(folder_ / "root/new", folder_ / "root/file");
   connection.streams[kStream].room = 1 << 30;
-  service->on_stream_writable(connection, kStream);
+  service->on_stream_writable(connection.streams[kStream]);
   EXPECT_EQ(connection.streams[kStream].sent, "c");
   EXPECT_EQ(connection.streams[kStream].reset_code, to_wire(ServiceCode::kHqReadFailed));
 }
@@ -177,7 +177,7 @@ TEST_F(HqServiceTest, ClosesTheFileWhenTheClientGivesUp) {
   connection.streams[kStream].room = 1;
   deliver(*service, connection, kStream, "GET /file\r\n", Fin::kYes);
   EXPECT_EQ(service->open_files(), 1U);
-  service->on_stop_sending(connection, kStream, 9);
+  service->on_stop_sending(connection.streams[kStream], 9);
   EXPECT_EQ(service->open_files(), 0U);
 }
 
@@ -186,7 +186,7 @@ TEST_F(HqServiceTest, ResetsWhenTheFileBecameShorter) {
   deliver(*service, connection, kStream, "GET /large\r\n", Fin::kYes);
   std::filesystem::resize_file(folder_ / "root/large", 20);
   connection.streams[kStream].room = 1 << 30;
-  service->on_stream_writable(connection, kStream);
+  service->on_stream_writable(connection.streams[kStream]);
   EXPECT_EQ(connection.streams[kStream].reset_code, to_wire(ServiceCode::kHqReadFailed));
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "service/service_codes.hpp"
-#include "service/stream_id.hpp"
 
 namespace knul::service {
 namespace {
@@ -28,98 +27,94 @@ std::uint64_t read_big_endian(const std::array<std::uint8_t, PerfService::kHeade
 
 void PerfService::on_connection_closed(krepis::Connection& connection,
                                        const krepis::CloseReason& /*reason*/) {
-  connections_.erase(connection);
+  erase_all(requests_, connection);
 }
 
-void PerfService::on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                                 std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+void PerfService::on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes,
+                                 krepis::Fin fin) {
   if (!bytes.empty()) {
-    connection.consume(stream, bytes.size());
+    stream.consume(bytes.size());
   }
-  if (is_unidirectional(stream)) {
+  if (stream.direction() == krepis::StreamDirection::kUnidirectional) {
     return;
   }
-  IdTable<Stream>& streams = connections_.of(connection).streams;
-  Stream* const known = streams.find(stream);
+  Request* const known = requests_.find(stream);
   if (known != nullptr && known->header_bytes == kHeaderBytes && fin == krepis::Fin::kNo) {
-    return;  // after the header, only the end of the request changes the stream's state
+    return;  // after the header, only the end of the request changes its request
   }
-  Stream fresh;
-  Stream& state = known != nullptr ? *known : fresh;
-  state.has_ended = state.has_ended || fin == krepis::Fin::kYes;
-  if (state.header_bytes < kHeaderBytes && !state.answered) {
-    take_header(state, bytes);
-    if (state.header_bytes < kHeaderBytes && state.has_ended) {
-      connection.reset_stream(stream, to_wire(ServiceCode::kPerfShortRequest));
-      state.answered = true;
+  Request fresh;
+  Request& request = known != nullptr ? *known : fresh;
+  request.has_ended = request.has_ended || fin == krepis::Fin::kYes;
+  if (request.header_bytes < kHeaderBytes && !request.answered) {
+    take_header(request, bytes);
+    if (request.header_bytes < kHeaderBytes && request.has_ended) {
+      stream.reset(to_wire(ServiceCode::kPerfShortRequest));
+      request.answered = true;
     }
   }
-  if (has_more_to_send(state) && !state.is_blocked) {
-    send_answer(connection, stream, state);
+  if (has_more_to_send(request) && !request.is_blocked) {
+    send_answer(stream, request);
   }
-  const bool finished = state.has_ended && state.answered;
+  const bool finished = request.has_ended && request.answered;
   if (known == nullptr && !finished) {
-    streams.find_or_insert(stream) = fresh;
+    requests_.of(stream) = fresh;
   } else if (known != nullptr && finished) {
-    streams.erase(stream);
+    requests_.erase(stream);
   }
 }
 
-void PerfService::take_header(Stream& state, std::span<const std::uint8_t> bytes) {
-  const std::size_t taken = std::min(bytes.size(), kHeaderBytes - state.header_bytes);
-  std::copy_n(bytes.begin(), taken, state.header.begin() + state.header_bytes);
-  state.header_bytes = static_cast<std::uint8_t>(state.header_bytes + taken);
-  if (state.header_bytes == kHeaderBytes) {
-    state.remaining = read_big_endian(state.header);
+void PerfService::take_header(Request& request, std::span<const std::uint8_t> bytes) {
+  const std::size_t taken = std::min(bytes.size(), kHeaderBytes - request.header_bytes);
+  std::copy_n(bytes.begin(), taken, request.header.begin() + request.header_bytes);
+  request.header_bytes = static_cast<std::uint8_t>(request.header_bytes + taken);
+  if (request.header_bytes == kHeaderBytes) {
+    request.remaining = read_big_endian(request.header);
   }
 }
 
-bool PerfService::has_more_to_send(const Stream& state) {
-  return state.header_bytes == kHeaderBytes && !state.answered && (state.remaining > 0 || state.has_ended);
+bool PerfService::has_more_to_send(const Request& request) {
+  return request.header_bytes == kHeaderBytes && !request.answered &&
+         (request.remaining > 0 || request.has_ended);
 }
 
-void PerfService::send_answer(krepis::Connection& connection, krepis::StreamId stream, Stream& state) {
-  while (has_more_to_send(state)) {
-    const std::size_t chunk = std::min<std::uint64_t>(state.remaining, kChunkBytes);
-    const krepis::Fin fin{state.has_ended && chunk == state.remaining};
-    const std::size_t accepted = connection.write(stream, answer_bytes(chunk), fin);
-    state.remaining -= accepted;
-    state.is_blocked = accepted < chunk;
-    if (state.is_blocked) {
+void PerfService::send_answer(krepis::Stream& stream, Request& request) {
+  while (has_more_to_send(request)) {
+    const std::size_t chunk = std::min<std::uint64_t>(request.remaining, kChunkBytes);
+    const krepis::Fin fin{request.has_ended && chunk == request.remaining};
+    const std::size_t accepted = stream.write(answer_bytes(chunk), fin);
+    request.remaining -= accepted;
+    request.is_blocked = accepted < chunk;
+    if (request.is_blocked) {
       return;
     }
-    state.answered = fin == krepis::Fin::kYes;
+    request.answered = fin == krepis::Fin::kYes;
   }
 }
 
-void PerfService::on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) {
-  if (Stream* const state = connections_.of(connection).streams.find(stream); state != nullptr) {
-    send_answer(connection, stream, *state);
+void PerfService::on_stream_writable(krepis::Stream& stream) {
+  if (Request* const request = requests_.find(stream)) {
+    send_answer(stream, *request);
   }
 }
 
-void PerfService::on_stream_reset(krepis::Connection& connection, krepis::StreamId stream,
-                                  std::uint64_t code) {
-  if (is_unidirectional(stream)) {
+void PerfService::on_stream_reset(krepis::Stream& stream, std::uint64_t code) {
+  if (stream.direction() == krepis::StreamDirection::kUnidirectional) {
     return;
   }
-  Stream& state = connections_.of(connection).streams.find_or_insert(stream);
-  if (!state.answered) {
-    connection.reset_stream(stream, code);
-    state.answered = true;
+  Request& request = requests_.of(stream);
+  if (!request.answered) {
+    stream.reset(code);
+    request.answered = true;
   }
 }
 
-void PerfService::on_stop_sending(krepis::Connection& connection, krepis::StreamId stream,
-                                  std::uint64_t /*code*/) {
+void PerfService::on_stop_sending(krepis::Stream& stream, std::uint64_t /*code*/) {
   // The upload continues and is still dropped.
-  Stream& state = connections_.of(connection).streams.find_or_insert(stream);
-  state.answered = true;
-  state.remaining = 0;
+  Request& request = requests_.of(stream);
+  request.answered = true;
+  request.remaining = 0;
 }
 
-void PerfService::on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) {
-  connections_.of(connection).streams.erase(stream);
-}
+void PerfService::on_stream_closed(krepis::Stream& stream) { requests_.erase(stream); }
 
 }  // namespace knul::service

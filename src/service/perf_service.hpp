@@ -11,12 +11,11 @@
 
 #include <krepis/krepis.hpp>
 
-#include "service/connection_states.hpp"
+#include "service/user_states.hpp"
 
 namespace knul::service {
 
-// A request that arrives at once and whose answer is accepted at once leaves no state behind, so that small
-// requests need neither a lookup nor an allocation.
+// A request that arrives at once and whose answer is accepted at once has no state.
 class PerfService final : public krepis::Application {
  public:
   static constexpr std::size_t kHeaderBytes = 8;
@@ -24,15 +23,14 @@ class PerfService final : public krepis::Application {
   static constexpr std::size_t kChunkBytes = 64 << 10;
 
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
-  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override;
-  void on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
-  void on_stop_sending(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
-  void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Stream& stream) override;
+  void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override;
+  void on_stop_sending(krepis::Stream& stream, std::uint64_t code) override;
+  void on_stream_closed(krepis::Stream& stream) override;
 
  private:
-  struct Stream {
+  struct Request {
     std::array<std::uint8_t, kHeaderBytes> header{};
     std::uint8_t header_bytes = 0;
     bool has_ended = false;       // the client's FIN was received
@@ -40,17 +38,13 @@ class PerfService final : public krepis::Application {
     bool answered = false;        // the FIN was accepted, or the sending side is reset
     std::uint64_t remaining = 0;  // bytes of the answer not yet accepted by a write
   };
-  struct ConnectionState {
-    explicit ConnectionState(std::uint64_t key) : streams(key) {}
-    IdTable<Stream> streams;
-  };
 
   // Completes the header with the first bytes of `bytes`.
-  static void take_header(Stream& state, std::span<const std::uint8_t> bytes);
-  static bool has_more_to_send(const Stream& state);
-  static void send_answer(krepis::Connection& connection, krepis::StreamId stream, Stream& state);
+  static void take_header(Request& request, std::span<const std::uint8_t> bytes);
+  static bool has_more_to_send(const Request& request);
+  static void send_answer(krepis::Stream& stream, Request& request);
 
-  ConnectionStates<ConnectionState> connections_;
+  UserStates<krepis::Stream, Request> requests_;
 };
 
 }  // namespace knul::service

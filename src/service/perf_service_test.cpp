@@ -60,7 +60,7 @@ TEST(PerfService, EndsABlockedAnswerOnceTheUploadHasEnded) {
   deliver(service, connection, kStream, "upload", Fin::kYes);
   EXPECT_EQ(connection.streams[kStream].sent.size(), 4U);
   connection.streams[kStream].room = 6;
-  service.on_stream_writable(connection, kStream);
+  service.on_stream_writable(connection.streams[kStream]);
   EXPECT_EQ(connection.streams[kStream].sent.size(), 10U);
   EXPECT_TRUE(connection.streams[kStream].has_fin);
 }
@@ -95,7 +95,7 @@ TEST(PerfService, GoesOnWhereAWriteStopped) {
   EXPECT_EQ(connection.streams[kStream].sent.size(), 100'000U);
   EXPECT_FALSE(connection.streams[kStream].has_fin);
   connection.streams[kStream].room = total;
-  service.on_stream_writable(connection, kStream);
+  service.on_stream_writable(connection.streams[kStream]);
   EXPECT_EQ(connection.streams[kStream].sent.size(), total);
   EXPECT_TRUE(connection.streams[kStream].has_fin);
 }
@@ -119,9 +119,9 @@ TEST(PerfService, GivesUpTheAnswerAfterStopSending) {
   FakeConnection connection;
   connection.streams[kStream].room = 10;
   deliver(service, connection, kStream, header(1'000));
-  service.on_stop_sending(connection, kStream, 5);
+  service.on_stop_sending(connection.streams[kStream], 5);
   connection.streams[kStream].room = 1'000;
-  service.on_stream_writable(connection, kStream);
+  service.on_stream_writable(connection.streams[kStream]);
   deliver(service, connection, kStream, "more", Fin::kYes);
   EXPECT_EQ(connection.streams[kStream].sent.size(), 10U);
   EXPECT_EQ(connection.streams[kStream].consumed, 12U);
@@ -131,7 +131,7 @@ TEST(PerfService, AnswersAResetWithTheSameCode) {
   PerfService service;
   FakeConnection connection;
   deliver(service, connection, kStream, "123");
-  service.on_stream_reset(connection, kStream, 77);
+  service.on_stream_reset(connection.streams[kStream], 77);
   EXPECT_EQ(connection.streams[kStream].reset_code, 77U);
 }
 
@@ -150,7 +150,7 @@ TEST(PerfService, ForgetsAStreamThatClosed) {
   PerfService service;
   FakeConnection connection;
   deliver(service, connection, kStream, "123");
-  service.on_stream_closed(connection, kStream);
+  service.on_stream_closed(connection.streams[kStream]);
   deliver(service, connection, kStream, header(4), Fin::kYes);
   EXPECT_EQ(connection.streams[kStream].sent.size(), 4U);
 }

@@ -53,7 +53,7 @@ struct State {
 };
 
 // Thread: the client's, with the lock held.
-void write_more(krepis::Connection& connection, krepis::StreamId id, StreamRecord& stream) {
+void write_more(krepis::Stream& to, StreamRecord& stream) {
   std::vector<std::uint8_t> bytes;
   while (stream.to_write > 0 || stream.wants_fin) {
     bytes.resize(std::min<std::uint64_t>(stream.to_write, 64 << 10));
@@ -62,7 +62,7 @@ void write_more(krepis::Connection& connection, krepis::StreamId id, StreamRecor
     }
     const bool is_last = bytes.size() == stream.to_write;
     const std::size_t taken =
-        connection.write(id, bytes, is_last && stream.wants_fin ? krepis::Fin::kYes : krepis::Fin::kNo);
+        to.write(bytes, is_last && stream.wants_fin ? krepis::Fin::kYes : krepis::Fin::kNo);
     stream.written += taken;
     stream.to_write -= taken;
     if (taken < bytes.size()) {
@@ -88,39 +88,38 @@ class Listener final : public krepis::Application {
       state_->reason = reason;
     });
   }
-  void on_stream_opened(krepis::Connection&, krepis::StreamId stream) override {
-    state_->tell([&] { state_->opened_by_server.push_back(stream); });
+  void on_stream_opened(krepis::Stream& stream) override {
+    state_->tell([&] { state_->opened_by_server.push_back(stream.id()); });
   }
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId id,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
     state_->tell([&] {
-      StreamRecord& stream = state_->streams[id];
+      StreamRecord& record = state_->streams[stream.id()];
       for (const std::uint8_t byte : bytes) {
-        stream.is_as_expected = stream.is_as_expected && byte == peer_pattern(stream.received);
-        ++stream.received;
+        record.is_as_expected = record.is_as_expected && byte == peer_pattern(record.received);
+        ++record.received;
       }
       if (state_->is_holding) {
-        stream.unconsumed += bytes.size();
+        record.unconsumed += bytes.size();
       } else {
-        connection.consume(id, bytes.size());
+        stream.consume(bytes.size());
       }
       if (fin == krepis::Fin::kYes) {
-        stream.has_fin = true;
-        state_->finished.push_back(id);
+        record.has_fin = true;
+        state_->finished.push_back(stream.id());
       }
     });
   }
-  void on_stream_writable(krepis::Connection& connection, krepis::StreamId id) override {
-    state_->tell([&] { write_more(connection, id, state_->streams[id]); });
+  void on_stream_writable(krepis::Stream& stream) override {
+    state_->tell([&] { write_more(stream, state_->streams[stream.id()]); });
   }
-  void on_stream_reset(krepis::Connection&, krepis::StreamId id, std::uint64_t code) override {
-    state_->tell([&] { state_->streams[id].reset_code = code; });
+  void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override {
+    state_->tell([&] { state_->streams[stream.id()].reset_code = code; });
   }
-  void on_stop_sending(krepis::Connection&, krepis::StreamId id, std::uint64_t code) override {
-    state_->tell([&] { state_->streams[id].stop_code = code; });
+  void on_stop_sending(krepis::Stream& stream, std::uint64_t code) override {
+    state_->tell([&] { state_->streams[stream.id()].stop_code = code; });
   }
-  void on_stream_closed(krepis::Connection&, krepis::StreamId id) override {
-    state_->tell([&] { state_->streams[id].is_closed = true; });
+  void on_stream_closed(krepis::Stream& stream) override {
+    state_->tell([&] { state_->streams[stream.id()].is_closed = true; });
   }
   void on_datagram(krepis::Connection&, std::span<const std::uint8_t>) override {
     state_->tell([&] { ++state_->datagrams; });
@@ -129,6 +128,14 @@ class Listener final : public krepis::Application {
  private:
   std::shared_ptr<State> state_;
 };
+
+// Nothing if the stream has ended.
+template <class Call>
+void on_stream(krepis::Connection& connection, std::int64_t id, Call call) {
+  if (krepis::Stream* const stream = connection.find_stream(static_cast<krepis::StreamId>(id))) {
+    call(*stream);
+  }
+}
 
 int fail(const char* what) {
   std::fprintf(stderr, "peer: %s\n", what);
@@ -216,7 +223,7 @@ std::int64_t peer_open(Peer* peer, int unidirectional) {
   peer->run([=](krepis::Connection& connection) {
     const auto opened = connection.open_stream(unidirectional != 0 ? krepis::StreamDirection::kUnidirectional
                                                                    : krepis::StreamDirection::kBidirectional);
-    *id = opened ? static_cast<std::int64_t>(*opened) : -1;
+    *id = opened ? static_cast<std::int64_t>((*opened)->id()) : -1;
     return true;
   });
   return *id;
@@ -227,21 +234,21 @@ int peer_write(Peer* peer, std::int64_t id, std::uint64_t length, int fin) {
     StreamRecord& stream = peer->stream(id);
     stream.to_write += length;
     stream.wants_fin = fin != 0;
-    write_more(connection, static_cast<krepis::StreamId>(id), stream);
+    on_stream(connection, id, [&](krepis::Stream& to) { write_more(to, stream); });
     return true;
   });
 }
 
 int peer_reset(Peer* peer, std::int64_t id, std::uint64_t code) {
   return peer->run("no connection to reset a stream of", [=](krepis::Connection& connection) {
-    connection.reset_stream(static_cast<krepis::StreamId>(id), code);
+    on_stream(connection, id, [&](krepis::Stream& stream) { stream.reset(code); });
     return true;
   });
 }
 
 int peer_stop_sending(Peer* peer, std::int64_t id, std::uint64_t code) {
   return peer->run("no connection to stop a stream of", [=](krepis::Connection& connection) {
-    connection.stop_sending(static_cast<krepis::StreamId>(id), code);
+    on_stream(connection, id, [&](krepis::Stream& stream) { stream.stop_sending(code); });
     return true;
   });
 }
@@ -249,9 +256,10 @@ int peer_stop_sending(Peer* peer, std::int64_t id, std::uint64_t code) {
 int peer_hold(Peer* peer, int is_holding) {
   return peer->run("no connection to hold", [=](krepis::Connection& connection) {
     peer->state->is_holding = is_holding != 0;
-    for (auto& [id, stream] : peer->state->streams) {
-      if (is_holding == 0) {
-        connection.consume(id, std::exchange(stream.unconsumed, 0));
+    for (auto& [id, record] : peer->state->streams) {
+      krepis::Stream* const stream = is_holding == 0 ? connection.find_stream(id) : nullptr;
+      if (stream != nullptr) {
+        stream->consume(std::exchange(record.unconsumed, 0));
       }
     }
     return true;

@@ -50,9 +50,8 @@ class Listener final : public krepis::Application {
       events_->is_closed = true;
     });
   }
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    connection.consume(stream, bytes.size());
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    stream.consume(bytes.size());
     events_->tell([&] {
       events_->bytes_echoed += bytes.size();
       events_->has_echo_ended = fin == krepis::Fin::kYes;
@@ -97,8 +96,8 @@ struct Traffic {
     return on_connection([this, bytes, fin](krepis::Connection& connection) {
       const auto opened = connection.open_stream(krepis::StreamDirection::kBidirectional);
       const std::vector<std::uint8_t> data(bytes, 0x2a);
-      stream = opened ? *opened : 0;
-      return opened && connection.write(stream, data, fin) == bytes;
+      stream = opened ? (*opened)->id() : 0;
+      return opened && (*opened)->write(data, fin) == bytes;
     });
   }
 };
@@ -137,8 +136,8 @@ int traffic_hold_stream(Traffic* traffic) {
 
 int traffic_finish_stream(Traffic* traffic) {
   const bool is_well = traffic->on_connection([traffic](krepis::Connection& connection) {
-    connection.write(traffic->stream, std::span<const std::uint8_t>{}, krepis::Fin::kYes);
-    return true;
+    krepis::Stream* const stream = connection.find_stream(traffic->stream);
+    return stream != nullptr && (stream->write(std::span<const std::uint8_t>{}, krepis::Fin::kYes), true);
   });
   return is_well ? 0 : fail("the stream that was held could not be ended");
 }

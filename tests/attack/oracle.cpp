@@ -100,21 +100,22 @@ struct Oracle::Impl {
       }
       sessions_.erase(found);
     }
-    void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                        std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-      connection.consume(stream, bytes.size());
-      auto& open = sessions_[connection.context()].open;
-      if (const auto found = open.find(stream); fin == krepis::Fin::kYes && found != open.end()) {
+    void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes,
+                        krepis::Fin fin) override {
+      stream.consume(bytes.size());
+      const std::uint64_t number = stream.connection().context();
+      auto& open = sessions_[number].open;
+      if (const auto found = open.find(stream.id()); fin == krepis::Fin::kYes && found != open.end()) {
         impl_.succeed(Clock::now() - found->second);
         open.erase(found);
-        close_if_done(connection.context());
+        close_if_done(number);
       }
     }
-    void on_stream_reset(krepis::Connection& connection, krepis::StreamId stream,
-                         std::uint64_t code) override {
-      if (sessions_[connection.context()].open.erase(stream) > 0) {
+    void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override {
+      const std::uint64_t number = stream.connection().context();
+      if (sessions_[number].open.erase(stream.id()) > 0) {
         impl_.fail("stream reset with code " + std::to_string(code));
-        close_if_done(connection.context());
+        close_if_done(number);
       }
     }
 
@@ -157,10 +158,9 @@ struct Oracle::Impl {
         return;
       }
       const std::string& request = impl_.options.request;
-      session.open.emplace(*stream, begin);
-      session.connection->write(*stream,
-                                {reinterpret_cast<const std::uint8_t*>(request.data()), request.size()},
-                                krepis::Fin::kYes);
+      session.open.emplace((*stream)->id(), begin);
+      (*stream)->write({reinterpret_cast<const std::uint8_t*>(request.data()), request.size()},
+                       krepis::Fin::kYes);
     }
 
     void close_if_done(std::uint64_t number) {

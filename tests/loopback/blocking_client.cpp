@@ -22,21 +22,20 @@ class Recorder final : public krepis::Application {
       seen_->closed[connection.context()] = reason;
     });
   }
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
     bool consumes = false;
     note([&] {
-      const std::pair key(connection.context(), stream);
+      const std::pair key(stream.connection().context(), stream.id());
       seen_->received[key].append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       if (fin == krepis::Fin::kYes)
         seen_->finished[key] = true;
       consumes = seen_->consumes;
     });
     if (consumes)
-      connection.consume(stream, bytes.size());
+      stream.consume(bytes.size());
   }
-  void on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override {
-    note([&] { seen_->resets[{connection.context(), stream}] = code; });
+  void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override {
+    note([&] { seen_->resets[{stream.connection().context(), stream.id()}] = code; });
   }
   void on_datagram(krepis::Connection&, std::span<const std::uint8_t> bytes) override {
     note([&] { seen_->datagrams.emplace_back(bytes.begin(), bytes.end()); });
@@ -117,9 +116,9 @@ std::optional<krepis::StreamId> BlockingClient::send(const std::string& text, st
     auto opened = connection.open_stream(krepis::StreamDirection::kBidirectional);
     if (!opened)
       return;
-    id = *opened;
-    const std::size_t taken = connection.write(
-        *id, std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()), krepis::Fin::kYes);
+    id = (*opened)->id();
+    const std::size_t taken = (*opened)->write(
+        std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()), krepis::Fin::kYes);
     if (taken != text.size())
       id.reset();  // tests send less than the buffer holds
   });

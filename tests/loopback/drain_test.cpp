@@ -19,17 +19,18 @@ class SlowAnswers final : public krepis::Application {
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason&) override {
     open_.erase(connection.id());
   }
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    std::string& request = requests_[{connection.id(), stream}];
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    std::string& request = requests_[{stream.connection().id(), stream.id()}];
     request.append(bytes.begin(), bytes.end());
-    connection.consume(stream, bytes.size());
+    stream.consume(bytes.size());
     if (fin == krepis::Fin::kNo)
       return;
-    worker_->call_after(std::chrono::milliseconds(std::stoi(request)), [this, id = connection.id(), stream] {
-      const auto found = open_.find(id);
-      if (found != open_.end())
-        found->second->write(stream, answer_, krepis::Fin::kYes);
+    const std::uint64_t connection = stream.connection().id();
+    worker_->call_after(std::chrono::milliseconds(std::stoi(request)), [this, connection, id = stream.id()] {
+      const auto found = open_.find(connection);
+      krepis::Stream* const asked = found == open_.end() ? nullptr : found->second->find_stream(id);
+      if (asked != nullptr)
+        asked->write(answer_, krepis::Fin::kYes);
     });
   }
 

@@ -117,17 +117,16 @@ class TurnCounter final : public krepis::Application {
   };
   explicit TurnCounter(Shared& shared) : shared_(shared) {}
 
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    told_.insert(connection.id());
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    told_.insert(stream.connection().id());
     shared_.most = std::max(shared_.most.load(), told_.size());
     shared_.most_streams = std::max(shared_.most_streams.load(), ++streams_);
-    connection.consume(stream, bytes.size());
+    stream.consume(bytes.size());
     if (std::string(bytes.begin(), bytes.end()) == "wait") {
       shared_.waits.set_value();
       shared_.gate.get_future().wait_for(20s);
     }
-    connection.write(stream, bytes, fin);
+    stream.write(bytes, fin);
   }
   void on_input_done() override {
     told_.clear();
@@ -192,9 +191,10 @@ TEST(QuicServer, EndsATurnAfterSomeFrames) {
     const bool is_asked = client.on_connection(context, [&](krepis::Connection& connection) {
       sent_before = connection.info().bytes_sent;
       for (std::size_t i = 0; i < kStreams; ++i) {
-        last[context] = *connection.open_stream(krepis::StreamDirection::kBidirectional);
+        krepis::Stream& stream = **connection.open_stream(krepis::StreamDirection::kBidirectional);
+        last[context] = stream.id();
         const std::uint8_t byte = 'a';
-        EXPECT_EQ(connection.write(last[context], std::span(&byte, 1), krepis::Fin::kYes), 1U);
+        EXPECT_EQ(stream.write(std::span(&byte, 1), krepis::Fin::kYes), 1U);
       }
     });
     ASSERT_TRUE(is_asked);

@@ -92,25 +92,25 @@ class ScriptPeer final : public krepis::Application {
     finish(script);
   }
 
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin /*fin*/) override {
-    Script& script = script_of(connection);
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes,
+                      krepis::Fin /*fin*/) override {
+    Script& script = script_of(stream.connection());
     if (script.mode == "stop" || script.mode == "reset") {
-      connection.stop_sending(stream, 71);
-      if (script.mode == "reset" && (stream & 2) == 0) {
-        connection.reset_stream(stream, 72);
+      stream.stop_sending(71);
+      if (script.mode == "reset" && stream.direction() == krepis::StreamDirection::kBidirectional) {
+        stream.reset(72);
       }
     }
     if (script.mode != "hold") {
-      connection.consume(stream, bytes.size());
+      stream.consume(bytes.size());
     }
     hear(script);
   }
-  void on_stream_reset(krepis::Connection& connection, krepis::StreamId, std::uint64_t) override {
-    hear(script_of(connection));
+  void on_stream_reset(krepis::Stream& stream, std::uint64_t) override {
+    hear(script_of(stream.connection()));
   }
-  void on_stop_sending(krepis::Connection& connection, krepis::StreamId, std::uint64_t) override {
-    hear(script_of(connection));
+  void on_stop_sending(krepis::Stream& stream, std::uint64_t) override {
+    hear(script_of(stream.connection()));
   }
   void on_datagram(krepis::Connection& connection, std::span<const std::uint8_t>) override {
     hear(script_of(connection));
@@ -187,28 +187,30 @@ class ScriptPeer final : public krepis::Application {
     const auto opened =
         script.connection->open_stream(is_bidirectional ? krepis::StreamDirection::kBidirectional
                                                         : krepis::StreamDirection::kUnidirectional);
-    script.streams.push_back(opened ? *opened : ~krepis::StreamId{0});
+    script.streams.push_back(opened ? (*opened)->id() : ~krepis::StreamId{0});
   }
 
   static void step_stream(Script& script, char kind, const Numbers& numbers) {
-    krepis::Connection& connection = *script.connection;
-    if (numbers.first >= script.streams.size() || script.streams[numbers.first] == ~krepis::StreamId{0}) {
+    if (numbers.first >= script.streams.size()) {
       return;
     }
-    const krepis::StreamId stream = script.streams[numbers.first];
+    krepis::Stream* const stream = script.connection->find_stream(script.streams[numbers.first]);
+    if (stream == nullptr) {
+      return;
+    }
     switch (kind) {
       case 'w':
-        connection.write(stream, std::vector<std::uint8_t>(numbers.second, 'w'), krepis::Fin::kNo);
+        stream->write(std::vector<std::uint8_t>(numbers.second, 'w'), krepis::Fin::kNo);
         return;
       case 'f':
-        connection.write(stream, std::span<const std::uint8_t>{}, krepis::Fin::kYes);
+        stream->write(std::span<const std::uint8_t>{}, krepis::Fin::kYes);
         return;
       case 'r':
-        connection.reset_stream(stream, numbers.second);
+        stream->reset(numbers.second);
         return;
       case 's':
-        if ((stream & 2) == 0) {
-          connection.stop_sending(stream, numbers.second);
+        if (stream->direction() == krepis::StreamDirection::kBidirectional) {
+          stream->stop_sending(numbers.second);
         }
         return;
       default:

@@ -1,5 +1,6 @@
 // Programs that close, reset, over-consume or throw inside every event. Nothing may be touched after its end
 // (the sanitizers look), and nobody else may notice.
+#include <deque>
 #include <stdexcept>
 #include <tuple>
 #include "world.hpp"
@@ -9,6 +10,7 @@ namespace {
 
 using krepis::Connection;
 using krepis::Fin;
+using krepis::Stream;
 using krepis::StreamDirection;
 using krepis::StreamId;
 
@@ -35,13 +37,15 @@ enum class Deed : std::uint8_t {
   kStopSending,
   kResetBoth,
   kConsumeAll,
+  kRetain,
+  kRelease,
   kWriteFin,
   kOpenStreams,
   kSendDatagrams,
   kThrow,
   kEverything,
 };
-constexpr int kDeeds = 11;
+constexpr int kDeeds = 13;
 
 struct Plan {
   Event when = Event::kConnection;
@@ -52,6 +56,8 @@ struct Plan {
 struct Diary {
   unsigned seen[kEvents] = {};
   unsigned deeds = 0;
+  std::deque<StreamId> words;  // of streams
+  std::size_t words_taken = 0;
 };
 
 // Keeps every kind of event coming on both sides: echoes, resets, stops, opens streams, sends datagrams.
@@ -77,41 +83,46 @@ class LivelyProgram final : public krepis::Application {
   }
   void on_connection_closed(Connection& connection, const krepis::CloseReason& /*reason*/) override {
     open_.erase(connection.id());
+    connection.for_each_stream([this](Stream& stream) { take_word(stream); });
     act(Event::kConnectionClosed, connection, 0);
   }
-  void on_stream_opened(Connection& connection, StreamId stream) override {
-    act(Event::kStreamOpened, connection, stream);
+  void on_stream_opened(Stream& stream) override {
+    give_word(stream);
+    act(Event::kStreamOpened, stream.connection(), stream.id());
   }
-  void on_stream_data(Connection& connection, StreamId stream, std::span<const std::uint8_t> data,
-                      Fin fin) override {
-    connection.consume(stream, data.size() / 2);
-    const bool is_client = connection.context() != 0;
-    if (stream % 16 == (is_client ? 0 : 8)) {
-      connection.reset_stream(stream, 8);
+  void on_stream_data(Stream& stream, std::span<const std::uint8_t> data, Fin fin) override {
+    expect_word(stream);
+    stream.consume(data.size() / 2);
+    const bool is_client = stream.connection().context() != 0;
+    if (stream.id() % 16 == (is_client ? 0 : 8)) {
+      stream.reset(8);
     }
-    if (stream % 16 == (is_client ? 4 : 12)) {
-      connection.stop_sending(stream, 12);
+    if (stream.id() % 16 == (is_client ? 4 : 12)) {
+      stream.stop_sending(12);
     }
-    const bool is_peers = (stream & 1) == (is_client ? 1 : 0);
-    if (is_peers) {
-      connection.write(stream, data, fin);
+    if (stream.is_opened_by_server() == is_client) {
+      stream.write(data, fin);
     }
-    act(fin == Fin::kYes ? Event::kStreamFin : Event::kStreamData, connection, stream);
-    connection.consume(stream, data.size() - data.size() / 2);
+    act(fin == Fin::kYes ? Event::kStreamFin : Event::kStreamData, stream.connection(), stream.id());
+    stream.consume(data.size() - data.size() / 2);
   }
-  void on_stream_writable(Connection& connection, StreamId stream) override {
-    connection.write(stream, bytes(30'000), Fin::kYes);
-    act(Event::kStreamWritable, connection, stream);
+  void on_stream_writable(Stream& stream) override {
+    expect_word(stream);
+    stream.write(bytes(30'000), Fin::kYes);
+    act(Event::kStreamWritable, stream.connection(), stream.id());
   }
-  void on_stream_reset(Connection& connection, StreamId stream, std::uint64_t /*code*/) override {
-    connection.write(stream, bytes(0), Fin::kYes);
-    act(Event::kStreamReset, connection, stream);
+  void on_stream_reset(Stream& stream, std::uint64_t /*code*/) override {
+    expect_word(stream);
+    stream.write(bytes(0), Fin::kYes);
+    act(Event::kStreamReset, stream.connection(), stream.id());
   }
-  void on_stop_sending(Connection& connection, StreamId stream, std::uint64_t /*code*/) override {
-    act(Event::kStopSending, connection, stream);
+  void on_stop_sending(Stream& stream, std::uint64_t /*code*/) override {
+    expect_word(stream);
+    act(Event::kStopSending, stream.connection(), stream.id());
   }
-  void on_stream_closed(Connection& connection, StreamId stream) override {
-    act(Event::kStreamClosed, connection, stream);
+  void on_stream_closed(Stream& stream) override {
+    take_word(stream);
+    act(Event::kStreamClosed, stream.connection(), stream.id());
   }
   void on_streams_available(Connection& connection, StreamDirection direction) override {
     start_stream(connection, direction, 100);
@@ -129,10 +140,26 @@ class LivelyProgram final : public krepis::Application {
     static const std::vector<std::uint8_t> zeros(100'000);
     return std::span(zeros).first(count);
   }
-  static void start_stream(Connection& connection, StreamDirection direction, std::size_t count) {
+  void start_stream(Connection& connection, StreamDirection direction, std::size_t count) {
     if (const auto stream = connection.open_stream(direction); stream.has_value()) {
-      connection.write(*stream, bytes(count), Fin::kYes);
+      give_word(**stream);
+      (*stream)->write(bytes(count), Fin::kYes);
     }
+  }
+
+  // Each stream has its own ID as its word, and gives it up once.
+  void give_word(Stream& stream) {
+    EXPECT_EQ(stream.user(), nullptr);
+    stream.set_user(&diary_->words.emplace_back(stream.id()));
+  }
+  static void expect_word(const Stream& stream) {
+    ASSERT_NE(stream.user(), nullptr);
+    EXPECT_EQ(*static_cast<StreamId*>(stream.user()), stream.id());
+  }
+  void take_word(Stream& stream) {
+    expect_word(stream);
+    ++diary_->words_taken;
+    stream.set_user(nullptr);
   }
 
   void act(Event event, Connection& connection, StreamId stream) {
@@ -144,25 +171,42 @@ class LivelyProgram final : public krepis::Application {
     commit(plan_.what, connection, stream);
   }
 
-  void commit(Deed deed, Connection& connection, StreamId stream) {
+  template <class Call>
+  static void with(Connection& connection, StreamId id, Call call) {
+    if (Stream* const stream = connection.find_stream(id)) {
+      call(*stream);
+    }
+  }
+
+  void commit(Deed deed, Connection& connection, StreamId id) {
     switch (deed) {
       case Deed::kNothing:
         return;
       case Deed::kClose:
         return connection.close(77, "rash");
       case Deed::kReset:
-        return connection.reset_stream(stream, 78);
+        return with(connection, id, [](Stream& stream) { stream.reset(78); });
       case Deed::kStopSending:
-        return connection.stop_sending(stream, 79);
+        return with(connection, id, [](Stream& stream) { stream.stop_sending(79); });
       case Deed::kResetBoth:
-        connection.reset_stream(stream, 78);
-        return connection.stop_sending(stream, 79);
+        return with(connection, id, [](Stream& stream) {
+          stream.reset(78);
+          stream.stop_sending(79);
+        });
       case Deed::kConsumeAll:
-        return connection.consume(stream, ~std::size_t{0});
+        return with(connection, id, [](Stream& stream) { stream.consume(~std::size_t{0}); });
+      case Deed::kRetain:
+        return with(connection, id, [](Stream& stream) { stream.retain(); });
+      case Deed::kRelease:
+        return with(connection, id, [](Stream& stream) {
+          stream.retain();
+          stream.release();
+        });
       case Deed::kWriteFin:
-        connection.write(stream, bytes(10), Fin::kYes);
-        connection.write(stream, krepis::SharedBytes{std::make_shared<int>(1), bytes(20)}, Fin::kYes);
-        return;
+        return with(connection, id, [](Stream& stream) {
+          stream.write(bytes(10), Fin::kYes);
+          stream.write(krepis::SharedBytes{std::make_shared<int>(1), bytes(20)}, Fin::kYes);
+        });
       case Deed::kOpenStreams:
         start_stream(connection, StreamDirection::kBidirectional, 10);
         return start_stream(connection, StreamDirection::kUnidirectional, 10);
@@ -175,7 +219,7 @@ class LivelyProgram final : public krepis::Application {
         throw std::runtime_error("rash");
       case Deed::kEverything:
         for (int other = static_cast<int>(Deed::kOpenStreams); other >= 0; --other) {
-          commit(static_cast<Deed>(other), connection, stream);
+          commit(static_cast<Deed>(other), connection, id);
         }
         std::ignore = connection.info();
         std::ignore = connection.peer_address();
@@ -233,6 +277,9 @@ Couple live(std::uint64_t seed, Plan server_plan, Plan client_plan) {
   EXPECT_EQ(world.server.sum(&stats::WorkerCounters::send_buffer_bytes), 0U);
   EXPECT_EQ(host.counters().streams_active.load(), 0U);
   EXPECT_EQ(host.counters().connections_active.load(), 0U);
+  for (const Diary* diary : {couple.server.get(), couple.client.get()}) {
+    EXPECT_EQ(diary->words_taken, diary->words.size()) << "of streams";
+  }
   return couple;
 }
 
@@ -281,22 +328,21 @@ class ThrowingServer final : public krepis::Application {
   void on_connection_closed(Connection& connection, const krepis::CloseReason& reason) override {
     inner_.on_connection_closed(connection, reason);
   }
-  void on_stream_opened(Connection& connection, StreamId stream) override {
-    inner_.on_stream_opened(connection, stream);
-    throw_at(Event::kStreamOpened, stream);
+  void on_stream_opened(krepis::Stream& stream) override {
+    inner_.on_stream_opened(stream);
+    throw_at(Event::kStreamOpened, stream.id());
   }
-  void on_stream_data(Connection& connection, StreamId stream, std::span<const std::uint8_t> data,
-                      Fin fin) override {
-    inner_.on_stream_data(connection, stream, data, fin);
-    throw_at(Event::kStreamData, stream);
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> data, Fin fin) override {
+    inner_.on_stream_data(stream, data, fin);
+    throw_at(Event::kStreamData, stream.id());
   }
-  void on_stream_writable(Connection& connection, StreamId stream) override {
-    inner_.on_stream_writable(connection, stream);
-    throw_at(Event::kStreamWritable, stream);
+  void on_stream_writable(krepis::Stream& stream) override {
+    inner_.on_stream_writable(stream);
+    throw_at(Event::kStreamWritable, stream.id());
   }
-  void on_stream_closed(Connection& connection, StreamId stream) override {
-    inner_.on_stream_closed(connection, stream);
-    throw_at(Event::kStreamClosed, stream);
+  void on_stream_closed(krepis::Stream& stream) override {
+    inner_.on_stream_closed(stream);
+    throw_at(Event::kStreamClosed, stream.id());
   }
 
  private:

@@ -42,14 +42,14 @@ void RequestClient::start_requests(krepis::Connection& connection) {
       return;  // on_streams_available follows
     }
     request.is_started = true;
-    exchanges_.emplace(std::pair(connection.context(), *stream),
-                       Exchange{&request, request_line(request.answer_bytes, request.server_delay), {}});
-    write(connection, *stream);
+    (*stream)->set_user(&exchanges_.emplace_back(
+        Exchange{&request, request_line(request.answer_bytes, request.server_delay), {}}));
+    write(**stream);
   }
 }
 
-void RequestClient::write(krepis::Connection& connection, krepis::StreamId stream) {
-  Exchange& exchange = exchange_of(connection, stream);
+void RequestClient::write(krepis::Stream& stream) {
+  Exchange& exchange = exchange_of(stream);
   const std::uint64_t line_bytes = exchange.line.size();
   const auto body_byte = [](std::uint64_t offset) { return pattern(offset * 3 + 1); };
   const std::uint64_t before = exchange.request->sent;
@@ -60,7 +60,7 @@ void RequestClient::write(krepis::Connection& connection, krepis::StreamId strea
                                    : body_byte(offset - line_bytes);
       },
       [&](std::span<const std::uint8_t> bytes, bool is_last) {
-        return connection.write(stream, bytes, is_last ? krepis::Fin::kYes : krepis::Fin::kNo);
+        return stream.write(bytes, is_last ? krepis::Fin::kYes : krepis::Fin::kNo);
       });
   for (std::uint64_t offset = std::max(before, line_bytes); offset < exchange.request->sent; ++offset) {
     const std::uint8_t byte = body_byte(offset - line_bytes);
@@ -68,12 +68,12 @@ void RequestClient::write(krepis::Connection& connection, krepis::StreamId strea
   }
 }
 
-void RequestClient::on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                                   std::span<const std::uint8_t> bytes, krepis::Fin fin) {
-  ConnectionRecord& record = record_of(connection);
-  Exchange& exchange = exchange_of(connection, stream);
+void RequestClient::on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes,
+                                   krepis::Fin fin) {
+  ConnectionRecord& record = record_of(stream.connection());
+  Exchange& exchange = exchange_of(stream);
   if (record.is_reading) {
-    connection.consume(stream, bytes.size());
+    stream.consume(bytes.size());
   }
   check(exchange, bytes);
   if (fin != krepis::Fin::kYes) {
@@ -83,7 +83,7 @@ void RequestClient::on_stream_data(krepis::Connection& connection, krepis::Strea
   request.is_complete = request.wrong_bytes == 0 && request.received == kChecksumBytes + request.answer_bytes;
   request.completed_at = worker_->now();
   if (record.when_done == WhenDone::kClose && record.is_done()) {
-    connection.close(0, "done");
+    stream.connection().close(0, "done");
   }
 }
 
@@ -97,18 +97,14 @@ void RequestClient::check(Exchange& exchange, std::span<const std::uint8_t> byte
   }
 }
 
-void RequestClient::on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) {
-  write(connection, stream);
+void RequestClient::on_stream_writable(krepis::Stream& stream) { write(stream); }
+
+void RequestClient::on_stream_reset(krepis::Stream& stream, std::uint64_t code) {
+  exchange_of(stream).request->reset_code = code;
 }
 
-void RequestClient::on_stream_reset(krepis::Connection& connection, krepis::StreamId stream,
-                                    std::uint64_t code) {
-  exchange_of(connection, stream).request->reset_code = code;
-}
-
-void RequestClient::on_stop_sending(krepis::Connection& connection, krepis::StreamId stream,
-                                    std::uint64_t code) {
-  exchange_of(connection, stream).request->stop_code = code;
+void RequestClient::on_stop_sending(krepis::Stream& stream, std::uint64_t code) {
+  exchange_of(stream).request->stop_code = code;
 }
 
 void RequestClient::on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) {

@@ -4,8 +4,8 @@
 
 #include <krepis/krepis.hpp>
 
+#include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -61,11 +61,10 @@ class RequestClient final : public krepis::Application {
   void on_start(krepis::Worker& worker) override { worker_ = &worker; }
   void on_connection(krepis::Connection& connection) override;
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
-  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override;
-  void on_stream_reset(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
-  void on_stop_sending(krepis::Connection& connection, krepis::StreamId stream, std::uint64_t code) override;
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Stream& stream) override;
+  void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override;
+  void on_stop_sending(krepis::Stream& stream, std::uint64_t code) override;
   void on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) override;
 
   // Opens streams for all requests that are not started, as far as there is credit.
@@ -80,15 +79,15 @@ class RequestClient final : public krepis::Application {
   ConnectionRecord& record_of(const krepis::Connection& connection) {
     return *records_.at(connection.context());
   }
-  Exchange& exchange_of(const krepis::Connection& connection, krepis::StreamId stream) {
-    return exchanges_.at({connection.context(), stream});
+  static Exchange& exchange_of(const krepis::Stream& stream) {
+    return *static_cast<Exchange*>(stream.user());
   }
-  void write(krepis::Connection& connection, krepis::StreamId stream);
+  static void write(krepis::Stream& stream);
   static void check(Exchange& exchange, std::span<const std::uint8_t> bytes);
 
   std::vector<std::unique_ptr<ConnectionRecord>>& records_;
   krepis::Worker* worker_ = nullptr;
-  std::map<std::pair<std::uint64_t, krepis::StreamId>, Exchange> exchanges_;
+  std::deque<Exchange> exchanges_;  // the user words of streams lead to them
 };
 
 }  // namespace knul::sim

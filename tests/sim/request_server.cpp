@@ -15,17 +15,19 @@ void RequestServer::on_connection_closed(krepis::Connection& connection, const k
   clients_.erase(connection.id());
 }
 
-void RequestServer::on_stream_opened(krepis::Connection& connection, krepis::StreamId stream) {
+void RequestServer::on_stream_opened(krepis::Stream& stream) {
   ++record_->streams_opened;
+  krepis::Connection& connection = stream.connection();
   record_->peers.insert(connection.peer_address());
-  clients_.at(connection.id()).requests[stream];
+  clients_.at(connection.id()).requests[stream.id()];
 }
 
-void RequestServer::on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                                   std::span<const std::uint8_t> bytes, krepis::Fin fin) {
-  Request& request = clients_.at(connection.id()).requests.at(stream);
+void RequestServer::on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes,
+                                   krepis::Fin fin) {
+  const std::uint64_t connection_id = stream.connection().id();
+  Request& request = clients_.at(connection_id).requests.at(stream.id());
   record_->received_bytes += bytes.size();
-  connection.consume(stream, bytes.size());
+  stream.consume(bytes.size());
   while (!request.is_line_complete && !bytes.empty()) {
     request.line += static_cast<char>(bytes.front());
     request.is_line_complete = bytes.front() == '\n';
@@ -33,7 +35,7 @@ void RequestServer::on_stream_data(krepis::Connection& connection, krepis::Strea
   }
   request.body.add(bytes);
   if (fin == krepis::Fin::kYes) {
-    answer_later(connection.id(), stream);
+    answer_later(connection_id, stream.id());
   }
 }
 
@@ -44,7 +46,7 @@ void RequestServer::answer_later(std::uint64_t connection_id, krepis::StreamId s
   const char* end = request.line.data() + request.line.size();
   const auto [rest, failure] = std::from_chars(request.line.data(), end, request.answer_bytes);
   if (failure != std::errc{} || rest == end || std::from_chars(rest + 1, end, delay_us).ec != std::errc{}) {
-    client.connection->reset_stream(stream, 400);
+    client.connection->find_stream(stream)->reset(400);
     return;
   }
   if (delay_us == 0) {
@@ -62,6 +64,7 @@ void RequestServer::answer_later(std::uint64_t connection_id, krepis::StreamId s
 void RequestServer::answer(Client& client, krepis::StreamId stream) {
   Request& request = client.requests.at(stream);
   request.is_answering = true;
+  krepis::Stream& to = *client.connection->find_stream(stream);  // open, because it has a request
   const std::uint64_t total = kChecksumBytes + request.answer_bytes;
   const std::uint64_t before = request.sent;
   write_from(
@@ -70,23 +73,24 @@ void RequestServer::answer(Client& client, krepis::StreamId stream) {
         return offset < kChecksumBytes ? request.body.byte(offset) : pattern(offset - kChecksumBytes);
       },
       [&](std::span<const std::uint8_t> bytes, bool is_last) {
-        return client.connection->write(stream, bytes, is_last ? krepis::Fin::kYes : krepis::Fin::kNo);
+        return to.write(bytes, is_last ? krepis::Fin::kYes : krepis::Fin::kNo);
       });
   record_->answers_finished += before < total && request.sent == total ? 1 : 0;
 }
 
-void RequestServer::on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) {
-  Client& client = clients_.at(connection.id());
-  if (client.requests.at(stream).is_answering) {
-    answer(client, stream);
+void RequestServer::on_stream_writable(krepis::Stream& stream) {
+  Client& client = clients_.at(stream.connection().id());
+  if (client.requests.at(stream.id()).is_answering) {
+    answer(client, stream.id());
   }
 }
 
-void RequestServer::on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) {
+void RequestServer::on_stream_closed(krepis::Stream& stream) {
   ++record_->streams_closed;
   // Throws for a stream that was never opened: the engine must not tell of one.
-  clients_.at(connection.id()).requests.at(stream);
-  clients_.at(connection.id()).requests.erase(stream);
+  auto& requests = clients_.at(stream.connection().id()).requests;
+  requests.at(stream.id());
+  requests.erase(stream.id());
 }
 
 void RequestServer::on_drain(std::chrono::milliseconds deadline) {

@@ -34,11 +34,10 @@ class RequestServer final : public krepis::Application {
   void on_start(krepis::Worker& worker) override { worker_ = &worker; }
   void on_connection(krepis::Connection& connection) override;
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
-  void on_stream_opened(krepis::Connection& connection, krepis::StreamId stream) override;
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
-  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override;
-  void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override;
+  void on_stream_opened(krepis::Stream& stream) override;
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
+  void on_stream_writable(krepis::Stream& stream) override;
+  void on_stream_closed(krepis::Stream& stream) override;
   void on_drain(std::chrono::milliseconds deadline) override;
 
  private:

@@ -50,7 +50,7 @@ TEST(SendBudget, GoesToAllThatWaitWhenItIsAcknowledged) {
   for_each_seed(3, [](std::uint64_t seed) {
     expect_answers_after(seed, [](ConnectionRecord& holder) {
       holder.is_reading = true;
-      holder.connection->consume(0, 10);
+      holder.connection->find_stream(0)->consume(10);
     });
   });
 }
@@ -102,7 +102,8 @@ void expect_answer_behind_goners(std::uint64_t seed,
 
 TEST(SendBudget, GoesToThoseBehindStreamsThatAreStopped) {
   for_each_seed(3, [](std::uint64_t seed) {
-    expect_answer_behind_goners(seed, [](krepis::Connection& goner) { goner.stop_sending(0, 1); });
+    expect_answer_behind_goners(seed,
+                                [](krepis::Connection& goner) { goner.find_stream(0)->stop_sending(1); });
   });
 }
 
@@ -158,36 +159,33 @@ class LateWriter final : public krepis::Application {
   void on_start(krepis::Worker& worker) override { inner_.on_start(worker); }
   void on_connection(krepis::Connection& connection) override { inner_.on_connection(connection); }
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override {
-    std::erase_if(told_, [&](const auto& told) { return told.first == &connection; });
+    std::erase_if(told_, [&](const auto* told) { return &told->connection() == &connection; });
     inner_.on_connection_closed(connection, reason);
   }
-  void on_stream_opened(krepis::Connection& connection, krepis::StreamId stream) override {
-    inner_.on_stream_opened(connection, stream);
+  void on_stream_opened(krepis::Stream& stream) override { inner_.on_stream_opened(stream); }
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    inner_.on_stream_data(stream, bytes, fin);
   }
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    inner_.on_stream_data(connection, stream, bytes, fin);
-  }
-  void on_stream_writable(krepis::Connection& connection, krepis::StreamId stream) override {
-    if (connection.id() % share_ == 0) {
-      told_.emplace_back(&connection, stream);
+  void on_stream_writable(krepis::Stream& stream) override {
+    if (stream.connection().id() % share_ == 0) {
+      told_.push_back(&stream);
     } else {
-      inner_.on_stream_writable(connection, stream);
+      inner_.on_stream_writable(stream);
     }
   }
-  void on_stream_closed(krepis::Connection& connection, krepis::StreamId stream) override {
-    std::erase(told_, std::pair(&connection, stream));
-    inner_.on_stream_closed(connection, stream);
+  void on_stream_closed(krepis::Stream& stream) override {
+    std::erase(told_, &stream);
+    inner_.on_stream_closed(stream);
   }
   void on_input_done() override {
-    for (const auto& [connection, stream] : std::exchange(told_, {})) {
-      inner_.on_stream_writable(*connection, stream);
+    for (krepis::Stream* const stream : std::exchange(told_, {})) {
+      inner_.on_stream_writable(*stream);
     }
   }
 
  private:
   std::uint64_t share_;
-  std::vector<std::pair<krepis::Connection*, krepis::StreamId>> told_;
+  std::vector<krepis::Stream*> told_;
   RequestServer inner_{std::make_shared<ServerRecord>()};
 };
 

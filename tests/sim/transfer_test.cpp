@@ -192,7 +192,7 @@ TEST(Transfer, WaitsForAClientThatDoesNotRead) {
     world.network.run_for(3s);
     EXPECT_EQ(record.requests[0].received, 50'000U);
     record.is_reading = true;
-    client.runner().post([&] { record.connection->consume(0, 50'000); });
+    client.runner().post([&] { record.connection->find_stream(0)->consume(50'000); });
     EXPECT_TRUE(world.run_until_done(record, 10s));
   });
 }

@@ -64,7 +64,7 @@ class Loop {
       --unasked_;
       const auto stream = connection.open_stream(krepis::StreamDirection::kBidirectional);
       ASSERT_TRUE(stream.has_value()) << stream.error().message;
-      ASSERT_EQ(connection.write(*stream, kRequest, krepis::Fin::kYes), kRequest.size());
+      ASSERT_EQ((*stream)->write(kRequest, krepis::Fin::kYes), kRequest.size());
     }
   }
 
@@ -84,11 +84,10 @@ class Asker final : public krepis::Application {
       connected_.set_value();
     }
   }
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    connection.consume(stream, bytes.size());
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    stream.consume(bytes.size());
     if (fin == krepis::Fin::kYes) {
-      loop_.answered(connection);
+      loop_.answered(stream.connection());
     }
   }
 

@@ -30,7 +30,7 @@ class Client final : public krepis::Application {
  public:
   struct State {
     krepis::Connection* connection = nullptr;
-    krepis::StreamId upload = 0;
+    krepis::Stream* upload = nullptr;
     std::uint64_t to_upload = 0;
     std::uint64_t answered = 0;  // streams
     std::uint64_t datagrams = 0;
@@ -38,20 +38,19 @@ class Client final : public krepis::Application {
   explicit Client(State& state) : state_(state) {}
 
   void on_connection(krepis::Connection& connection) override { state_.connection = &connection; }
-  void on_stream_data(krepis::Connection& connection, krepis::StreamId stream,
-                      std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
-    connection.consume(stream, bytes.size());
+  void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override {
+    stream.consume(bytes.size());
     state_.answered += fin == krepis::Fin::kYes ? 1 : 0;
   }
-  void on_stream_writable(krepis::Connection&, krepis::StreamId) override { push(state_); }
+  void on_stream_writable(krepis::Stream& /*stream*/) override { push(state_); }
   void on_datagram(krepis::Connection&, std::span<const std::uint8_t>) override { ++state_.datagrams; }
 
   static void push(State& state) {
     static constexpr std::array<std::uint8_t, 16'384> kContent{};
     while (state.to_upload > 0) {
       const std::size_t chunk = std::min<std::uint64_t>(kContent.size(), state.to_upload);
-      const std::size_t taken = state.connection->write(state.upload, std::span(kContent).first(chunk),
-                                                        krepis::Fin{chunk == state.to_upload});
+      const std::size_t taken =
+          state.upload->write(std::span(kContent).first(chunk), krepis::Fin{chunk == state.to_upload});
       state.to_upload -= taken;
       if (taken < chunk)
         return;
@@ -105,7 +104,7 @@ class SteadyPair {
   }
   void upload(std::uint64_t bytes) {
     state_.upload = *state_.connection->open_stream(krepis::StreamDirection::kBidirectional);
-    state_.connection->write(state_.upload, header_for(0), krepis::Fin::kNo);
+    state_.upload->write(header_for(0), krepis::Fin::kNo);
     ++begun_;
     state_.to_upload = bytes;
     Client::push(state_);
@@ -151,7 +150,7 @@ class SteadyPair {
   void begin(std::uint64_t answer_bytes) {
     const auto stream = state_.connection->open_stream(krepis::StreamDirection::kBidirectional);
     ASSERT_TRUE(stream);
-    state_.connection->write(*stream, header_for(answer_bytes), krepis::Fin::kYes);
+    (*stream)->write(header_for(answer_bytes), krepis::Fin::kYes);
     ++begun_;
   }
   void finish() {

@@ -30,7 +30,6 @@ Stream& StreamSet::add(std::int64_t id) {
                                   environment_.transport.initial_max_stream_data_bytes, environment_.blocks);
   base::make_room(streams_);
   Stream& stream = *streams_.emplace(id, std::move(made)).first->second;
-  recent_ = &stream;
   connection_.note_used();
   environment_.counters.streams_active.add();
   count_opened(stream);
@@ -68,17 +67,16 @@ base::Result<Stream*> StreamSet::open(StreamDirection direction) {
 }
 
 Stream* StreamSet::find(std::int64_t id) {
-  if (recent_ == nullptr || recent_->id != id) {
-    const auto found = streams_.find(id);
-    recent_ = found == streams_.end() ? nullptr : found->second.get();
-  }
-  return recent_;
+  const auto found = streams_.find(id);
+  return found == streams_.end() ? nullptr : found->second.get();
 }
 
 void StreamSet::consume(Stream& stream, std::uint64_t bytes) {
   bytes = std::min(bytes, stream.received_bytes - stream.consumed_bytes);
-  if (bytes == 0) {
-    return;  // also prevents a second on_stream_closed when that callback consumes
+  // No bytes: also prevents a second on_stream_closed when that callback consumes. After the end of the
+  // connection, on_closed must find every stream that it was not told of.
+  if (bytes == 0 || connection_.has_ended()) {
+    return;
   }
   stream.consumed_bytes += bytes;
   return_credit(stream, bytes);
@@ -88,15 +86,12 @@ void StreamSet::consume(Stream& stream, std::uint64_t bytes) {
 }
 
 void StreamSet::release(Stream& stream) {
-  if (std::exchange(stream.is_retained, false) && stream.is_finished()) {
+  if (std::exchange(stream.is_retained, false) && stream.is_finished() && !connection_.has_ended()) {
     finish(stream);
   }
 }
 
 void StreamSet::return_credit(Stream& stream, std::uint64_t bytes) {
-  if (connection_.has_ended()) {
-    return;
-  }
   if (window_.consume(bytes)) {
     library_.extend_max_data(window_.take_credit(library_.now(), library_.transport_state().smoothed_rtt));
     connection_.schedule();
@@ -209,9 +204,6 @@ void StreamSet::finish(Stream& stream) {
   environment_.observer.on_stream_closed(connection_, stream);
   const std::int64_t id = stream.id;
   const bool is_clean = stream.is_clean;
-  if (recent_ == &stream) {
-    recent_ = nullptr;
-  }
   streams_.erase(id);
   environment_.counters.streams_active.sub();
   if (!is_local(id) && allowance_.note_finished(id, is_clean, library_.now())) {

@@ -42,18 +42,20 @@ class StreamSet {
   base::Result<Stream*> open(StreamDirection direction);
   // Null: `id` does not name a stream.
   [[nodiscard]] Stream* find(std::int64_t id);
-  // See krepis::Connection. `fin` counts only if all bytes were accepted.
+  // See krepis::Stream. `fin` counts only if all bytes were accepted.
   std::size_t write_copy(Stream& stream, std::span<const std::uint8_t> bytes, Fin fin);
   std::size_t write_shared(Stream& stream, std::shared_ptr<const void> owner,
                            std::span<const std::uint8_t> bytes, Fin fin);
   // How many of `wanted_bytes` a write would accept; exact only if fewer.
   [[nodiscard]] std::size_t writable_bytes(const Stream& stream, std::size_t wanted_bytes = SIZE_MAX) const;
+  // No effect when the connection has ended, as of the functions that follow. May end the stream.
   void consume(Stream& stream, std::uint64_t bytes);
   void reset(Stream& stream, std::uint64_t code);
   void stop_sending(Stream& stream, std::uint64_t code);
   // Until release(), on_stream_closed and new stream credit are withheld. No effect on a stream that has
   // finished: its on_stream_closed follows.
   void retain(Stream& stream) { stream.is_retained = !stream.is_finished(); }
+  // May end the stream.
   void release(Stream& stream);
   void set_priority(Stream& stream, std::uint8_t urgency, bool is_incremental);
   // From then on the peer gets no credit for closed streams.
@@ -61,10 +63,14 @@ class StreamSet {
   [[nodiscard]] std::size_t count() const { return streams_.size(); }
   // The bytes in all send buffers.
   [[nodiscard]] std::uint64_t buffered_bytes() const { return buffered_bytes_; }
+  // `visit` may end the visited stream, and must not open or end others.
   template <class Visit>
   void for_each(Visit visit) {
-    for (auto& [id, stream] : streams_)
-      visit(*stream);
+    for (auto next = streams_.begin(); next != streams_.end();) {
+      Stream& stream = *next->second;
+      ++next;
+      visit(stream);
+    }
   }
 
   // --- For the connection.
@@ -176,8 +182,6 @@ class StreamSet {
   std::vector<std::int64_t> waiting_for_room_;
   std::vector<std::int64_t> room_candidates_;  // of report_room(); a member to keep its memory
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
-  // The stream found or added last, or null: most calls name the same stream as the call before.
-  Stream* recent_ = nullptr;
   std::size_t unseen_ = 0;  // streams that the library has not closed, see close_unseen()
   StreamAllowance allowance_;
   std::array<Queue, Stream::kUrgencies> send_queues_;

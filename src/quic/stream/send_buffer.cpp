@@ -17,7 +17,7 @@ void SendBuffer::append_copy(std::span<const std::uint8_t> bytes) {
   bytes = bytes.subspan(copy_into_last_block(bytes));
   while (!bytes.empty()) {
     const std::size_t capacity = std::clamp(bytes.size(), kSmallestBlockBytes, kLargestBlockBytes);
-    PooledBlock block(*pool_, capacity);
+    PooledBlock block(*chunks_.get_allocator().pool, capacity);
     Chunk& chunk = chunks_.emplace_back();
     chunk.block = std::move(block);
     chunk.data = chunk.block.data();

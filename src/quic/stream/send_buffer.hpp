@@ -19,7 +19,7 @@ namespace knul::quic {
 class SendBuffer {
  public:
   // Lifetime: `pool` outlives this object.
-  explicit SendBuffer(BlockPool& pool) noexcept : pool_(&pool), chunks_(BlockAllocator<Chunk>(pool)) {}
+  explicit SendBuffer(BlockPool& pool) noexcept : chunks_(BlockAllocator<Chunk>(pool)) {}
 
   // Throws std::bad_alloc; the buffer then has accepted the first part of `bytes`, which size() counts.
   void append_copy(std::span<const std::uint8_t> bytes);
@@ -51,7 +51,6 @@ class SendBuffer {
   [[nodiscard]] std::size_t copy_into_last_block(std::span<const std::uint8_t> bytes);
   void drop_front();
 
-  BlockPool* pool_;
   // One chunk is stored inline, because most streams carry little data.
   absl::InlinedVector<Chunk, 1, BlockAllocator<Chunk>> chunks_;
   std::size_t head_ = 0;         // first live chunk

@@ -1,8 +1,9 @@
 // One stream of one connection: its unsent and unacknowledged data, and its received and consumed bytes.
 #pragma once
 
+#include <array>
 #include <boost/intrusive/list_hook.hpp>
-
+#include <cstddef>
 #include <cstdint>
 
 #include "base/time.hpp"
@@ -43,8 +44,11 @@ struct Stream : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
   std::uint8_t urgency = 3;  // RFC 9218 §4.1
   bool is_incremental = true;
 
-  // Set and read by the layer above only.
-  std::uint64_t user_word = 0;
+  // Space for an object of the layer above, which creates it when the stream opens. Nothing destroys it.
+  struct alignas(void*) AboveSpace {
+    std::array<std::byte, 40> bytes;
+  };
+  AboveSpace above;
 
   [[nodiscard]] bool is_finished() const {
     return is_closed_by_library && !is_retained && consumed_bytes == received_bytes;
@@ -53,5 +57,7 @@ struct Stream : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boo
     return !has_send_ended && (send.unsent() > 0 || (is_fin_queued && !is_fin_sent));
   }
 };
+
+static_assert(BlockPool::block_bytes(sizeof(Stream)) == 256, "the next block has twice the size");
 
 }  // namespace knul::quic
