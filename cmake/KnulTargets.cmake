@@ -131,8 +131,12 @@ function(knul_fuzzer)
     knul_program(${arg_NAME} SOURCES ${arg_SOURCES} DEPENDS ${arg_DEPENDS} LINKS ${arg_LINKS})
     target_link_options(${arg_NAME} PRIVATE -fsanitize=fuzzer)
   elseif(KNUL_BUILD_TESTS)
-    knul_program(${arg_NAME}_replay SOURCES ${arg_SOURCES} "${PROJECT_SOURCE_DIR}/cmake/fuzz_replay.cpp"
-                 DEPENDS ${arg_DEPENDS} LINKS ${arg_LINKS})
+    if(NOT TARGET knul_fuzz_replay)
+      add_library(knul_fuzz_replay OBJECT "${PROJECT_SOURCE_DIR}/cmake/fuzz_replay.cpp")
+      target_link_libraries(knul_fuzz_replay PRIVATE knul_warnings)
+    endif()
+    knul_program(${arg_NAME}_replay SOURCES ${arg_SOURCES} DEPENDS fuzz_replay ${arg_DEPENDS}
+                 LINKS ${arg_LINKS})
     add_test(NAME ${arg_NAME}.replays_its_corpus
              COMMAND ${arg_NAME}_replay "${CMAKE_CURRENT_SOURCE_DIR}/corpus/${arg_NAME}")
     set_tests_properties(${arg_NAME}.replays_its_corpus PROPERTIES LABELS fuzz)
