@@ -30,16 +30,20 @@ function(knul_register_gtest target)
 endfunction()
 
 # knul_library(NAME <folder> [DEPENDS folders] [LINKS short names] [TEST_DEPENDS folders] [TEST_LINKS ...]
-# [THREADED_TESTS regular expression]): the static library knul_<folder>, its tests knul_<folder>_test, its
-# benchmarks knul_<folder>_bench; of the sources in the folder and in the folders below it. ThreadSanitizer gets
-# only the tests that match THREADED_TESTS, because it finds nothing where there is one thread.
+# [THREADED_TESTS regular expression | ONE_THREAD]): the static library knul_<folder>, its tests
+# knul_<folder>_test, its benchmarks knul_<folder>_bench; of the sources in the folder and in those below it.
+# ThreadSanitizer gets only the tests that match THREADED_TESTS, with ONE_THREAD none, because it finds
+# nothing where there is one thread.
 function(knul_library)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;THREADED_TESTS" "DEPENDS;LINKS;TEST_DEPENDS;TEST_LINKS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "ONE_THREAD" "NAME;THREADED_TESTS"
+                        "DEPENDS;LINKS;TEST_DEPENDS;TEST_LINKS")
   knul_sources(sources *.cpp */*.cpp)
   set(tests ${sources})
   set(benches ${sources})
   list(FILTER tests INCLUDE REGEX "_test(_support)?\\.cpp$")
-  if(arg_THREADED_TESTS AND CMAKE_BUILD_TYPE STREQUAL Tsan)
+  if(arg_ONE_THREAD AND CMAKE_BUILD_TYPE STREQUAL Tsan)
+    set(tests "")
+  elseif(arg_THREADED_TESTS AND CMAKE_BUILD_TYPE STREQUAL Tsan)
     list(FILTER tests INCLUDE REGEX "${arg_THREADED_TESTS}")
   endif()
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
@@ -119,18 +123,18 @@ function(knul_benchmark)
   knul_program(${arg_NAME} SOURCES ${arg_SOURCES} DEPENDS ${arg_DEPENDS} LINKS ${arg_LINKS})
 endfunction()
 
-# knul_fuzzer(NAME <name> [SOURCES files] [DEPENDS folders] [LINKS short names]): under clang in the fuzz
-# preset a libFuzzer program; in every other build a test that replays fuzz/corpus/<name> and the
-# regressions found so far, so that fuzz code cannot rot.
+# knul_fuzzer(NAME <name> [SOURCES files] [DEPENDS folders] [LINKS short names] [ONE_THREAD]): under clang in
+# the fuzz preset a libFuzzer program; in every other build a test that replays fuzz/corpus/<name> and the
+# regressions found so far, so that fuzz code cannot rot. ONE_THREAD: not for ThreadSanitizer.
 function(knul_fuzzer)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "SOURCES;DEPENDS;LINKS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "ONE_THREAD" "NAME" "SOURCES;DEPENDS;LINKS")
   if(NOT arg_SOURCES)
     set(arg_SOURCES ${arg_NAME}.cpp)
   endif()
   if(KNUL_BUILD_FUZZERS)
     knul_program(${arg_NAME} SOURCES ${arg_SOURCES} DEPENDS ${arg_DEPENDS} LINKS ${arg_LINKS})
     target_link_options(${arg_NAME} PRIVATE -fsanitize=fuzzer)
-  elseif(KNUL_BUILD_TESTS)
+  elseif(KNUL_BUILD_TESTS AND NOT (arg_ONE_THREAD AND CMAKE_BUILD_TYPE STREQUAL Tsan))
     if(NOT TARGET knul_fuzz_replay)
       add_library(knul_fuzz_replay OBJECT "${PROJECT_SOURCE_DIR}/cmake/fuzz_replay.cpp")
       target_link_libraries(knul_fuzz_replay PRIVATE knul_warnings)
