@@ -3,6 +3,14 @@
 #include <utility>
 
 namespace knul::channel {
+namespace {
+
+constexpr std::uint32_t number_of(krepis::DatagramFate fate) { return static_cast<std::uint32_t>(fate) + 1; }
+static_assert(number_of(krepis::DatagramFate::kAcknowledged) == KREPIS_DATAGRAM_ACKNOWLEDGED &&
+              number_of(krepis::DatagramFate::kLost) == KREPIS_DATAGRAM_LOST &&
+              number_of(krepis::DatagramFate::kDropped) == KREPIS_DATAGRAM_DROPPED);
+
+}  // namespace
 
 void DatagramSender::send(ConnectionState& state, std::span<const std::uint8_t> bytes,
                           const krepis::DatagramOptions& options) {
@@ -50,7 +58,7 @@ void DatagramSender::tell_fate(const ConnectionState& state, std::uint32_t conte
   }
   FfiEvent event = events_.make(KREPIS_EVENT_DATAGRAM_FATE, state.handle);
   event.value = context;
-  event.flags = static_cast<std::uint32_t>(fate) + 1;  // KrepisDatagramFate counts from 1
+  event.flags = number_of(fate);
   events_.push(event);
 }
 

@@ -5,8 +5,12 @@
 
 namespace knul::channel {
 
+static_assert(static_cast<int>(krepis::DatagramPolicy::kBlock) == KREPIS_DATAGRAM_BLOCK &&
+              static_cast<int>(krepis::DatagramPolicy::kDropOldest) == KREPIS_DATAGRAM_DROP_OLDEST &&
+              static_cast<int>(krepis::DatagramPolicy::kDropNewest) == KREPIS_DATAGRAM_DROP_NEWEST);
+
 void WorkerPart::take_mail() {
-  mail_.clear();  // what an exception left of it must not be done twice
+  mail_.clear();  // an exception may have left commands that have already run
   {
     const std::lock_guard lock(mailbox_.mutex);
     std::swap(mail_, mailbox_.mail);

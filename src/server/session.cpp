@@ -1,23 +1,9 @@
 #include "server/session.hpp"
 
+#include "server/engine_enums.hpp"
 #include "server/error_codes.hpp"
 
 namespace knul::server {
-namespace {
-
-template <class Public, class Internal>
-constexpr bool are_same(Public one, Internal other) {
-  return static_cast<int>(one) == static_cast<int>(other);
-}
-
-// Session casts between these enums.
-static_assert(are_same(krepis::DatagramPolicy::kDropNewest, quic::DatagramPolicy::kDropNewest) &&
-              are_same(krepis::DatagramPolicy::kDropOldest, quic::DatagramPolicy::kDropOldest) &&
-              are_same(krepis::DatagramOutcome::kBlocked, quic::DatagramOutcome::kBlocked) &&
-              are_same(krepis::DatagramOutcome::kDropped, quic::DatagramOutcome::kDropped) &&
-              are_same(krepis::DatagramOutcome::kRefused, quic::DatagramOutcome::kRefused));
-
-}  // namespace
 
 krepis::ConnectionInfo Session::info() const {
   const quic::TransportState transport = connection_.transport_state();
@@ -33,9 +19,7 @@ krepis::ConnectionInfo Session::info() const {
 }
 
 krepis::Result<krepis::Stream*> Session::open_stream(krepis::StreamDirection direction) {
-  auto opened = connection_.streams().open(direction == krepis::StreamDirection::kBidirectional
-                                               ? quic::StreamDirection::kBidirectional
-                                               : quic::StreamDirection::kUnidirectional);
+  auto opened = connection_.streams().open(to_internal(direction));
   if (!opened) {
     return to_public(std::move(opened).error());
   }
@@ -63,12 +47,12 @@ void Session::for_each_stream(const std::function<void(krepis::Stream& stream)>&
 krepis::DatagramOutcome Session::send_datagram(std::span<const std::uint8_t> bytes,
                                                const krepis::DatagramOptions& options) {
   quic::DatagramRequest request;
-  request.policy = static_cast<quic::DatagramPolicy>(options.policy);
+  request.policy = to_internal(options.policy);
   request.expires_after = options.expires_after;
   if (options.reports_fate) {
     request.fate_context = options.context;
   }
-  return static_cast<krepis::DatagramOutcome>(connection_.send_datagram(bytes, request));
+  return to_public(connection_.send_datagram(bytes, request));
 }
 
 Session& StreamSession::session() const { return static_cast<Session&>(connection()); }
@@ -76,12 +60,11 @@ Session& StreamSession::session() const { return static_cast<Session&>(connectio
 quic::StreamSet& StreamSession::streams() const { return session().connection().streams(); }
 
 std::size_t StreamSession::write(std::span<const std::uint8_t> bytes, krepis::Fin fin) {
-  return streams().write_copy(stream_, bytes, quic::Fin{fin == krepis::Fin::kYes});
+  return streams().write_copy(stream_, bytes, to_internal(fin));
 }
 
 std::size_t StreamSession::write(krepis::SharedBytes bytes, krepis::Fin fin) {
-  return streams().write_shared(stream_, std::move(bytes.owner), bytes.bytes,
-                                quic::Fin{fin == krepis::Fin::kYes});
+  return streams().write_shared(stream_, std::move(bytes.owner), bytes.bytes, to_internal(fin));
 }
 
 std::size_t StreamSession::writable_bytes() const { return streams().writable_bytes(stream_); }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/make_room.hpp"
+#include "server/engine_enums.hpp"
 
 namespace knul::server {
 namespace {
@@ -287,8 +288,7 @@ void WorkerCore::refuse_stream(quic::Connection& connection, quic::Stream& strea
 void WorkerCore::on_stream_data(quic::Connection& connection, quic::Stream& stream,
                                 std::span<const std::uint8_t> bytes, quic::Fin fin) {
   tell(connection, stream, [&](krepis::Application& application, krepis::Stream& receiver) {
-    application.on_stream_data(receiver, bytes,
-                               fin == quic::Fin::kYes ? krepis::Fin::kYes : krepis::Fin::kNo);
+    application.on_stream_data(receiver, bytes, to_public(fin));
   });
 }
 
@@ -341,9 +341,7 @@ void WorkerCore::on_stream_closed(quic::Connection& connection, quic::Stream& st
 
 void WorkerCore::on_streams_available(quic::Connection& connection, quic::StreamDirection direction) {
   tell(connection, [&](krepis::Application& application, Session& session) {
-    application.on_streams_available(session, direction == quic::StreamDirection::kBidirectional
-                                                  ? krepis::StreamDirection::kBidirectional
-                                                  : krepis::StreamDirection::kUnidirectional);
+    application.on_streams_available(session, to_public(direction));
   });
 }
 
@@ -363,7 +361,7 @@ void WorkerCore::on_datagram_writable(quic::Connection& connection) {
 void WorkerCore::on_datagram_fate(quic::Connection& connection, std::uint32_t context,
                                   quic::DatagramFate fate) {
   tell(connection, [&](krepis::Application& application, Session& session) {
-    application.on_datagram_fate(session, context, static_cast<krepis::DatagramFate>(fate));
+    application.on_datagram_fate(session, context, to_public(fate));
   });
 }
 
