@@ -1,11 +1,11 @@
-// A queue that takes nothing from the heap while as many elements come as go, and nothing at all as long as
-// nothing was put into it. std::deque allocates for every few elements that pass, and 600 bytes for none.
+// A queue that allocates nothing while as many elements come as go, and nothing before the first element.
+// std::deque allocates for every few elements that pass, and 600 bytes when it is empty.
 #pragma once
 
-#include <bit>
-#include <cassert>
+#include <boost/circular_buffer.hpp>
+
+#include <algorithm>
 #include <cstddef>
-#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -18,82 +18,41 @@ class Fifo {
   static_assert(std::is_nothrow_move_constructible_v<T>);
 
  public:
-  Fifo() = default;
-  Fifo(Fifo&& other) noexcept { swap(other); }
-  Fifo& operator=(Fifo&& other) noexcept {
-    Fifo(std::move(other)).swap(*this);
-    return *this;
-  }
-  ~Fifo() {
-    clear();
-    free_memory();
-  }
+  [[nodiscard]] bool empty() const { return ring_.empty(); }
+  [[nodiscard]] std::size_t size() const { return ring_.size(); }
+  // These three require that the queue is not empty.
+  [[nodiscard]] T& front() { return ring_.front(); }
+  [[nodiscard]] const T& front() const { return ring_.front(); }
+  [[nodiscard]] T& back() { return ring_.back(); }
 
-  [[nodiscard]] bool empty() const { return size_ == 0; }
-  [[nodiscard]] std::size_t size() const { return size_; }
-  // For these three the queue is not empty.
-  [[nodiscard]] T& front() { return *place_of(0); }
-  [[nodiscard]] const T& front() const { return *place_of(0); }
-  [[nodiscard]] T& back() { return *place_of(size_ - 1); }
-
-  // Throws std::bad_alloc, and is then as before.
+  // Throws std::bad_alloc; the queue is then unchanged.
   void push(T value) {
-    if (size_ == capacity_) {
-      grow();
+    if (ring_.full()) {
+      ring_.set_capacity(std::max(2 * ring_.capacity(), kLeastCapacity));
     }
-    std::construct_at(place_of(size_), std::move(value));
-    ++size_;
+    ring_.push_back(std::move(value));
   }
   void pop() {
-    assert(!empty());
-    std::destroy_at(place_of(0));
-    first_ = (first_ + 1) & (capacity_ - 1);
-    if (--size_ == 0 && capacity_ * sizeof(T) > kKeptBytes) {
-      free_memory();
+    ring_.pop_front();
+    if (ring_.empty()) {
+      release_memory();
     }
   }
   void clear() {
-    while (!empty()) {
-      pop();
-    }
+    ring_.clear();
+    release_memory();
   }
 
  private:
-  [[nodiscard]] T* place_of(std::size_t index) const {
-    return places_ + ((first_ + index) & (capacity_ - 1));
-  }
+  static constexpr std::size_t kLeastCapacity = std::max<std::size_t>(1, 64 / sizeof(T));
 
-  void grow() {
-    constexpr std::size_t kFirstBytes = 64;
-    const std::size_t capacity = capacity_ > 0 ? capacity_ * 2 : std::bit_ceil(kFirstBytes / sizeof(T) + 1);
-    Fifo larger;
-    larger.places_ = std::allocator<T>().allocate(capacity);
-    larger.capacity_ = capacity;
-    for (; !empty(); pop()) {
-      std::construct_at(larger.places_ + larger.size_++, std::move(front()));
-    }
-    swap(larger);
-  }
-
-  // While it is empty.
-  void free_memory() {
-    if (places_ != nullptr) {
-      std::allocator<T>().deallocate(std::exchange(places_, nullptr), std::exchange(capacity_, 0));
-      first_ = 0;
+  void release_memory() {
+    if (ring_.capacity() * sizeof(T) > kKeptBytes) {
+      ring_.set_capacity(0);
     }
   }
 
-  void swap(Fifo& other) noexcept {
-    std::swap(places_, other.places_);
-    std::swap(capacity_, other.capacity_);
-    std::swap(first_, other.first_);
-    std::swap(size_, other.size_);
-  }
-
-  T* places_ = nullptr;
-  std::size_t capacity_ = 0;  // a power of two, or 0
-  std::size_t first_ = 0;
-  std::size_t size_ = 0;
+  boost::circular_buffer<T> ring_;
 };
 
 }  // namespace knul::channel

@@ -55,6 +55,12 @@ TEST(WriteBuffers, MayBeTakenAndGivenBackByDifferentThreads) {
   std::thread other(work, std::uint8_t{1});
   work(2);
   other.join();
+  for (const auto& place : places) {
+    const std::span bytes(place.get(), 2'000);
+    EXPECT_TRUE(bytes[0] == 1 || bytes[0] == 2);
+    EXPECT_TRUE(std::ranges::all_of(bytes, [first = bytes[0]](std::uint8_t byte) { return byte == first; }))
+        << "both threads wrote to one buffer";
+  }
 }
 
 }  // namespace

@@ -20,9 +20,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLongest{20'000};
 
-class LogWriterTest : public testing::Test {
+class LogWriterOnADescriptor : public testing::Test {
  protected:
-  LogWriterTest() {
+  LogWriterOnADescriptor() {
     int ends[2];
     EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
     reader_ = posix::FileDescriptor(ends[0]);
@@ -82,7 +82,7 @@ std::uint64_t sum_of_notices(const std::string& text) {
   return sum;
 }
 
-TEST_F(LogWriterTest, WritesALineWithTimeLevelAndText) {
+TEST_F(LogWriterOnADescriptor, WritesALineWithTimeLevelAndText) {
   LogWriter& log = new_writer(pipe_.value());
   log.put(base::LogLevel::kWarning, "the text", 0);
   const std::string line = read_until("\n");
@@ -93,14 +93,14 @@ TEST_F(LogWriterTest, WritesALineWithTimeLevelAndText) {
       << line;
 }
 
-TEST_F(LogWriterTest, SaysHowManyMessagesOfTheKindWereLeftOut) {
+TEST_F(LogWriterOnADescriptor, SaysHowManyMessagesOfTheKindWereLeftOut) {
   LogWriter& log = new_writer(pipe_.value());
   log.put(base::LogLevel::kWarning, "the text", 41);
   EXPECT_NE(read_until("\n").find("the text (41 earlier messages of this kind omitted)\n"),
             std::string::npos);
 }
 
-TEST_F(LogWriterTest, NeverWaitsForADescriptorThatTakesNothingAndCountsWhatItDrops) {
+TEST_F(LogWriterOnADescriptor, NeverWaitsForADescriptorThatTakesNothingAndCountsWhatItDrops) {
   fill_pipe();
   LogWriter& log = new_writer(pipe_.value());
   constexpr std::uint64_t kMessages = 1'000;
@@ -120,7 +120,7 @@ TEST_F(LogWriterTest, NeverWaitsForADescriptorThatTakesNothingAndCountsWhatItDro
   EXPECT_EQ(sum_of_notices(got), dropped);
 }
 
-TEST_F(LogWriterTest, CountsTheMessagesThatAPipeWithoutAReaderRefusesAndLives) {
+TEST_F(LogWriterOnADescriptor, CountsTheMessagesThatAPipeWithoutAReaderRefusesAndLives) {
   reader_.reset();
   LogWriter& log = new_writer(pipe_.value());
   log.put(base::LogLevel::kError, "nobody reads this", 0);
@@ -128,14 +128,14 @@ TEST_F(LogWriterTest, CountsTheMessagesThatAPipeWithoutAReaderRefusesAndLives) {
   EXPECT_EQ(log.dropped(), 1U);
 }
 
-TEST_F(LogWriterTest, CountsTheMessagesForAClosedDescriptor) {
+TEST_F(LogWriterOnADescriptor, CountsTheMessagesForAClosedDescriptor) {
   LogWriter& log = new_writer(1'000'000);
   log.put(base::LogLevel::kError, "nowhere", 0);
   log.flush(kLongest);
   EXPECT_EQ(log.dropped(), 1U);
 }
 
-TEST_F(LogWriterTest, WaitsForRoomOnADescriptorThatTheHostMadeNonBlocking) {
+TEST_F(LogWriterOnADescriptor, WaitsForRoomOnADescriptorThatTheHostMadeNonBlocking) {
   ::fcntl(pipe_.value(), F_SETFL, O_NONBLOCK);
   LogWriter& log = new_writer(pipe_.value());
   const std::string text(LogWriter::kMaxTextBytes, 'x');
@@ -147,13 +147,13 @@ TEST_F(LogWriterTest, WaitsForRoomOnADescriptorThatTheHostMadeNonBlocking) {
   EXPECT_EQ(log.dropped(), 0U);
 }
 
-TEST_F(LogWriterTest, CutsALongText) {
+TEST_F(LogWriterOnADescriptor, CutsALongText) {
   LogWriter& log = new_writer(pipe_.value());
   log.put(base::LogLevel::kWarning, std::string(100'000, 'x'), 0);
   EXPECT_LT(read_until("\n").size(), LogWriter::kMaxTextBytes + 100);
 }
 
-TEST_F(LogWriterTest, GivesUpAFlushOfADescriptorThatTakesNothing) {
+TEST_F(LogWriterOnADescriptor, GivesUpAFlushOfADescriptorThatTakesNothing) {
   fill_pipe();
   LogWriter& log = new_writer(pipe_.value());
   log.put(base::LogLevel::kWarning, "message", 0);

@@ -19,13 +19,13 @@ constexpr krepis::StreamId kStream = 0;
 constexpr krepis::StreamId kUpload = 2;  // opened by the client
 constexpr krepis::StreamId kReply = 3;   // the first stream of the server
 
-class EchoServiceTest : public testing::Test {
+class TheEchoService : public testing::Test {
  protected:
   EchoService service;
   FakeConnection connection;
 };
 
-TEST_F(EchoServiceTest, SendsBackBytesAndEnd) {
+TEST_F(TheEchoService, SendsBackBytesAndEnd) {
   deliver(service, connection, kStream, "hello ");
   deliver(service, connection, kStream, "world", Fin::kYes);
   EXPECT_EQ(connection.streams[kStream].sent, "hello world");
@@ -33,19 +33,19 @@ TEST_F(EchoServiceTest, SendsBackBytesAndEnd) {
   EXPECT_EQ(connection.streams[kStream].consumed, 11U);
 }
 
-TEST_F(EchoServiceTest, SendsBackAnEndWithoutBytes) {
+TEST_F(TheEchoService, SendsBackAnEndWithoutBytes) {
   deliver(service, connection, kStream, "", Fin::kYes);
   EXPECT_TRUE(connection.streams[kStream].has_fin);
 }
 
-TEST_F(EchoServiceTest, ConsumesOnlyWhatAWriteAccepted) {
+TEST_F(TheEchoService, ConsumesOnlyWhatAWriteAccepted) {
   connection.streams[kStream].room = 4;
   deliver(service, connection, kStream, "0123456789", Fin::kYes);
   EXPECT_EQ(connection.streams[kStream].consumed, 4U);
   EXPECT_FALSE(connection.streams[kStream].has_fin);
 }
 
-TEST_F(EchoServiceTest, GoesOnInOrderWhenWritable) {
+TEST_F(TheEchoService, GoesOnInOrderWhenWritable) {
   connection.streams[kStream].room = 4;
   deliver(service, connection, kStream, "0123456789");
   deliver(service, connection, kStream, "abc", Fin::kYes);
@@ -59,7 +59,7 @@ TEST_F(EchoServiceTest, GoesOnInOrderWhenWritable) {
   EXPECT_TRUE(connection.streams[kStream].has_fin);
 }
 
-TEST_F(EchoServiceTest, KeepsTheOrderOverManySmallSteps) {
+TEST_F(TheEchoService, KeepsTheOrderOverManySmallSteps) {
   std::string expected;
   connection.streams[kStream].room = 0;
   for (int step = 0; step < 500; ++step) {
@@ -75,7 +75,7 @@ TEST_F(EchoServiceTest, KeepsTheOrderOverManySmallSteps) {
   EXPECT_EQ(connection.streams[kStream].consumed, expected.size());
 }
 
-TEST_F(EchoServiceTest, AnswersAResetWithTheSameCodeAndReturnsTheCredit) {
+TEST_F(TheEchoService, AnswersAResetWithTheSameCodeAndReturnsTheCredit) {
   connection.streams[kStream].room = 1;
   deliver(service, connection, kStream, "0123456789");
   service.on_stream_reset(connection.streams[kStream], 42);
@@ -83,13 +83,13 @@ TEST_F(EchoServiceTest, AnswersAResetWithTheSameCodeAndReturnsTheCredit) {
   EXPECT_EQ(connection.streams[kStream].consumed, 10U);
 }
 
-TEST_F(EchoServiceTest, ResetsAStreamThatBeganWithAReset) {
+TEST_F(TheEchoService, ResetsAStreamThatBeganWithAReset) {
   service.on_stream_opened(connection.streams[kStream]);
   service.on_stream_reset(connection.streams[kStream], 42);
   EXPECT_EQ(connection.streams[kStream].reset_code, 42U);
 }
 
-TEST_F(EchoServiceTest, AsksTheClientToStopAfterStopSending) {
+TEST_F(TheEchoService, AsksTheClientToStopAfterStopSending) {
   connection.streams[kStream].room = 1;
   deliver(service, connection, kStream, "0123456789");
   service.on_stop_sending(connection.streams[kStream], 43);
@@ -99,7 +99,7 @@ TEST_F(EchoServiceTest, AsksTheClientToStopAfterStopSending) {
   EXPECT_EQ(connection.streams[kStream].sent, "0");
 }
 
-TEST_F(EchoServiceTest, SendsAUnidirectionalStreamBackOnANewOne) {
+TEST_F(TheEchoService, SendsAUnidirectionalStreamBackOnANewOne) {
   deliver(service, connection, kUpload, "one way");
   deliver(service, connection, kUpload, "", Fin::kYes);
   EXPECT_EQ(connection.streams[kReply].sent, "one way");
@@ -107,7 +107,7 @@ TEST_F(EchoServiceTest, SendsAUnidirectionalStreamBackOnANewOne) {
   EXPECT_EQ(connection.streams[kUpload].consumed, 7U);
 }
 
-TEST_F(EchoServiceTest, KeepsUnidirectionalBytesUnconsumedUntilAStreamMayBeOpened) {
+TEST_F(TheEchoService, KeepsUnidirectionalBytesUnconsumedUntilAStreamMayBeOpened) {
   connection.stream_credit = 0;
   deliver(service, connection, kUpload, "one way", Fin::kYes);
   EXPECT_EQ(connection.streams[kUpload].consumed, 0U);
@@ -119,7 +119,7 @@ TEST_F(EchoServiceTest, KeepsUnidirectionalBytesUnconsumedUntilAStreamMayBeOpene
 }
 
 // The client's windows and streams bound the service's memory, because both are returned only then.
-TEST_F(EchoServiceTest, RetainsAUnidirectionalStreamUntilItsEchoWasAccepted) {
+TEST_F(TheEchoService, RetainsAUnidirectionalStreamUntilItsEchoWasAccepted) {
   connection.stream_credit = 0;
   const std::array<std::string, 3> texts{"one way", "", "other"};
   for (std::size_t n = 0; n < texts.size(); ++n) {
@@ -140,7 +140,7 @@ TEST_F(EchoServiceTest, RetainsAUnidirectionalStreamUntilItsEchoWasAccepted) {
   }
 }
 
-TEST_F(EchoServiceTest, ReleasesAStreamWhoseEndIsEchoedAtOnce) {
+TEST_F(TheEchoService, ReleasesAStreamWhoseEndIsEchoedAtOnce) {
   connection.streams[kReply].room = 3;
   deliver(service, connection, kUpload, "one way");
   connection.streams[kReply].room = 100;
@@ -150,7 +150,7 @@ TEST_F(EchoServiceTest, ReleasesAStreamWhoseEndIsEchoedAtOnce) {
   EXPECT_TRUE(connection.retained().empty());
 }
 
-TEST_F(EchoServiceTest, ReleasesAStreamWhoseEchoIsGivenUp) {
+TEST_F(TheEchoService, ReleasesAStreamWhoseEchoIsGivenUp) {
   connection.stream_credit = 1;
   deliver(service, connection, kUpload + 4, "");  // uses up the credit
   deliver(service, connection, kUpload, "one", Fin::kYes);
@@ -163,13 +163,13 @@ TEST_F(EchoServiceTest, ReleasesAStreamWhoseEchoIsGivenUp) {
   EXPECT_EQ(connection.streams[kUpload + 4].consumed, 3U);
 }
 
-TEST_F(EchoServiceTest, ResetsTheReplyOfAResetUnidirectionalStream) {
+TEST_F(TheEchoService, ResetsTheReplyOfAResetUnidirectionalStream) {
   deliver(service, connection, kUpload, "one");
   service.on_stream_reset(connection.streams[kUpload], 44);
   EXPECT_EQ(connection.streams[kReply].reset_code, 44U);
 }
 
-TEST_F(EchoServiceTest, OpensNoReplyForAStreamThatWasResetWhileItWaited) {
+TEST_F(TheEchoService, OpensNoReplyForAStreamThatWasResetWhileItWaited) {
   connection.stream_credit = 0;
   deliver(service, connection, kUpload, "one");
   deliver(service, connection, kUpload + 4, "two");
@@ -181,13 +181,13 @@ TEST_F(EchoServiceTest, OpensNoReplyForAStreamThatWasResetWhileItWaited) {
   EXPECT_EQ(connection.stream_credit, 1U);
 }
 
-TEST_F(EchoServiceTest, StopsTheSourceWhenItsReplyIsRefused) {
+TEST_F(TheEchoService, StopsTheSourceWhenItsReplyIsRefused) {
   deliver(service, connection, kUpload, "one");
   service.on_stop_sending(connection.streams[kReply], 45);
   EXPECT_EQ(connection.streams[kUpload].stop_code, 45U);
 }
 
-TEST_F(EchoServiceTest, ForgetsASourceThatClosedBeforeItsReply) {
+TEST_F(TheEchoService, ForgetsASourceThatClosedBeforeItsReply) {
   deliver(service, connection, kUpload, "one", Fin::kYes);
   service.on_stream_closed(connection.streams[kUpload]);
   EXPECT_EQ(connection.streams[kReply].user(), nullptr);
@@ -198,7 +198,7 @@ TEST_F(EchoServiceTest, ForgetsASourceThatClosedBeforeItsReply) {
   EXPECT_EQ(connection.streams[kUpload].stop_code, std::nullopt);
 }
 
-TEST_F(EchoServiceTest, DiscardsTheRestOfASourceWhoseReplyHasClosed) {
+TEST_F(TheEchoService, DiscardsTheRestOfASourceWhoseReplyHasClosed) {
   deliver(service, connection, kUpload, "o");
   connection.streams[kReply].room = 0;
   deliver(service, connection, kUpload, "ne");
@@ -209,7 +209,7 @@ TEST_F(EchoServiceTest, DiscardsTheRestOfASourceWhoseReplyHasClosed) {
   service.on_stream_closed(connection.streams[kUpload]);
 }
 
-TEST_F(EchoServiceTest, OpensNoReplyForASourceThatClosedWhileItWaited) {
+TEST_F(TheEchoService, OpensNoReplyForASourceThatClosedWhileItWaited) {
   connection.stream_credit = 0;
   deliver(service, connection, kUpload, "one");
   service.on_stream_closed(connection.streams[kUpload]);
@@ -218,7 +218,7 @@ TEST_F(EchoServiceTest, OpensNoReplyForASourceThatClosedWhileItWaited) {
   EXPECT_EQ(connection.stream_credit, 1U);
 }
 
-TEST_F(EchoServiceTest, LeavesNoStateBehindWhenAConnectionEndsWithOpenStreams) {
+TEST_F(TheEchoService, LeavesNoStateBehindWhenAConnectionEndsWithOpenStreams) {
   connection.stream_credit = 1;
   for (const krepis::StreamId source : {kStream, kUpload, kUpload + 4}) {
     deliver(service, connection, source, "more follows");
@@ -230,13 +230,13 @@ TEST_F(EchoServiceTest, LeavesNoStateBehindWhenAConnectionEndsWithOpenStreams) {
   }
 }
 
-TEST_F(EchoServiceTest, SendsBackDatagrams) {
+TEST_F(TheEchoService, SendsBackDatagrams) {
   const std::array<std::uint8_t, 3> bytes{1, 2, 3};
   service.on_datagram(connection, bytes);
   EXPECT_EQ(connection.datagrams, (std::vector<std::string>{"\1\2\3"}));
 }
 
-TEST_F(EchoServiceTest, ForgetsAConnectionThatClosed) {
+TEST_F(TheEchoService, ForgetsAConnectionThatClosed) {
   connection.streams[kStream].room = 0;
   deliver(service, connection, kStream, "old");
   service.on_connection_closed(connection, {});

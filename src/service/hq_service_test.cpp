@@ -21,9 +21,9 @@ using test_support::FakeConnection;
 constexpr krepis::StreamId kStream = 0;
 
 // A folder `root` with files, beside a file that must never be read.
-class HqServiceTest : public testing::Test {
+class TheHqService : public testing::Test {
  protected:
-  HqServiceTest() {
+  TheHqService() {
     std::string name = (std::filesystem::temp_directory_path() / "knul_hq_XXXXXX").string();
     folder_ = ::mkdtemp(name.data());
     std::filesystem::create_directories(folder_ / "root/sub");
@@ -39,7 +39,7 @@ class HqServiceTest : public testing::Test {
     service = std::make_unique<HqService>(
         std::make_shared<const FileRoot>(*FileRoot::open((folder_ / "root").string())));
   }
-  ~HqServiceTest() override { std::filesystem::remove_all(folder_); }
+  ~TheHqService() override { std::filesystem::remove_all(folder_); }
 
   void put(const std::string& name, const std::string& content) {
     std::ofstream(folder_ / name, std::ios::binary) << content;
@@ -56,7 +56,7 @@ class HqServiceTest : public testing::Test {
   krepis::StreamId asked_ = 0;
 };
 
-TEST_F(HqServiceTest, SendsAFileWithEveryKindOfLineEnd) {
+TEST_F(TheHqService, SendsAFileWithEveryKindOfLineEnd) {
   for (const char* const request : {"GET /file\r\n", "GET /file\n", "GET /file", "GET /file\r\nignored"}) {
     const auto& answer = ask(request);
     EXPECT_EQ(answer.sent, "content") << request;
@@ -64,20 +64,20 @@ TEST_F(HqServiceTest, SendsAFileWithEveryKindOfLineEnd) {
   }
 }
 
-TEST_F(HqServiceTest, AnswersBeforeTheStreamEnds) {
+TEST_F(TheHqService, AnswersBeforeTheStreamEnds) {
   deliver(*service, connection, kStream, "GET /fi");
   deliver(*service, connection, kStream, "le\r\n");
   EXPECT_EQ(connection.streams[kStream].sent, "content");
 }
 
-TEST_F(HqServiceTest, SendsAnEmptyFileAsAnEmptyStream) { EXPECT_TRUE(ask("GET /empty\r\n").has_fin); }
+TEST_F(TheHqService, SendsAnEmptyFileAsAnEmptyStream) { EXPECT_TRUE(ask("GET /empty\r\n").has_fin); }
 
-TEST_F(HqServiceTest, TakesPercentSignsLiterally) {
+TEST_F(TheHqService, TakesPercentSignsLiterally) {
   EXPECT_EQ(ask("GET /sub/100%41\r\n").sent, "percent");
   EXPECT_EQ(ask("GET /%66ile\r\n").reset_code, to_wire(ServiceCode::kHqNotFound));
 }
 
-TEST_F(HqServiceTest, SendsALargeFileAsRoomComes) {
+TEST_F(TheHqService, SendsALargeFileAsRoomComes) {
   connection.streams[kStream].room = 70'000;
   deliver(*service, connection, kStream, "GET /large\r\n", Fin::kYes);
   EXPECT_EQ(connection.streams[kStream].sent.size(), 70'000U);
@@ -89,7 +89,7 @@ TEST_F(HqServiceTest, SendsALargeFileAsRoomComes) {
   EXPECT_EQ(service->open_files(), 0U);
 }
 
-TEST_F(HqServiceTest, RefusesEveryWayOutOfTheRoot) {
+TEST_F(TheHqService, RefusesEveryWayOutOfTheRoot) {
   for (const std::string path : {"/../secret", "/sub/../../secret", "//etc/passwd", "/leaves",
                                  "/sub/up/secret", "/sub/up/root/file"}) {
     const auto& answer = ask("GET " + path + "\r\n");
@@ -98,15 +98,15 @@ TEST_F(HqServiceTest, RefusesEveryWayOutOfTheRoot) {
   }
 }
 
-TEST_F(HqServiceTest, FollowsALinkThatStaysInside) { EXPECT_EQ(ask("GET /stays\r\n").sent, "content"); }
+TEST_F(TheHqService, FollowsALinkThatStaysInside) { EXPECT_EQ(ask("GET /stays\r\n").sent, "content"); }
 
-TEST_F(HqServiceTest, FindsOnlyRegularFiles) {
+TEST_F(TheHqService, FindsOnlyRegularFiles) {
   for (const char* const path : {"/nothing", "/sub", "/sub/", "/fifo", "/file/x", "/."}) {
     EXPECT_EQ(ask(std::string("GET ") + path + "\r\n").reset_code, to_wire(ServiceCode::kHqNotFound)) << path;
   }
 }
 
-TEST_F(HqServiceTest, RefusesWhatIsNotARequest) {
+TEST_F(TheHqService, RefusesWhatIsNotARequest) {
   using namespace std::string_literals;
   for (const std::string& request : {""s, "\r\n"s, "GET"s, "GET file\r\n"s, "GET /\r\n"s, "POST /file\r\n"s,
                                      "get /file\r\n"s, "GET /file\0.txt\r\n"s, "GET /fi\x7fle\r\n"s}) {
@@ -114,7 +114,7 @@ TEST_F(HqServiceTest, RefusesWhatIsNotARequest) {
   }
 }
 
-TEST_F(HqServiceTest, RefusesARequestThatIsTooLong) {
+TEST_F(TheHqService, RefusesARequestThatIsTooLong) {
   const std::string longest = "GET /" + std::string(kMaxHqRequestBytes - 5, 'a');
   deliver(*service, connection, kStream, longest);
   EXPECT_FALSE(connection.streams[kStream].reset_code.has_value());
@@ -127,7 +127,7 @@ TEST_F(HqServiceTest, RefusesARequestThatIsTooLong) {
 // Stalled streams, twice as many as files may be open.
 constexpr std::size_t kStanding = 2 * OpenFiles::kMost;
 
-TEST_F(HqServiceTest, ServesOthersWhileReadersThatStandStillHaveAllFilesOpen) {
+TEST_F(TheHqService, ServesOthersWhileReadersThatStandStillHaveAllFilesOpen) {
   FakeConnection standing(2);
   for (std::size_t n = 0; n < kStanding; ++n) {
     standing.streams[4 * n].room = 1;
@@ -148,7 +148,7 @@ TEST_F(HqServiceTest, ServesOthersWhileReadersThatStandStillHaveAllFilesOpen) {
   EXPECT_EQ(service->open_files(), 0U);
 }
 
-TEST_F(HqServiceTest, SendsNoPartOfAnotherFileThatHasTheSameNameByNow) {
+TEST_F(TheHqService, SendsNoPartOfAnotherFileThatHasTheSameNameByNow) {
   connection.streams[kStream].room = 1;
   deliver(*service, connection, kStream, "GET /file\r\n", Fin::kYes);
   FakeConnection standing(2);
@@ -164,7 +164,7 @@ TEST_F(HqServiceTest, SendsNoPartOfAnotherFileThatHasTheSameNameByNow) {
   EXPECT_EQ(connection.streams[kStream].reset_code, to_wire(ServiceCode::kHqReadFailed));
 }
 
-TEST_F(HqServiceTest, ClosesAllFilesOfAConnectionThatEnds) {
+TEST_F(TheHqService, ClosesAllFilesOfAConnectionThatEnds) {
   for (std::size_t n = 0; n < kStanding; ++n) {
     connection.streams[4 * n].room = 0;
     deliver(*service, connection, 4 * n, "GET /file\r\n", Fin::kYes);
@@ -173,7 +173,7 @@ TEST_F(HqServiceTest, ClosesAllFilesOfAConnectionThatEnds) {
   EXPECT_EQ(service->open_files(), 0U);
 }
 
-TEST_F(HqServiceTest, ClosesTheFileWhenTheClientGivesUp) {
+TEST_F(TheHqService, ClosesTheFileWhenTheClientGivesUp) {
   connection.streams[kStream].room = 1;
   deliver(*service, connection, kStream, "GET /file\r\n", Fin::kYes);
   EXPECT_EQ(service->open_files(), 1U);
@@ -181,7 +181,7 @@ TEST_F(HqServiceTest, ClosesTheFileWhenTheClientGivesUp) {
   EXPECT_EQ(service->open_files(), 0U);
 }
 
-TEST_F(HqServiceTest, ResetsWhenTheFileBecameShorter) {
+TEST_F(TheHqService, ResetsWhenTheFileBecameShorter) {
   connection.streams[kStream].room = 10;
   deliver(*service, connection, kStream, "GET /large\r\n", Fin::kYes);
   std::filesystem::resize_file(folder_ / "root/large", 20);
@@ -190,7 +190,7 @@ TEST_F(HqServiceTest, ResetsWhenTheFileBecameShorter) {
   EXPECT_EQ(connection.streams[kStream].reset_code, to_wire(ServiceCode::kHqReadFailed));
 }
 
-TEST_F(HqServiceTest, WalkingOpensTheSameFilesButFollowsNoLink) {
+TEST_F(TheHqService, WalkingOpensTheSameFilesButFollowsNoLink) {
   const auto root = FileRoot::open((folder_ / "root").string());
   EXPECT_EQ(root->open_file_by_walking("file")->size, 7U);
   EXPECT_EQ(root->open_file_by_walking("./sub//100%41")->size, 7U);
