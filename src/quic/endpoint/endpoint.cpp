@@ -186,16 +186,7 @@ std::optional<unsigned> Endpoint::other_owner(const base::ReceivedDatagram& data
 void Endpoint::handle_expiry(base::Instant now) {
   while (Connection* due = deadlines_.take_due(now)) {
     if (due->can_hibernate(now)) {
-      const std::size_t tokens = due->arena_bytes() / kHibernationBytes + 1;
-      guarded(*due, [&] {
-        if (hibernations_.take(
-                now, static_cast<std::uint32_t>(std::min<std::size_t>(tokens, kHibernationsAtOnce)))) {
-          due->try_hibernate(now);
-        } else {
-          due->postpone_hibernation(now);
-        }
-        deadlines_.arm(*due, due->next_expiry());
-      });
+      guarded(*due, [&] { hibernate_or_postpone(*due, now); });
       continue;
     }
     if (!due->has_ended()) {
@@ -212,6 +203,17 @@ void Endpoint::handle_expiry(base::Instant now) {
   while (const ClosingConnection::Owner due = closing_.take_due(now)) {
     forget(*due);
   }
+}
+
+void Endpoint::hibernate_or_postpone(Connection& connection, base::Instant now) {
+  const std::size_t tokens =
+      std::min<std::size_t>(connection.arena_bytes() / kHibernationBytes + 1, kHibernationsAtOnce);
+  if (hibernations_.take(now, static_cast<std::uint32_t>(tokens))) {
+    connection.try_hibernate(now);
+  } else {
+    connection.postpone_hibernation(now);
+  }
+  deadlines_.arm(connection, connection.next_expiry());
 }
 
 base::Instant Endpoint::next_expiry() const {
@@ -303,7 +305,11 @@ void Endpoint::begin_closing_period(Connection& connection, base::Instant now) {
   if (!packet.empty() || is_peers) {
     kept = try_add_closing(connection, path, routes, packet, now);
   }
-  // Assigning to a known ID allocates nothing.
+  hand_over_routes(routes, kept);
+}
+
+// To `kept`, or to nobody if it is null. Assigning to a known ID allocates nothing.
+void Endpoint::hand_over_routes(std::span<const ConnectionId> routes, ClosingConnection* kept) {
   std::size_t left = kept == nullptr ? 0 : ClosingConnection::kMostRoutes;
   for (const ConnectionId& id : routes) {
     if (left > 0) {

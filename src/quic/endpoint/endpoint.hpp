@@ -114,7 +114,9 @@ class Endpoint final : private ConnectionHost {
                                                     const ngtcp2_version_cid& header) const;
   void retire(Connection& connection, base::Instant now);
   void release_places(Connection& connection);
+  void hibernate_or_postpone(Connection& connection, base::Instant now);
   void begin_closing_period(Connection& connection, base::Instant now);
+  void hand_over_routes(std::span<const ConnectionId> routes, ClosingConnection* kept);
   [[nodiscard]] ClosingConnection* try_add_closing(const Connection& connection, const base::Path& path,
                                                    std::span<const ConnectionId> routes,
                                                    std::span<const std::uint8_t> packet, base::Instant now);
@@ -140,6 +142,7 @@ class Endpoint final : private ConnectionHost {
   // must be dropped.
   [[nodiscard]] bool make_half_open_place(const SourceHoldings& newcomer, base::Instant now);
   [[nodiscard]] bool make_place(const SourceHoldings& newcomer, base::Instant now);
+  [[nodiscard]] Connection* find_inactive(const SourceHoldings& newcomer, base::Instant now);
   void refuse_at_limit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
                        base::Instant now);
   [[nodiscard]] bool asks_for_retry() const;

@@ -162,12 +162,25 @@ bool Endpoint::make_half_open_place(const SourceHoldings& newcomer, base::Instan
   return true;
 }
 
-// Requires a validated address of the newcomer; otherwise forged addresses could end connections. Looks at
-// some of the oldest connections of the address with the most. A connection without streams is evicted first,
-// then the one inactive for longest. A connection that was active within a second is not evicted.
+// Requires a validated address of the newcomer; otherwise forged addresses could end connections.
 bool Endpoint::make_place(const SourceHoldings& newcomer, base::Instant now) {
+  Connection* const chosen = find_inactive(newcomer, now);
+  if (chosen == nullptr) {
+    return false;
+  }
+  chosen->end_for_no_progress("inactive while the server has max_connections connections");
+  retire(*chosen, now);
+  return true;
+}
+
+// Looks at some of the oldest connections of the address with the most. Prefers a connection without streams,
+// then the one inactive for longest. Null: all were active within a second.
+Connection* Endpoint::find_inactive(const SourceHoldings& newcomer, base::Instant now) {
   constexpr int kMostExamined = 32;
   constexpr base::Duration kLeastInactivity = std::chrono::seconds(1);
+  const auto rank = [](const Connection& it) {
+    return std::pair(it.streams().count() > 0, it.last_active_at());
+  };
   Connection* chosen = nullptr;
   for (int i = 0; i < kMostExamined; ++i) {
     SharedPlaces::Place* const place = admitted_places_.to_evict_of_others(&newcomer.connections);
@@ -176,20 +189,12 @@ bool Endpoint::make_place(const SourceHoldings& newcomer, base::Instant now) {
     }
     admitted_places_.renew(*place);
     auto& connection = static_cast<Connection&>(static_cast<AdmittedPlace&>(*place));
-    const auto rank = [](const Connection& it) {
-      return std::pair(it.streams().count() > 0, it.last_active_at());
-    };
     if (!connection.has_ended() && now - connection.last_active_at() >= kLeastInactivity &&
         (chosen == nullptr || rank(connection) < rank(*chosen))) {
       chosen = &connection;
     }
   }
-  if (chosen == nullptr) {
-    return false;
-  }
-  chosen->end_for_no_progress("inactive while the server has max_connections connections");
-  retire(*chosen, now);
-  return true;
+  return chosen;
 }
 
 bool Endpoint::asks_for_retry() const {
