@@ -101,7 +101,7 @@ TEST(SendBatch, HasAllItsRoomAgainAfterClear) {
 }
 
 #ifndef NDEBUG
-TEST(SendBatch, RefusesAPacketThatIsLargerThanItsRoom) {
+TEST(SendBatchDeathTest, RefusesAPacketThatIsLargerThanItsRoom) {
   SendBatch batch({.buffer_bytes = 10, .train_packets = 64, .train_bytes = 65'000});
   EXPECT_DEATH(batch.commit(path_to(1), Ecn::kNotEct, 11), "packet_bytes");
 }
