@@ -200,9 +200,7 @@ void Endpoint::handle_expiry(base::Instant now) {
   if (send_budget_.next_round_at() <= now) {
     begin_send_turns(now);
   }
-  while (const ClosingConnection::Owner due = closing_.take_due(now)) {
-    forget(*due);
-  }
+  forget_expired(now);
 }
 
 void Endpoint::hibernate_or_postpone(Connection& connection, base::Instant now) {
@@ -340,6 +338,12 @@ ClosingConnection* Endpoint::try_add_closing(const Connection& connection, const
     return &kept;
   } catch (const std::bad_alloc&) {
     return nullptr;
+  }
+}
+
+void Endpoint::forget_expired(base::Instant now) {
+  while (const ClosingConnection::Owner due = closing_.take_due(now)) {
+    forget(*due);
   }
 }
 

@@ -120,6 +120,7 @@ class Endpoint final : private ConnectionHost {
   [[nodiscard]] ClosingConnection* try_add_closing(const Connection& connection, const base::Path& path,
                                                    std::span<const ConnectionId> routes,
                                                    std::span<const std::uint8_t> packet, base::Instant now);
+  void forget_expired(base::Instant now);
   void forget(const ClosingConnection& entry);
   void count_closed(const Connection& connection);
   void begin_send_turns(base::Instant now);
@@ -143,6 +144,8 @@ class Endpoint final : private ConnectionHost {
   [[nodiscard]] bool make_half_open_place(const SourceHoldings& newcomer, base::Instant now);
   [[nodiscard]] bool make_place(const SourceHoldings& newcomer, base::Instant now);
   [[nodiscard]] Connection* find_inactive(const SourceHoldings& newcomer, base::Instant now);
+  // `connections`: of one address; null: it has none.
+  [[nodiscard]] bool is_at_address_limit(const SharedPlaces::Holder* connections) const;
   void refuse_at_limit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
                        base::Instant now);
   [[nodiscard]] bool asks_for_retry() const;

@@ -125,14 +125,18 @@ bool Endpoint::admit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd
     refuse_at_limit(datagram, header, now);
     return false;
   }
-  if (options_.max_connections_per_address > 0 && connections != nullptr &&
-      connections->count() >= options_.max_connections_per_address) {
+  if (is_at_address_limit(connections)) {
     counters_.connections_refused_address_limit.add();
     counters_.packets_dropped_address_limit.add();
     responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
     return false;
   }
   return true;
+}
+
+bool Endpoint::is_at_address_limit(const SharedPlaces::Holder* connections) const {
+  const std::size_t limit = options_.max_connections_per_address;  // 0: none
+  return limit > 0 && connections != nullptr && connections->count() >= limit;
 }
 
 void Endpoint::refuse_at_limit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
