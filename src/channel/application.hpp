@@ -1,4 +1,4 @@
-// The Application of a server without a built-in service: gives each connection to one of the channels.
+// The Application of a server without a built-in service. It assigns each connection to one of the channels.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -43,7 +43,8 @@ class Application final : public krepis::Application {
     WorkerPart* worker = nullptr;
   };
 
-  // For a new connection: open channels in turn, those that keep up if there are any. Null: none is open.
+  // The channel of a new connection: the next open channel that keeps up, or the next open one if none keeps
+  // up. Null: no channel is open.
   WorkerPart* choose_channel();
   void watch_consumers();
   void arm_watch();
@@ -52,7 +53,7 @@ class Application final : public krepis::Application {
   std::shared_ptr<WorkerLink> link_;
   krepis::Worker* worker_ = nullptr;
   std::vector<Member> members_;
-  std::vector<WorkerPart*> candidates_;  // of choose_channel
+  std::vector<WorkerPart*> candidates_;  // of choose_channel, kept for its memory
   bool is_watch_armed_ = false;
 };
 

@@ -1,7 +1,6 @@
-// One worker's share of a channel's arena: blocks of 32 KiB with reference counts. A range (the bytes of one
-// event) holds a reference to its block, and so does each fill that still adds to it; a block without any is
-// free. The last one freed is the next one taken, because it is in the processor's cache. A block that is
-// taken for one holder counts whole for it, however little it keeps there.
+// One worker's share of a channel's arena: blocks of 32 KiB with reference counts. Each range (the bytes of
+// one event) and each fill that still adds bytes hold a reference to their block. A block without references
+// is free. The free list is a stack, because the block that was freed last is still in the processor's cache.
 #pragma once
 
 #include <cstdint>
@@ -13,45 +12,46 @@
 
 namespace knul::channel {
 
-// Where a stream, or all small ones together, add bytes.
+// The block to which one stream, or all streams that share a block, add bytes.
 struct Fill {
   static constexpr std::uint32_t kNone = ~0U;
   std::uint32_t block = kNone;
-  std::uint32_t used = 0;  // bytes of the block
+  std::uint32_t used = 0;  // bytes from the start of the block
 
   [[nodiscard]] bool is_open() const { return block != kNone; }
 };
 
-// Who gets the credit when a range is released.
+// The stream or connection that a range counts for until the program releases the range.
 struct RangeOwner {
-  std::uint32_t handle = 0;  // of a stream or a connection; 0: nobody
+  std::uint32_t handle = 0;  // 0: none
   std::uint32_t length = 0;
 };
 
-// Thread: one. Offsets are of the whole arena.
+// Thread: one. Offsets count from the start of the whole arena.
 class ArenaPart {
  public:
-  // `owners`: one for each granule of the arena. Lifetime: both longer.
+  // `owners`: one for each granule of the whole arena. Lifetime: `arena` and `owners` outlive this object.
   ArenaPart(std::uint8_t* arena, RangeOwner* owners, std::uint32_t first_block, std::uint32_t blocks);
 
-  // Gives the fill a new block. False: none is free. `pinned`, if not null, counts the holder's blocks, and
-  // counts this one until it is free again. Lifetime: `*pinned` lives until then.
+  // Closes the fill and gives it a new block. False: no block is free, and the fill is unchanged. `pinned`,
+  // if not null, counts the blocks of one holder. The new block counts until it is free again, however few
+  // bytes it keeps. Lifetime: `*pinned` lives until then.
   bool open(Fill& fill, std::uint32_t* pinned = nullptr);
   void close(Fill& fill);
-  // Bytes that a new range in the fill may have.
+  // The maximum length of a new range in the fill. Starts the block again if all of its ranges are released.
   [[nodiscard]] std::size_t room(Fill& fill);
-  // Starts a range with as many of `bytes` as there is room for; not empty, room above 0.
+  // Starts a range with as many of `bytes` as fit. Requires that `bytes` is not empty and room() is above 0.
   struct Placed {
     std::uint32_t offset = 0;
     std::uint32_t length = 0;
   };
   Placed add_range(Fill& fill, std::uint32_t owner, std::span<const std::uint8_t> bytes);
-  // Adds to the range if it is the fill's last; the bytes taken.
+  // Adds bytes to the range if it is the last one of the fill. Returns the number of bytes added.
   std::size_t extend_range(Fill& fill, Placed range, std::span<const std::uint8_t> bytes);
 
-  // Ends the range that starts there; who had it.
+  // Ends the range that starts at `offset` and returns its owner. Length 0: no range starts there.
   struct Released : RangeOwner {
-    bool is_pinned = false;  // the block counted for its holder
+    bool is_pinned = false;  // its block was opened with a counter
   };
   Released release(std::uint32_t offset);
 
@@ -65,8 +65,8 @@ class ArenaPart {
   std::uint8_t* arena_;
   RangeOwner* owners_;
   std::uint32_t first_block_;
-  std::vector<std::uint32_t> references_;  // by block, from first_block_
-  std::vector<std::uint32_t*> pinned_;     // the same; null: the block is for all
+  std::vector<std::uint32_t> references_;  // by block; the first is first_block_
+  std::vector<std::uint32_t*> pinned_;     // by block; null: the block has no counter
   std::vector<std::uint32_t> free_;        // a stack
 };
 

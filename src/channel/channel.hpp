@@ -1,4 +1,4 @@
-// A channel as the program's threads use it; krepis/channel.h says what each function means.
+// The functions of a channel for the program's threads. krepis/channel.h documents each of them.
 #pragma once
 
 #include <krepis/krepis.h>
@@ -18,7 +18,7 @@ namespace knul::channel {
 class Hub;
 class WorkerPart;
 
-// A number, or why not. The text is constant, because these functions are called often.
+// A number or an error. The error text is constant, because programs make these calls often.
 struct Outcome {
   static Outcome of(std::int32_t number) { return {number, krepis::ErrorCode::kSuccess, nullptr}; }
   static Outcome refuse(krepis::ErrorCode code, const char* why) { return {0, code, why}; }
@@ -30,7 +30,7 @@ struct Outcome {
 };
 
 struct DatagramSend {
-  std::uint32_t policy = 0;  // KrepisDatagramPolicy and flags
+  std::uint32_t policy = 0;  // a KrepisDatagramPolicy with flags
   std::uint32_t expires_ms = 0;
   std::uint32_t context = 0;
 };
@@ -48,8 +48,8 @@ struct Figures {
                 arena_blocks = 0, parked_bytes = 0, queued_bytes = 0, wakeups = 0, datagrams_dropped = 0;
 };
 
-// Thread: all functions from any thread. Lifetime: held by the program until it unmaps, by the workers until
-// they have closed its connections.
+// Thread: all functions from any thread. Lifetime: the program holds the channel until it unmaps the region,
+// and each worker until it has closed the channel's connections.
 class Channel {
  public:
   Channel(std::unique_ptr<Core> core, std::weak_ptr<Hub> hub);
@@ -57,9 +57,9 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  void describe(FfiChannelRegion& region);  // once: hands the wake descriptor over
+  void describe(FfiChannelRegion& region);  // call once: hands the wake descriptor over
   [[nodiscard]] int library_end() const { return core_->wake.library_end(); }
-  // Any call but one that only asks: the program that consumes the channel lives.
+  // Records a call of the program as a sign of life. The ABI does not call it for queries.
   void note_call() {
     core_->calls.store(core_->calls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
@@ -71,7 +71,7 @@ class Channel {
   Outcome close();
   [[nodiscard]] bool can_be_unmapped() const;
   Outcome measure(Figures& figures);
-  // Adds what it keeps for its peers. Thread: any.
+  // Adds the memory of this channel.
   void add_to(krepis::ApplicationMemory& memory) const;
 
   Outcome open_stream(std::uint32_t connection, bool is_unidirectional);
@@ -90,11 +90,11 @@ class Channel {
   // Thread: the worker's.
   WorkerPart& begin_worker(unsigned index, krepis::Worker& worker);
   void end_worker(unsigned index);
-  // Thread: any, when all workers have ended.
+  // Thread: any, after all workers have ended.
   void publish_stopped(std::uint32_t code, std::string_view report);
 
  private:
-  // An entry with the lock of its worker's mailbox.
+  // An entry and the lock of its worker's mailbox.
   struct Held {
     Entry* entry = nullptr;
     Mailbox* mailbox = nullptr;
@@ -102,16 +102,16 @@ class Channel {
     std::unique_lock<std::mutex> lock;
     Outcome refusal;
   };
-  // Locks the mailbox of a stream or connection and reserves memory in it for what the call adds, including
-  // `copied_bytes` copied bytes. Throws std::bad_alloc before anything has changed.
+  // Locks the mailbox of a stream or connection and reserves memory for the call: see Mailbox::make_room.
+  // Throws std::bad_alloc before anything has changed.
   Held hold(std::uint32_t handle, bool is_stream, std::size_t copied_bytes = 0);
   Outcome command_stream(const Command& command, std::uint32_t side, std::uint32_t once);
   [[nodiscard]] bool count_write(const Held& held);
   [[nodiscard]] krepis::SharedBytes copy_large(std::uint32_t stream,
                                                std::span<const std::uint8_t> bytes) const;
-  // What a write on the stream would take. Without the lock of its mailbox only an estimate.
+  // The bytes that a write on the stream would accept. An estimate without the lock of its mailbox.
   [[nodiscard]] std::uint64_t room_of(const Entry& stream) const;
-  // The connection of a stream, unless its end was told.
+  // The connection of a stream. Null: the connection has ended.
   [[nodiscard]] Entry* connection_of(const Entry& stream) const;
   std::uint64_t take_room(Entry& stream, std::uint64_t wanted);
   std::uint32_t queue(Held& held, std::span<const std::uint8_t> bytes, const krepis::SharedBytes& copy,
@@ -125,11 +125,11 @@ class Channel {
 
   std::unique_ptr<Core> core_;
   std::weak_ptr<Hub> hub_;
-  // Workers that have mail they were not told of, as bits.
+  // Workers with mail that were not woken for it, as bits.
   std::atomic<std::uint64_t> untold_{0};
-  std::mutex end_mutex_;  // of workers_ once they have ended
+  std::mutex end_mutex_;  // guards workers_ after they have ended
   std::vector<std::unique_ptr<WorkerPart>> workers_;
-  std::atomic<std::uint64_t> ended_{0};  // workers, as bits
+  std::atomic<std::uint64_t> ended_{0};  // workers that have ended, as bits
   std::atomic<bool> is_stopped_{false};
 };
 

@@ -6,7 +6,7 @@
 
 namespace knul::channel {
 
-// What krepis_connection_info_into tells, until the program has read the end of the connection.
+// The answer of krepis_connection_info_into, also after the end of the connection until the entry is free.
 // Thread: under the lock of the worker's mailbox.
 struct ConnectionFacts {
   std::uint64_t id = 0;
@@ -17,7 +17,7 @@ struct ConnectionFacts {
   std::size_t max_datagram_bytes = 0;
 };
 
-// What KREPIS_EVENT_CONNECTION_OPENED carries: JSON with the members id, peer, alpn and server_name.
+// The bytes of KREPIS_EVENT_CONNECTION_OPENED: JSON with the members id, peer, alpn and server_name.
 [[nodiscard]] std::string identity_json(const krepis::Connection& connection);
 
 }  // namespace knul::channel

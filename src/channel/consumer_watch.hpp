@@ -1,9 +1,9 @@
-// Finds out whether the program behind a channel still reads its events.
+// Detects a program that no longer reads the events of its channel.
 //
-// A descriptor of a thread that died may stay open, so silence counts, too: events that wait while the
-// program neither moves a head nor calls anything. Silence is counted in periods of the worker's timer rather
-// than by the clock: a process that was stopped (SIGSTOP, a debugger that halts all threads) was not silent
-// for long, because its workers stood still as well.
+// The program's end of the wake socket may stay open after its thread has died. So the watch also detects
+// silence: events wait, and the program neither moves a ring head nor calls a function of the channel. The
+// watch counts silence in periods of the worker's timer, not by the clock. A stopped process (SIGSTOP, a
+// debugger that halts all threads) also stops its workers, so the stop does not count as silence.
 #pragma once
 
 #include <chrono>
@@ -14,20 +14,19 @@
 
 namespace knul::channel {
 
-// Thread: one. Lifetime: core and ring are longer.
+// Thread: one. Lifetime: core and ring outlive this object.
 class ConsumerWatch {
  public:
   static constexpr auto kPeriod = std::chrono::milliseconds(100);
 
   ConsumerWatch(const Core& core, const EventRing& ring) : core_(core), ring_(ring) {}
 
-  // Events are there that a program which lives would read: look is to be called in kPeriod.
+  // True: events wait for the program, and the caller must call look() after kPeriod.
   [[nodiscard]] bool is_needed() const;
-  // The state that the channel should have: kAbandoned when the program has closed its end of the wake
-  // socket, kSilent when it gave no sign of life for settings.consumer_timeout while events were there, else
-  // kOpen.
+  // Returns the state that the channel should have. kAbandoned: the program has closed its end of the wake
+  // socket. kSilent: events waited for settings.consumer_timeout without a sign of life. Otherwise kOpen.
   [[nodiscard]] Core::State look();
-  // Whether an open channel is abandoned. Costs a system call.
+  // True if the channel is open and the program has closed its end of the wake socket. Costs a system call.
   [[nodiscard]] bool has_hung_up() const { return core_.is_open() && core_.wake.has_hung_up(); }
 
  private:
@@ -37,8 +36,8 @@ class ConsumerWatch {
 
   const Core& core_;
   const EventRing& ring_;
-  std::uint64_t seen_signs_ = 0;      // of life
-  std::uint32_t silent_periods_ = 0;  // since they changed
+  std::uint64_t seen_signs_ = 0;      // Core::signs_of_life at the last look
+  std::uint32_t silent_periods_ = 0;  // since seen_signs_ changed
 };
 
 }  // namespace knul::channel

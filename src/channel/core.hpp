@@ -1,4 +1,4 @@
-// What the program's threads and the workers share of one channel.
+// The state of one channel that the program's threads and the workers share.
 #pragma once
 
 #include <krepis/krepis.h>
@@ -27,26 +27,26 @@ namespace knul::channel {
 struct Settings {
   std::size_t arena_bytes = 64 << 20;
   std::size_t ring_records = 4'096;
-  std::uint32_t queue_bytes = 1 << 20;  // of one stream
+  std::uint32_t queue_bytes = 1 << 20;  // for one stream
   WakeKind wake = WakeKind::kNone;
   std::string wake_path;
-  std::uint32_t datagram_queue = 256;                  // of one connection, on their way to its worker
-  std::chrono::milliseconds consumer_timeout{10'000};  // kNoConsumerTimeout: a silent consumer is waited for
+  std::uint32_t datagram_queue = 256;                  // for one connection
+  std::chrono::milliseconds consumer_timeout{10'000};  // kNoConsumerTimeout: no limit
 
   static constexpr std::chrono::milliseconds kNoConsumerTimeout{KREPIS_CONSUMER_TIMEOUT_NEVER};
 };
 
-// Lifetime: as long as the program or a worker holds the channel.
+// Lifetime: until neither the program nor a worker holds the channel.
 struct Core {
   enum class State : std::uint8_t {
     kOpen,
-    // By the library; workers close its connections.
-    kMisled,     // by a head that cannot be
-    kSilent,     // events were not read for settings.consumer_timeout
+    // Three states in which the library broke the channel. The workers close its connections.
+    kMisled,     // the program stored an invalid ring head
+    kSilent,     // the program read no events for settings.consumer_timeout
     kAbandoned,  // the program closed its end of the wake socket
-    kClosed,     // by the program
+    kClosed,     // the program closed the channel
   };
-  using Granule = std::atomic<std::uint8_t>;  // 1: a range that is out begins there
+  using Granule = std::atomic<std::uint8_t>;  // 1: a published, unreleased range starts there
 
   static krepis::Result<std::unique_ptr<Core>> create(
       Settings settings, std::vector<std::shared_ptr<WorkerLink>> links,
@@ -55,20 +55,20 @@ struct Core {
 
   [[nodiscard]] State state() const { return state_.load(std::memory_order_acquire); }
   [[nodiscard]] bool is_open() const { return state() == State::kOpen; }
-  // False when it was not open.
+  // False: the channel was not open.
   bool change_state(State to) {
     State open = State::kOpen;
     return state_.compare_exchange_strong(open, to);
   }
   void force_closed() { state_.store(State::kClosed); }
-  // By the library: the program may still read the ring.
+  // True if the library broke the channel. The program may still read the rings.
   [[nodiscard]] bool is_broken() const {
     const State now = state();
     return now != State::kOpen && now != State::kClosed;
   }
   // Thread: any. Changes whenever the program calls a function of the channel or moves a head.
   [[nodiscard]] std::uint64_t signs_of_life() const;
-  // Whether the program reads its events within a second.
+  // True if the program reads its events within a second, see EventRing::is_behind.
   [[nodiscard]] bool keeps_up(std::chrono::nanoseconds now) const;
 
   [[nodiscard]] std::uint8_t* arena() const { return region.data() + layout.arena_offset; }
@@ -78,7 +78,7 @@ struct Core {
   // The partition of the program's own streams.
   [[nodiscard]] std::size_t program_partition() const { return links.size(); }
 
-  // Makes a worker look at its mailbox, unless it was told and has not looked yet.
+  // Wakes a worker to read its mailbox, unless an earlier call has woken it and it has not read yet.
   void tell(std::size_t worker);
   void tell_all();
 
@@ -91,7 +91,7 @@ struct Core {
   const posix::Mapping owner_memory;
   HandleTable table;
   std::vector<Mailbox> mailboxes;
-  std::deque<EventRing> rings;  // not moved
+  std::deque<EventRing> rings;  // a deque, because an EventRing cannot move
   // By worker: true while it waits for the program to advance the head of its ring.
   std::vector<std::atomic<bool>> waits_for_head;
   WakeSignal wake;
@@ -105,9 +105,9 @@ struct Core {
   // increment also shows that the program is alive.
   std::atomic<std::uint64_t> calls{0};
   std::atomic<std::uint64_t> datagrams_dropped{0};
-  std::atomic<std::uint64_t> queued_bytes{0};           // of all streams
+  std::atomic<std::uint64_t> queued_bytes{0};           // by all streams
   std::vector<std::atomic<std::uint32_t>> backlogs;     // by worker, for krepis_channel_info_into
-  std::vector<std::atomic<std::uint32_t>> free_blocks;  // the same
+  std::vector<std::atomic<std::uint32_t>> free_blocks;  // by worker, in the arena
 
  private:
   Core(Settings given, const RegionLayout& planned, std::vector<std::shared_ptr<WorkerLink>> to_workers,

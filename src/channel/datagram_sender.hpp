@@ -1,5 +1,4 @@
-// The datagrams that the program sends. They go to their connection; while its queue is full they are
-// kept in order.
+// The datagrams that the program sends. While the queue of their connection is full, they wait here in order.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -13,7 +12,7 @@
 
 namespace knul::channel {
 
-// Thread: one. Lifetime: core and events are longer.
+// Thread: one. Lifetime: core and events outlive this object.
 class DatagramSender {
  public:
   DatagramSender(Core& core, EventWriter& events) : core_(core), events_(events) {}
@@ -27,7 +26,7 @@ class DatagramSender {
   void tell_fate(const ConnectionState& state, std::uint32_t context, krepis::DatagramFate fate);
 
  private:
-  // False: its queue is full, and it says when there is room.
+  // False: the connection's queue is full, and on_datagram_writable follows when it has room.
   bool hand_over(ConnectionState& state, std::span<const std::uint8_t> bytes,
                  const krepis::DatagramOptions& options);
 

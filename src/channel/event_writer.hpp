@@ -12,26 +12,27 @@
 
 namespace knul::channel {
 
-// Thread: the worker's, until detach has returned; then the program's, one at a time.
-// Lifetime: the ring, the mailbox, and the worker until detach are longer.
+// Thread: the worker's, until detach has returned; then the program's threads, one at a time.
+// Lifetime: the ring and the mailbox outlive this object. The worker lives until detach.
 class EventWriter {
  public:
-  // Beyond these the worker takes no new connections and streams, and drops what it may drop.
+  // With this backlog the worker refuses new connections, closes connections whose peers open streams, and
+  // drops DATAGRAM_FATE events.
   static constexpr std::uint32_t kMostBacklogEvents = 65'536;
 
   EventWriter(EventRing& ring, Mailbox& mailbox, krepis::Worker& worker)
       : ring_(ring), mailbox_(mailbox), worker_(&worker) {}
-  // The worker ends: from here on the time is the system's.
+  // Call when the worker ends. From then on now() reads the system's clock.
   void detach() { worker_ = nullptr; }
 
-  // 0: an event of no connection.
+  // `connection`: 0 for an event without a connection.
   [[nodiscard]] FfiEvent make(std::uint32_t type, std::uint32_t connection) const;
   [[nodiscard]] FfiEvent make(std::uint32_t type, const StreamState& stream) const;
   // Returns the number of the event.
   std::uint32_t push(const FfiEvent& event) { return ring_.push(event); }
-  // Announces the stream by its first event.
+  // Returns the number of the event. The first event of a peer's stream also announces the stream.
   std::uint32_t push(StreamState& stream, FfiEvent event);
-  // As of EventRing.
+  // As in EventRing.
   [[nodiscard]] FfiEvent* find_unpublished(std::uint32_t sequence) {
     return ring_.find_unpublished(sequence);
   }
@@ -39,7 +40,7 @@ class EventWriter {
   [[nodiscard]] bool is_overloaded() const { return ring_.backlog() >= kMostBacklogEvents; }
   [[nodiscard]] std::chrono::nanoseconds now() const;
 
-  // What the program can ask about a connection, unless it is recent.
+  // Updates Entry::facts of an open connection, unless they are recent.
   void refresh_facts(ConnectionState& state);
 
  private:

@@ -1,9 +1,9 @@
-// Connections and streams by handle: a slot in the low 20 bits and a generation of 11 bits above.
+// Connections and streams by handle: a slot in the low 20 bits and a generation in the 11 bits above.
 //
-// The idea: entries stay at their address in chunks that are made when needed, so any thread may look at one
-// at any time. A chunk belongs to one partition (each worker has one, the program another), which gives out
-// and takes back the chunk's slots. A slot waits behind all other free ones of its partition before it is
-// used again, so a stale handle meets the same generation only after 2,047 rounds of that queue.
+// The idea: entries are in chunks that are allocated on demand and never move, so any thread may read an
+// entry at any time. Each chunk belongs to one partition, and each partition has a queue of free slots. Each
+// worker has a partition, and the program has another. A freed slot goes to the end of the queue. Weak case:
+// a stale handle names a new object after its slot was used 2,047 more times.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@
 
 namespace knul::channel {
 
-// What a worker keeps for an entry.
+// Base of the state that a worker keeps for an entry.
 struct WorkerObject {
   WorkerObject() = default;
   WorkerObject(const WorkerObject&) = delete;
@@ -25,7 +25,7 @@ struct WorkerObject {
   virtual ~WorkerObject() = default;
 };
 
-// As a program sets it: never 0.
+// A priority as one word. The value of a priority that a program sets is never 0.
 class PriorityOrder {
  public:
   PriorityOrder(std::uint32_t urgency, std::uint32_t incremental)
@@ -42,21 +42,21 @@ class PriorityOrder {
   std::uint32_t value_;
 };
 
-// A connection's figures, for the program.
+// The properties of a connection (connection_facts.hpp).
 struct ConnectionFacts;
 
-// Invariant: handle becomes 0 only under the lock of its worker's mailbox, so whoever holds that lock and has
-// seen the handle may use the entry until the lock is dropped.
+// Invariant: handle becomes 0 only under the lock of its worker's mailbox. A thread that holds that lock and
+// has read the handle may use the entry until it releases the lock.
 struct alignas(64) Entry {
   static constexpr std::uint32_t kIsStream = 1;
-  static constexpr std::uint32_t kIsVoid = 2;  // its end was told; waits for the program to read that
+  static constexpr std::uint32_t kIsVoid = 2;  // it has ended, and calls of the program refuse the handle
   static constexpr std::uint32_t kCanSend = 4;
   static constexpr std::uint32_t kCanReceive = 8;
-  static constexpr std::uint32_t kIsSendOver = 16;  // a FIN was taken, or the sending side was reset
+  static constexpr std::uint32_t kIsSendOver = 16;  // a FIN was accepted, or the sending side was reset
   static constexpr std::uint32_t kIsOpenedByPeer = 32;
   static constexpr std::uint32_t kIsUnidirectional = 64;
-  static constexpr std::uint32_t kAwaitsWritable = 128;  // the worker was asked to say when there is room
-  // Requests of the program that are queued once. The same request again has no effect.
+  static constexpr std::uint32_t kAwaitsWritable = 128;  // STREAM_WRITABLE follows when there is room
+  // The program made this request. A second request has no effect.
   static constexpr std::uint32_t kIsReset = 256;
   static constexpr std::uint32_t kIsStopped = 512;
   static constexpr std::uint32_t kIsClosing = 1'024;
@@ -72,38 +72,38 @@ struct alignas(64) Entry {
   std::atomic<std::uint32_t> handle{0};
   std::atomic<std::uint32_t> flags{0};
   std::atomic<std::uint32_t> worker{0};
-  // A stream's bytes that its connection has not taken; a connection's datagrams.
+  // Bytes of a stream, or datagrams of a connection, that the connection has not accepted yet.
   std::atomic<std::uint32_t> queued{0};
-  std::atomic<std::uint32_t> waiting_opens{0};  // of a connection
+  std::atomic<std::uint32_t> waiting_opens{0};  // a connection's streams that are not open yet
   std::atomic<std::uint32_t> max_datagram_bytes{0};
-  std::atomic<std::uint32_t> connection{0};  // of a stream
+  std::atomic<std::uint32_t> connection{0};  // the handle of a stream's connection
   std::uint32_t generation = 0;              // Thread: under the partition's lock
-  std::uint32_t next_free = 0;               // the same
-  std::uint32_t partition = 0;               // fixed, as is the next
+  std::uint32_t next_free = 0;               // Thread: under the partition's lock
+  std::uint32_t partition = 0;               // constant, like slot
   std::uint32_t slot = 0;
   std::atomic<std::uint64_t> stream_id{kNoStreamId};
-  // Of a connection: bytes of its streams and datagrams that it has not taken, as counted in the WriteBudget.
-  // Thread: added to under the lock of its worker's mailbox, and only while the entry is not void.
+  // The bytes of a connection's streams and datagrams that it has not accepted, as counted in WriteBudget.
+  // Thread: grows only under the lock of its worker's mailbox, and only before kIsVoid is set.
   std::atomic<std::uint64_t> held_bytes{0};
-  // Of a connection: how many held_bytes its congestion window allows. Thread: the worker writes it.
+  // The limit of a connection's held_bytes by its congestion window. Thread: written by the worker.
   std::atomic<std::uint64_t> allowance{WriteBudget::kAllowanceBytes};
-  // Of a stream: the priority that its worker is to set, or 0.
+  // The priority that the worker must set for a stream, or 0.
   std::atomic<std::uint32_t> priority_order{0};
-  // Of a connection: writes of its streams since that turn of its worker. Thread: as for facts.
+  // The number of writes to a connection's streams while Mailbox::turn is writes_turn. Thread: as for facts.
   std::uint32_t writes = 0;
   std::uint64_t writes_turn = 0;
   std::unique_ptr<ConnectionFacts> facts;  // Thread: under the lock of the worker's mailbox
   std::unique_ptr<WorkerObject> object;    // Thread: the worker's
 };
 
-// Of a stream and its connection.
+// The input of WriteBudget for a write on the stream.
 inline WriteBudget::Waiting waiting_of(const Entry& stream, const Entry& connection) {
   return {connection.held_bytes.load(std::memory_order_relaxed),
           stream.queued.load(std::memory_order_relaxed),
           connection.allowance.load(std::memory_order_relaxed)};
 }
 
-// Bytes of a connection that lives are no longer held for it.
+// Releases bytes of an open connection that it no longer holds.
 inline void give_back(Entry& connection, WriteBudget& writes, std::uint64_t bytes) {
   connection.held_bytes.fetch_sub(bytes, std::memory_order_relaxed);
   writes.release(bytes);
@@ -126,11 +126,11 @@ class HandleTable {
                ? entry
                : nullptr;
   }
-  // An entry that is not to be found yet, or null when all slots are taken. May throw std::bad_alloc.
+  // An entry that find() returns only after publish(). Null: all slots are in use. May throw std::bad_alloc.
   [[nodiscard]] Entry* allocate(std::size_t partition);
-  // Makes it known; the handle.
+  // Makes the entry visible to find() and returns its handle.
   std::uint32_t publish(Entry& entry);
-  // Thread: under the lock of the worker's mailbox.
+  // Frees the entry and its slot. Thread: under the lock of the worker's mailbox.
   void release(Entry& entry);
 
  private:

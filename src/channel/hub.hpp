@@ -1,4 +1,4 @@
-// The channels of one server: what its workers and the program's threads have in common.
+// The channels of one server, which its workers and the program's threads share.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -13,33 +13,33 @@
 
 namespace knul::channel {
 
-// Thread: all functions from any thread. Lifetime: shared by the server's workers and its record in the ABI.
+// Thread: all functions from any thread. Lifetime: shared by the server's workers and its ABI record.
 class Hub : public std::enable_shared_from_this<Hub> {
  public:
   static constexpr std::size_t kMostChannels = 64;
 
-  // `write_bytes`: of all channels together, see WriteBudget.
+  // `write_bytes`: the limit of all channels together, see WriteBudget.
   explicit Hub(std::uint64_t write_bytes = WriteBudget::kDefaultBytes)
       : share_(std::make_shared<ServerShare>(write_bytes)) {}
 
-  // The Application of each worker of the server, which refuses streams while there is no channel.
+  // Makes the Application of each worker of the server. It refuses streams while no channel is open.
   [[nodiscard]] krepis::ApplicationFactory factory();
 
-  // Opens a channel when the workers know it. Errors: as krepis_channel_open.
-  // Blocks: until they answered, at most a second. Thread: not a worker's.
+  // Opens a channel and announces it to all workers. Errors: as krepis_channel_open.
+  // Blocks: until all workers have answered, at most a second. Thread: not a worker's.
   krepis::Result<std::shared_ptr<Channel>> open(Settings settings);
   void forget(const Channel& channel);
-  // From now on no channel opens.
+  // From then on open() fails.
   void begin_drain();
-  // What the channels keep for their peers, those that are closed and not unmapped included. Thread: any.
+  // The memory of all channels, including closed channels that are still mapped.
   [[nodiscard]] krepis::ApplicationMemory memory() const;
-  // When all workers have ended.
+  // Call after all workers have ended.
   void publish_stopped(std::uint32_t code, std::string_view report);
 
   // False until the first channel opens.
   [[nodiscard]] bool has_had_channel() const { return has_had_channel_.load(std::memory_order_acquire); }
 
-  // Which of `count` channels is next.
+  // The index of the next channel among `count` channels that take turns.
   [[nodiscard]] std::size_t take_turn(std::size_t count) {
     return turn_.fetch_add(1, std::memory_order_relaxed) % count;
   }
@@ -50,9 +50,9 @@ class Hub : public std::enable_shared_from_this<Hub> {
 
   const std::shared_ptr<ServerShare> share_;
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<WorkerLink>> links_;  // complete when the server has started
+  std::vector<std::shared_ptr<WorkerLink>> links_;  // complete after the start of the server
   std::vector<std::shared_ptr<Channel>> channels_;
-  std::vector<std::weak_ptr<Channel>> mapped_;  // those, and closed ones that the program may still look at
+  std::vector<std::weak_ptr<Channel>> mapped_;  // channels_, and closed ones that are mapped
   bool is_draining_ = false;
   std::atomic<bool> has_had_channel_{false};
   std::atomic<std::size_t> turn_{0};

@@ -1,9 +1,9 @@
-// What the program's threads have for one worker of one channel: commands, the bytes of small writes, the
-// buffers of large ones, released offsets. The worker swaps the whole against an empty one, so neither side
-// waits for more than a copy, and in steady state nobody allocates.
+// Mail from the program's threads to one worker of one channel: commands, the bytes of small writes, the
+// buffers of large writes, and released offsets. The worker swaps the mail with an empty one. So neither side
+// waits longer than for a copy, and in steady state neither side allocates.
 //
-// Commands are bounded, however late the worker is: of a stream one of each kind, of a connection its writes
-// and datagrams (channel_calls.cpp).
+// The number of commands is bounded, however late the worker is. Each connection has a limit of writes and of
+// datagrams (channel_calls.cpp). Of every other kind, a stream or connection has at most one waiting command.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -20,8 +20,8 @@ struct Command {
   enum class Kind : std::uint8_t {
     kWrite,         // bytes [offset, offset + length) of Mail::bytes
     kWriteShared,   // Mail::buffers[offset]
-    kWantWritable,  // a write was cut short
-    kOpenStream,    // handle: of the stream
+    kWantWritable,  // a write was accepted only in part
+    kOpenStream,    // handle: the new stream's
     kReset,
     kStopSending,
     kPriority,  // Entry::priority_order
@@ -30,7 +30,7 @@ struct Command {
     kCloseConnection,
   };
   Kind kind = Kind::kWrite;
-  bool is_set = false;      // FIN, unidirectional, or whether the fate is reported
+  bool is_set = false;      // by kind: FIN, unidirectional, or the fate is reported
   std::uint8_t option = 0;  // the datagram policy
   std::uint32_t handle = 0;
   std::uint32_t length = 0;
@@ -63,11 +63,11 @@ struct Mailbox {
 
   std::mutex mutex;
   Mail mail;
-  std::uint64_t turn = 0;  // how often the worker has taken the mail
-  bool is_open = true;     // false: the worker has ended and takes nothing any more
-  // The worker was told, and has not looked since.
+  std::uint64_t turn = 0;  // the number of swaps by the worker
+  bool is_open = true;     // false: the worker has ended and accepts no mail
+  // The program has woken the worker, and the worker has not yet swapped the mail.
   std::atomic<bool> is_told{false};
-  // Of the mail that the worker has taken or emptied last.
+  // The memory that the worker keeps for the next swap.
   std::atomic<std::size_t> taken_memory_bytes{0};
 };
 

@@ -1,5 +1,5 @@
-// Received bytes without room in the arena. They are kept with their streams, which take turns once there is
-// room. When too many bytes are parked, the connections that hold most are closed.
+// Received bytes without room in the arena. Each stream keeps its own, and the streams take turns when the
+// arena has room. When too many bytes are parked, the connections with the most parked bytes are closed.
 #pragma once
 
 #include <atomic>
@@ -13,24 +13,24 @@
 
 namespace knul::channel {
 
-// Thread: one. Lifetime: states and count are longer.
+// Thread: one. Lifetime: states and count outlive this object.
 class ParkedBytes {
  public:
-  // `count`: of the whole channel; `most`: of this worker.
+  // `count`: the parked bytes of the whole channel; `most`: the limit of this worker.
   ParkedBytes(StateTable& states, std::atomic<std::uint64_t>& count, std::uint64_t most)
       : states_(states), count_(count), most_(most) {}
 
   void add(StreamState& stream, std::span<const std::uint8_t> bytes);
-  // Removes the oldest bytes of the stream, which were moved to the arena.
+  // Removes the oldest bytes of the stream after they were copied into the arena.
   void remove(StreamState& stream, std::size_t bytes);
   // Drops the parked bytes and the parked FIN of the stream.
   void drop(StreamState& stream);
 
-  // The number of calls of take_turn() that visit each stream once.
+  // After this number of calls, take_turn() has returned each stream with parked bytes.
   [[nodiscard]] std::size_t places() const { return turns_.size(); }
-  // Removes the next stream from the list and returns it. Null: that stream has ended.
+  // Removes the next stream from the list and returns it. Null: the stream has no parked bytes any more.
   [[nodiscard]] StreamState* take_turn();
-  // The stream waits for another turn if it has parked bytes.
+  // Adds the stream to the end of the list if it has parked bytes.
   void queue(const StreamState& stream);
 
  private:
@@ -42,8 +42,8 @@ class ParkedBytes {
   StateTable& states_;
   std::atomic<std::uint64_t>& count_;
   const std::uint64_t most_;
-  Fifo<std::uint32_t> turns_;  // streams with parked bytes, and some that ended
-  std::size_t streams_ = 0;    // of those
+  Fifo<std::uint32_t> turns_;  // streams with parked bytes, and some that have none any more
+  std::size_t streams_ = 0;    // with parked bytes
   std::uint64_t bytes_ = 0;
 };
 

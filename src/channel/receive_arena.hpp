@@ -1,4 +1,4 @@
-// Received bytes in one worker's part of the arena, and how much of it each connection may hold.
+// Received bytes in one worker's part of the arena, and the share that each connection may hold.
 //
 // Small payloads of many streams share one block. A stream lags when the program holds its bytes for long. It
 // gets blocks of its own, so that it does not keep shared blocks in use. One connection may hold half of the
@@ -18,37 +18,37 @@
 
 namespace knul::channel {
 
-// Thread: one. Lifetime: the states count what is in the arena, so they live until that is released.
+// Thread: one. Lifetime: a state lives until all of its ranges are released, because it counts them.
 class ReceiveArena {
  public:
-  // The bytes of CONNECTION_OPENED events that are not released may have this part of the arena.
+  // Unreleased bytes of CONNECTION_OPENED events may use one part in kIdentityShare of the arena.
   static constexpr std::size_t kIdentityShare = 8;
 
   explicit ReceiveArena(ArenaPart part) : part_(std::move(part)) {}
 
   struct Placed : ArenaPart::Placed {
-    bool is_shared = false;  // in a block for all
+    bool is_shared = false;  // in a block that all connections share
   };
-  // Copies as many bytes as fit into a new range of the stream; length 0: the connection may hold no more.
-  // Call count() after the event of the range was made.
+  // Copies as many bytes as fit into a new range of the stream. Length 0: the arena is full, or the
+  // connection may hold no more. Call count() after the event of the range has been pushed.
   Placed add(StreamState& stream, std::span<const std::uint8_t> bytes);
-  // Counts a range that an event refers to.
+  // Counts a new range for its stream and connection.
   static void count(StreamState& stream, const Placed& range);
-  // Adds to the stream's last range, and counts that; the bytes taken.
+  // Adds bytes to the stream's last range and counts them. Returns the number of bytes added.
   std::size_t extend(StreamState& stream, ArenaPart::Placed last, std::span<const std::uint8_t> bytes);
-  // The stream adds no more.
+  // Call when the stream receives no more bytes.
   void close(StreamState& stream) { part_.close(stream.own_fill); }
 
-  // Gives an event of the connection itself its bytes, all or none, and counts them.
+  // Copies the bytes of an event of the connection, all or none, and counts them. False: no room.
   bool put(ConnectionState& state, FfiEvent& event, std::span<const std::uint8_t> bytes);
-  // The same for the peer's identity. No effect while CONNECTION_OPENED events hold their share already.
+  // The same for the peer's identity. No effect if CONNECTION_OPENED events would exceed their share.
   void put_identity(ConnectionState& state, FfiEvent& event, std::span<const std::uint8_t> identity);
 
-  // Of the shared blocks, or one more of its own.
+  // True if the connection may hold more bytes in shared blocks, or one more block of its own.
   [[nodiscard]] bool may_hold_more(const ConnectionState& state);
   [[nodiscard]] bool may_hold_datagram(const ConnectionState& state);
 
-  // Ends the range that starts there. The caller finds its owner and counts it off.
+  // Ends the range that starts at `offset`. The caller finds the owner and calls count_off().
   ArenaPart::Released release(std::uint32_t offset) { return part_.release(offset); }
   void count_off(StreamState& stream, const ArenaPart::Released& range);
   void count_off(ConnectionState& state, std::uint32_t offset, const ArenaPart::Released& range);
@@ -62,8 +62,8 @@ class ReceiveArena {
 
   ArenaPart part_;
   Fill shared_fill_;
-  std::uint32_t connection_ranges_ = 0;  // ConnectionState::unreleased_ranges of all
-  std::size_t identity_bytes_ = 0;       // of CONNECTION_OPENED events
+  std::uint32_t connection_ranges_ = 0;  // the sum of ConnectionState::unreleased_ranges
+  std::size_t identity_bytes_ = 0;       // of unreleased CONNECTION_OPENED events
 };
 
 }  // namespace knul::channel

@@ -1,5 +1,5 @@
-// What peers send to one worker's connections of a channel, on its way to the program: into the arena with an
-// event, parked where the arena has no room, released by the program.
+// The receive path of one worker's connections in a channel. Received bytes go into the arena with an event.
+// Bytes without room in the arena are parked. The program releases the bytes of an event after use.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -17,29 +17,30 @@
 
 namespace knul::channel {
 
-// Thread: one. Lifetime: core, events and states are longer.
+// Thread: one. Lifetime: core, events and states outlive this object.
 class ReceiveSide {
  public:
-  static constexpr std::uint64_t kMostParkedBytes = 64 << 20;  // of a channel, split over its workers
+  static constexpr std::uint64_t kMostParkedBytes = 64 << 20;  // per channel, split among its workers
 
   ReceiveSide(Core& core, unsigned index, EventWriter& events, StateTable& states);
 
   void receive(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin);
   void handle_reset(StreamState& stream, std::uint64_t code);
-  // The program wants no more of the stream. The stream may be gone after this.
+  // Sends STOP_SENDING and discards the parked and later bytes. Before the stream has opened, stores the code
+  // for that time. The engine may destroy its stream in this call.
   void stop(StreamState& stream, std::uint64_t code);
-  // The end of the stream was told.
+  // Call when the stream has ended. Drops its parked bytes.
   void end(StreamState& stream);
 
-  // A datagram without room is dropped.
+  // Drops the datagram if the arena or the backlog has no room for it.
   void receive_datagram(ConnectionState& state, std::span<const std::uint8_t> bytes);
-  // Give the event of a connection's beginning or end its text, if there is room for it.
+  // Give CONNECTION_OPENED or CONNECTION_CLOSED its text, if the arena has room for it.
   void put_identity(ConnectionState& state, FfiEvent& event, std::string_view identity);
   void put_reason(ConnectionState& state, FfiEvent& event, std::string_view reason);
 
-  // The program has released the range that starts there.
+  // Call when the program has released the range that starts at `offset`.
   void release(std::uint32_t offset);
-  // Moves parked bytes, where something was released.
+  // Moves parked bytes into the arena if ranges were released since the last call.
   void unpark_all();
 
   [[nodiscard]] std::size_t free_blocks() const { return arena_.free_blocks(); }
@@ -48,7 +49,7 @@ class ReceiveSide {
  private:
   std::size_t place(StreamState& stream, std::span<const std::uint8_t> bytes);
   std::size_t extend_last(StreamState& stream, std::span<const std::uint8_t> bytes);
-  // Its last event with bytes, if that is not published yet.
+  // The last event with bytes of the stream. Null: it is published, or none exists.
   FfiEvent* find_last_data(const StreamState& stream);
   void finish(StreamState& stream);
   bool unpark(StreamState& stream);

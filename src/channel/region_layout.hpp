@@ -1,4 +1,4 @@
-// Where things lie in a channel's region: the rings, then the arena.
+// The layout of a channel's region: the rings, then the arena.
 #pragma once
 
 #include <cstddef>
@@ -7,14 +7,14 @@
 namespace knul::channel {
 
 inline constexpr std::size_t kRingHeaderBytes = 256;
-inline constexpr std::size_t kTailOffset = 0;  // on cache lines of their own
+inline constexpr std::size_t kTailOffset = 0;  // tail and head on separate cache lines
 inline constexpr std::size_t kHeadOffset = 64;
 inline constexpr std::size_t kRecordBytes = 64;
-inline constexpr std::size_t kBlockBytes = 32 << 10;  // of the arena
-inline constexpr std::size_t kGranuleBytes = 64;      // ranges start at multiples of it
+inline constexpr std::size_t kBlockBytes = 32 << 10;  // the arena's unit of allocation
+inline constexpr std::size_t kGranuleBytes = 64;      // the alignment of ranges
 
 struct RegionLayout {
-  // Each worker gets the same number of blocks, four at least; one more is kept for the report of the stop.
+  // Each worker gets the same number of blocks, at least four. One more block is for the report of the stop.
   static constexpr RegionLayout make(std::size_t workers, std::size_t ring_records, std::size_t arena_bytes) {
     constexpr std::size_t kPage = 4'096;
     constexpr std::size_t kFewestBlocks = 4;
@@ -37,7 +37,7 @@ struct RegionLayout {
   [[nodiscard]] constexpr std::size_t worker_of(std::size_t arena_at) const {
     return arena_at / kBlockBytes / blocks_per_worker;
   }
-  // In the arena.
+  // The offset in the arena of the report of SERVER_STOPPED.
   [[nodiscard]] constexpr std::size_t report_offset() const { return arena_bytes - kBlockBytes; }
 
   std::size_t rings = 0;

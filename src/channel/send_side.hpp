@@ -1,5 +1,5 @@
-// The bytes that the program writes to the streams of one worker. They go to the connection as far as it
-// accepts them; the rest is kept in order.
+// The send path of one worker's streams. The connection of a stream accepts as many bytes as it has room for.
+// The stream keeps the other bytes in order.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -15,7 +15,7 @@
 
 namespace knul::channel {
 
-// Thread: one. Lifetime: core, mailbox and events are longer.
+// Thread: one. Lifetime: core, mailbox and events outlive this object.
 class SendSide {
  public:
   SendSide(Core& core, Mailbox& mailbox, EventWriter& events)
@@ -32,7 +32,7 @@ class SendSide {
   // Requires that the stream is open.
   void reset(StreamState& stream, std::uint64_t code);
   void handle_stop_sending(StreamState& stream, std::uint64_t code);
-  // Drops the bytes that were kept. The stream accepts no more.
+  // Discards the unsent bytes. The stream accepts no more bytes.
   void end(StreamState& stream);
 
  private:

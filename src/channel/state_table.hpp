@@ -1,4 +1,4 @@
-// The states of one worker's streams and connections in a channel, by handle. A state is freed once the
+// The states of one worker's streams and connections in a channel, by handle. A state is freed after the
 // program has read its last event and released all of its ranges.
 #pragma once
 
@@ -16,46 +16,46 @@
 
 namespace knul::channel {
 
-// Thread: the worker's, until detach has returned; then the program's, one at a time.
-// Lifetime: table, ring and mailbox are longer.
+// Thread: the worker's, until detach has returned; then the program's threads, one at a time.
+// Lifetime: table, ring and mailbox outlive this object.
 class StateTable {
  public:
   static constexpr std::size_t kMostSpareStates = 1'024;  // of streams, 200 bytes each
 
   StateTable(HandleTable& table, const EventRing& ring, Mailbox& mailbox);
-  // The worker ends: nothing is kept for further streams.
+  // Call when the worker ends. Frees the spare states and keeps none from then on.
   void detach();
 
-  // Null: the handle is not of this kind, or of none.
+  // Null: the handle does not name an object of this kind.
   [[nodiscard]] StreamState* find_stream(std::uint32_t handle) const;
   [[nodiscard]] ConnectionState* find_connection(std::uint32_t handle) const;
 
   StreamState& add_stream(Entry& entry);
-  // Connections whose end was not told.
+  // The connections without a CONNECTION_CLOSED event.
   void add_open(ConnectionState& state) { open_.insert(&state); }
   void remove_open(ConnectionState& state) { open_.erase(&state); }
   [[nodiscard]] const std::unordered_set<ConnectionState*>& open_connections() const { return open_; }
 
-  // Both wait until the program has read the last event pushed so far. The first then frees the entry, as soon
-  // as the entry's ranges are released. The second makes the engine release the stream, so that the peer gets
-  // credit for another stream.
+  // Both wait until the program has read the last event pushed so far. free_when_read then frees the entry as
+  // soon as its ranges are released. release_when_read makes the engine release the stream, so that the peer
+  // gets credit for another stream.
   void free_when_read(std::uint32_t handle);
   void release_when_read(const StreamState& stream);
   [[nodiscard]] bool waits_for_reader() const { return !passing_.empty(); }
-  // Runs what waited for the events that the program has read meanwhile.
+  // Runs the actions whose events the program has read.
   void run_passed();
 
-  // After a range was released.
+  // Call after the release of a range.
   void free_if_released(StreamState& stream);
   void free_if_released(ConnectionState& state);
-  // Frees the entries that the two functions above have found, under one lock.
+  // Frees the entries that free_if_released has found, with one lock for all of them.
   void free_entries();
 
  private:
-  struct Passing {  // what is done when the program has read the event with that number
+  struct Passing {  // an action that waits until the program has read the event `sequence`
     std::uint32_t sequence;
     std::uint32_t handle;
-    bool is_end;  // of the entry; else a stream of the peer may end
+    bool is_end;  // true: free the entry; false: release the peer's stream
   };
 
   void run(const Passing& passed);
@@ -64,7 +64,7 @@ class StateTable {
   HandleTable& table_;
   const EventRing& ring_;
   Mailbox& mailbox_;  // for its lock
-  // Not of absl, whose tables do not survive std::bad_alloc.
+  // Not an absl table, because those are invalid after std::bad_alloc.
   std::unordered_set<ConnectionState*> open_;
   Fifo<Passing, 256 << 10> passing_;
   std::vector<Entry*> to_free_;

@@ -1,4 +1,4 @@
-// Wakes the program: a byte on a socket that its event loop reads, and a descriptor for krepis_channel_wait.
+// Wakes the program: by a byte on a socket in its event loop, and by an eventfd in krepis_channel_wait.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -18,27 +18,27 @@ enum class WakeKind : std::uint8_t { kNone, kSocketPair, kPath };
 // Thread: all functions from any thread.
 class WakeSignal {
  public:
-  // Errors: kQuotaExceeded (descriptors), kInvalidRequest (the path).
+  // Errors: kQuotaExceeded (no descriptor is free), kInvalidRequest (the path cannot be bound).
   krepis::Result<void> open(WakeKind kind, const std::string& path);
   ~WakeSignal();
 
-  // The program's end of a socket pair, once; else -1.
+  // Hands the program's end of the socket pair over. -1: no socket pair, or a second call.
   [[nodiscard]] int take_program_end() { return program_end_.release(); }
-  // For what a fork must close.
+  // The descriptor that a forked child must close.
   [[nodiscard]] int library_end() const;
   [[nodiscard]] int wait_fd() const { return wait_event_.value(); }
 
-  // Says that the next notify is to be seen by the program, and takes a program that connected meanwhile.
+  // Makes the next notify send a byte. kPath: first accepts a program that has connected.
   void arm();
   void disarm() { is_armed_.store(false, std::memory_order_relaxed); }
   void begin_wait() { is_waiting_.exchange(true, std::memory_order_seq_cst); }
   void end_wait();
-  // After events were published; costs system calls only for a program that sleeps or may be about to.
+  // Call after events were published. Makes system calls only if the program is armed or waits.
   void notify();
-  // Also wakes who is not armed.
+  // Wakes the program even if it is not armed and does not wait.
   void notify_all();
 
-  // kSocketPair: the program has closed its end. Costs a system call.
+  // True if the program has closed its end of the socket pair. Costs a system call. kPath: always false.
   [[nodiscard]] bool has_hung_up() const;
   [[nodiscard]] bool is_pair() const { return is_pair_; }
   [[nodiscard]] std::uint64_t wakeups() const { return wakeups_.load(std::memory_order_relaxed); }
@@ -49,13 +49,13 @@ class WakeSignal {
   void accept_program();
   void send_byte();
 
-  std::mutex mutex_;                   // of the socket, which a program may connect to again
-  posix::FileDescriptor socket_;       // our end
+  std::mutex mutex_;                   // kPath: guards socket_, because a program may connect again
+  posix::FileDescriptor socket_;       // the library's end
   posix::FileDescriptor listener_;     // kPath
-  posix::FileDescriptor program_end_;  // until it is taken
-  posix::EventDescriptor wait_event_;  // of krepis_channel_wait
+  posix::FileDescriptor program_end_;  // until take_program_end
+  posix::EventDescriptor wait_event_;  // for krepis_channel_wait
   std::string path_;
-  bool is_pair_ = false;  // socket_ is one's end
+  bool is_pair_ = false;  // socket_ is an end of a socket pair
   std::atomic<bool> is_armed_{false};
   std::atomic<bool> is_waiting_{false};
   std::atomic<std::uint64_t> wakeups_{0};

@@ -1,4 +1,4 @@
-// The way to a worker for threads that may outlive it.
+// A reference to a worker for threads that may outlive it.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -11,17 +11,17 @@ namespace knul::channel {
 
 class Application;
 
-// Thread: all functions from any thread; a task runs on the worker's.
+// Thread: all functions from any thread; a task runs on the worker's thread.
 class WorkerLink {
  public:
-  // By the application, when it begins and before it ends.
+  // Called by the application when it starts, and with null before it ends.
   void connect(krepis::Worker* worker, Application* application) {
     const std::lock_guard lock(mutex_);
     worker_ = worker;
     application_ = application;
   }
 
-  // False when the worker has ended or its queue is full. The task runs while the application lives.
+  // False: the worker has ended, or its queue is full. The task runs only while the application exists.
   bool post(std::function<void(Application&)> task) {
     const std::lock_guard lock(mutex_);
     if (worker_ == nullptr) {

@@ -1,5 +1,5 @@
-// One worker's part of one channel: turns what the engine tells into events, and what the program asks into
-// calls of the engine. All program-visible effects of a turn happen in end_turn.
+// One worker's part of one channel. It turns callbacks of the engine into events, and commands of the program
+// into calls of the engine. The program sees the effects of a turn only after end_turn.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -18,16 +18,16 @@
 
 namespace knul::channel {
 
-// Thread: the worker's, until detach has returned; then the program's, one at a time.
-// Lifetime: the core's.
+// Thread: the worker's, until detach has returned; then the program's threads, one at a time.
+// Lifetime: the core outlives this object.
 class WorkerPart {
  public:
   WorkerPart(Core& core, unsigned index, krepis::Worker& worker);
   WorkerPart(const WorkerPart&) = delete;
   WorkerPart& operator=(const WorkerPart&) = delete;
 
-  // --- What the engine tells. worker_part_connections.cpp, worker_part_streams.cpp
-  // Null: the connection was closed instead.
+  // --- Callbacks of the engine: worker_part_connections.cpp, worker_part_streams.cpp.
+  // Null: the channel has no room, and the connection was closed.
   ConnectionState* add_connection(krepis::Connection& connection);
   void close_connection(ConnectionState& state, const krepis::CloseReason& reason);
   void open_stream(ConnectionState& state, krepis::Stream& opened);
@@ -50,22 +50,22 @@ class WorkerPart {
   }
   void handle_drain(std::chrono::milliseconds left);
 
-  // Everything that the turn brought was told: takes the mail and publishes events.
+  // Call after all callbacks of a turn. Runs the program's commands and publishes events.
   void end_turn();
 
-  // --- A consumer that is gone: the channel is broken.
-  // True: watch_consumer is to be called in ConsumerWatch::kPeriod.
+  // --- Detection of a consumer that no longer reads. It breaks the channel.
+  // True: the caller must call watch_consumer after ConsumerWatch::kPeriod.
   [[nodiscard]] bool needs_watch() const { return watch_.is_needed(); }
   void watch_consumer();
-  // Costs a system call.
+  // Breaks the channel if the program has closed its end of the wake socket. Costs a system call.
   void notice_hang_up();
 
-  // True when the channel is closed and the worker has nothing of it any more.
+  // True if the channel is closed or broken and this worker has no open connection of the channel.
   [[nodiscard]] bool is_done() const { return !core_.is_open() && states_.open_connections().empty(); }
 
-  // The worker ends: what is open counts as closed by the drain, and nothing is taken any more.
+  // Call when the worker ends. Reports open connections as closed by the drain; the mailbox accepts no more.
   void detach();
-  // After detach. Thread: any, one at a time.
+  // After detach: publishes events as the program reads. Thread: any, one at a time.
   void pump();
   void publish_stopped(std::uint32_t code, std::string_view report);
 
@@ -77,7 +77,7 @@ class WorkerPart {
   void look_at_head();
   void publish();
   void wait_for_head();
-  // Nothing when it is not open any more, or `to` is kOpen.
+  // No effect if the channel is not open, or if `to` is kOpen.
   void break_channel(Core::State to);
   void close_all();
 
@@ -107,7 +107,7 @@ class WorkerPart {
   SendSide sending_;
   DatagramSender datagrams_;
   ConsumerWatch watch_;
-  Mail mail_;  // being worked on
+  Mail mail_;  // the commands that run; kept for its memory
   bool has_closed_all_ = false;
 };
 

@@ -1,4 +1,4 @@
-// A channel of one worker without threads, sockets and clock. For tests of this folder.
+// A channel with one worker, without threads, sockets or a clock, for the tests of this folder.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ class QuietWorker final : public krepis::Worker {
 
 class NotingConnection;
 
-// Tells its connection.
+// Forwards each call to its connection.
 class NotingStream final : public krepis::Stream {
  public:
   NotingStream(NotingConnection& connection, krepis::StreamId id);
@@ -52,7 +52,7 @@ class NotingStream final : public krepis::Stream {
   krepis::StreamId id_;
 };
 
-// Notes what it and its streams are told; fails where it is asked to.
+// Records the calls to itself and its streams. A test can make calls fail.
 class NotingConnection final : public krepis::Connection {
  public:
   [[nodiscard]] std::uint64_t id() const override { return own_id; }
@@ -100,7 +100,7 @@ class NotingConnection final : public krepis::Connection {
     return taken;
   }
 
-  // All bytes that it took. Shared bytes are read now, so a change made to them since then shows.
+  // All accepted bytes. Shared bytes are read now, so the result shows a later change to them.
   [[nodiscard]] std::string written() const {
     std::string text;
     for (const krepis::SharedBytes& piece : pieces) {
@@ -120,10 +120,10 @@ class NotingConnection final : public krepis::Connection {
   std::uint64_t congestion_window = 0;
   std::vector<std::uint64_t> resets, stops;
   std::vector<krepis::StreamId> released;
-  std::vector<int> priorities;  // their urgencies
-  int datagrams_dropped = 0;    // that were received
+  std::vector<int> priorities;  // the urgencies
+  int datagrams_dropped = 0;    // received ones
   krepis::DatagramOutcome datagram_outcome = krepis::DatagramOutcome::kQueued;
-  std::vector<std::uint8_t> datagrams;  // their first bytes
+  std::vector<std::uint8_t> datagrams;  // the first byte of each
 };
 
 inline NotingStream::NotingStream(NotingConnection& connection, krepis::StreamId id)
@@ -142,7 +142,7 @@ inline void NotingStream::set_priority(krepis::StreamPriority priority) {
 }
 inline void NotingStream::release() { noting_.released.push_back(id_); }
 
-// The state of the stream that the engine knows by `id`.
+// The state of the engine's stream `id`.
 inline StreamState& state_of(NotingConnection& connection, krepis::StreamId id) {
   return *static_cast<StreamState*>(connection.stream(id).user());
 }
@@ -156,7 +156,7 @@ inline std::unique_ptr<Core> make_core(const std::function<void(Settings& settin
   return *Core::create(std::move(settings), {std::make_shared<WorkerLink>()});
 }
 
-// What the other parts of a worker are built on, with states of one connection.
+// The objects that the parts of a worker need, with one connection.
 struct BareWorker {
   explicit BareWorker(const std::function<void(Settings& settings)>& change = {}) : core(make_core(change)) {}
   ConnectionState& add_connection(NotingConnection& of) {
@@ -170,7 +170,7 @@ struct BareWorker {
     states.add_open(state);
     return state;
   }
-  // Of the peer.
+  // Adds a stream that the peer has opened.
   StreamState& add_stream(ConnectionState& state, krepis::StreamId id = 0) {
     Entry& entry = *core->table.allocate(0);
     StreamState& stream = states.add_stream(entry);
@@ -221,7 +221,7 @@ struct OneConnection {
     head = ring[kTailOffset / sizeof *ring];
     ring[kHeadOffset / sizeof *ring] = head;
   }
-  // Reads on to the next event with bytes, and releases those.
+  // Reads up to the next event with bytes and releases its bytes.
   void release_oldest() {
     auto* const ring = reinterpret_cast<std::uint32_t*>(core().region.data());
     const std::uint32_t tail = ring[kTailOffset / sizeof *ring];

@@ -1,15 +1,15 @@
-// Bytes that programs gave to the channels of a server and that its connections have not taken yet.
+// Bytes that programs have written to the channels of a server and its connections have not accepted yet.
 //
-// A connection may hold half of what is free (base/fair_share.hpp). Below a floor no connection is refused,
-// so that a new one can always write: the floors come on top of the limit.
+// A connection may hold half of the free bytes (base/fair_share.hpp). Each connection may hold its floor even
+// if no bytes are free, so a new connection can always write. The floors come on top of the limit.
 //
-// A connection may also hold at most a multiple of its congestion window, as the send buffer of a TCP socket
-// does. A program with one thread copies an answer before it reads the next event. Without this rule, peers
+// A connection may also hold at most a multiple of its congestion window, like the send buffer of a TCP
+// socket. A program with one thread copies an answer before it reads the next event. Without this rule, peers
 // that acknowledge nothing would make it copy the whole budget at once, and all other peers would wait.
-// Weak case: a peer that acknowledged much and then stops.
+// Weak case: a peer that acknowledged many bytes, and so has a large window, and then stops.
 //
-// Why nobody is told when others give bytes back: a stream that was refused has bytes queued, because its
-// floor is above 0. It is looked at again when the connection takes those.
+// A release of bytes wakes no other connection, and none needs it. A stream with a refused write has bytes
+// queued, because its floor is above 0. The worker checks its room again when the connection accepts them.
 #pragma once
 
 #include <algorithm>
@@ -26,31 +26,32 @@ class WriteBudget {
   static constexpr std::uint64_t kDefaultBytes = 256 << 20;
   static constexpr std::uint64_t kConnectionFloorBytes = 16 << 10;
   static constexpr std::uint64_t kStreamFloorBytes = 2 << 10;
-  // What a connection may hold before its congestion window has grown.
+  // The allowance of a connection whose congestion window is small.
   static constexpr std::uint64_t kAllowanceBytes = 128 << 10;
-  // What each stream may hold even when other streams use up the allowance of their connection.
+  // Each stream may hold this even if other streams use up the allowance of their connection.
   static constexpr std::uint64_t kStreamAllowanceBytes = 16 << 10;
 
-  // The bytes that wait already, and what the connection may hold.
+  // The bytes that a stream and its connection hold already, and the connection's allowance.
   struct Waiting {
     std::uint64_t of_connection = 0;
     std::uint64_t of_stream = 0;
     std::uint64_t allowance = kAllowanceBytes;
   };
 
-  // The allowance for a congestion window: what the path takes in eight round trips, because a program may
-  // read its rings less often than once in a round trip.
+  // The allowance for a congestion window: the bytes that the path carries in eight round trips, because a
+  // program may read its rings less often than once per round trip.
   static std::uint64_t allowance_of(std::uint64_t congestion_window_bytes) {
     return std::max(kAllowanceBytes, 8 * congestion_window_bytes);
   }
 
   explicit WriteBudget(std::uint64_t limit_bytes = kDefaultBytes) : limit_bytes_(limit_bytes) {}
 
-  // What a connection that holds `held` may take in addition.
+  // The bytes that a connection that holds `held` may take in addition.
   [[nodiscard]] std::uint64_t room_of(std::uint64_t held) const {
     return room(held, used_bytes_.load(std::memory_order_relaxed));
   }
-  // Takes up to `wanted` for a connection that holds `held`; `least` of it whatever is free. How much.
+  // Takes up to `wanted` bytes for a connection that holds `held`, and returns the number of bytes. Takes the
+  // first `least` of them even if no bytes are free.
   std::uint64_t take(std::uint64_t held, std::uint64_t wanted, std::uint64_t least) {
     std::uint64_t used = used_bytes_.load(std::memory_order_relaxed);
     for (;;) {
@@ -60,8 +61,7 @@ class WriteBudget {
       }
     }
   }
-  // room_of and take for the bytes of a stream. A stream that holds nothing always has room for
-  // kStreamFloorBytes.
+  // room_of and take for the bytes of a stream. A stream without bytes always has room for kStreamFloorBytes.
   [[nodiscard]] std::uint64_t room_of(const Waiting& waiting) const {
     const std::uint64_t room = std::min(allowed(waiting), room_of(waiting.of_connection));
     return std::max(room, left(kStreamFloorBytes, waiting.of_stream));
@@ -75,7 +75,7 @@ class WriteBudget {
 
  private:
   static std::uint64_t left(std::uint64_t most, std::uint64_t used) { return most - std::min(most, used); }
-  // By the congestion window alone.
+  // The room by the congestion window alone.
   static std::uint64_t allowed(const Waiting& waiting) {
     return std::max(left(waiting.allowance, waiting.of_connection),
                     left(kStreamAllowanceBytes, waiting.of_stream));
@@ -90,12 +90,12 @@ class WriteBudget {
   std::atomic<std::uint64_t> used_bytes_{0};
 };
 
-// What the channels of a server have in common.
+// The state that all channels of a server share.
 struct ServerShare {
   explicit ServerShare(std::uint64_t write_bytes = WriteBudget::kDefaultBytes) : writes(write_bytes) {}
 
   WriteBudget writes;
-  std::atomic<std::uint64_t> datagrams_dropped{0};  // of the program, before a connection saw them
+  std::atomic<std::uint64_t> datagrams_dropped{0};  // by a channel whose queue is full
 };
 
 }  // namespace knul::channel

@@ -1,5 +1,5 @@
-// Buffers for what the program writes, on their way to the network: taken by its threads, given back by the
-// workers when the peer has acknowledged them, and used again.
+// Buffers for the bytes that the program writes. The program's threads and the workers allocate them. The
+// engine releases a buffer when the peer has acknowledged its bytes, and a later write uses it again.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -25,10 +25,10 @@ class WriteBuffers {
   WriteBuffers(const WriteBuffers&) = delete;
   WriteBuffers& operator=(const WriteBuffers&) = delete;
 
-  // Room for `bytes`, with nothing in it. Throws std::bad_alloc, as does the next.
+  // An uninitialised buffer of `bytes` bytes. make and copy throw std::bad_alloc.
   [[nodiscard]] std::shared_ptr<std::uint8_t[]> make(std::size_t bytes);
   [[nodiscard]] krepis::SharedBytes copy(std::span<const std::uint8_t> bytes);
-  // Unused.
+  // The bytes of the unused buffers.
   [[nodiscard]] std::size_t kept_bytes() const;
 
  private:
