@@ -6,7 +6,7 @@
 namespace knul::channel {
 namespace {
 
-// Null: the connection has no channel.
+// Null: the connection belongs to no channel.
 ConnectionState* state_of(const krepis::Connection& connection) {
   return static_cast<ConnectionState*>(connection.user());
 }
@@ -39,7 +39,7 @@ void Application::adopt(const std::shared_ptr<Channel>& channel) {
 void Application::on_connection(krepis::Connection& connection) {
   WorkerPart* const worker = choose_channel();
   if (worker == nullptr) {
-    // A program that uses no channels has its streams refused, see on_stream_opened.
+    // Without any channel so far the connection stays open, and on_stream_opened refuses its streams.
     if (hub_->has_had_channel()) {
       connection.close(KREPIS_CODE_NO_CONSUMER, "no channel is open");
     }

@@ -1,4 +1,4 @@
-// Which channel a new connection goes to, and when a consumer counts as gone.
+// The choice of a channel for a new connection, and the detection of a consumer that no longer reads.
 #include "channel/application.hpp"
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ struct Channels {
       application.on_connection_closed(connection, {});
     }
   }
-  // How many connections each channel has after `count` more.
+  // Adds `count` connections. Returns the number of connections of each channel.
   std::vector<std::uint64_t> connect(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       NotingConnection& connection = connections.emplace_back();
@@ -82,7 +82,7 @@ TEST(Application, GivesConnectionsToAllInTurnWhereNobodyKeepsUp) {
   EXPECT_EQ(all.connect(3), (Counts{2, 2, 2}));
 }
 
-// Whose connection's opening waits to be read.
+// A channel with an unread CONNECTION_OPENED event.
 struct Watched {
   explicit Watched(WakeKind wake = WakeKind::kNone,
                    std::chrono::milliseconds timeout = kPeriods * ConsumerWatch::kPeriod)

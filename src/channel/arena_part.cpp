@@ -55,7 +55,7 @@ std::size_t ArenaPart::room(Fill& fill) {
     return 0;
   }
   if (references_[fill.block - first_block_] == 1) {
-    fill.used = 0;  // everything in it was released
+    fill.used = 0;  // all of its ranges are released
   }
   return kBlock - round_up_to_granule(fill.used);
 }

@@ -1,4 +1,4 @@
-// Events, sleeping, release and the end of a channel.
+// Events, waits, releases and the end of a channel.
 #include "channel/channel.hpp"
 
 #include <poll.h>
@@ -72,14 +72,14 @@ bool Channel::has_events() const {
   return false;
 }
 
-// CHANNEL_CLOSED may wait for room in its ring.
+// True if CHANNEL_CLOSED may still wait for room in its ring.
 bool Channel::has_last_event() const {
   return core_->is_broken() && std::ranges::any_of(core_->backlogs, [](const auto& backlog) {
            return backlog.load(std::memory_order_relaxed) > 0;
          });
 }
 
-// See WorkerPart::wait_for_head. For a worker that has ended, the program's thread publishes its events.
+// See WorkerPart::wait_for_head. The program's thread publishes the events of a worker that has ended.
 void Channel::notice_heads() {
   for (std::size_t i = 0; i < core_->workers(); ++i) {
     if (core_->rings[i].has_moved() && core_->waits_for_head[i].exchange(false)) {
@@ -161,7 +161,7 @@ Outcome Channel::wait(std::uint32_t timeout_ms) {
 Outcome Channel::release(std::span<const std::uint32_t> offsets) {
   const RegionLayout& layout = core_->layout;
   bool is_any_wrong = false;
-  std::size_t held = core_->workers();  // none
+  std::size_t held = core_->workers();  // the index after the last worker: no lock is held
   std::unique_lock<std::mutex> lock;
   std::uint64_t touched = 0;
   for (const std::uint32_t offset : offsets) {
@@ -172,7 +172,7 @@ Outcome Channel::release(std::span<const std::uint32_t> offsets) {
     }
     const std::size_t worker = layout.worker_of(offset);
     if (worker >= core_->workers()) {
-      continue;  // the report of the stop
+      continue;  // the block of the report, which no worker counts
     }
     if (worker != held) {
       if (lock.owns_lock()) {
@@ -230,7 +230,7 @@ void Channel::tell_untold() {
 
 Outcome Channel::close() {
   if (core_->change_state(Core::State::kClosed)) {
-    // Was open.
+    // The channel was open.
   } else if (core_->state() == Core::State::kClosed) {
     return usable();
   } else {

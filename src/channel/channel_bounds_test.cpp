@@ -1,4 +1,4 @@
-// What one connection may have of a channel: blocks of the arena, commands of the program.
+// The limits of one connection in a channel: blocks of the arena, commands of the program.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -9,7 +9,7 @@
 namespace knul::channel {
 namespace {
 
-// Each of its streams gets a block of its own for a few bytes, as the program holds those for long.
+// Each stream gets a block of its own for a few bytes, because the program holds them for long.
 TEST(ChannelBounds, CountsTheBlocksOfStreamsThatLagInTheShareOfTheirConnection) {
   OneConnection one;
   const std::size_t blocks = one.core().layout.blocks_per_worker;
@@ -33,7 +33,7 @@ TEST(ChannelBounds, CountsTheBlocksOfStreamsThatLagInTheShareOfTheirConnection) 
   EXPECT_EQ(state->parked_bytes, 0U);
 }
 
-// However its streams lag: what is given back is no longer counted.
+// Released bytes and blocks no longer count, even if streams lag.
 TEST(ChannelBounds, CountsNothingOfAConnectionWhoseBytesAreReleased) {
   OneConnection one;
   const std::vector<std::uint8_t> bytes(3'000);
@@ -102,7 +102,7 @@ TEST(ChannelBounds, TakesNothingOfAWriteBeyondTheCommandsOfAConnection) {
   const std::vector<std::uint8_t> byte(1);
   std::size_t taken = 0;
   for (int round = 1; round <= 3; ++round) {
-    for (int i = 0; i < 20'000; ++i) {  // never two in a row on one stream, which would be one command
+    for (int i = 0; i < 20'000; ++i) {  // alternates: consecutive writes to one stream are one command
       taken += static_cast<std::size_t>(one.channel.write(streams[i % 2], byte, 0).number);
     }
     EXPECT_EQ(taken, 4'096U * static_cast<std::size_t>(round));
@@ -113,7 +113,7 @@ TEST(ChannelBounds, TakesNothingOfAWriteBeyondTheCommandsOfAConnection) {
   }
 }
 
-// What another connection of this worker can have of the arena.
+// The bytes of the arena that another connection of this worker gets.
 std::uint64_t bytes_for_another(OneConnection& one) {
   NotingConnection other;
   ConnectionState* const state = one.worker.add_connection(other);
@@ -123,7 +123,7 @@ std::uint64_t bytes_for_another(OneConnection& one) {
   return stream.unreleased_bytes;
 }
 
-// A piece of a byte that is an event of its own, which the program reads and does not release.
+// Receives one byte as an event of its own. The program reads the event and does not release it.
 void receive_byte(OneConnection& one, StreamState& stream) {
   one.worker.receive(stream, std::vector<std::uint8_t>(1), false);
   one.worker.end_turn();

@@ -1,4 +1,4 @@
-// What the program asks of streams and connections: checked and queued here, done by the worker.
+// The program's calls on streams and connections. A call checks and queues a command; the worker runs it.
 #include <algorithm>
 
 #include "channel/channel.hpp"
@@ -11,11 +11,11 @@ using krepis::ErrorCode;
 constexpr std::uint64_t kLargestCode = (std::uint64_t{1} << 62) - 1;
 constexpr std::uint32_t kLargestLength = 1U << 30;
 constexpr std::uint32_t kMostWaitingOpens = 1'024;
-constexpr std::size_t kMostDatagramBytes = 65'527;  // of a UDP payload; a longer one is refused
-constexpr std::size_t kSmallWrite = 2 << 10;  // copied through the mailbox; a larger one gets its own buffer
-// Writes of one connection in a row that its worker has not seen, 48 bytes each; further ones take nothing.
+constexpr std::size_t kMostDatagramBytes = 65'527;  // the maximum UDP payload; longer ones are refused
+constexpr std::size_t kSmallWrite = 2 << 10;  // smaller writes go into Mail::bytes, others into a buffer
+// Writes to one connection before its worker's next turn, 40 bytes each. Further ones accept no bytes.
 constexpr std::uint32_t kMostWritesAhead = 4'096;
-// Datagrams of policies other than block may be this many queues ahead of a worker that is late.
+// The limit of queued datagrams with policies other than block, in multiples of datagram_queue.
 constexpr std::uint32_t kDatagramQueuesAhead = 16;
 
 Outcome no_such(bool is_stream) {
@@ -40,7 +40,7 @@ Channel::Held Channel::hold(std::uint32_t handle, bool is_stream, std::size_t co
     held.worker = entry->worker.load(std::memory_order_relaxed);
     held.mailbox = &core_->mailboxes[held.worker];
     held.lock = std::unique_lock(held.mailbox->mutex);
-    // It may have ended, and even begun again elsewhere, before the lock was taken.
+    // Before the lock was acquired, the object may have ended, and another one may have got its entry.
     if (entry->handle.load(std::memory_order_relaxed) == handle && !entry->has(Entry::kIsVoid) &&
         entry->has(Entry::kIsStream) == is_stream && held.mailbox->is_open) {
       held.mailbox->make_room(copied_bytes);
@@ -119,8 +119,8 @@ std::uint64_t Channel::room_of(const Entry& stream) const {
              : std::min(of_stream, core_->server->writes.room_of(waiting_of(stream, *connection)));
 }
 
-// Thread: with the lock of the stream's mailbox. A connection whose end was told counts for nothing any more:
-// the worker drops what its streams were given.
+// Thread: with the lock of the stream's mailbox. The bytes do not count for a connection that has ended,
+// because the worker discards them.
 std::uint64_t Channel::take_room(Entry& stream, std::uint64_t wanted) {
   const std::uint64_t queued = stream.queued.load(std::memory_order_relaxed);
   const std::uint64_t limit = core_->settings.queue_bytes;
@@ -134,8 +134,8 @@ std::uint64_t Channel::take_room(Entry& stream, std::uint64_t wanted) {
   return taken;
 }
 
-// Copies before the lock is taken, so that the worker does not wait for a large copy. The room is read again
-// under the lock: it can only have grown, unless another thread writes to the same stream.
+// Copies before the mailbox is locked, so that the worker does not wait for a large copy. Another thread's
+// write may reduce the room meanwhile. queue() checks it under the lock and may use only a part of the copy.
 krepis::SharedBytes Channel::copy_large(std::uint32_t stream, std::span<const std::uint8_t> bytes) const {
   const Entry* const entry = bytes.size() < kSmallWrite ? nullptr : core_->table.find(stream);
   if (entry == nullptr) {
@@ -174,12 +174,12 @@ std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, co
   return static_cast<std::uint32_t>(taken);
 }
 
-// False: the stream's connection has as many writes as it may before its worker's next turn.
+// Counts a write. False: the stream's connection may have no more writes before its worker's next turn.
 // Thread: with the lock of the stream's mailbox.
 bool Channel::count_write(const Held& held) {
   Entry* const connection = connection_of(*held.entry);
   if (connection == nullptr) {
-    return false;  // its end was told, and nothing will be sent
+    return false;  // the connection has ended
   }
   if (std::exchange(connection->writes_turn, held.mailbox->turn) != held.mailbox->turn) {
     connection->writes = 0;
@@ -240,7 +240,7 @@ Outcome Channel::set_priority(std::uint32_t stream, std::uint32_t urgency, std::
   if (held.entry == nullptr) {
     return held.refusal;
   }
-  // The worker takes the last one.
+  // The worker reads only the last priority.
   if (held.entry->priority_order.exchange(PriorityOrder{urgency, incremental}.value()) == 0) {
     held.mailbox->add(command);
   }
@@ -284,8 +284,8 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
   Command command;
   command.handle = connection;
   const std::uint32_t queued = held.entry->queued.load(std::memory_order_relaxed);
-  // An empty queue accepts any datagram. So a program that was refused has datagrams queued, and it learns of
-  // room when they leave.
+  // An empty queue accepts any datagram. So after a refusal other datagrams are queued. With the policy
+  // block, DATAGRAM_WRITABLE follows when they have left the queue.
   WriteBudget& budget = core_->server->writes;
   const bool is_full =
       queued >= limit ||
@@ -325,7 +325,7 @@ Outcome Channel::close_connection(std::uint32_t connection, std::uint64_t code, 
     return held.refusal;
   }
   if (held.entry->has(Entry::kIsClosing)) {
-    return {};  // the first one counts
+    return {};  // the first call decides the code and the reason
   }
   held.entry->add(Entry::kIsClosing);
   Command command;
@@ -339,7 +339,7 @@ Outcome Channel::close_connection(std::uint32_t connection, std::uint64_t code, 
   return {};
 }
 
-// Also while the program has not read the connection's end: the facts stay until the entry is free.
+// Also succeeds after the end of the connection, because the facts stay until the entry is free.
 Outcome Channel::describe_connection(std::uint32_t connection, ConnectionFacts& facts) {
   if (const Outcome outcome = usable(); outcome.is_refused()) {
     return outcome;

@@ -5,7 +5,7 @@
 namespace knul::channel {
 
 bool ConsumerWatch::is_needed() const {
-  // The drain has its own deadline, and a blocking stop may be called by the thread that reads the events.
+  // The drain has its own deadline, and a blocking stop may run in the thread that reads the events.
   return core_.is_open() && !core_.is_draining.load(std::memory_order_relaxed) && ring_.has_events() &&
          (has_timeout() || core_.wake.is_pair());
 }

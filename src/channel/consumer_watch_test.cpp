@@ -13,7 +13,7 @@ namespace {
 using State = Core::State;
 constexpr int kPeriods = 5;
 
-// A channel whose program has an event to read.
+// A channel with an unread event.
 struct Watched {
   explicit Watched(WakeKind wake = WakeKind::kNone,
                    std::chrono::milliseconds timeout = kPeriods * ConsumerWatch::kPeriod)
@@ -57,7 +57,7 @@ TEST(ConsumerWatch, TakesCallsAndReadEventsForSignsOfLife) {
   Watched calling, reading;
   EXPECT_EQ(calling.look(kPeriods - 1), State::kOpen);
   calling.parts.core->calls.fetch_add(1);
-  EXPECT_EQ(calling.look(kPeriods), State::kOpen);  // of which the first sees the call
+  EXPECT_EQ(calling.look(kPeriods), State::kOpen);  // the first look sees the call
   EXPECT_EQ(calling.look(1), State::kSilent);
   EXPECT_EQ(reading.look(kPeriods - 1), State::kOpen);
   reading.parts.read_all();

@@ -49,9 +49,9 @@ Core::Core(Settings given, const RegionLayout& planned, std::vector<std::shared_
 
 Core::~Core() = default;
 
-// Why no mail stays unread: the program adds mail and then exchanges is_told; the worker exchanges is_told
-// and then takes the mail. If the program's exchange returns true, the worker's next exchange reads the value
-// that the program stored, so the worker sees the mail.
+// Invariant: no mail stays unread. The program adds mail and then exchanges is_told; the worker exchanges
+// is_told and then reads the mail. If the program's exchange returns true, the worker's next exchange reads
+// the value that the program stored, so the worker sees the mail.
 void Core::tell(std::size_t worker) {
   std::atomic<bool>& is_told = mailboxes[worker].is_told;
   if (!is_told.exchange(true) && !links[worker]->wake()) {

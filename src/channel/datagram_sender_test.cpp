@@ -15,7 +15,7 @@ using Outcome = krepis::DatagramOutcome;
 struct Datagrams {
   explicit Datagrams(Outcome outcome) { parts.connection.datagram_outcome = outcome; }
   void send(std::uint8_t byte, const krepis::DatagramOptions& options) {
-    state.entry->queued += 1;  // as a call of the program counts it
+    state.entry->queued += 1;  // as Channel::send_datagram counts it
     state.entry->held_bytes += 1;
     parts.core->server->writes.take(0, 1, 1);
     sender.send(state, std::span(&byte, 1), options);

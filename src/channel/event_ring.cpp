@@ -54,7 +54,7 @@ bool EventRing::publish() {
   if (first_ == outbox_.size()) {
     outbox_.clear();
     first_ = 0;
-  } else if (first_ >= outbox_.size() / 2) {  // moving the rest costs as much as was published
+  } else if (first_ >= outbox_.size() / 2) {  // moves at most as many events as it removes
     outbox_.erase(outbox_.begin(), outbox_.begin() + static_cast<std::ptrdiff_t>(first_));
     first_ = 0;
   }

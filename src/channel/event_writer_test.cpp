@@ -32,7 +32,7 @@ TEST(EventWriter, SaysOfAStreamWhoseItIs) {
   EXPECT_EQ(event.connection, state.handle);
   EXPECT_EQ(event.stream, stream.handle);
   EXPECT_EQ(event.stream_id, 4);
-  stream.stream = nullptr;  // it waits for the peer's limit
+  stream.stream = nullptr;  // it waits for the peer's stream limit
   EXPECT_EQ(parts.events.make(KREPIS_EVENT_STREAM_DATA, stream).stream_id, -1);
 }
 

@@ -12,7 +12,7 @@ namespace {
 using krepis::Error;
 using krepis::ErrorCode;
 
-// How many workers have answered. Lifetime: shared with tasks that may run after the wait is over.
+// The number of workers that have answered. Lifetime: shared with tasks that may run after the wait.
 struct Answers {
   std::mutex mutex;
   std::condition_variable changed;
@@ -81,7 +81,7 @@ bool Hub::announce(const std::shared_ptr<Channel>& channel) {
     }
   }
   std::unique_lock lock(answers->mutex);
-  // By the system clock: ThreadSanitizer of gcc 12 does not know the wait on the steady one.
+  // By the system clock, because ThreadSanitizer of gcc 12 does not know waits on the steady clock.
   return answers->changed.wait_until(lock, std::chrono::system_clock::now() + std::chrono::seconds(1),
                                      [&] { return answers->count == links.size(); });
 }

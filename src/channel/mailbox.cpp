@@ -6,7 +6,7 @@
 namespace knul::channel {
 namespace {
 
-// A burst's memory is given back, a working set's is kept.
+// Releases the memory of a burst and keeps the memory of normal use.
 template <class T>
 void empty(std::vector<T>& list) {
   constexpr std::size_t kKeptBytes = 4 << 20;
@@ -48,7 +48,7 @@ void Mailbox::write(std::uint32_t stream, std::span<const std::uint8_t> bytes, b
   mail.bytes.insert(mail.bytes.end(), bytes.begin(), bytes.end());
   if (!mail.commands.empty()) {
     Command& last = mail.commands.back();
-    // Writes in a row on one stream become one.
+    // Consecutive writes to one stream become one command.
     if (last.kind == Command::Kind::kWrite && last.handle == stream && last.offset + last.length == offset) {
       last.length += static_cast<std::uint32_t>(bytes.size());
       last.is_set = last.is_set || is_fin;

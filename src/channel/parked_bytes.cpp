@@ -66,8 +66,8 @@ void ParkedBytes::queue(const StreamState& stream) {
   }
 }
 
-// Closes the connections that hold most until a sixteenth is free, so that the next search runs only after as
-// many bytes were received.
+// Closes the connections with the most parked bytes until a sixteenth of the limit is free. So the next
+// search runs only after at least as many bytes have been parked.
 void ParkedBytes::shed() {
   std::vector<ConnectionState*> holders;
   for (ConnectionState* state : states_.open_connections()) {
@@ -94,7 +94,8 @@ void ParkedBytes::drop_all(ConnectionState& state) {
   }
 }
 
-// Streams that ended leave the list when there is room in the arena. If there never is, they leave it here.
+// ReceiveSide::unpark_all removes ended streams from the list, but only after ranges were released. This
+// removes them while the arena stays full.
 void ParkedBytes::prune() {
   for (std::size_t left = places(); left > 0; --left) {
     if (const StreamState* const stream = take_turn()) {

@@ -12,7 +12,7 @@ using base::fair_share::kHalfOfFree;
 
 constexpr std::uint32_t kLaggingRanges = 4;
 constexpr std::uint64_t kLaggingBytes = 8 << 10;
-// Less room than this in the shared block is not worth an event, as long as there are free blocks.
+// A shared block with less room than this is closed if another block is free, because a range costs an event.
 constexpr std::size_t kWorthwhileBytes = 512;
 constexpr std::uint32_t kMostConnectionRanges = EventWriter::kMostBacklogEvents / 2;
 
@@ -29,7 +29,7 @@ ReceiveArena::Placed ReceiveArena::add(StreamState& stream, std::span<const std:
 Fill* ReceiveArena::choose_fill(StreamState& stream, std::size_t bytes) {
   const bool is_lagging =
       stream.unreleased_ranges >= kLaggingRanges || stream.unreleased_bytes > kLaggingBytes;
-  const bool has_own_room = part_.room(stream.own_fill) > 0;  // in a block that is counted already
+  const bool has_own_room = part_.room(stream.own_fill) > 0;  // without another block
   if (is_lagging && has_own_room) {
     return &stream.own_fill;
   }
@@ -86,7 +86,7 @@ bool ReceiveArena::put(ConnectionState& state, FfiEvent& event, std::span<const 
   return true;
 }
 
-// CONNECTION_OPENED events have at most an eighth of the arena, however many connections peers open.
+// The bytes of CONNECTION_OPENED events use at most an eighth of the arena, however many connections open.
 void ReceiveArena::put_identity(ConnectionState& state, FfiEvent& event,
                                 std::span<const std::uint8_t> identity) {
   const std::size_t most = part_.blocks() * kBlockBytes / kIdentityShare;
@@ -102,9 +102,10 @@ bool ReceiveArena::may_hold_more(const ConnectionState& state) {
       free_bytes(), state.shared_bytes + state.pinned_blocks * kBlockBytes, kHalfOfFree);
 }
 
-// All DATAGRAMs together may use half of the events that may wait. One connection may use half of what is
-// free of that, and of the granules of the arena, of which each DATAGRAM takes at least one. So a peer that
-// floods does not cost other peers their DATAGRAMs or their connections.
+// DATAGRAMs may raise the number of unreleased ranges of all connections to half of the backlog's limit. One
+// connection may have half of the free ranges, and half of the free granules of the arena, because each
+// DATAGRAM uses at least one granule. So a flood from one peer leaves room for the DATAGRAMs and the
+// connections of other peers.
 bool ReceiveArena::may_hold_datagram(const ConnectionState& state) {
   const std::uint32_t free = kMostConnectionRanges - std::min(kMostConnectionRanges, connection_ranges_);
   const std::size_t granules = free_bytes() / kGranuleBytes;

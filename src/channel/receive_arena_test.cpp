@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint32_t kBlocks = 32;
 
-// Streams of one connection.
+// A small arena with streams of one connection.
 struct SmallArena {
   SmallArena() {
     state.handle = 1;

@@ -32,7 +32,7 @@ void ReceiveSide::receive(StreamState& stream, std::span<const std::uint8_t> byt
   if (placed < bytes.size()) {
     parked_.add(stream, bytes.subspan(placed));
   }
-  if (!is_fin || stream.is_receive_over) {  // the second: its connection was closed for what is parked
+  if (!is_fin || stream.is_receive_over) {  // parked_.add may have closed the connection
     return;
   }
   if (stream.parked_bytes() > 0) {
@@ -64,7 +64,7 @@ std::size_t ReceiveSide::place(StreamState& stream, std::span<const std::uint8_t
   return placed;
 }
 
-// Adds to the stream's last event; the bytes taken.
+// Adds bytes to the stream's last event. Returns the number of bytes added.
 std::size_t ReceiveSide::extend_last(StreamState& stream, std::span<const std::uint8_t> bytes) {
   FfiEvent* const last = find_last_data(stream);
   if (last == nullptr) {
@@ -77,12 +77,12 @@ std::size_t ReceiveSide::extend_last(StreamState& stream, std::span<const std::u
 
 FfiEvent* ReceiveSide::find_last_data(const StreamState& stream) {
   FfiEvent* const last = stream.last_data ? events_.find_unpublished(*stream.last_data) : nullptr;
-  // Numbers begin again after 2^32 events: it may be another event by now.
+  // Event numbers repeat after 2^32 events, so the number may name another event.
   return last != nullptr && last->stream == stream.handle && last->type == KREPIS_EVENT_STREAM_DATA ? last
                                                                                                     : nullptr;
 }
 
-// The peer gets credit for another stream when the program has seen the end of this one.
+// The peer gets credit for another stream after the program has read the end of this one.
 void ReceiveSide::finish(StreamState& stream) {
   stream.is_receive_over = true;
   if (FfiEvent* last = find_last_data(stream)) {
@@ -118,7 +118,7 @@ void ReceiveSide::stop(StreamState& stream, std::uint64_t code) {
   stream.is_clean = false;
   krepis::Stream& stopped = *stream.stream;
   stopped.stop_sending(code);
-  // The program ended this side itself, so the release does not wait until it has read an event.
+  // The program ended this direction itself, so the release does not wait until it has read an event.
   if (std::exchange(stream.is_retained, false)) {
     stopped.release();
   }
@@ -192,7 +192,7 @@ void ReceiveSide::unpark_all() {
   }
 }
 
-// Moves at most one block; then the next stream has its turn. True: bytes were moved.
+// Moves at most one block of bytes, so that all streams get their turn. True: bytes were moved.
 bool ReceiveSide::unpark(StreamState& stream) {
   const std::span<const std::uint8_t> parked = std::span(stream.parked).subspan(stream.parked_from);
   const std::size_t placed = place(stream, parked.first(std::min(parked.size(), kBlockBytes)));

@@ -11,12 +11,12 @@ namespace {
 
 constexpr std::size_t kArenaBytes = 1 << 20;
 
-// A stream of which more came than its connection may hold of the arena.
+// A stream that received more bytes than its connection may hold in the arena.
 struct FullArena {
   explicit FullArena(bool is_fin) {
     receiving.receive(stream, std::vector<std::uint8_t>(kArenaBytes), is_fin);
   }
-  // The program reads what is published, releases all of it, and the worker's turn goes on.
+  // The program reads all events and releases their bytes. Then the worker moves parked bytes.
   void release_all() {
     std::vector<std::uint32_t> offsets;
     for (std::uint32_t i = first; FfiEvent* const event = parts.events.find_unpublished(i); ++i) {

@@ -70,7 +70,7 @@ void SendSide::flush(StreamState& stream) {
   while (!stream.pending.empty()) {
     krepis::SharedBytes& left = stream.pending.front().left;
     const krepis::Fin fin = to_fin(stream.is_fin_pending && stream.pending.size() == 1);
-    // A small piece would keep all of its buffer until it is acknowledged.
+    // The connection copies a small piece. A shared one would keep its whole buffer until it is acknowledged.
     const std::size_t taken = left.bytes.size() < WriteBuffers::kSmallestBytes
                                   ? stream.stream->write(left.bytes, fin)
                                   : stream.stream->write(left, fin);
@@ -109,7 +109,7 @@ void SendSide::tell_writable(StreamState& stream) {
   const WriteBudget::Waiting waiting = waiting_of(*stream.entry, connection);
   const std::uint64_t limit = std::min<std::uint64_t>(core_.settings.queue_bytes, waiting.allowance);
   const std::uint64_t room = core_.server->writes.room_of(waiting);
-  // When memory is short the stream is told once its own bytes are gone: then it has its floor again.
+  // When memory is short, the event waits until the stream has no queued bytes. It then has its floor.
   const bool is_worth_telling = room >= std::min(limit / 2, WriteBudget::kStreamAllowanceBytes / 2);
   if (waiting.of_stream > limit / 2 || (waiting.of_stream > 0 && !is_worth_telling)) {
     return;

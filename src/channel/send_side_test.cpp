@@ -18,7 +18,7 @@ struct Sending {
   void write_shared(std::string_view text, bool is_fin = false) {
     side.write(stream, parts.core->write_buffers.copy(counted(text)), is_fin);
   }
-  // As a call of the program counts them.
+  // Counts the bytes as Channel::write does.
   std::span<const std::uint8_t> counted(std::string_view text) {
     stream.entry->queued += static_cast<std::uint32_t>(text.size());
     stream.connection->entry->held_bytes += text.size();
@@ -68,7 +68,7 @@ TEST(SendSide, GivesBackWhatWasCountedForTheBytesThatAreTaken) {
 }
 
 TEST(SendSide, TellsOfRoomWhenHalfOfTheQueueIsFree) {
-  const std::size_t limit = 128 << 10;  // of a connection without a larger window
+  const std::size_t limit = 128 << 10;  // the allowance of a connection with a small window
   Sending sending(0);
   sending.write(std::string(limit / 2 + 1, 'x'));
   sending.side.ask_writable(sending.stream);

@@ -83,7 +83,7 @@ void StateTable::free_if_released(StreamState& stream) {
   }
 }
 
-// Later than its streams: what they have not released counts here, too.
+// unreleased_bytes includes the bytes of its streams, so the connection is not freed before them.
 void StateTable::free_if_released(ConnectionState& state) {
   if (state.is_read_to_its_end && state.unreleased_bytes == 0) {
     state.is_read_to_its_end = false;
@@ -107,7 +107,7 @@ void StateTable::free_entries() {
   to_free_.clear();
 }
 
-// What it held is freed at once; its own memory serves the next stream.
+// Releases the resources of the state at once, and keeps its memory for the next stream.
 void StateTable::keep_state(Entry& entry) {
   assert(entry.object != nullptr);
   if (spare_.size() == most_spare_) {

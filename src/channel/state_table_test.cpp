@@ -10,7 +10,7 @@
 namespace knul::channel {
 namespace {
 
-// The end of a stream was told.
+// Reports the end of a stream.
 void end(BareWorker& parts, const StreamState& stream) {
   parts.events.push(parts.events.make(KREPIS_EVENT_STREAM_CLOSED, stream));
   parts.states.free_when_read(stream.handle);
@@ -80,7 +80,7 @@ TEST(StateTable, UsesTheMemoryOfAStreamThatEndedForTheNextOne) {
   end(parts, first);
   parts.read_all();
   parts.states.free_entries();
-  const auto other = std::make_unique<StreamState>();  // takes what the heap has, if it is there
+  const auto other = std::make_unique<StreamState>();  // gets the memory of `first` if the heap has it
   EXPECT_EQ(&parts.add_stream(state, 4), &first);
 }
 

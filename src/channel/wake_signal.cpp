@@ -60,7 +60,7 @@ krepis::Result<void> WakeSignal::listen_at(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.data(), path.size());
-  // Linux: the mode of the socket is that of the file, which is for its owner only.
+  // Linux: the file gets the mode of the socket. Only its owner may connect.
   if (::fchmod(listener.value(), S_IRUSR | S_IWUSR) != 0 ||
       ::bind(listener.value(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return Error{ErrorCode::kInvalidRequest,
@@ -110,7 +110,7 @@ bool WakeSignal::has_hung_up() const {
   if (!is_pair_) {
     return false;
   }
-  pollfd end{socket_.value(), 0, 0};  // POLLHUP comes unasked
+  pollfd end{socket_.value(), 0, 0};  // poll always reports POLLHUP
   return ::poll(&end, 1, 0) == 1 && (end.revents & POLLHUP) != 0;
 }
 
@@ -130,10 +130,10 @@ void WakeSignal::send_byte() {
     return;
   }
   const char byte = 1;
-  // A full socket holds bytes that wake the program all the same.
+  // If the socket is full, its unread bytes wake the program.
   if (::send(socket_.value(), &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN &&
       errno != EINTR) {
-    // The program has closed its end. At a path another one may come.
+    // The program has closed its end. At a path, another program may connect.
     if (listener_.is_open()) {
       socket_.reset();
     }

@@ -1,4 +1,4 @@
-// The turn of a channel's worker: events, what waits for the program to read them, the end.
+// The turn of a channel's worker: events, waits for the program's head, and the end of the channel.
 #include "channel/worker_part.hpp"
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 namespace knul::channel {
 namespace {
 
-// What CHANNEL_CLOSED says.
+// The code of CHANNEL_CLOSED.
 std::uint32_t code_of(Core::State state) {
   switch (state) {
     case Core::State::kMisled:
@@ -53,7 +53,7 @@ void WorkerPart::end_turn() {
       return;
     }
   }
-  core_.tell(index_);  // a program that reads as fast as this must not hold the worker
+  core_.tell(index_);  // a program that keeps moving its head must not keep the worker here
 }
 
 void WorkerPart::look_at_head() {
@@ -76,8 +76,9 @@ void WorkerPart::publish() {
                                   std::memory_order_relaxed);
 }
 
-// The program stores its head and then exchanges the flag; this exchanges the flag and then loads the head.
-// Whichever exchange is second sees what came before the first.
+// Invariant: the worker does not miss a head. The program stores its head and then exchanges the flag. The
+// worker exchanges the flag and then loads the head. The thread whose exchange is second sees all stores
+// before the other exchange: the program sees the flag and wakes the worker, or the worker sees the new head.
 void WorkerPart::wait_for_head() {
   const bool is_waiting =
       core_.state() != Core::State::kClosed && (states_.waits_for_reader() || ring_.backlog() > 0);

@@ -1,4 +1,4 @@
-// Connections of a channel: their beginning and end.
+// Connections of a channel: how they begin and end.
 #include <memory>
 #include <string>
 
@@ -16,7 +16,7 @@ static_assert(static_cast<int>(krepis::CloseReason::Source::kDrain) == KREPIS_CL
 }  // namespace
 
 ConnectionState* WorkerPart::add_connection(krepis::Connection& connection) {
-  const std::string identity = identity_json(connection);  // first, because it may find no memory
+  const std::string identity = identity_json(connection);  // first, because it may throw std::bad_alloc
   Entry* const entry = events_.is_overloaded() ? nullptr : core_.table.allocate(index_);
   if (entry == nullptr) {
     connection.close(KREPIS_CODE_OVERLOADED, "the channel has no room for more connections");
@@ -41,7 +41,7 @@ ConnectionState* WorkerPart::add_connection(krepis::Connection& connection) {
 }
 
 void WorkerPart::close_connection(ConnectionState& state, const krepis::CloseReason& reason) {
-  // First, because the engine destroys these even when there is no memory to tell.
+  // First, because the engine destroys these objects even if the event finds no memory.
   state.connection = nullptr;
   for (StreamState& stream : state.streams) {
     stream.stream = nullptr;
@@ -51,7 +51,7 @@ void WorkerPart::close_connection(ConnectionState& state, const krepis::CloseRea
   event.code = reason.code;
   receiving_.put_reason(state, event, reason.reason);
   events_.push(event);
-  // Each is off its list first: without memory this may end in the middle and be done again.
+  // Each stream leaves its list first, because std::bad_alloc may interrupt this function and it runs again.
   while (!state.waiting.empty()) {
     StreamState* const stream = state.waiting.back();
     state.waiting.pop_back();
@@ -62,8 +62,8 @@ void WorkerPart::close_connection(ConnectionState& state, const krepis::CloseRea
   }
   state.blocked_datagrams.clear();
   {
-    // Under the lock, so that no write is counted afterwards. What is left is that of streams and datagrams
-    // in the mail.
+    // Under the lock, so that no write is counted afterwards. held_bytes still has all bytes of streams and
+    // datagrams that the connection has not accepted.
     const std::lock_guard lock(mailbox_.mutex);
     state.entry->add(Entry::kIsVoid);
     core_.server->writes.release(state.entry->held_bytes.exchange(0, std::memory_order_relaxed));

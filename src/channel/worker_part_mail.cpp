@@ -1,4 +1,4 @@
-// What the program asked for: commands and released ranges.
+// The program's mail: commands and released ranges.
 #include <utility>
 
 #include "channel/worker_part.hpp"
@@ -32,7 +32,7 @@ void WorkerPart::take_mail() {
   mailbox_.taken_memory_bytes.store(mail_.memory_bytes(), std::memory_order_relaxed);
 }
 
-// Without memory for a command its stream would go on with a gap, so the connection ends.
+// A command found no memory. The connection is closed, because its stream would continue with a gap.
 void WorkerPart::give_up(const Command& command) {
   StreamState* const stream = states_.find_stream(command.handle);
   ConnectionState* const state =

@@ -1,4 +1,4 @@
-// Streams of a channel: their beginning, by the peer or the program, and their end.
+// Streams of a channel: how the peer or the program opens them, and how they end.
 #include "channel/worker_part.hpp"
 
 namespace knul::channel {
@@ -43,7 +43,7 @@ void WorkerPart::open_for_program(const Command& command) {
   stream.connection = states_.find_connection(entry->connection.load(std::memory_order_relaxed));
   stream.is_receive_over = command.is_set;
   if (stream.connection == nullptr || stream.connection->connection == nullptr) {
-    void_stream(stream);  // the end of the connection was told, and with it that of its streams
+    void_stream(stream);  // CONNECTION_CLOSED also reports the end of its streams
     return;
   }
   if (!try_open(stream)) {
@@ -79,7 +79,7 @@ void WorkerPart::handle_streams_available(ConnectionState& state) {
   bool is_used_up[2] = {};  // by direction
   std::erase_if(state.waiting, [&](StreamState* stream) {
     bool& is_direction_used_up = is_used_up[stream->entry->has(Entry::kIsUnidirectional) ? 1 : 0];
-    // It is opened, and may have ended since, if memory ran out right after it was opened.
+    // An earlier call may have opened the stream and then thrown std::bad_alloc. It may have ended since.
     const bool is_opened =
         stream->is_closed || stream->is_linked() || (!is_direction_used_up && try_open(*stream));
     is_direction_used_up = !is_opened;
@@ -87,7 +87,7 @@ void WorkerPart::handle_streams_available(ConnectionState& state) {
   });
 }
 
-// The peer never heard of it, so it ends at once.
+// The engine does not know the stream yet, so the worker ends it at once.
 void WorkerPart::abandon_waiting(StreamState& stream) {
   if (std::erase(stream.connection->waiting, &stream) > 0) {
     stream.connection->entry->waiting_opens.fetch_sub(1, std::memory_order_relaxed);
@@ -99,7 +99,7 @@ void WorkerPart::abandon_waiting(StreamState& stream) {
 void WorkerPart::handle_closed(StreamState& stream) {
   FfiEvent event = events_.make(KREPIS_EVENT_STREAM_CLOSED, stream);
   event.flags = stream.is_clean ? KREPIS_FLAG_CLEAN : 0;
-  stream.stream = nullptr;  // first, because the engine destroys it even when there is no memory to tell
+  stream.stream = nullptr;  // first, because the engine destroys it even if the event finds no memory
   events_.push(stream, event);
   void_stream(stream);
 }
@@ -108,7 +108,7 @@ void WorkerPart::void_stream(StreamState& stream) {
   if (std::exchange(stream.is_closed, true)) {
     return;
   }
-  if (stream.is_linked()) {  // first, so that the end of its connection finds it only once
+  if (stream.is_linked()) {  // first, so that close_connection cannot find it twice
     stream.unlink();
   }
   receiving_.end(stream);

@@ -17,12 +17,12 @@
 
 namespace {
 
-// The allocation of this thread that fails: 1 is the next one; 0: none.
+// The number of the allocation of this thread that fails; 1: the next one, 0: none.
 thread_local int until_failure = 0;
 
 }  // namespace
 
-// Not inlined, because gcc would find malloc and delete mismatched.
+// Not inlined, because gcc would warn of malloc with delete.
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
   if (until_failure > 0 && --until_failure == 0) {
     throw std::bad_alloc();
@@ -38,7 +38,7 @@ thread_local int until_failure = 0;
 namespace knul::channel {
 namespace {
 
-// True when the call threw.
+// Fails the allocation with that number in the call. True if the call threw std::bad_alloc.
 template <class Call>
 bool lacks_memory(int allocation, Call call) {
   bool is_thrown = false;
@@ -57,7 +57,7 @@ TEST(WorkerPart, ForgetsAConnectionWhoseEndFindsNoMemory) {
   ASSERT_TRUE(lacks_memory(1, [&] { one.worker.close_connection(*one.state, {}); }));
   (void)one.channel.close();
   one.worker.end_turn();
-  EXPECT_EQ(one.connection.close_code, 0U);  // it is no more
+  EXPECT_EQ(one.connection.close_code, 0U);  // the engine has destroyed it
 }
 
 TEST(WorkerPart, KeepsSevenEighthsOfTheArenaFreeOfOpeningsThatNobodyReleases) {
@@ -87,14 +87,14 @@ TEST(WorkerPart, TellsOfConnectionsAgainOnceEarlierOpeningsAreReleased) {
       offsets.push_back(*offset);
     }
   }
-  one.worker.end_turn();  // only what was published can be released; the ring has room for all that is
+  one.worker.end_turn();  // only published events can be released; the ring has room for all of them
   EXPECT_FALSE(one.channel.release(offsets).is_refused());
   one.worker.end_turn();
   NotingConnection late;
   EXPECT_TRUE(one.worker.add_connection(late)->identity_offset.has_value());
 }
 
-// A program that is always a little behind: the oldest bytes go, new ones come, and something stays parked.
+// The program is always behind: it releases the oldest bytes, new ones arrive, and some stay parked.
 TEST(WorkerPart, KeepsOfAStreamThatIsNeverCaughtUpWithOnlyWhatIsUnread) {
   OneConnection one;
   constexpr std::size_t kUnread = 2 << 20;
@@ -130,7 +130,7 @@ TEST(WorkerPart, ForgetsParkedStreamsThatEndWhileTheArenaStaysFull) {
 TEST(WorkerPart, CountsADatagramThatFindsNoRoomAsDropped) {
   OneConnection one;
   const std::vector<std::uint8_t> bytes(1'000);
-  for (int i = 0; i < 2'000; ++i) {  // more than half of the arena, and nothing is released
+  for (int i = 0; i < 2'000; ++i) {  // more than half of the arena; the program releases none
     one.worker.receive_datagram(*one.state, bytes);
   }
   EXPECT_GT(one.connection.datagrams_dropped, 0);
@@ -153,7 +153,7 @@ TEST(WorkerPart, LeavesRoomToOthersBesideAFloodOfDatagramsOfAByte) {
   EXPECT_EQ(other.datagrams_dropped, 0);
 }
 
-// Datagrams of so many bytes that the connection has until one is dropped.
+// Receives datagrams of that size until one is dropped. Returns the number of accepted datagrams.
 int fill_with_datagrams(OneConnection& one, std::size_t bytes) {
   const std::vector<std::uint8_t> datagram(bytes);
   const int before = one.connection.datagrams_dropped;
@@ -164,12 +164,12 @@ int fill_with_datagrams(OneConnection& one, std::size_t bytes) {
   return taken;
 }
 
-// It has half of what it leaves of 32,768, in an arena that has room for many more.
+// A third of 32,768 is half of the other two thirds. The arena has room for many more.
 TEST(WorkerPart, LetsAConnectionHaveAThirdOfTheDatagramsThatMayWaitUntilTheyAreReleased) {
   OneConnection one(64 << 20);
   const int taken = fill_with_datagrams(one, 1);
   EXPECT_NEAR(taken, 32'768 / 3, 3);
-  for (int i = 0; i <= taken; ++i) {  // and who the peer is, which came first
+  for (int i = 0; i <= taken; ++i) {  // CONNECTION_OPENED also has bytes
     one.worker.end_turn();
     one.release_oldest();
   }
@@ -195,7 +195,7 @@ TEST(WorkerPart, LetsAConnectionFillAThirdOfTheArenaWithStreamsAndParksTheRest) 
   EXPECT_EQ(stream.unreleased_bytes + stream.parked_bytes(), kArena);
 }
 
-// The program reads nothing.
+// The program reads no events.
 TEST(WorkerPart, TakesNothingNewOnceItHas65536EventsWaiting) {
   constexpr std::uint32_t kMost = 65'536;
   OneConnection one;
@@ -205,13 +205,13 @@ TEST(WorkerPart, TakesNothingNewOnceItHas65536EventsWaiting) {
   for (std::uint32_t i = 0; i < 2 * kMost; ++i) {
     one.worker.handle_datagram_fate(*one.state, i, krepis::DatagramFate::kDropped);
     if (i == 1'000) {
-      one.worker.end_turn();  // the ring has as many as it holds
+      one.worker.end_turn();  // publishes the first events
     }
   }
   one.worker.end_turn();
   EXPECT_LE(one.core().backlogs[0].load(), kMost);
   EXPECT_GT(one.core().backlogs[0].load(), kMost / 2);
-  for (std::uint32_t i = 0; i < kMost; ++i) {  // what the ring took makes room for as many
+  for (std::uint32_t i = 0; i < kMost; ++i) {  // as many as were published fit into the backlog again
     one.worker.handle_datagram_fate(*one.state, i, krepis::DatagramFate::kDropped);
   }
   NotingConnection late;
@@ -222,7 +222,7 @@ TEST(WorkerPart, TakesNothingNewOnceItHas65536EventsWaiting) {
   EXPECT_TRUE(before->streams.empty());
 }
 
-// The engine destroys them after it has told of the end.
+// The engine destroys a stream after the callback of its end.
 TEST(WorkerPart, TouchesNoStreamThatHasEndedForTheEngine) {
   OneConnection one;
   const std::array<StreamState*, 2> streams{&one.open(0), &one.open(4)};
@@ -254,7 +254,7 @@ TEST(WorkerPart, TakesNewConnectionsBesideAFloodOfEmptyDatagrams) {
   EXPECT_GT(one.connection.datagrams_dropped, 0);
 }
 
-// A stream that was silent for 2^32 events remembers the number of an event that is another's by now.
+// A stream without events for 2^32 events has in last_data a number that names another stream's event.
 TEST(WorkerPart, AddsNothingToTheEventOfAnotherStreamWithTheSameNumber) {
   OneConnection one;
   FfiChannelRegion region{};
@@ -395,7 +395,7 @@ TEST(WorkerPart, TellsOfRoomOnceHalfOfAStreamsQueueIsGone) {
   EXPECT_FALSE(stream.wants_writable);
 }
 
-// Whatever ends it.
+// For each way to end a stream.
 TEST(WorkerPart, GivesBackToItsConnectionAndServerWhatWasQueuedForAStreamThatEnds) {
   const std::vector<std::function<void(OneConnection&, StreamState&)>> ends{
       [](OneConnection& one, StreamState& stream) { one.worker.handle_stop_sending(stream, 1); },
@@ -463,7 +463,7 @@ TEST(WorkerPart, CountsTheProgramsDatagramsThatFindNoRoom) {
   };
   EXPECT_EQ(send(KREPIS_DATAGRAM_BLOCK) + send(KREPIS_DATAGRAM_BLOCK), 2);
   EXPECT_EQ(send(KREPIS_DATAGRAM_BLOCK), 0);
-  for (int i = 2; i < 32; ++i) {  // sixteen queues ahead
+  for (int i = 2; i < 32; ++i) {  // sixteen times datagram_queue
     EXPECT_EQ(send(KREPIS_DATAGRAM_DROP_NEWEST), 1);
   }
   EXPECT_EQ(one.core().datagrams_dropped.load(), 0U);
@@ -472,7 +472,7 @@ TEST(WorkerPart, CountsTheProgramsDatagramsThatFindNoRoom) {
   EXPECT_EQ(one.core().server->datagrams_dropped.load(), 1U);
 }
 
-// The memory of a stream that was read to its end serves the next one.
+// The next stream uses the memory of a stream that the program has read to its end.
 TEST(WorkerPart, BeginsEachStreamAfresh) {
   OneConnection one;
   FfiChannelRegion region{};
@@ -497,7 +497,7 @@ TEST(WorkerPart, BeginsEachStreamAfresh) {
   }
 }
 
-// What a program's call changes, as far as others can see it.
+// The state that a call of the program may change and that other calls or the worker can see.
 struct Footprint {
   explicit Footprint(OneConnection& one)
       : commands(one.core().mailboxes[0].mail.commands.size()),

@@ -21,7 +21,7 @@ TEST(WriteBudget, GivesAllThatWantMuchTheSameAndKeepsTheSameTwiceForNewcomers) {
   constexpr std::size_t kConnections = 20;
   WriteBudget budget(kLimit);
   std::vector<std::uint64_t> held(kConnections);
-  for (int round = 0; round < 2'000; ++round) {  // pieces come and go
+  for (int round = 0; round < 2'000; ++round) {  // connections release and take pieces
     for (std::uint64_t& bytes : held) {
       const std::uint64_t given_back = bytes / 8;
       budget.release(given_back);
@@ -38,7 +38,7 @@ TEST(WriteBudget, GivesAllThatWantMuchTheSameAndKeepsTheSameTwiceForNewcomers) {
 TEST(WriteBudget, RefusesNobodyItsFloor) {
   WriteBudget budget(kLimit);
   while (budget.room_of(0) > WriteBudget::kConnectionFloorBytes) {
-    (void)budget.take(0, kAll, 0);  // another connection
+    (void)budget.take(0, kAll, 0);  // each call is another connection
   }
   for (int connection = 0; connection < 10'000; ++connection) {
     EXPECT_EQ(budget.take(0, kAll, 0), WriteBudget::kConnectionFloorBytes);

@@ -13,11 +13,11 @@
 namespace knul::channel {
 namespace {
 
-// std::shared_ptr has its counts in the same block.
+// The reference counts of std::shared_ptr are in the same block.
 constexpr std::size_t kCountsBytes = 128;
 
-// Without the counts. Each size is at most 1.5 times the previous one, so at most a third of a block is
-// unused.
+// Sizes without the reference counts. Each size is at most 1.5 times the previous one, so at most a third of
+// a block is unused.
 constexpr std::array<std::size_t, 13> kSizes = {1'024,  1'536,  2'048,  3'072,  4'096,  6'144, 8'192,
                                                 12'288, 16'384, 24'576, 32'768, 49'152, 65'536};
 static_assert(kSizes.front() == WriteBuffers::kSmallestBytes && kSizes.back() == WriteBuffers::kLargestBytes);
@@ -66,7 +66,7 @@ class WriteBuffers::Store {
   [[nodiscard]] std::size_t kept_bytes() const { return kept_bytes_.load(std::memory_order_relaxed); }
 
  private:
-  // Thread: with the lock.
+  // Thread: with mutex_ held.
   void add_kept(std::ptrdiff_t bytes) {
     kept_bytes_.store(kept_bytes() + static_cast<std::size_t>(bytes), std::memory_order_relaxed);
   }
