@@ -62,7 +62,7 @@ void HqDownload::ask(krepis::Connection& connection) {
     }
     const auto opened = connection.open_stream(krepis::StreamDirection::kBidirectional);
     if (!opened) {
-      return;  // on_streams_available follows, or the connection is going
+      return;  // on_streams_available follows, unless the connection is closing
     }
     const std::string request = "GET " + waiting_.front() + "\r\n";
     krepis::Stream& stream = **opened;

@@ -194,7 +194,7 @@ Outcome<void> check(const PerfFlags& flags) {
                          std::to_string(flags.connections));
   }
   if (is_endless && !flags.duration_seconds) {
-    return usage_failure("0 means no limit; expected --duration with it");
+    return usage_failure("0 means no limit and needs --duration");
   }
   return {};
 }

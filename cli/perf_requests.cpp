@@ -41,7 +41,7 @@ void RequestApplication::issue(Lane& lane) {
   while (lane.in_flight < plan_.depth && lane.left > 0 && issued_ < plan_.requests && !run().is_over()) {
     const auto opened = lane.connection->open_stream(krepis::StreamDirection::kBidirectional);
     if (!opened) {
-      return;  // on_streams_available follows, or the connection is going
+      return;  // on_streams_available follows, unless the connection is closing
     }
     ++issued_;
     --lane.left;

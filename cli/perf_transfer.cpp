@@ -39,7 +39,7 @@ void TransferApplication::open_streams(krepis::Connection& connection) {
   while (parts.size() < plan_.streams) {
     const auto opened = connection.open_stream(krepis::StreamDirection::kBidirectional);
     if (!opened) {
-      return;  // on_streams_available follows, or the connection is going
+      return;  // on_streams_available follows, unless the connection is closing
     }
     // The first stream takes what does not divide.
     const std::uint64_t share =
