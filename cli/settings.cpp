@@ -138,7 +138,7 @@ Outcome<std::string> json_value(const Setting& setting, std::string_view text) {
     case SettingType::kText:
       break;
   }
-  // A path may hold bytes that are not UTF-8. JSON cannot, and the error of the library would be unclear.
+  // A path may contain bytes that are not UTF-8. JSON cannot encode them, and the library's error is unclear.
   try {
     return json(std::string(text)).dump();
   } catch (const json::exception&) {

@@ -166,8 +166,8 @@ class Stream {
   [[nodiscard]] bool is_opened_by_server() const { return (id() & 1) != 0; }
   [[nodiscard]] Connection& connection() const { return connection_; }
 
-  // A word of the program; null at first. The library does not read it and frees nothing: free your state in
-  // on_stream_closed, and that of streams that their connection ends in on_connection_closed
+  // A pointer for the program; initially null. The library neither uses nor frees it. A program frees its
+  // state in on_stream_closed, and in on_connection_closed for the streams that end with their connection
   // (Connection::for_each_stream).
   void set_user(void* user) { user_ = user; }
   [[nodiscard]] void* user() const { return user_; }
@@ -226,18 +226,18 @@ class Connection {
   // True if the handshake resumed a session (RFC 8446 §2.2) and so sent and checked no certificate.
   [[nodiscard]] virtual bool is_resumed() const = 0;
 
-  // A word of the program; null at first. The library does not read it and frees nothing: free your state in
-  // on_connection_closed.
+  // A pointer for the program; initially null. The library neither uses nor frees it. A program frees its
+  // state in on_connection_closed.
   void set_user(void* user) { user_ = user; }
   [[nodiscard]] void* user() const { return user_; }
 
   // Opens a stream; never null. Errors: kConcurrencyLimitExceeded while the peer's stream limit is reached
   // (RFC 9000 §4.6; on_streams_available follows), kInvalidContext when the connection is closing.
   virtual Result<Stream*> open_stream(StreamDirection direction) = 0;
-  // For protocols that name streams by ID. Null if the stream has ended, was refused, or never was.
+  // For protocols that name streams by ID. Null if the stream has ended, was refused, or was never opened.
   [[nodiscard]] virtual Stream* find_stream(StreamId id) = 0;
-  // The open streams in no particular order, in on_connection_closed those that the connection ends. `visit`
-  // may end the visited stream; it must not open streams or end others.
+  // Calls `visit` for each open stream, in no particular order; within on_connection_closed for each stream
+  // that ends with the connection. `visit` may end the visited stream. It must not open or end other streams.
   virtual void for_each_stream(const std::function<void(Stream& stream)>& visit) = 0;
 
   // Within on_datagram: counts the datagram as dropped.

@@ -34,7 +34,7 @@ class DeadlineHook {
 template <class T>
 class DeadlineHeap {
  public:
-  // The most places that soonest() corrects. After that it returns a time that may be too early.
+  // soonest() corrects at most this many entries. Beyond that it may return a time that is too early.
   static constexpr int kSettledAtOnce = 4;
 
   // The time of the next take_due(); kNever when nothing is armed. It is never later than the soonest

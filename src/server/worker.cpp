@@ -244,7 +244,8 @@ void Worker::take_drain_request(base::Instant now) {
 // Reads the input of one wake-up, up to the limits of a turn, before anything is sent, so that
 // acknowledgements and answers share packets and trains.
 void Worker::receive(base::Instant now) {
-  const TurnLimits limits{core_->roused_count() + kConnectionsPerTurn, core_->frames_read() + kFramesPerTurn};
+  const TurnLimits limits{core_->scheduled_count() + kConnectionsPerTurn,
+                          core_->frames_read() + kFramesPerTurn};
   deliver_batch(now, limits);  // from finds_work() or the last turn
   for (int call = 0; is_readable_ && !has_datagram() && call < kReceiveCallsPerTurn; ++call) {
     read_socket();
@@ -267,7 +268,7 @@ void Worker::deliver_batch(base::Instant now, const TurnLimits& limits) {
       next_datagram_ = receive_batch_.next();
     }
     if (next_datagram_ == nullptr || core_->frames_read() >= limits.frames ||
-        (core_->roused_count() >= limits.roused && !core_->continues(*next_datagram_))) {
+        (core_->scheduled_count() >= limits.scheduled && !core_->is_for_recent_connection(*next_datagram_))) {
       return;
     }
     had_work_ = true;

@@ -93,7 +93,7 @@ class Worker {
   void read_socket();
   // The core's counts at which a turn delivers no more datagrams.
   struct TurnLimits {
-    std::uint64_t roused;
+    std::uint64_t scheduled;
     std::uint64_t frames;
   };
   void deliver_batch(base::Instant now, const TurnLimits& limits);

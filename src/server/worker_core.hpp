@@ -57,10 +57,10 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   void finish_input(base::Instant now);
   void poll_send(base::SendBatch& batch, base::Instant now);
   [[nodiscard]] bool wants_send() const { return endpoint_.wants_send(); }
-  [[nodiscard]] bool continues(const base::ReceivedDatagram& datagram) const {
+  [[nodiscard]] bool is_for_recent_connection(const base::ReceivedDatagram& datagram) const {
     return endpoint_.is_for_recent_connection(datagram);
   }
-  [[nodiscard]] std::uint64_t roused_count() const { return endpoint_.scheduled_count(); }
+  [[nodiscard]] std::uint64_t scheduled_count() const { return endpoint_.scheduled_count(); }
   [[nodiscard]] std::uint64_t frames_read() const { return endpoint_.frames_read(); }
 
   // For a client. Reports the connection or its end to the Application.
