@@ -57,6 +57,8 @@ class HqDownload final : public krepis::Application {
 
   void on_connection(krepis::Connection& connection) override;
   void on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& reason) override;
+  // The protocol has no streams that the server opens.
+  void on_stream_opened(krepis::Stream& stream) override { stream.refuse(0); }
   void on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
   void on_stream_reset(krepis::Stream& stream, std::uint64_t code) override;
   void on_streams_available(krepis::Connection& connection, krepis::StreamDirection direction) override;

@@ -31,10 +31,12 @@ class TestStream final : public krepis::Stream {
   void consume(std::size_t /*bytes*/) override {}
   void reset(std::uint64_t /*code*/) override {}
   void stop_sending(std::uint64_t /*code*/) override {}
-  void refuse(std::uint64_t /*code*/) override {}
+  void refuse(std::uint64_t /*code*/) override { is_refused = true; }
   void set_priority(krepis::StreamPriority /*priority*/) override {}
   void retain() override {}
   void release() override {}
+
+  bool is_refused = false;
 };
 
 // Keeps the streams of the requests that are made on it.
@@ -90,6 +92,12 @@ class PerfRequests : public ::testing::Test {
     constexpr std::array<std::uint8_t, 1> kAnswer{};
     application_->on_stream_data(connections_[connection].streams.at(request), kAnswer, Fin::kYes);
   }
+  // The server opens a stream.
+  [[nodiscard]] bool refuses_stream_of_server() {
+    TestStream stream(connections_[0]);
+    application_->on_stream_opened(stream);
+    return stream.is_refused;
+  }
   [[nodiscard]] std::vector<std::uint64_t> made() const {
     return {connections_[0].streams.size(), connections_[1].streams.size(), connections_[2].streams.size()};
   }
@@ -108,6 +116,11 @@ TEST_F(PerfRequests, KeepEveryConnectionBusyWhenAllAreActive) {
   EXPECT_EQ(made(), (Counts{2, 2, 2}));
   answer(1, 0);
   EXPECT_EQ(made(), (Counts{2, 3, 2}));
+}
+
+TEST_F(PerfRequests, RefuseStreamsThatTheServerOpens) {
+  begin(3, 2);
+  EXPECT_TRUE(refuses_stream_of_server());
 }
 
 TEST_F(PerfRequests, BeginWithTheActiveConnectionsOnly) {

@@ -88,6 +88,8 @@ class PerfApplication : public krepis::Application {
       : run_(std::move(run)), destination_(std::move(destination)) {}
 
   void on_start(krepis::Worker& worker) override { worker_ = &worker; }
+  // The protocol has no streams that the server opens. So every other stream event is about a stream of ours.
+  void on_stream_opened(krepis::Stream& stream) final { stream.refuse(0); }
   // Thread: the client's, once.
   virtual void start(Connect connect) = 0;
 
