@@ -23,11 +23,11 @@ Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t n
                        base::Instant now)
     : environment_(environment),
       number_(number),
-      is_server_(is_server),
       library_(environment, is_server, now),
+      is_server_(is_server),
       last_active_at_(now),
       hibernates_at_(now),
-      datagrams_(environment, *this, *this, library_, ending_),
+      datagrams_(environment, *this, library_),
       streams_(environment, *this, library_) {}
 
 Connection::~Connection() {
@@ -133,6 +133,7 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   bytes_received_ += datagram.payload.size();
   environment_.counters.packets_received.add();
   int result = 0;
+  environment_.stops_seen.clear();
   {
     const ReadingScope scope(*this);
     result = library_.read(datagram, payload);
@@ -145,7 +146,7 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   if (streams_.has_too_many_unseen()) {
     abort_for_unseen_streams();
   }
-  streams_.handle_stops_seen();
+  streams_.handle_stops(environment_.stops_seen);
   notify_writable();
   // Not earlier: the library may use the session until its read has returned.
   if (is_handshake_confirmed_ && is_server_ && library_.tls().is_open() && !has_ended()) {
@@ -169,7 +170,7 @@ std::span<const std::uint8_t> Connection::admit(std::span<const std::uint8_t> da
 // RFC 9001 §4.4: a client sends no CRYPTO data after the handshake. CryptoGuard would not see such data out
 // of order, because the library buffers it.
 bool Connection::note_frames(std::span<const std::uint8_t> payload, bool is_one_rtt) {
-  const PacketFrames frames = scan_frames(payload, streams_.stops_seen());
+  const PacketFrames frames = scan_frames(payload, environment_.stops_seen);
   frame_budget_.note(environment_.frame_budget, frames.count, payload.size(), library_.now());
   if (!frames.has_crypto || !is_one_rtt || !is_server_) {
     return true;

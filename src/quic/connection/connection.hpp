@@ -221,7 +221,6 @@ class Connection final
 
   const ConnectionEnvironment& environment_;
   const std::uint64_t number_;
-  const bool is_server_;
   std::uint64_t context_ = 0;
   void* user_ = nullptr;
   std::string server_name_;
@@ -233,6 +232,7 @@ class Connection final
   std::string alpn_;
   CryptoGuard crypto_guard_;
   EarlyPackets early_packets_;
+  const bool is_server_;
   bool is_handshake_completed_ = false;
   bool is_handshake_confirmed_ = false;
   bool is_resumed_ = false;

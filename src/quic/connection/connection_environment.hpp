@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/datagram.hpp"
 #include "base/log.hpp"
@@ -22,6 +23,7 @@
 #include "quic/stream/send_budget.hpp"
 #include "quic/wire/address_tokens.hpp"
 #include "quic/wire/connection_id.hpp"
+#include "quic/wire/frame_scanner.hpp"
 #include "quic/wire/reset_tokens.hpp"
 #include "stats/worker_counters.hpp"
 
@@ -57,6 +59,7 @@ struct ConnectionEnvironment {
   SendBudget& send_budget;
   ReceiveBudget& receive_budget;
   SharedFrameBudget& frame_budget;
+  std::vector<StopSending>& stops_seen;  // in the datagram being read; shared to save memory
   base::RandomSource& random;
   base::LogSink& log;
   stats::WorkerCounters& counters;

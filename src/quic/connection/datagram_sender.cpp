@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "quic/connection/connection.hpp"
+
 namespace knul::quic {
 namespace {
 
@@ -27,20 +29,15 @@ class DroppingScope {
 }  // namespace
 
 DatagramSender::DatagramSender(const ConnectionEnvironment& environment, Connection& connection,
-                               SendBudget::Member& member, LibraryConnection& library, const Ending& ending)
-    : environment_(environment),
-      connection_(connection),
-      member_(member),
-      library_(library),
-      ending_(ending),
-      queue_(environment.blocks) {}
+                               LibraryConnection& library)
+    : environment_(environment), connection_(connection), library_(library), queue_(environment.blocks) {}
 
 DatagramSender::~DatagramSender() { release(queue_.held_bytes()); }
 
 DatagramOutcome DatagramSender::send(std::span<const std::uint8_t> bytes, const DatagramRequest& request) {
   const std::size_t limit = environment_.transport.datagram_queue;
   // RFC 9221 allows an empty DATAGRAM, but the library asserts on one.
-  if (ending_.has_ended() || bytes.empty() || bytes.size() > max_bytes() || limit == 0) {
+  if (connection_.has_ended() || bytes.empty() || bytes.size() > max_bytes() || limit == 0) {
     environment_.counters.datagrams_dropped.add();
     return DatagramOutcome::kRefused;
   }
@@ -67,7 +64,7 @@ DatagramOutcome DatagramSender::send(std::span<const std::uint8_t> bytes, const 
   const bool expires = request.expires_after > base::Duration::zero();
   queue_.push(bytes, DatagramTag(request.fate_context),
               expires ? library_.now() + request.expires_after : base::kNever);
-  environment_.send_budget.take_for_datagram(member_, memory, library_.now());
+  environment_.send_budget.take_for_datagram(connection_, memory, library_.now());
   environment_.counters.datagram_queue_bytes.add(memory);
   return DatagramOutcome::kQueued;
 }
@@ -99,8 +96,8 @@ std::optional<ngtcp2_ssize> DatagramSender::write(const PacketRoom& room) {
 bool DatagramSender::has_room_for(std::size_t memory) const {
   const SendBudget& budget = environment_.send_budget;
   return queue_.is_empty() || (queue_.size() < environment_.transport.datagram_queue &&
-                               (budget.has_plenty_for(member_, memory) ||
-                                memory <= budget.room_for_datagrams(member_, queue_.held_bytes())));
+                               (budget.has_plenty_for(connection_, memory) ||
+                                memory <= budget.room_for_datagrams(connection_, queue_.held_bytes())));
 }
 
 std::size_t DatagramSender::pop() {
@@ -110,14 +107,14 @@ std::size_t DatagramSender::pop() {
 }
 
 void DatagramSender::release(std::size_t memory) {
-  environment_.send_budget.release(member_, memory);
+  environment_.send_budget.release(connection_, memory);
   environment_.counters.datagram_queue_bytes.sub(memory);
 }
 
 // A peer that acknowledges DATAGRAMs makes progress, unless it owes acknowledgements of stream data.
 void DatagramSender::note_acknowledged() {
-  if (!queue_.is_empty() && member_.held_bytes() == queue_.held_bytes()) {
-    environment_.send_budget.note_progress(member_, library_.now());
+  if (!queue_.is_empty() && connection_.held_bytes() == queue_.held_bytes()) {
+    environment_.send_budget.note_progress(connection_, library_.now());
   }
 }
 
@@ -132,13 +129,13 @@ std::size_t DatagramSender::drop_front() {
 }
 
 void DatagramSender::notify_writable() {
-  if (!ending_.has_ended() && queue_.take_writable()) {
+  if (!connection_.has_ended() && queue_.take_writable()) {
     environment_.observer.on_datagram_writable(connection_);
   }
 }
 
 std::size_t DatagramSender::max_bytes() const {
-  const ngtcp2_transport_params* peer = ending_.has_ended() ? nullptr : library_.peer_parameters();
+  const ngtcp2_transport_params* peer = connection_.has_ended() ? nullptr : library_.peer_parameters();
   constexpr std::size_t kFrameHeaderBytes = 3;
   if (peer == nullptr || peer->max_datagram_frame_size <= kFrameHeaderBytes) {
     return 0;

@@ -7,10 +7,8 @@
 #include <span>
 
 #include "quic/connection/connection_environment.hpp"
-#include "quic/connection/ending.hpp"
 #include "quic/connection/library_connection.hpp"
 #include "quic/stream/datagram_queue.hpp"
-#include "quic/stream/send_budget.hpp"
 
 namespace knul::quic {
 
@@ -18,8 +16,8 @@ namespace knul::quic {
 class DatagramSender {
  public:
   // The observer's calls name `connection`. Lifetime: all arguments outlive this object.
-  DatagramSender(const ConnectionEnvironment& environment, Connection& connection, SendBudget::Member& member,
-                 LibraryConnection& library, const Ending& ending);
+  DatagramSender(const ConnectionEnvironment& environment, Connection& connection,
+                 LibraryConnection& library);
   ~DatagramSender();
   DatagramSender(const DatagramSender&) = delete;
   DatagramSender& operator=(const DatagramSender&) = delete;
@@ -45,10 +43,8 @@ class DatagramSender {
   void release(std::size_t memory);
 
   const ConnectionEnvironment& environment_;
-  Connection& connection_;
-  SendBudget::Member& member_;
+  Connection& connection_;  // also the member of the send budget
   LibraryConnection& library_;
-  const Ending& ending_;
   DatagramQueue queue_;
   bool is_dropping_ = false;  // send() is dropping old datagrams, which calls the observer
 };

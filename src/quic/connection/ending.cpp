@@ -45,14 +45,9 @@ bool Ending::end_locally(const ngtcp2_ccerr& error, CloseCause::Source source,
   if (!end(source, error.error_code, reason)) {
     return false;
   }
-  try {
-    close_reason_ = reason;
-  } catch (const std::bad_alloc&) {
-    close_reason_.clear();
-  }
   close_error_ = error;
-  close_error_->reason = reinterpret_cast<const std::uint8_t*>(close_reason_.data());
-  close_error_->reasonlen = close_reason_.size();
+  close_error_->reason = reinterpret_cast<const std::uint8_t*>(cause_->reason.data());
+  close_error_->reasonlen = cause_->reason.size();
   return true;
 }
 

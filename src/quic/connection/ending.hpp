@@ -42,8 +42,7 @@ class Ending {
   bool end_locally(const ngtcp2_ccerr& error, CloseCause::Source source, std::string_view reason) noexcept;
 
   std::optional<CloseCause> cause_;
-  std::optional<ngtcp2_ccerr> close_error_;
-  std::string close_reason_;  // close_error_ points into these bytes
+  std::optional<ngtcp2_ccerr> close_error_;  // may point to the reason in cause_
 };
 
 }  // namespace knul::quic

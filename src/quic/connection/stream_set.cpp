@@ -14,7 +14,6 @@ StreamSet::StreamSet(const ConnectionEnvironment& environment, Connection& conne
                      LibraryConnection& library)
     : environment_(environment),
       connection_(connection),
-      member_(connection),
       library_(library),
       is_server_(connection.is_server()),
       allowance_(environment.transport),
@@ -154,15 +153,11 @@ void StreamSet::handle_reset(Stream& stream, std::uint64_t code) {
   }
 }
 
-void StreamSet::handle_stops() {
-  constexpr std::size_t kKept = 64;  // frames whose memory is kept for the next datagram
-  for (std::size_t i = 0; i < stops_seen_.size() && !connection_.has_ended(); ++i) {
-    handle_stop_sending(stops_seen_[i]);
+void StreamSet::handle_all_stops(std::vector<StopSending>& stops) {
+  for (std::size_t i = 0; i < stops.size() && !connection_.has_ended(); ++i) {
+    handle_stop_sending(stops[i]);
   }
-  stops_seen_.clear();
-  if (stops_seen_.capacity() > kKept) {
-    std::vector<StopSending>().swap(stops_seen_);
-  }
+  stops.clear();
 }
 
 void StreamSet::handle_stop_sending(const StopSending& frame) {
@@ -220,10 +215,8 @@ void StreamSet::grant_credit() {
 
 void StreamSet::free_spare_memory() {
   streams_ = {};
-  stops_seen_ = {};
   deferred_ = {};
   waiting_for_room_ = {};
-  room_candidates_ = {};
 }
 
 }  // namespace knul::quic

@@ -82,12 +82,10 @@ class StreamSet {
       note_path_capacity();
     }
   }
-  // The STOP_SENDING frames of the datagram being read.
-  [[nodiscard]] std::vector<StopSending>& stops_seen() { return stops_seen_; }
-  // Called after the datagram was read.
-  void handle_stops_seen() {
-    if (!stops_seen_.empty()) {
-      handle_stops();
+  // Called after a datagram was read, with its STOP_SENDING frames. Clears `stops`.
+  void handle_stops(std::vector<StopSending>& stops) {
+    if (!stops.empty()) {
+      handle_all_stops(stops);
     }
   }
   // See close_unseen().
@@ -148,7 +146,7 @@ class StreamSet {
   void return_credit(Stream& stream, std::uint64_t bytes);
   void end_receiving(Stream& stream);
   void handle_stop_sending(const StopSending& frame);
-  [[gnu::noinline]] void handle_stops();
+  [[gnu::noinline]] void handle_all_stops(std::vector<StopSending>& stops);
   void close_unseen(Stream& stream);
   void finish(Stream& stream);
 
@@ -173,16 +171,13 @@ class StreamSet {
   void end_sending(Stream& stream);
 
   const ConnectionEnvironment& environment_;
-  Connection& connection_;
-  SendBudget::Member& member_;
+  Connection& connection_;  // also the member of the send budget
   LibraryConnection& library_;
-  const bool is_server_;
-  std::vector<StopSending> stops_seen_;
   std::vector<Deferred> deferred_;
   std::vector<std::int64_t> waiting_for_room_;
-  std::vector<std::int64_t> room_candidates_;  // of report_room(); a member to keep its memory
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
-  std::size_t unseen_ = 0;  // streams that the library has not closed, see close_unseen()
+  const bool is_server_;
+  std::uint32_t unseen_ = 0;  // streams that the library has not closed, see close_unseen()
   StreamAllowance allowance_;
   std::array<Queue, Stream::kUrgencies> send_queues_;
   ConnectionWindow window_;

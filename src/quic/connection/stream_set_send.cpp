@@ -52,7 +52,8 @@ std::uint64_t StreamSet::own_room(const Stream& stream, std::size_t wanted_bytes
 std::size_t StreamSet::writable_bytes(const Stream& stream, std::size_t wanted_bytes) const {
   const std::size_t room = std::min<std::size_t>(own_room(stream, wanted_bytes), wanted_bytes);
   const SendBudget& budget = environment_.send_budget;
-  return budget.has_plenty_for(member_, room) ? room : std::min<std::size_t>(room, budget.room_of(member_));
+  return budget.has_plenty_for(connection_, room) ? room
+                                                  : std::min<std::size_t>(room, budget.room_of(connection_));
 }
 
 std::size_t StreamSet::write_copy(Stream& stream, std::span<const std::uint8_t> bytes, Fin fin) {
@@ -81,14 +82,14 @@ std::size_t StreamSet::write_shared(Stream& stream, std::shared_ptr<const void> 
 
 void StreamSet::note_buffered(Stream& stream, std::size_t bytes) {
   buffered_bytes_ += bytes;
-  environment_.send_budget.take(member_, bytes, library_.now());
+  environment_.send_budget.take(connection_, bytes, library_.now());
   environment_.counters.send_buffer_bytes.add(bytes);
   enqueue(stream);
 }
 
 void StreamSet::release_buffered(std::uint64_t bytes) {
   buffered_bytes_ -= bytes;
-  environment_.send_budget.release(member_, bytes);
+  environment_.send_budget.release(connection_, bytes);
   environment_.counters.send_buffer_bytes.sub(bytes);
 }
 
@@ -111,36 +112,34 @@ void StreamSet::accept_fin(Stream& stream, Fin fin, bool is_all_taken) {
 // unacknowledged, and notify_writable() runs after their release.
 void StreamSet::wait_for_budget(const Stream& stream) {
   SendBudget& budget = environment_.send_budget;
-  const std::uint64_t enough = budget.notify_threshold(member_);
-  if (budget.room_of(member_) < enough && own_room(stream, enough) >= enough) {
-    budget.wait_for_room(member_);
+  const std::uint64_t enough = budget.notify_threshold(connection_);
+  if (budget.room_of(connection_) < enough && own_room(stream, enough) >= enough) {
+    budget.wait_for_room(connection_);
   }
 }
 
+// Streams that found no room go before notified streams that want more; otherwise one stream could take all
+// room forever.
 void StreamSet::report_room() {
-  room_candidates_.clear();
-  // Swapped first: on_stream_writable may write and add to waiting_for_room_.
-  room_candidates_.swap(waiting_for_room_);
+  const std::size_t waiting = waiting_for_room_.size();  // on_stream_writable may write and add streams
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < room_candidates_.size(); ++i) {
-    const std::int64_t id = room_candidates_[i];
+  for (std::size_t i = 0; i < waiting; ++i) {
+    const std::int64_t id = waiting_for_room_[i];
     Stream* stream = find(id);
     if (stream == nullptr || !stream->wants_writable) {
       continue;
     }
-    if (writable_bytes(*stream) < environment_.send_budget.notify_threshold(member_)) {
-      room_candidates_[kept++] = id;
+    if (writable_bytes(*stream) < environment_.send_budget.notify_threshold(connection_)) {
+      waiting_for_room_[kept++] = id;
       wait_for_budget(*stream);
       continue;
     }
     stream->wants_writable = false;
     environment_.observer.on_stream_writable(connection_, *stream);
   }
-  // Streams that found no room go before notified streams that want more; otherwise one stream could take all
-  // room forever.
-  room_candidates_.resize(kept);
-  room_candidates_.insert(room_candidates_.end(), waiting_for_room_.begin(), waiting_for_room_.end());
-  room_candidates_.swap(waiting_for_room_);
+  const auto begin = waiting_for_room_.begin();
+  waiting_for_room_.erase(begin + static_cast<std::ptrdiff_t>(kept),
+                          begin + static_cast<std::ptrdiff_t>(waiting));
 }
 
 void StreamSet::enqueue(Stream& stream) {
@@ -224,7 +223,7 @@ void StreamSet::end_sending(Stream& stream) {
 void StreamSet::handle_acknowledged(Stream& stream, std::uint64_t bytes) {
   stream.send.acknowledge(bytes);
   release_buffered(bytes);
-  environment_.send_budget.note_progress(member_, library_.now());
+  environment_.send_budget.note_progress(connection_, library_.now());
 }
 
 void StreamSet::handle_credit(Stream& stream) {

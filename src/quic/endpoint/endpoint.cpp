@@ -79,6 +79,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
                    send_budget_,
                    receive_budget_,
                    frame_budget_,
+                   stops_seen_,
                    random,
                    log,
                    counters},

@@ -168,6 +168,7 @@ class Endpoint final : private ConnectionHost {
   ReceiveBudget receive_budget_;
   SharedFrameBudget frame_budget_;
   std::string accepted_alpn_;
+  std::vector<StopSending> stops_seen_;  // see ConnectionEnvironment
   ConnectionEnvironment environment_;
   StatelessResponder responder_;
   ClosingTable closing_;
