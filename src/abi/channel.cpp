@@ -25,7 +25,7 @@ std::int32_t number_of(std::uint32_t handle, Call&& call) noexcept {
     if (!pin) {
       return abi::unknown_channel(handle);
     }
-    pin->note_call();
+    pin->count_call();
     const Outcome outcome = call(*pin);
     if (outcome.is_refused()) {
       return abi::failure(outcome.code, outcome.why);

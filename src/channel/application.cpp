@@ -70,7 +70,7 @@ WorkerPart* Application::choose_channel() {
       return nullptr;
     }
     WorkerPart* const chosen = candidates_[hub_->take_turn(candidates_.size())];
-    chosen->notice_hang_up();
+    chosen->check_hang_up();
     if (chosen->core().is_open()) {
       return chosen;
     }
@@ -183,7 +183,7 @@ void Application::on_input_done() {
       return false;
     }
     member.channel->end_worker(worker_->index());
-    hub_->forget(*member.channel);
+    hub_->remove(*member.channel);
     return true;
   });
   arm_watch();

@@ -23,7 +23,7 @@ std::uint64_t bit(std::size_t worker) { return std::uint64_t{1} << worker; }
 
 Channel::Channel(std::unique_ptr<Core> core, std::weak_ptr<Hub> hub)
     : core_(std::move(core)), hub_(std::move(hub)), workers_(core_->workers()) {
-  static_assert(base::kMostWorkers <= sizeof(untold_) * 8);
+  static_assert(base::kMostWorkers <= sizeof(postponed_) * 8);
 }
 
 Channel::~Channel() = default;
@@ -79,11 +79,11 @@ bool Channel::has_last_event() const {
          });
 }
 
-// See WorkerPart::wait_for_head. The program's thread publishes the events of a worker that has ended.
-void Channel::notice_heads() {
+// See WorkerPart::wait_for_head.
+void Channel::check_heads() {
   for (std::size_t i = 0; i < core_->workers(); ++i) {
     if (core_->rings[i].has_moved() && core_->waits_for_head[i].exchange(false)) {
-      core_->tell(i);
+      core_->notify_worker(i);
     }
   }
   const std::uint64_t ended = ended_.load(std::memory_order_acquire);
@@ -98,7 +98,7 @@ void Channel::notice_heads() {
   }
 }
 
-Outcome Channel::usable() const {
+Outcome Channel::check_open() const {
   switch (core_->state()) {
     case Core::State::kOpen:
       return {};
@@ -120,9 +120,9 @@ Outcome Channel::usable() const {
 
 Outcome Channel::arm() {
   if (core_->state() == Core::State::kClosed) {
-    return usable();
+    return check_open();
   }
-  notice_heads();
+  check_heads();
   core_->wake.arm();
   if (has_events()) {
     core_->wake.disarm();
@@ -133,19 +133,19 @@ Outcome Channel::arm() {
 
 Outcome Channel::wait(std::uint32_t timeout_ms) {
   if (core_->state() == Core::State::kClosed) {
-    return usable();
+    return check_open();
   }
   const base::Instant deadline = posix::monotonic_now() + std::chrono::milliseconds(timeout_ms);
   for (;;) {
-    notice_heads();
+    check_heads();
     core_->wake.begin_wait();
-    const bool is_there = has_events();
-    if (is_there || !(core_->is_open() || has_last_event())) {
+    const bool has_any = has_events();
+    if (has_any || !(core_->is_open() || has_last_event())) {
       core_->wake.end_wait();
       if (core_->state() == Core::State::kClosed) {
         return Outcome::refuse(ErrorCode::kInvalidContext, "the channel was closed during the wait");
       }
-      return is_there ? Outcome::of(1) : usable();
+      return has_any ? Outcome::of(1) : check_open();
     }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - posix::monotonic_now()).count();
     if (left <= 0) {
@@ -160,14 +160,14 @@ Outcome Channel::wait(std::uint32_t timeout_ms) {
 
 Outcome Channel::release(std::span<const std::uint32_t> offsets) {
   const RegionLayout& layout = core_->layout;
-  bool is_any_wrong = false;
+  bool is_any_invalid = false;
   std::size_t held = core_->workers();  // the index after the last worker: no lock is held
   std::unique_lock<std::mutex> lock;
   std::uint64_t touched = 0;
   for (const std::uint32_t offset : offsets) {
     if (offset >= layout.arena_bytes || offset % kGranuleBytes != 0 ||
         core_->granules()[offset / kGranuleBytes].exchange(0, std::memory_order_acq_rel) != 1) {
-      is_any_wrong = true;
+      is_any_invalid = true;
       continue;
     }
     const std::size_t worker = layout.worker_of(offset);
@@ -189,10 +189,10 @@ Outcome Channel::release(std::span<const std::uint32_t> offsets) {
   if (lock.owns_lock()) {
     lock.unlock();
   }
-  untold_.fetch_or(touched);
-  tell_untold();
-  notice_heads();
-  return is_any_wrong
+  postponed_.fetch_or(touched);
+  notify_postponed();
+  check_heads();
+  return is_any_invalid
              ? Outcome::refuse(ErrorCode::kInvalidRequest,
                                "an offset does not name an unreleased event; the other events were released")
              : Outcome{};
@@ -200,30 +200,30 @@ Outcome Channel::release(std::span<const std::uint32_t> offsets) {
 
 Outcome Channel::flush() {
   if (core_->state() == Core::State::kClosed) {
-    return usable();
+    return check_open();
   }
-  tell_untold();
-  notice_heads();
+  notify_postponed();
+  check_heads();
   return {};
 }
 
-void Channel::told_later(std::size_t worker, bool is_later) {
+void Channel::notify_worker_or_postpone(std::size_t worker, bool is_later) {
   if (is_later) {
-    untold_.fetch_or(bit(worker));
+    postponed_.fetch_or(bit(worker));
     return;
   }
-  core_->tell(worker);
-  tell_untold();
+  core_->notify_worker(worker);
+  notify_postponed();
 }
 
-void Channel::tell_untold() {
-  if (untold_.load(std::memory_order_relaxed) == 0) {
+void Channel::notify_postponed() {
+  if (postponed_.load(std::memory_order_relaxed) == 0) {
     return;
   }
-  const std::uint64_t untold = untold_.exchange(0);
+  const std::uint64_t postponed = postponed_.exchange(0);
   for (std::size_t i = 0; i < core_->workers(); ++i) {
-    if ((untold & bit(i)) != 0) {
-      core_->tell(i);
+    if ((postponed & bit(i)) != 0) {
+      core_->notify_worker(i);
     }
   }
 }
@@ -232,14 +232,14 @@ Outcome Channel::close() {
   if (core_->change_state(Core::State::kClosed)) {
     // The channel was open.
   } else if (core_->state() == Core::State::kClosed) {
-    return usable();
+    return check_open();
   } else {
     core_->force_closed();
   }
-  core_->tell_all();
+  core_->notify_workers();
   core_->wake.notify_all();
   if (const auto hub = hub_.lock()) {
-    hub->forget(*this);
+    hub->remove(*this);
   }
   return {};
 }
@@ -267,7 +267,7 @@ void Channel::add_to(krepis::ApplicationMemory& memory) const {
 
 Outcome Channel::measure(Figures& figures) {
   if (core_->state() == Core::State::kClosed) {
-    return usable();
+    return check_open();
   }
   figures.connections = core_->connections.load(std::memory_order_relaxed);
   figures.streams = core_->streams.load(std::memory_order_relaxed);

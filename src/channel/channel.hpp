@@ -59,8 +59,8 @@ class Channel {
 
   void describe(FfiChannelRegion& region);  // call once: hands the wake descriptor over
   [[nodiscard]] int library_end() const { return core_->wake.library_end(); }
-  // Records a call of the program as a sign of life. The ABI does not call it for queries.
-  void note_call() {
+  // Counts a call as activity of the program. The ABI does not count queries.
+  void count_call() {
     core_->calls.store(core_->calls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
@@ -116,17 +116,20 @@ class Channel {
   std::uint64_t take_room(Entry& stream, std::uint64_t wanted);
   std::uint32_t queue(Held& held, std::span<const std::uint8_t> bytes, const krepis::SharedBytes& copy,
                       bool is_fin);
-  void told_later(std::size_t worker, bool is_later);
-  void tell_untold();
-  void notice_heads();
+  void notify_worker_or_postpone(std::size_t worker, bool is_later);
+  void notify_postponed();
+  // Notifies each worker that waits for its ring's head if the program has moved it. Publishes the events of
+  // workers that have ended.
+  void check_heads();
   [[nodiscard]] bool has_events() const;
   [[nodiscard]] bool has_last_event() const;
-  [[nodiscard]] Outcome usable() const;
+  // Refuses if the channel is not open.
+  [[nodiscard]] Outcome check_open() const;
 
   std::unique_ptr<Core> core_;
   std::weak_ptr<Hub> hub_;
-  // Workers with mail that were not woken for it, as bits.
-  std::atomic<std::uint64_t> untold_{0};
+  // The workers that a later call must notify of their mail, as bits.
+  std::atomic<std::uint64_t> postponed_{0};
   std::mutex end_mutex_;  // guards workers_ after they have ended
   std::vector<std::unique_ptr<WorkerPart>> workers_;
   std::atomic<std::uint64_t> ended_{0};  // workers that have ended, as bits

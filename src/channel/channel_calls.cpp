@@ -31,7 +31,7 @@ Outcome bad_code() {
 
 Channel::Held Channel::hold(std::uint32_t handle, bool is_stream, std::size_t copied_bytes) {
   Held held;
-  held.refusal = usable();
+  held.refusal = check_open();
   if (held.refusal.is_refused()) {
     return held;
   }
@@ -79,7 +79,7 @@ Outcome Channel::open_stream(std::uint32_t connection, bool is_unidirectional) {
   command.is_set = is_unidirectional;
   held.mailbox->add(command);
   held.lock.unlock();
-  told_later(held.worker, false);
+  notify_worker_or_postpone(held.worker, false);
   return Outcome::of(static_cast<std::int32_t>(handle));
 }
 
@@ -100,7 +100,7 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
   }
   const std::uint32_t taken = queue(held, bytes, copy, (flags & KREPIS_WRITE_FIN) != 0);
   held.lock.unlock();
-  told_later(held.worker, (flags & KREPIS_WRITE_LATER) != 0);
+  notify_worker_or_postpone(held.worker, (flags & KREPIS_WRITE_LATER) != 0);
   return Outcome::of(static_cast<std::int32_t>(taken));
 }
 
@@ -203,7 +203,7 @@ Outcome Channel::command_stream(const Command& command, std::uint32_t side, std:
   held.entry->add(once | (once == Entry::kIsReset ? Entry::kIsSendOver : 0));
   held.mailbox->add(command);
   held.lock.unlock();
-  told_later(held.worker, false);
+  notify_worker_or_postpone(held.worker, false);
   return {};
 }
 
@@ -245,7 +245,7 @@ Outcome Channel::set_priority(std::uint32_t stream, std::uint32_t urgency, std::
     held.mailbox->add(command);
   }
   held.lock.unlock();
-  told_later(held.worker, false);
+  notify_worker_or_postpone(held.worker, false);
   return {};
 }
 
@@ -310,7 +310,7 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
     core_->server->datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
   }
   held.lock.unlock();
-  told_later(held.worker, false);
+  notify_worker_or_postpone(held.worker, false);
   return Outcome::of(is_full ? 0 : 1);
 }
 
@@ -335,13 +335,13 @@ Outcome Channel::close_connection(std::uint32_t connection, std::uint64_t code, 
   held.mailbox->add_with_bytes(command,
                                {reinterpret_cast<const std::uint8_t*>(reason.data()), reason.size()});
   held.lock.unlock();
-  told_later(held.worker, false);
+  notify_worker_or_postpone(held.worker, false);
   return {};
 }
 
 // Also succeeds after the end of the connection, because the facts stay until the entry is free.
 Outcome Channel::describe_connection(std::uint32_t connection, ConnectionFacts& facts) {
-  if (const Outcome outcome = usable(); outcome.is_refused()) {
+  if (const Outcome outcome = check_open(); outcome.is_refused()) {
     return outcome;
   }
   if (Entry* const entry = core_->table.find(connection)) {

@@ -10,7 +10,7 @@ bool ConsumerWatch::is_needed() const {
          (has_timeout() || core_.wake.is_pair());
 }
 
-Core::State ConsumerWatch::look() {
+Core::State ConsumerWatch::check() {
   using State = Core::State;
   if (!is_needed()) {
     silent_periods_ = 0;
@@ -19,8 +19,8 @@ Core::State ConsumerWatch::look() {
   if (has_hung_up()) {
     return State::kAbandoned;
   }
-  const std::uint64_t signs = core_.signs_of_life();
-  if (std::exchange(seen_signs_, signs) != signs) {
+  const std::uint64_t activity = core_.activity();
+  if (std::exchange(seen_activity_, activity) != activity) {
     silent_periods_ = 0;
     return State::kOpen;
   }

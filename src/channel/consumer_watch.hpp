@@ -21,11 +21,11 @@ class ConsumerWatch {
 
   ConsumerWatch(const Core& core, const EventRing& ring) : core_(core), ring_(ring) {}
 
-  // True: events wait for the program, and the caller must call look() after kPeriod.
+  // True: events wait for the program, and the caller must call check() after kPeriod.
   [[nodiscard]] bool is_needed() const;
   // Returns the state that the channel should have. kAbandoned: the program has closed its end of the wake
-  // socket. kSilent: events waited for settings.consumer_timeout without a sign of life. Otherwise kOpen.
-  [[nodiscard]] Core::State look();
+  // socket. kSilent: events waited for settings.consumer_timeout without activity of the program. Else kOpen.
+  [[nodiscard]] Core::State check();
   // True if the channel is open and the program has closed its end of the wake socket. Costs a system call.
   [[nodiscard]] bool has_hung_up() const { return core_.is_open() && core_.wake.has_hung_up(); }
 
@@ -36,8 +36,8 @@ class ConsumerWatch {
 
   const Core& core_;
   const EventRing& ring_;
-  std::uint64_t seen_signs_ = 0;      // Core::signs_of_life at the last look
-  std::uint32_t silent_periods_ = 0;  // since seen_signs_ changed
+  std::uint64_t seen_activity_ = 0;   // Core::activity at the last check
+  std::uint32_t silent_periods_ = 0;  // since seen_activity_ changed
 };
 
 }  // namespace knul::channel

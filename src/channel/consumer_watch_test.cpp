@@ -34,10 +34,10 @@ struct Watched {
     parts.events.push(parts.events.make(KREPIS_EVENT_DATAGRAM, 1U));
     (void)parts.ring.publish();
   }
-  State look(int periods) {
+  State check(int periods) {
     State found = State::kOpen;
     for (int i = 0; i < periods && found == State::kOpen; ++i) {
-      found = watch.look();
+      found = watch.check();
     }
     return found;
   }
@@ -49,21 +49,21 @@ struct Watched {
 
 TEST(ConsumerWatch, FindsAConsumerSilentAfterItsTimeoutAndNotEarlier) {
   Watched all;
-  EXPECT_EQ(all.look(kPeriods - 1), State::kOpen);
-  EXPECT_EQ(all.look(1), State::kSilent);
+  EXPECT_EQ(all.check(kPeriods - 1), State::kOpen);
+  EXPECT_EQ(all.check(1), State::kSilent);
 }
 
 TEST(ConsumerWatch, TakesCallsAndReadEventsForSignsOfLife) {
   Watched calling, reading;
-  EXPECT_EQ(calling.look(kPeriods - 1), State::kOpen);
+  EXPECT_EQ(calling.check(kPeriods - 1), State::kOpen);
   calling.parts.core->calls.fetch_add(1);
-  EXPECT_EQ(calling.look(kPeriods), State::kOpen);  // the first look sees the call
-  EXPECT_EQ(calling.look(1), State::kSilent);
-  EXPECT_EQ(reading.look(kPeriods - 1), State::kOpen);
+  EXPECT_EQ(calling.check(kPeriods), State::kOpen);  // the first check sees the call
+  EXPECT_EQ(calling.check(1), State::kSilent);
+  EXPECT_EQ(reading.check(kPeriods - 1), State::kOpen);
   reading.parts.read_all();
   reading.publish();
-  EXPECT_EQ(reading.look(kPeriods), State::kOpen);
-  EXPECT_EQ(reading.look(1), State::kSilent);
+  EXPECT_EQ(reading.check(kPeriods), State::kOpen);
+  EXPECT_EQ(reading.check(1), State::kSilent);
 }
 
 TEST(ConsumerWatch, IsNotNeededWithoutEventsAndWhileTheServerDrains) {
@@ -73,25 +73,25 @@ TEST(ConsumerWatch, IsNotNeededWithoutEventsAndWhileTheServerDrains) {
   EXPECT_FALSE(idle.watch.is_needed());
   draining.parts.core->is_draining = true;
   EXPECT_FALSE(draining.watch.is_needed());
-  EXPECT_EQ(draining.look(10 * kPeriods), State::kOpen);
+  EXPECT_EQ(draining.check(10 * kPeriods), State::kOpen);
 }
 
 TEST(ConsumerWatch, ForgetsTheSilenceBeforeATimeWhenItWasNotNeeded) {
   Watched all;
-  EXPECT_EQ(all.look(kPeriods - 1), State::kOpen);
+  EXPECT_EQ(all.check(kPeriods - 1), State::kOpen);
   all.parts.core->is_draining = true;
-  EXPECT_EQ(all.look(1), State::kOpen);
+  EXPECT_EQ(all.check(1), State::kOpen);
   all.parts.core->is_draining = false;
-  EXPECT_EQ(all.look(kPeriods - 1), State::kOpen);
-  EXPECT_EQ(all.look(1), State::kSilent);
+  EXPECT_EQ(all.check(kPeriods - 1), State::kOpen);
+  EXPECT_EQ(all.check(1), State::kSilent);
 }
 
 TEST(ConsumerWatch, WaitsForASilentConsumerWithoutTimeoutUntilItHangsUp) {
   Watched all(WakeKind::kSocketPair, Settings::kNoConsumerTimeout);
-  EXPECT_EQ(all.look(10'000), State::kOpen);
+  EXPECT_EQ(all.check(10'000), State::kOpen);
   all.hang_up();
   EXPECT_TRUE(all.watch.has_hung_up());
-  EXPECT_EQ(all.look(1), State::kAbandoned);
+  EXPECT_EQ(all.check(1), State::kAbandoned);
 }
 
 }  // namespace

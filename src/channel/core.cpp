@@ -49,17 +49,17 @@ Core::Core(Settings given, const RegionLayout& planned, std::vector<std::shared_
 
 Core::~Core() = default;
 
-// Invariant: no mail stays unread. The program adds mail and then exchanges is_told; the worker exchanges
-// is_told and then reads the mail. If the program's exchange returns true, the worker's next exchange reads
-// the value that the program stored, so the worker sees the mail.
-void Core::tell(std::size_t worker) {
-  std::atomic<bool>& is_told = mailboxes[worker].is_told;
-  if (!is_told.exchange(true) && !links[worker]->wake()) {
-    is_told.store(false);
+// Invariant: no mail stays unread. The program adds mail and then exchanges is_notified; the worker exchanges
+// is_notified and then reads the mail. If the program's exchange returns true, the worker's next exchange
+// reads the value that the program stored, so the worker sees the mail.
+void Core::notify_worker(std::size_t worker) {
+  std::atomic<bool>& is_notified = mailboxes[worker].is_notified;
+  if (!is_notified.exchange(true) && !links[worker]->wake()) {
+    is_notified.store(false);
   }
 }
 
-std::uint64_t Core::signs_of_life() const {
+std::uint64_t Core::activity() const {
   std::uint64_t signs = calls.load(std::memory_order_relaxed);
   for (const EventRing& ring : rings) {
     signs += ring.head();
@@ -72,9 +72,9 @@ bool Core::keeps_up(std::chrono::nanoseconds now) const {
   return std::ranges::none_of(rings, [=](const EventRing& ring) { return ring.is_behind(now, kAge); });
 }
 
-void Core::tell_all() {
+void Core::notify_workers() {
   for (std::size_t i = 0; i < workers(); ++i) {
-    tell(i);
+    notify_worker(i);
   }
 }
 

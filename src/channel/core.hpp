@@ -67,7 +67,7 @@ struct Core {
     return now != State::kOpen && now != State::kClosed;
   }
   // Thread: any. Changes whenever the program calls a function of the channel or moves a head.
-  [[nodiscard]] std::uint64_t signs_of_life() const;
+  [[nodiscard]] std::uint64_t activity() const;
   // True if the program reads its events within a second, see EventRing::is_behind.
   [[nodiscard]] bool keeps_up(std::chrono::nanoseconds now) const;
 
@@ -78,9 +78,9 @@ struct Core {
   // The partition of the program's own streams.
   [[nodiscard]] std::size_t program_partition() const { return links.size(); }
 
-  // Wakes a worker to read its mailbox, unless an earlier call has woken it and it has not read yet.
-  void tell(std::size_t worker);
-  void tell_all();
+  // Wakes a worker to read its mailbox, unless it is notified and has not read the mailbox since.
+  void notify_worker(std::size_t worker);
+  void notify_workers();
 
   const Settings settings;
   const RegionLayout layout;

@@ -70,7 +70,7 @@ void EventRing::seal(const FfiEvent* last) {
   is_sealed_ = true;
 }
 
-void EventRing::note_published(std::chrono::nanoseconds now) {
+void EventRing::start_measurement(std::chrono::nanoseconds now) {
   if (static_cast<std::int32_t>(load_head() - mark_.load(std::memory_order_relaxed)) >= 0) {
     marked_at_ns_.store(now.count(), std::memory_order_relaxed);
     mark_.store(tail_, std::memory_order_release);

@@ -46,8 +46,8 @@ class EventRing {
   // Drops the unpublished events and all later ones. Only `last` is still published, unless it is null.
   void seal(const FfiEvent* last);
   [[nodiscard]] bool is_sealed() const { return is_sealed_; }
-  // Call after publish(). Starts a measurement for is_behind(), unless one is running.
-  void note_published(std::chrono::nanoseconds now);
+  // Call after publish(). Starts the measurement of is_behind(), unless it is running.
+  void start_measurement(std::chrono::nanoseconds now);
 
   // Thread: any. True if the program has events to read. The head and the tail may be of different moments,
   // because callers check again after they have armed the wake signal.

@@ -86,7 +86,7 @@ bool Hub::announce(const std::shared_ptr<Channel>& channel) {
                                      [&] { return answers->count == links.size(); });
 }
 
-void Hub::forget(const Channel& channel) {
+void Hub::remove(const Channel& channel) {
   const std::lock_guard lock(mutex_);
   std::erase_if(channels_, [&](const auto& known) { return known.get() == &channel; });
 }

@@ -28,7 +28,8 @@ class Hub : public std::enable_shared_from_this<Hub> {
   // Opens a channel and announces it to all workers. Errors: as krepis_channel_open.
   // Blocks: until all workers have answered, at most a second. Thread: not a worker's.
   krepis::Result<std::shared_ptr<Channel>> open(Settings settings);
-  void forget(const Channel& channel);
+  // Call when the channel is closed or broken.
+  void remove(const Channel& channel);
   // From then on open() fails.
   void begin_drain();
   // The memory of all channels, including closed channels that are still mapped.

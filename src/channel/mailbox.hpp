@@ -66,7 +66,7 @@ struct Mailbox {
   std::uint64_t turn = 0;  // the number of swaps by the worker
   bool is_open = true;     // false: the worker has ended and accepts no mail
   // The program has woken the worker, and the worker has not yet swapped the mail.
-  std::atomic<bool> is_told{false};
+  std::atomic<bool> is_notified{false};
   // The memory that the worker keeps for the next swap.
   std::atomic<std::size_t> taken_memory_bytes{0};
 };

@@ -30,7 +30,7 @@ class WorkerLink {
     return worker_->post([application = application_, task = std::move(task)] { task(*application); });
   }
 
-  // Makes the worker look at its mailboxes.
+  // Wakes the worker, which then reads its mailboxes. False: the worker has ended, or its queue is full.
   bool wake() {
     const std::lock_guard lock(mutex_);
     return worker_ != nullptr && worker_->post([] {});

@@ -35,12 +35,12 @@ WorkerPart::WorkerPart(Core& core, unsigned index, krepis::Worker& worker)
       watch_(core, ring_) {}
 
 void WorkerPart::end_turn() {
-  constexpr int kLooks = 3;
-  if (mailbox_.is_told.load(std::memory_order_relaxed)) {
-    mailbox_.is_told.exchange(false);
+  constexpr int kMostChecks = 3;
+  if (mailbox_.is_notified.load(std::memory_order_relaxed)) {
+    mailbox_.is_notified.exchange(false);
   }
-  for (int look = 0; look < kLooks; ++look) {
-    look_at_head();
+  for (int check = 0; check < kMostChecks; ++check) {
+    check_head();
     if (!core_.is_open()) {
       close_all();
     }
@@ -53,10 +53,10 @@ void WorkerPart::end_turn() {
       return;
     }
   }
-  core_.tell(index_);  // a program that keeps moving its head must not keep the worker here
+  core_.notify_worker(index_);  // a program that keeps moving its head must not keep the worker here
 }
 
-void WorkerPart::look_at_head() {
+void WorkerPart::check_head() {
   if (!ring_.refresh_head() && core_.is_open()) {
     break_channel(Core::State::kMisled);
   }
@@ -68,7 +68,7 @@ void WorkerPart::look_at_head() {
 
 void WorkerPart::publish() {
   if (core_.state() != Core::State::kClosed && ring_.publish()) {
-    ring_.note_published(events_.now());
+    ring_.start_measurement(events_.now());
     core_.wake.notify();
   }
   core_.backlogs[index_].store(ring_.backlog(), std::memory_order_relaxed);
@@ -87,9 +87,9 @@ void WorkerPart::wait_for_head() {
   }
 }
 
-void WorkerPart::watch_consumer() { break_channel(watch_.look()); }
+void WorkerPart::watch_consumer() { break_channel(watch_.check()); }
 
-void WorkerPart::notice_hang_up() {
+void WorkerPart::check_hang_up() {
   if (watch_.has_hung_up()) {
     break_channel(Core::State::kAbandoned);
   }
@@ -103,7 +103,7 @@ void WorkerPart::break_channel(Core::State to) {
   event.code = code_of(to);
   ring_.seal(&event);
   publish();
-  core_.tell_all();
+  core_.notify_workers();
   core_.wake.notify_all();
 }
 
@@ -134,7 +134,7 @@ void WorkerPart::detach() {
     reason.code = KREPIS_CODE_DEADLINE;
     close_connection(**states_.open_connections().begin(), reason);
   }
-  look_at_head();
+  check_head();
   publish();
   events_.detach();
   states_.detach();
@@ -144,7 +144,7 @@ void WorkerPart::detach() {
 }
 
 void WorkerPart::pump() {
-  look_at_head();
+  check_head();
   publish();
   states_.free_entries();
 }

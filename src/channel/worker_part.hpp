@@ -58,7 +58,7 @@ class WorkerPart {
   [[nodiscard]] bool needs_watch() const { return watch_.is_needed(); }
   void watch_consumer();
   // Breaks the channel if the program has closed its end of the wake socket. Costs a system call.
-  void notice_hang_up();
+  void check_hang_up();
 
   // True if the channel is closed or broken and this worker has no open connection of the channel.
   [[nodiscard]] bool is_done() const { return !core_.is_open() && states_.open_connections().empty(); }
@@ -74,7 +74,7 @@ class WorkerPart {
 
  private:
   // worker_part.cpp
-  void look_at_head();
+  void check_head();
   void publish();
   void wait_for_head();
   // No effect if the channel is not open, or if `to` is kOpen.
