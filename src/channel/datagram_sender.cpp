@@ -15,29 +15,29 @@ static_assert(number_of(krepis::DatagramFate::kAcknowledged) == KREPIS_DATAGRAM_
 void DatagramSender::send(ConnectionState& state, std::span<const std::uint8_t> bytes,
                           const krepis::DatagramOptions& options) {
   const bool is_behind = options.policy == krepis::DatagramPolicy::kBlock && !state.blocked_datagrams.empty();
-  if (is_behind || !hand_over(state, bytes, options)) {
+  if (is_behind || !try_send(state, bytes, options)) {
     state.blocked_datagrams.push({core_.write_buffers.copy(bytes), options});
   }
 }
 
-bool DatagramSender::hand_over(ConnectionState& state, std::span<const std::uint8_t> bytes,
-                               const krepis::DatagramOptions& options) {
+bool DatagramSender::try_send(ConnectionState& state, std::span<const std::uint8_t> bytes,
+                              const krepis::DatagramOptions& options) {
   using Outcome = krepis::DatagramOutcome;
   const Outcome outcome = state.connection->send_datagram(bytes, options);
   if (outcome == Outcome::kBlocked) {
     return false;
   }
   state.entry->queued.fetch_sub(1, std::memory_order_relaxed);
-  give_back(*state.entry, core_.server->writes, bytes.size());
+  release_held_bytes(*state.entry, core_.server->writes, bytes.size());
   if (outcome != Outcome::kQueued && options.reports_fate) {
-    tell_fate(state, options.context, krepis::DatagramFate::kDropped);
+    report_fate(state, options.context, krepis::DatagramFate::kDropped);
   }
   return true;
 }
 
 void DatagramSender::flush(ConnectionState& state) {
   Fifo<ConnectionState::BlockedDatagram>& blocked = state.blocked_datagrams;
-  while (!blocked.empty() && hand_over(state, blocked.front().copy.bytes, blocked.front().options)) {
+  while (!blocked.empty() && try_send(state, blocked.front().copy.bytes, blocked.front().options)) {
     blocked.pop();
   }
   if (blocked.empty() && std::exchange(state.wants_datagram_writable, false)) {
@@ -46,13 +46,13 @@ void DatagramSender::flush(ConnectionState& state) {
   }
 }
 
-void DatagramSender::ask_writable(ConnectionState& state) {
+void DatagramSender::request_writable(ConnectionState& state) {
   state.wants_datagram_writable = true;
   flush(state);
 }
 
-void DatagramSender::tell_fate(const ConnectionState& state, std::uint32_t context,
-                               krepis::DatagramFate fate) {
+void DatagramSender::report_fate(const ConnectionState& state, std::uint32_t context,
+                                 krepis::DatagramFate fate) {
   if (events_.is_overloaded()) {
     return;
   }

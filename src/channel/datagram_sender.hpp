@@ -22,13 +22,13 @@ class DatagramSender {
   // Called when the connection's queue has room.
   void flush(ConnectionState& state);
   // Requests an event DATAGRAM_WRITABLE when the queue has room.
-  void ask_writable(ConnectionState& state);
-  void tell_fate(const ConnectionState& state, std::uint32_t context, krepis::DatagramFate fate);
+  void request_writable(ConnectionState& state);
+  void report_fate(const ConnectionState& state, std::uint32_t context, krepis::DatagramFate fate);
 
  private:
   // False: the connection's queue is full, and on_datagram_writable follows when it has room.
-  bool hand_over(ConnectionState& state, std::span<const std::uint8_t> bytes,
-                 const krepis::DatagramOptions& options);
+  bool try_send(ConnectionState& state, std::span<const std::uint8_t> bytes,
+                const krepis::DatagramOptions& options);
 
   Core& core_;
   EventWriter& events_;

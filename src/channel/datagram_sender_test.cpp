@@ -61,7 +61,7 @@ TEST(DatagramSender, TellsThatADatagramWasDroppedIfItsFateWasAskedFor) {
 TEST(DatagramSender, TellsOfRoomOnceNothingIsBlocked) {
   Datagrams datagrams(Outcome::kBlocked);
   datagrams.send(1, {.policy = krepis::DatagramPolicy::kBlock});
-  datagrams.sender.ask_writable(datagrams.state);
+  datagrams.sender.request_writable(datagrams.state);
   EXPECT_EQ(datagrams.parts.events.backlog(), 0U);
   datagrams.make_room();
   datagrams.sender.flush(datagrams.state);

@@ -103,8 +103,8 @@ inline WriteBudget::Waiting waiting_of(const Entry& stream, const Entry& connect
           connection.allowance.load(std::memory_order_relaxed)};
 }
 
-// Releases bytes of an open connection that it no longer holds.
-inline void give_back(Entry& connection, WriteBudget& writes, std::uint64_t bytes) {
+// Subtracts bytes from an open connection's held_bytes and releases them to the budget.
+inline void release_held_bytes(Entry& connection, WriteBudget& writes, std::uint64_t bytes) {
   connection.held_bytes.fetch_sub(bytes, std::memory_order_relaxed);
   writes.release(bytes);
 }

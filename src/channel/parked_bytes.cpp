@@ -25,7 +25,7 @@ void ParkedBytes::add(StreamState& stream, std::span<const std::uint8_t> bytes) 
   }
 }
 
-void ParkedBytes::note_removed(StreamState& stream, std::size_t bytes) {
+void ParkedBytes::count_removed(StreamState& stream, std::size_t bytes) {
   if (bytes > 0) {
     count_.fetch_sub(bytes, std::memory_order_relaxed);
     bytes_ -= bytes;
@@ -35,7 +35,7 @@ void ParkedBytes::note_removed(StreamState& stream, std::size_t bytes) {
 
 void ParkedBytes::remove(StreamState& stream, std::size_t bytes) {
   stream.parked_from += bytes;
-  note_removed(stream, bytes);
+  count_removed(stream, bytes);
   // Otherwise the buffer of a stream that always has parked bytes would grow without bound.
   if (stream.parked_from > stream.parked.size() / 2) {
     stream.parked.erase(stream.parked.begin(),
@@ -45,7 +45,7 @@ void ParkedBytes::remove(StreamState& stream, std::size_t bytes) {
 }
 
 void ParkedBytes::drop(StreamState& stream) {
-  note_removed(stream, stream.parked_bytes());
+  count_removed(stream, stream.parked_bytes());
   stream.parked = {};
   stream.parked_from = 0;
   stream.is_fin_parked = false;

@@ -34,7 +34,7 @@ class ParkedBytes {
   void queue(const StreamState& stream);
 
  private:
-  void note_removed(StreamState& stream, std::size_t bytes);
+  void count_removed(StreamState& stream, std::size_t bytes);
   void shed();
   void drop_all(ConnectionState& state);
   void prune();

@@ -113,7 +113,7 @@ bool ReceiveArena::may_hold_datagram(const ConnectionState& state) {
                                           kHalfOfFree);
 }
 
-void ReceiveArena::count_off(StreamState& stream, const ArenaPart::Released& range) {
+void ReceiveArena::count_released(StreamState& stream, const ArenaPart::Released& range) {
   --stream.unreleased_ranges;
   stream.unreleased_bytes -= range.length;
   stream.connection->unreleased_bytes -= range.length;
@@ -123,7 +123,8 @@ void ReceiveArena::count_off(StreamState& stream, const ArenaPart::Released& ran
   }
 }
 
-void ReceiveArena::count_off(ConnectionState& state, std::uint32_t offset, const ArenaPart::Released& range) {
+void ReceiveArena::count_released(ConnectionState& state, std::uint32_t offset,
+                                  const ArenaPart::Released& range) {
   if (state.identity_offset == offset) {
     state.identity_offset.reset();
     identity_bytes_ -= range.length;

@@ -48,10 +48,11 @@ class ReceiveArena {
   [[nodiscard]] bool may_hold_more(const ConnectionState& state);
   [[nodiscard]] bool may_hold_datagram(const ConnectionState& state);
 
-  // Ends the range that starts at `offset`. The caller finds the owner and calls count_off().
+  // Ends the range that starts at `offset`. The caller finds the range's owner and calls count_released().
   ArenaPart::Released release(std::uint32_t offset) { return part_.release(offset); }
-  void count_off(StreamState& stream, const ArenaPart::Released& range);
-  void count_off(ConnectionState& state, std::uint32_t offset, const ArenaPart::Released& range);
+  // Subtracts a released range from the counts of its stream and connection.
+  void count_released(StreamState& stream, const ArenaPart::Released& range);
+  void count_released(ConnectionState& state, std::uint32_t offset, const ArenaPart::Released& range);
 
   [[nodiscard]] std::size_t free_blocks() const { return part_.free_blocks(); }
 

@@ -24,7 +24,7 @@ struct SmallArena {
     }
     return range;
   }
-  void release(std::uint32_t offset) { arena.count_off(stream, arena.release(offset)); }
+  void release(std::uint32_t offset) { arena.count_released(stream, arena.release(offset)); }
 
   std::vector<std::uint8_t> bytes = std::vector<std::uint8_t>(kBlocks * kBlockBytes);
   std::vector<RangeOwner> owners = std::vector<RangeOwner>(bytes.size() / kGranuleBytes);
@@ -101,7 +101,7 @@ TEST(ReceiveArena, GivesIdentitiesAnEighthUntilTheyAreReleased) {
   }
   EXPECT_FALSE(put(states.back()));
   const std::uint32_t offset = *states[0].identity_offset;
-  small.arena.count_off(states[0], offset, small.arena.release(offset));
+  small.arena.count_released(states[0], offset, small.arena.release(offset));
   EXPECT_FALSE(states[0].identity_offset.has_value());
   EXPECT_TRUE(put(states.back()));
 }

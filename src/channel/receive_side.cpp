@@ -164,14 +164,14 @@ void ReceiveSide::release(std::uint32_t offset) {
   if (StreamState* stream = states_.find_stream(range.handle)) {
     release(*stream, range);
   } else if (ConnectionState* state = states_.find_connection(range.handle)) {
-    arena_.count_off(*state, offset, range);
+    arena_.count_released(*state, offset, range);
     states_.free_if_released(*state);
   }
 }
 
 void ReceiveSide::release(StreamState& stream, const ArenaPart::Released& range) {
   ConnectionState& state = *stream.connection;
-  arena_.count_off(stream, range);
+  arena_.count_released(stream, range);
   states_.free_if_released(stream);
   states_.free_if_released(state);
   if (stream.stream != nullptr) {

@@ -13,7 +13,7 @@ krepis::Fin to_fin(bool is_fin) { return is_fin ? krepis::Fin::kYes : krepis::Fi
 
 }  // namespace
 
-void SendSide::keep(StreamState& stream, std::span<const std::uint8_t> bytes) {
+void SendSide::append_pending(StreamState& stream, std::span<const std::uint8_t> bytes) {
   while (!bytes.empty()) {
     if (stream.pending.empty() || stream.pending.back().room.empty()) {
       const std::size_t size =
@@ -37,13 +37,13 @@ void SendSide::write(StreamState& stream, std::span<const std::uint8_t> bytes, b
   std::size_t taken = 0;
   if (stream.stream != nullptr && stream.pending.empty()) {
     taken = stream.stream->write(bytes, to_fin(is_fin));
-    note_taken(stream, taken);
+    count_accepted(stream, taken);
   }
   if (taken < bytes.size() || stream.stream == nullptr || !stream.pending.empty()) {
-    keep(stream, bytes.subspan(taken));
+    append_pending(stream, bytes.subspan(taken));
     stream.is_fin_pending = is_fin;
   }
-  tell_writable(stream);
+  report_writable(stream);
 }
 
 void SendSide::write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin) {
@@ -52,15 +52,15 @@ void SendSide::write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin
   }
   if (stream.stream != nullptr && stream.pending.empty()) {
     const std::size_t taken = stream.stream->write(bytes, to_fin(is_fin));
-    note_taken(stream, taken);
+    count_accepted(stream, taken);
     bytes.bytes = bytes.bytes.subspan(taken);
     if (bytes.bytes.empty()) {
-      return tell_writable(stream);
+      return report_writable(stream);
     }
   }
   stream.pending.push({std::move(bytes), {}});
   stream.is_fin_pending = is_fin;
-  tell_writable(stream);
+  report_writable(stream);
 }
 
 void SendSide::flush(StreamState& stream) {
@@ -74,7 +74,7 @@ void SendSide::flush(StreamState& stream) {
     const std::size_t taken = left.bytes.size() < WriteBuffers::kSmallestBytes
                                   ? stream.stream->write(left.bytes, fin)
                                   : stream.stream->write(left, fin);
-    note_taken(stream, taken);
+    count_accepted(stream, taken);
     left.bytes = left.bytes.subspan(taken);
     if (!left.bytes.empty()) {
       break;
@@ -85,21 +85,21 @@ void SendSide::flush(StreamState& stream) {
   if (stream.pending.empty() && std::exchange(stream.is_fin_pending, false)) {
     stream.stream->write(std::span<const std::uint8_t>{}, krepis::Fin::kYes);
   }
-  tell_writable(stream);
+  report_writable(stream);
 }
 
-void SendSide::note_taken(StreamState& stream, std::size_t bytes) {
+void SendSide::count_accepted(StreamState& stream, std::size_t bytes) {
   stream.entry->queued.fetch_sub(static_cast<std::uint32_t>(bytes), std::memory_order_relaxed);
   core_.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
-  give_back(*stream.connection->entry, core_.server->writes, bytes);
+  release_held_bytes(*stream.connection->entry, core_.server->writes, bytes);
 }
 
-void SendSide::ask_writable(StreamState& stream) {
+void SendSide::request_writable(StreamState& stream) {
   stream.wants_writable = true;
-  tell_writable(stream);
+  report_writable(stream);
 }
 
-void SendSide::tell_writable(StreamState& stream) {
+void SendSide::report_writable(StreamState& stream) {
   if (!stream.wants_writable || stream.is_send_over) {
     return;
   }
@@ -110,8 +110,8 @@ void SendSide::tell_writable(StreamState& stream) {
   const std::uint64_t limit = std::min<std::uint64_t>(core_.settings.queue_bytes, waiting.allowance);
   const std::uint64_t room = core_.server->writes.room_of(waiting);
   // When memory is short, the event waits until the stream has no queued bytes. It then has its floor.
-  const bool is_worth_telling = room >= std::min(limit / 2, WriteBudget::kStreamAllowanceBytes / 2);
-  if (waiting.of_stream > limit / 2 || (waiting.of_stream > 0 && !is_worth_telling)) {
+  const bool is_worth_reporting = room >= std::min(limit / 2, WriteBudget::kStreamAllowanceBytes / 2);
+  if (waiting.of_stream > limit / 2 || (waiting.of_stream > 0 && !is_worth_reporting)) {
     return;
   }
   stream.wants_writable = false;
@@ -150,7 +150,7 @@ void SendSide::end(StreamState& stream) {
   const std::uint32_t queued = stream.entry->queued.exchange(0, std::memory_order_relaxed);
   core_.queued_bytes.fetch_sub(queued, std::memory_order_relaxed);
   if (stream.connection != nullptr && stream.connection->connection != nullptr) {
-    give_back(*stream.connection->entry, core_.server->writes, queued);
+    release_held_bytes(*stream.connection->entry, core_.server->writes, queued);
   }
 }
 

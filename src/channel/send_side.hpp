@@ -27,7 +27,7 @@ class SendSide {
   // Called when the connection may accept more bytes.
   void flush(StreamState& stream);
   // Requests an event STREAM_WRITABLE when the stream has room.
-  void ask_writable(StreamState& stream);
+  void request_writable(StreamState& stream);
 
   // Requires that the stream is open.
   void reset(StreamState& stream, std::uint64_t code);
@@ -36,9 +36,12 @@ class SendSide {
   void end(StreamState& stream);
 
  private:
-  void keep(StreamState& stream, std::span<const std::uint8_t> bytes);
-  void note_taken(StreamState& stream, std::size_t bytes);
-  void tell_writable(StreamState& stream);
+  // Copies bytes to the end of the stream's pending bytes.
+  void append_pending(StreamState& stream, std::span<const std::uint8_t> bytes);
+  // Call when the connection has accepted bytes of the stream.
+  void count_accepted(StreamState& stream, std::size_t bytes);
+  // Sends the requested event STREAM_WRITABLE if the stream has enough room.
+  void report_writable(StreamState& stream);
 
   Core& core_;
   Mailbox& mailbox_;  // for its lock

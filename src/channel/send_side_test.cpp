@@ -71,7 +71,7 @@ TEST(SendSide, TellsOfRoomWhenHalfOfTheQueueIsFree) {
   const std::size_t limit = 128 << 10;  // the allowance of a connection with a small window
   Sending sending(0);
   sending.write(std::string(limit / 2 + 1, 'x'));
-  sending.side.ask_writable(sending.stream);
+  sending.side.request_writable(sending.stream);
   EXPECT_EQ(sending.parts.events.backlog(), 0U);
   sending.parts.connection.room = 1;
   sending.side.flush(sending.stream);

@@ -46,7 +46,7 @@ class WorkerPart {
   }
   void handle_datagram_writable(ConnectionState& state) { datagrams_.flush(state); }
   void handle_datagram_fate(const ConnectionState& state, std::uint32_t context, krepis::DatagramFate fate) {
-    datagrams_.tell_fate(state, context, fate);
+    datagrams_.report_fate(state, context, fate);
   }
   void handle_drain(std::chrono::milliseconds left);
 
@@ -92,7 +92,7 @@ class WorkerPart {
   // worker_part_mail.cpp
   void take_mail();
   void run(const Command& command);
-  void give_up(const Command& command);
+  void close_after_failure(const Command& command);
   void run_stream_command(const Command& command, StreamState& stream);
   void run_connection_command(const Command& command, ConnectionState& state);
   void set_priority(StreamState& stream);

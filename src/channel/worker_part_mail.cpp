@@ -24,7 +24,7 @@ void WorkerPart::take_mail() {
       try {
         run(command);
       } catch (...) {
-        give_up(command);
+        close_after_failure(command);
       }
     }
   }
@@ -32,8 +32,8 @@ void WorkerPart::take_mail() {
   mailbox_.taken_memory_bytes.store(mail_.memory_bytes(), std::memory_order_relaxed);
 }
 
-// A command found no memory. The connection is closed, because its stream would continue with a gap.
-void WorkerPart::give_up(const Command& command) {
+// Closes the connection of a command that found no memory. A stream must not continue with a gap.
+void WorkerPart::close_after_failure(const Command& command) {
   StreamState* const stream = states_.find_stream(command.handle);
   ConnectionState* const state =
       stream != nullptr ? stream->connection : states_.find_connection(command.handle);
@@ -63,7 +63,7 @@ void WorkerPart::run_stream_command(const Command& command, StreamState& stream)
     case Kind::kWriteShared:
       return sending_.write(stream, std::move(mail_.buffers[command.offset]), command.is_set);
     case Kind::kWantWritable:
-      return sending_.ask_writable(stream);
+      return sending_.request_writable(stream);
     case Kind::kReset:
       return stream.stream != nullptr ? sending_.reset(stream, command.code) : abandon_waiting(stream);
     case Kind::kStopSending:
@@ -97,7 +97,7 @@ void WorkerPart::run_connection_command(const Command& command, ConnectionState&
                               .reports_fate = command.is_set,
                               .context = command.context});
     case Kind::kWantDatagramWritable:
-      return datagrams_.ask_writable(state);
+      return datagrams_.request_writable(state);
     case Kind::kCloseConnection:
       return state.connection->close(command.code,
                                      {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
