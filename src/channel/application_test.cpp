@@ -115,7 +115,7 @@ TEST(ChannelWatch, ClosesAChannelThatWasSilentForItsTimeoutAndNotEarlier) {
   Watched all;
   EXPECT_TRUE(all.watch(Watched::kPeriods - 1));
   EXPECT_FALSE(all.watch(1));
-  EXPECT_EQ(all.one.core().state(), Core::State::kSilent);
+  EXPECT_EQ(all.one.core().state(), Core::State::kTimedOut);
 }
 
 TEST(ChannelWatch, KeepsASilentChannelThatSaidSoUntilItsWakeSocketIsClosed) {
@@ -123,7 +123,7 @@ TEST(ChannelWatch, KeepsASilentChannelThatSaidSoUntilItsWakeSocketIsClosed) {
   EXPECT_TRUE(all.watch(10'000));
   all.hang_up();
   EXPECT_FALSE(all.watch(1));
-  EXPECT_EQ(all.one.core().state(), Core::State::kAbandoned);
+  EXPECT_EQ(all.one.core().state(), Core::State::kHungUp);
 }
 
 }  // namespace

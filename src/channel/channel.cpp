@@ -102,14 +102,14 @@ Outcome Channel::check_open() const {
   switch (core_->state()) {
     case Core::State::kOpen:
       return {};
-    case Core::State::kMisled:
+    case Core::State::kInvalidHead:
       return Outcome::refuse(ErrorCode::kInvalidContext,
                              "the channel was closed because the program stored an invalid ring head");
-    case Core::State::kSilent:
+    case Core::State::kTimedOut:
       return Outcome::refuse(
           ErrorCode::kInvalidContext,
           "the channel was closed because the program read no events for consumer_timeout_ms");
-    case Core::State::kAbandoned:
+    case Core::State::kHungUp:
       return Outcome::refuse(ErrorCode::kInvalidContext,
                              "the channel was closed because the program closed its end of wake_fd");
     case Core::State::kClosed:

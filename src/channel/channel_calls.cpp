@@ -41,7 +41,7 @@ Channel::Held Channel::hold(std::uint32_t handle, bool is_stream, std::size_t co
     held.mailbox = &core_->mailboxes[held.worker];
     held.lock = std::unique_lock(held.mailbox->mutex);
     // Before the lock was acquired, the object may have ended, and another one may have got its entry.
-    if (entry->handle.load(std::memory_order_relaxed) == handle && !entry->has(Entry::kIsVoid) &&
+    if (entry->handle.load(std::memory_order_relaxed) == handle && !entry->has(Entry::kHasEnded) &&
         entry->has(Entry::kIsStream) == is_stream && held.mailbox->is_open) {
       held.mailbox->make_room(copied_bytes);
       held.entry = entry;
@@ -95,7 +95,7 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
   if (!held.entry->has(Entry::kCanSend)) {
     return Outcome::refuse(ErrorCode::kInvalidRequest, "the stream is receive-only");
   }
-  if (held.entry->has(Entry::kIsSendOver)) {
+  if (held.entry->has(Entry::kIsSendClosed)) {
     return Outcome::refuse(ErrorCode::kInvalidContext, "the stream's sending side has ended");
   }
   const std::uint32_t taken = queue(held, bytes, copy, (flags & KREPIS_WRITE_FIN) != 0);
@@ -106,7 +106,7 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
 
 Entry* Channel::connection_of(const Entry& stream) const {
   Entry* const connection = core_->table.find(stream.connection.load(std::memory_order_relaxed));
-  return connection != nullptr && !connection->has(Entry::kIsVoid) ? connection : nullptr;
+  return connection != nullptr && !connection->has(Entry::kHasEnded) ? connection : nullptr;
 }
 
 std::uint64_t Channel::room_of(const Entry& stream) const {
@@ -116,7 +116,7 @@ std::uint64_t Channel::room_of(const Entry& stream) const {
   const std::uint64_t of_stream = limit - std::min(limit, queued);
   return connection == nullptr
              ? of_stream
-             : std::min(of_stream, core_->server->writes.room_of(waiting_of(stream, *connection)));
+             : std::min(of_stream, core_->server->writes.room_of(usage_of(stream, *connection)));
 }
 
 // Thread: with the lock of the stream's mailbox. The bytes do not count for a connection that has ended,
@@ -126,7 +126,7 @@ std::uint64_t Channel::take_room(Entry& stream, std::uint64_t wanted) {
   const std::uint64_t limit = core_->settings.queue_bytes;
   std::uint64_t taken = std::min(wanted, limit - std::min(limit, queued));
   if (Entry* const connection = connection_of(stream)) {
-    taken = core_->server->writes.take(waiting_of(stream, *connection), taken);
+    taken = core_->server->writes.take(usage_of(stream, *connection), taken);
     connection->held_bytes.fetch_add(taken, std::memory_order_relaxed);
   }
   stream.queued.fetch_add(static_cast<std::uint32_t>(taken), std::memory_order_relaxed);
@@ -162,7 +162,7 @@ std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, co
     held.mailbox->write(handle, bytes.first(taken), takes_fin);
   }
   if (takes_fin) {
-    entry.add(Entry::kIsSendOver);
+    entry.add(Entry::kIsSendClosed);
   }
   if (taken < bytes.size() && !entry.has(Entry::kAwaitsWritable)) {
     entry.add(Entry::kAwaitsWritable);
@@ -200,7 +200,7 @@ Outcome Channel::command_stream(const Command& command, std::uint32_t side, std:
   if (held.entry->has(once)) {
     return {};
   }
-  held.entry->add(once | (once == Entry::kIsReset ? Entry::kIsSendOver : 0));
+  held.entry->add(once | (once == Entry::kIsReset ? Entry::kIsSendClosed : 0));
   held.mailbox->add(command);
   held.lock.unlock();
   notify_worker_or_postpone(held.worker, false);
@@ -241,7 +241,7 @@ Outcome Channel::set_priority(std::uint32_t stream, std::uint32_t urgency, std::
     return held.refusal;
   }
   // The worker reads only the last priority.
-  if (held.entry->priority_order.exchange(PriorityOrder{urgency, incremental}.value()) == 0) {
+  if (held.entry->requested_priority.exchange(PackedPriority{urgency, incremental}.value()) == 0) {
     held.mailbox->add(command);
   }
   held.lock.unlock();

@@ -17,7 +17,7 @@ Core::State ConsumerWatch::check() {
     return State::kOpen;
   }
   if (has_hung_up()) {
-    return State::kAbandoned;
+    return State::kHungUp;
   }
   const std::uint64_t activity = core_.activity();
   if (std::exchange(seen_activity_, activity) != activity) {
@@ -26,7 +26,7 @@ Core::State ConsumerWatch::check() {
   }
   ++silent_periods_;
   const bool is_silent = has_timeout() && silent_periods_ * kPeriod >= core_.settings.consumer_timeout;
-  return is_silent ? State::kSilent : State::kOpen;
+  return is_silent ? State::kTimedOut : State::kOpen;
 }
 
 }  // namespace knul::channel

@@ -23,8 +23,9 @@ class ConsumerWatch {
 
   // True: events wait for the program, and the caller must call check() after kPeriod.
   [[nodiscard]] bool is_needed() const;
-  // Returns the state that the channel should have. kAbandoned: the program has closed its end of the wake
-  // socket. kSilent: events waited for settings.consumer_timeout without activity of the program. Else kOpen.
+  // Returns the state that the channel should have. kHungUp: the program has closed its end of the wake
+  // socket. kTimedOut: events waited for settings.consumer_timeout, and the program was not active.
+  // Otherwise kOpen.
   [[nodiscard]] Core::State check();
   // True if the channel is open and the program has closed its end of the wake socket. Costs a system call.
   [[nodiscard]] bool has_hung_up() const { return core_.is_open() && core_.wake.has_hung_up(); }

@@ -50,7 +50,7 @@ struct Watched {
 TEST(ConsumerWatch, FindsAConsumerSilentAfterItsTimeoutAndNotEarlier) {
   Watched all;
   EXPECT_EQ(all.check(kPeriods - 1), State::kOpen);
-  EXPECT_EQ(all.check(1), State::kSilent);
+  EXPECT_EQ(all.check(1), State::kTimedOut);
 }
 
 TEST(ConsumerWatch, TakesCallsAndReadEventsForSignsOfLife) {
@@ -58,12 +58,12 @@ TEST(ConsumerWatch, TakesCallsAndReadEventsForSignsOfLife) {
   EXPECT_EQ(calling.check(kPeriods - 1), State::kOpen);
   calling.parts.core->calls.fetch_add(1);
   EXPECT_EQ(calling.check(kPeriods), State::kOpen);  // the first check sees the call
-  EXPECT_EQ(calling.check(1), State::kSilent);
+  EXPECT_EQ(calling.check(1), State::kTimedOut);
   EXPECT_EQ(reading.check(kPeriods - 1), State::kOpen);
   reading.parts.read_all();
   reading.publish();
   EXPECT_EQ(reading.check(kPeriods), State::kOpen);
-  EXPECT_EQ(reading.check(1), State::kSilent);
+  EXPECT_EQ(reading.check(1), State::kTimedOut);
 }
 
 TEST(ConsumerWatch, IsNotNeededWithoutEventsAndWhileTheServerDrains) {
@@ -83,7 +83,7 @@ TEST(ConsumerWatch, ForgetsTheSilenceBeforeATimeWhenItWasNotNeeded) {
   EXPECT_EQ(all.check(1), State::kOpen);
   all.parts.core->is_draining = false;
   EXPECT_EQ(all.check(kPeriods - 1), State::kOpen);
-  EXPECT_EQ(all.check(1), State::kSilent);
+  EXPECT_EQ(all.check(1), State::kTimedOut);
 }
 
 TEST(ConsumerWatch, WaitsForASilentConsumerWithoutTimeoutUntilItHangsUp) {
@@ -91,7 +91,7 @@ TEST(ConsumerWatch, WaitsForASilentConsumerWithoutTimeoutUntilItHangsUp) {
   EXPECT_EQ(all.check(10'000), State::kOpen);
   all.hang_up();
   EXPECT_TRUE(all.watch.has_hung_up());
-  EXPECT_EQ(all.check(1), State::kAbandoned);
+  EXPECT_EQ(all.check(1), State::kHungUp);
 }
 
 }  // namespace

@@ -41,10 +41,10 @@ struct Core {
   enum class State : std::uint8_t {
     kOpen,
     // Three states in which the library broke the channel. The workers close its connections.
-    kMisled,     // the program stored an invalid ring head
-    kSilent,     // the program read no events for settings.consumer_timeout
-    kAbandoned,  // the program closed its end of the wake socket
-    kClosed,     // the program closed the channel
+    kInvalidHead,  // the program stored an invalid ring head
+    kTimedOut,     // the program read no events for settings.consumer_timeout
+    kHungUp,       // the program closed its end of the wake socket
+    kClosed,       // the program closed the channel
   };
   using Granule = std::atomic<std::uint8_t>;  // 1: a published, unreleased range starts there
 

@@ -38,7 +38,7 @@ void HandleTable::release(Entry& entry) {
   entry.waiting_opens.store(0, std::memory_order_relaxed);
   entry.max_datagram_bytes.store(0, std::memory_order_relaxed);
   entry.stream_id.store(Entry::kNoStreamId, std::memory_order_relaxed);
-  entry.priority_order.store(0, std::memory_order_relaxed);
+  entry.requested_priority.store(0, std::memory_order_relaxed);
   entry.writes = 0;
   entry.facts.reset();
   entry.object.reset();

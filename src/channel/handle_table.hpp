@@ -25,12 +25,12 @@ struct WorkerObject {
   virtual ~WorkerObject() = default;
 };
 
-// A priority as one word. The value of a priority that a program sets is never 0.
-class PriorityOrder {
+// A stream's priority in one word. The word is never 0 for a priority that a program has set.
+class PackedPriority {
  public:
-  PriorityOrder(std::uint32_t urgency, std::uint32_t incremental)
+  PackedPriority(std::uint32_t urgency, std::uint32_t incremental)
       : value_(kIsSet | urgency << 1 | incremental) {}
-  explicit PriorityOrder(std::uint32_t value) : value_(value) {}
+  explicit PackedPriority(std::uint32_t value) : value_(value) {}
 
   [[nodiscard]] std::uint32_t value() const { return value_; }
   [[nodiscard]] bool is_set() const { return value_ != 0; }
@@ -49,10 +49,10 @@ struct ConnectionFacts;
 // has read the handle may use the entry until it releases the lock.
 struct alignas(64) Entry {
   static constexpr std::uint32_t kIsStream = 1;
-  static constexpr std::uint32_t kIsVoid = 2;  // it has ended, and calls of the program refuse the handle
+  static constexpr std::uint32_t kHasEnded = 2;  // the handle is stale: calls of the program refuse it
   static constexpr std::uint32_t kCanSend = 4;
   static constexpr std::uint32_t kCanReceive = 8;
-  static constexpr std::uint32_t kIsSendOver = 16;  // a FIN was accepted, or the sending side was reset
+  static constexpr std::uint32_t kIsSendClosed = 16;  // a FIN was accepted, or the sending side was reset
   static constexpr std::uint32_t kIsOpenedByPeer = 32;
   static constexpr std::uint32_t kIsUnidirectional = 64;
   static constexpr std::uint32_t kAwaitsWritable = 128;  // STREAM_WRITABLE follows when there is room
@@ -83,12 +83,12 @@ struct alignas(64) Entry {
   std::uint32_t slot = 0;
   std::atomic<std::uint64_t> stream_id{kNoStreamId};
   // The bytes of a connection's streams and datagrams that it has not accepted, as counted in WriteBudget.
-  // Thread: grows only under the lock of its worker's mailbox, and only before kIsVoid is set.
+  // Thread: grows only under the lock of its worker's mailbox, and only before kHasEnded is set.
   std::atomic<std::uint64_t> held_bytes{0};
   // The limit of a connection's held_bytes by its congestion window. Thread: written by the worker.
   std::atomic<std::uint64_t> allowance{WriteBudget::kAllowanceBytes};
-  // The priority that the worker must set for a stream, or 0.
-  std::atomic<std::uint32_t> priority_order{0};
+  // A PackedPriority that the program has set for a stream and the worker has not applied. 0: none.
+  std::atomic<std::uint32_t> requested_priority{0};
   // The number of writes to a connection's streams while Mailbox::turn is writes_turn. Thread: as for facts.
   std::uint32_t writes = 0;
   std::uint64_t writes_turn = 0;
@@ -97,7 +97,7 @@ struct alignas(64) Entry {
 };
 
 // The input of WriteBudget for a write on the stream.
-inline WriteBudget::Waiting waiting_of(const Entry& stream, const Entry& connection) {
+inline WriteBudget::Usage usage_of(const Entry& stream, const Entry& connection) {
   return {connection.held_bytes.load(std::memory_order_relaxed),
           stream.queued.load(std::memory_order_relaxed),
           connection.allowance.load(std::memory_order_relaxed)};

@@ -24,7 +24,7 @@ struct Command {
     kOpenStream,    // handle: the new stream's
     kReset,
     kStopSending,
-    kPriority,  // Entry::priority_order
+    kPriority,  // Entry::requested_priority
     kDatagram,
     kWantDatagramWritable,
     kCloseConnection,

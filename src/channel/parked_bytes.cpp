@@ -8,9 +8,9 @@
 namespace knul::channel {
 
 void ParkedBytes::add(StreamState& stream, std::span<const std::uint8_t> bytes) {
-  if (!stream.is_in_parking) {
+  if (!stream.is_parked) {
     turns_.push(stream.handle);
-    stream.is_in_parking = true;
+    stream.is_parked = true;
     ++streams_;
   }
   stream.parked.insert(stream.parked.end(), bytes.begin(), bytes.end());
@@ -49,7 +49,7 @@ void ParkedBytes::drop(StreamState& stream) {
   stream.parked = {};
   stream.parked_from = 0;
   stream.is_fin_parked = false;
-  if (std::exchange(stream.is_in_parking, false)) {
+  if (std::exchange(stream.is_parked, false)) {
     --streams_;
   }
 }
@@ -57,11 +57,11 @@ void ParkedBytes::drop(StreamState& stream) {
 StreamState* ParkedBytes::take_turn() {
   StreamState* const stream = states_.find_stream(turns_.front());
   turns_.pop();
-  return stream != nullptr && stream->is_in_parking ? stream : nullptr;
+  return stream != nullptr && stream->is_parked ? stream : nullptr;
 }
 
 void ParkedBytes::queue(const StreamState& stream) {
-  if (stream.is_in_parking) {
+  if (stream.is_parked) {
     turns_.push(stream.handle);
   }
 }
@@ -89,7 +89,7 @@ void ParkedBytes::drop_all(ConnectionState& state) {
   for (StreamState& stream : state.streams) {
     if (stream.parked_bytes() > 0) {
       drop(stream);
-      stream.is_receive_over = true;
+      stream.is_receive_closed = true;
     }
   }
 }
@@ -97,7 +97,7 @@ void ParkedBytes::drop_all(ConnectionState& state) {
 // ReceiveSide::unpark_all removes ended streams from the list, but only after ranges were released. This
 // removes them while the arena stays full.
 void ParkedBytes::prune() {
-  for (std::size_t left = places(); left > 0; --left) {
+  for (std::size_t left = queue_length(); left > 0; --left) {
     if (const StreamState* const stream = take_turn()) {
       queue(*stream);
     }

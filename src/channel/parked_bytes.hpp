@@ -26,8 +26,8 @@ class ParkedBytes {
   // Drops the parked bytes and the parked FIN of the stream.
   void drop(StreamState& stream);
 
-  // After this number of calls, take_turn() has returned each stream with parked bytes.
-  [[nodiscard]] std::size_t places() const { return turns_.size(); }
+  // The number of calls of take_turn() after which each stream with parked bytes has had a turn.
+  [[nodiscard]] std::size_t queue_length() const { return turns_.size(); }
   // Removes the next stream from the list and returns it. Null: the stream has no parked bytes any more.
   [[nodiscard]] StreamState* take_turn();
   // Adds the stream to the end of the list if it has parked bytes.

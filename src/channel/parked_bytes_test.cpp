@@ -28,7 +28,7 @@ TEST(ParkedBytes, GiveStreamsTheirTurnInTheOrderInWhichTheyCame) {
   small.add(first, 10);
   small.add(second, 10);
   small.add(first, 10);
-  ASSERT_EQ(small.parked.places(), 2U);
+  ASSERT_EQ(small.parked.queue_length(), 2U);
   EXPECT_EQ(small.parked.take_turn(), &first);
   small.parked.queue(first);
   EXPECT_EQ(small.parked.take_turn(), &second);
@@ -42,7 +42,7 @@ TEST(ParkedBytes, PassOverAStreamThatEnded) {
   small.parked.drop(stream);
   EXPECT_EQ(small.parked.take_turn(), nullptr);
   small.parked.queue(stream);
-  EXPECT_EQ(small.parked.places(), 0U);
+  EXPECT_EQ(small.parked.queue_length(), 0U);
 }
 
 TEST(ParkedBytes, AreCountedForStreamConnectionAndChannel) {
@@ -78,7 +78,7 @@ TEST(ParkedBytes, CostTheConnectionThatHasMostWhenTheyAreTooMany) {
   EXPECT_EQ(small.parts.connection.close_code, 0U);
   small.add(modest, 1);
   EXPECT_EQ(small.parts.connection.close_code, KREPIS_CODE_OVERLOADED);
-  EXPECT_TRUE(greedy.is_receive_over);
+  EXPECT_TRUE(greedy.is_receive_closed);
   EXPECT_EQ(other.close_code, 0U);
   EXPECT_EQ(small.parts.core->parked_bytes.load(), 601U);
 }
@@ -93,8 +93,8 @@ TEST(ParkedBytes, ForgetStreamsThatEndedBeforeTheirTurn) {
     small.parked.drop(stream);
     stream.unlink();
   }
-  EXPECT_LE(small.parked.places(), 1'100U);
-  EXPECT_TRUE(lasting.is_in_parking);
+  EXPECT_LE(small.parked.queue_length(), 1'100U);
+  EXPECT_TRUE(lasting.is_parked);
 }
 
 }  // namespace

@@ -25,14 +25,14 @@ ReceiveSide::ReceiveSide(Core& core, unsigned index, EventWriter& events, StateT
       parked_(states, core.parked_bytes, kMostParkedBytes / core.workers()) {}
 
 void ReceiveSide::receive(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
-  if (stream.is_receive_over) {
+  if (stream.is_receive_closed) {
     return;
   }
   const std::size_t placed = stream.parked_bytes() > 0 ? 0 : place(stream, bytes);
   if (placed < bytes.size()) {
     parked_.add(stream, bytes.subspan(placed));
   }
-  if (!is_fin || stream.is_receive_over) {  // parked_.add may have closed the connection
+  if (!is_fin || stream.is_receive_closed) {  // parked_.add may have closed the connection
     return;
   }
   if (stream.parked_bytes() > 0) {
@@ -84,7 +84,7 @@ FfiEvent* ReceiveSide::find_last_data(const StreamState& stream) {
 
 // The peer gets credit for another stream after the program has read the end of this one.
 void ReceiveSide::finish(StreamState& stream) {
-  stream.is_receive_over = true;
+  stream.is_receive_closed = true;
   if (FfiEvent* last = find_last_data(stream)) {
     last->flags |= KREPIS_FLAG_FIN;
   } else {
@@ -97,7 +97,7 @@ void ReceiveSide::finish(StreamState& stream) {
 
 void ReceiveSide::handle_reset(StreamState& stream, std::uint64_t code) {
   parked_.drop(stream);
-  stream.is_receive_over = true;
+  stream.is_receive_closed = true;
   stream.is_clean = false;
   FfiEvent event = events_.make(KREPIS_EVENT_STREAM_RESET, stream);
   event.code = code;
@@ -110,11 +110,11 @@ void ReceiveSide::stop(StreamState& stream, std::uint64_t code) {
     stream.stop_code = code;
     return;
   }
-  if (stream.is_receive_over && !stream.is_fin_parked) {
+  if (stream.is_receive_closed && !stream.is_fin_parked) {
     return;
   }
   parked_.drop(stream);
-  stream.is_receive_over = true;
+  stream.is_receive_closed = true;
   stream.is_clean = false;
   krepis::Stream& stopped = *stream.stream;
   stopped.stop_sending(code);
@@ -183,7 +183,7 @@ void ReceiveSide::unpark_all() {
   bool has_progress = std::exchange(has_released_, false);
   while (has_progress) {
     has_progress = false;
-    for (std::size_t left = parked_.places(); left > 0; --left) {
+    for (std::size_t left = parked_.queue_length(); left > 0; --left) {
       if (StreamState* const stream = parked_.take_turn()) {
         has_progress = unpark(*stream) || has_progress;
         parked_.queue(*stream);

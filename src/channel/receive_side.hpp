@@ -44,7 +44,7 @@ class ReceiveSide {
   void unpark_all();
 
   [[nodiscard]] std::size_t free_blocks() const { return arena_.free_blocks(); }
-  [[nodiscard]] std::size_t parking_places() const { return parked_.places(); }
+  [[nodiscard]] std::size_t parking_queue_length() const { return parked_.queue_length(); }
 
  private:
   std::size_t place(StreamState& stream, std::span<const std::uint8_t> bytes);

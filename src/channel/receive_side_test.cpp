@@ -52,12 +52,12 @@ TEST(ReceiveSide, MovesParkedBytesOnceOthersAreReleased) {
 
 TEST(ReceiveSide, TellsOfAFinAfterTheBytesThatWereParkedBeforeIt) {
   FullArena full(true);
-  EXPECT_FALSE(full.stream.is_receive_over);
+  EXPECT_FALSE(full.stream.is_receive_closed);
   for (int i = 0; i < 10 && (full.stream.parked_bytes() > 0 || full.stream.unreleased_bytes > 0); ++i) {
     EXPECT_FALSE((full.last.flags & KREPIS_FLAG_FIN) != 0);
     full.release_all();
   }
-  EXPECT_TRUE(full.stream.is_receive_over);
+  EXPECT_TRUE(full.stream.is_receive_closed);
   EXPECT_NE(full.last.flags & KREPIS_FLAG_FIN, 0U);
 }
 

@@ -21,17 +21,17 @@ void SendSide::append_pending(StreamState& stream, std::span<const std::uint8_t>
       const std::shared_ptr<std::uint8_t[]> buffer = core_.write_buffers.make(size);
       stream.pending.push({{buffer, {buffer.get(), 0}}, {buffer.get(), size}});
     }
-    auto& [left, room] = stream.pending.back();
+    auto& [unsent, room] = stream.pending.back();
     const std::size_t count = std::min(bytes.size(), room.size());
     std::memcpy(room.data(), bytes.data(), count);
-    left.bytes = {left.bytes.data(), left.bytes.size() + count};
+    unsent.bytes = {unsent.bytes.data(), unsent.bytes.size() + count};
     room = room.subspan(count);
     bytes = bytes.subspan(count);
   }
 }
 
 void SendSide::write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
-  if (stream.is_send_over) {
+  if (stream.is_send_closed) {
     return;
   }
   std::size_t taken = 0;
@@ -47,7 +47,7 @@ void SendSide::write(StreamState& stream, std::span<const std::uint8_t> bytes, b
 }
 
 void SendSide::write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin) {
-  if (stream.is_send_over) {
+  if (stream.is_send_closed) {
     return;
   }
   if (stream.stream != nullptr && stream.pending.empty()) {
@@ -64,19 +64,19 @@ void SendSide::write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin
 }
 
 void SendSide::flush(StreamState& stream) {
-  if (stream.stream == nullptr || stream.is_send_over) {
+  if (stream.stream == nullptr || stream.is_send_closed) {
     return;
   }
   while (!stream.pending.empty()) {
-    krepis::SharedBytes& left = stream.pending.front().left;
+    krepis::SharedBytes& unsent = stream.pending.front().unsent;
     const krepis::Fin fin = to_fin(stream.is_fin_pending && stream.pending.size() == 1);
     // The connection copies a small piece. A shared one would keep its whole buffer until it is acknowledged.
-    const std::size_t taken = left.bytes.size() < WriteBuffers::kSmallestBytes
-                                  ? stream.stream->write(left.bytes, fin)
-                                  : stream.stream->write(left, fin);
+    const std::size_t taken = unsent.bytes.size() < WriteBuffers::kSmallestBytes
+                                  ? stream.stream->write(unsent.bytes, fin)
+                                  : stream.stream->write(unsent, fin);
     count_accepted(stream, taken);
-    left.bytes = left.bytes.subspan(taken);
-    if (!left.bytes.empty()) {
+    unsent.bytes = unsent.bytes.subspan(taken);
+    if (!unsent.bytes.empty()) {
       break;
     }
     stream.is_fin_pending = stream.is_fin_pending && stream.pending.size() > 1;
@@ -100,30 +100,30 @@ void SendSide::request_writable(StreamState& stream) {
 }
 
 void SendSide::report_writable(StreamState& stream) {
-  if (!stream.wants_writable || stream.is_send_over) {
+  if (!stream.wants_writable || stream.is_send_closed) {
     return;
   }
   Entry& connection = *stream.connection->entry;
   const std::uint64_t window = stream.connection->connection->info().congestion_window_bytes;
   connection.allowance.store(WriteBudget::allowance_of(window), std::memory_order_relaxed);
-  const WriteBudget::Waiting waiting = waiting_of(*stream.entry, connection);
-  const std::uint64_t limit = std::min<std::uint64_t>(core_.settings.queue_bytes, waiting.allowance);
-  const std::uint64_t room = core_.server->writes.room_of(waiting);
+  const WriteBudget::Usage usage = usage_of(*stream.entry, connection);
+  const std::uint64_t limit = std::min<std::uint64_t>(core_.settings.queue_bytes, usage.allowance);
+  const std::uint64_t room = core_.server->writes.room_of(usage);
   // When memory is short, the event waits until the stream has no queued bytes. It then has its floor.
   const bool is_worth_reporting = room >= std::min(limit / 2, WriteBudget::kStreamAllowanceBytes / 2);
-  if (waiting.of_stream > limit / 2 || (waiting.of_stream > 0 && !is_worth_reporting)) {
+  if (usage.of_stream > limit / 2 || (usage.of_stream > 0 && !is_worth_reporting)) {
     return;
   }
   stream.wants_writable = false;
   stream.entry->remove(Entry::kAwaitsWritable);
   FfiEvent event = events_.make(KREPIS_EVENT_STREAM_WRITABLE, stream);
-  event.value = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(core_.settings.queue_bytes - waiting.of_stream, room));
+  event.value =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(core_.settings.queue_bytes - usage.of_stream, room));
   events_.push(stream, event);
 }
 
 void SendSide::reset(StreamState& stream, std::uint64_t code) {
-  if (stream.is_send_over) {
+  if (stream.is_send_closed) {
     return;
   }
   stream.is_clean = false;
@@ -140,13 +140,13 @@ void SendSide::handle_stop_sending(StreamState& stream, std::uint64_t code) {
 }
 
 void SendSide::end(StreamState& stream) {
-  stream.is_send_over = true;
+  stream.is_send_closed = true;
   stream.is_fin_pending = false;
   stream.wants_writable = false;
   stream.pending.clear();
   // Under the lock, so that no write is counted afterwards.
   const std::lock_guard lock(mailbox_.mutex);
-  stream.entry->add(Entry::kIsSendOver);
+  stream.entry->add(Entry::kIsSendClosed);
   const std::uint32_t queued = stream.entry->queued.exchange(0, std::memory_order_relaxed);
   core_.queued_bytes.fetch_sub(queued, std::memory_order_relaxed);
   if (stream.connection != nullptr && stream.connection->connection != nullptr) {

@@ -90,7 +90,7 @@ TEST(SendSide, DropsWhatWaitsOfAStreamThatIsReset) {
   EXPECT_EQ(sending.parts.connection.written(), "");
   EXPECT_EQ(sending.parts.connection.resets, (std::vector<std::uint64_t>{7}));
   EXPECT_EQ(sending.parts.core->server->writes.used_bytes(), 0U);
-  EXPECT_TRUE(sending.stream.entry->has(Entry::kIsSendOver));
+  EXPECT_TRUE(sending.stream.entry->has(Entry::kIsSendClosed));
 }
 
 }  // namespace

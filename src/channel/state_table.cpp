@@ -45,32 +45,32 @@ StreamState& StateTable::add_stream(Entry& entry) {
 }
 
 void StateTable::free_when_read(std::uint32_t handle) {
-  passing_.push({ring_.next_sequence() - 1, handle, true});
+  deferred_.push({ring_.next_sequence() - 1, handle, true});
 }
 
 void StateTable::release_when_read(const StreamState& stream) {
   if (stream.is_retained) {
-    passing_.push({ring_.next_sequence() - 1, stream.handle, false});
+    deferred_.push({ring_.next_sequence() - 1, stream.handle, false});
   }
 }
 
-void StateTable::run_passed() {
-  while (!passing_.empty() && (ring_.is_sealed() || ring_.has_passed(passing_.front().sequence))) {
-    const Passing passed = passing_.front();
-    passing_.pop();
-    run(passed);
+void StateTable::run_due() {
+  while (!deferred_.empty() && (ring_.is_sealed() || ring_.has_passed(deferred_.front().sequence))) {
+    const DeferredAction action = deferred_.front();
+    deferred_.pop();
+    run(action);
   }
 }
 
-void StateTable::run(const Passing& passed) {
-  if (StreamState* stream = find_stream(passed.handle)) {
-    if (passed.is_end) {
+void StateTable::run(const DeferredAction& action) {
+  if (StreamState* stream = find_stream(action.handle)) {
+    if (action.is_end) {
       stream->is_read_to_its_end = true;
       free_if_released(*stream);
     } else if (std::exchange(stream->is_retained, false) && stream->stream != nullptr) {
       stream->stream->release();
     }
-  } else if (ConnectionState* state = find_connection(passed.handle)) {
+  } else if (ConnectionState* state = find_connection(action.handle)) {
     state->is_read_to_its_end = true;
     free_if_released(*state);
   }
@@ -97,7 +97,7 @@ void StateTable::free_entries() {
   }
   for (Entry* entry : to_free_) {
     if (entry->has(Entry::kIsStream)) {
-      keep_state(*entry);
+      recycle_state(*entry);
     }
   }
   const std::lock_guard lock(mailbox_.mutex);
@@ -108,7 +108,7 @@ void StateTable::free_entries() {
 }
 
 // Releases the resources of the state at once, and keeps its memory for the next stream.
-void StateTable::keep_state(Entry& entry) {
+void StateTable::recycle_state(Entry& entry) {
   assert(entry.object != nullptr);
   if (spare_.size() == most_spare_) {
     return;

@@ -41,9 +41,9 @@ class StateTable {
   // gets credit for another stream.
   void free_when_read(std::uint32_t handle);
   void release_when_read(const StreamState& stream);
-  [[nodiscard]] bool waits_for_reader() const { return !passing_.empty(); }
+  [[nodiscard]] bool waits_for_reader() const { return !deferred_.empty(); }
   // Runs the actions whose events the program has read.
-  void run_passed();
+  void run_due();
 
   // Call after the release of a range.
   void free_if_released(StreamState& stream);
@@ -52,21 +52,21 @@ class StateTable {
   void free_entries();
 
  private:
-  struct Passing {  // an action that waits until the program has read the event `sequence`
+  struct DeferredAction {  // waits until the program has read the event `sequence`
     std::uint32_t sequence;
     std::uint32_t handle;
     bool is_end;  // true: free the entry; false: release the peer's stream
   };
 
-  void run(const Passing& passed);
-  void keep_state(Entry& entry);
+  void run(const DeferredAction& action);
+  void recycle_state(Entry& entry);
 
   HandleTable& table_;
   const EventRing& ring_;
   Mailbox& mailbox_;  // for its lock
   // Not an absl table, because those are invalid after std::bad_alloc.
   std::unordered_set<ConnectionState*> open_;
-  Fifo<Passing, 256 << 10> passing_;
+  Fifo<DeferredAction, 256 << 10> deferred_;
   std::vector<Entry*> to_free_;
   std::vector<std::unique_ptr<StreamState>> spare_;
   std::size_t most_spare_ = kMostSpareStates;

@@ -32,7 +32,7 @@ TEST(StateTable, FreesAStreamWhenItsEndIsReadAndItsRangesAreReleased) {
   const std::uint32_t handle = stream.handle;
   stream.unreleased_ranges = 1;
   end(parts, stream);
-  parts.states.run_passed();
+  parts.states.run_due();
   EXPECT_FALSE(stream.is_read_to_its_end);
   parts.read_all();
   parts.states.free_entries();

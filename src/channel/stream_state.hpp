@@ -17,14 +17,14 @@ namespace knul::channel {
 class WorkerPart;
 struct ConnectionState;
 
-// Bytes of a stream that its connection has not accepted yet, and the free room behind them in their buffer.
+// Bytes of a stream that its connection has not accepted yet, and the free room after them in their buffer.
 struct PendingBytes {
-  krepis::SharedBytes left;
+  krepis::SharedBytes unsent;
   std::span<std::uint8_t> room;
 };
 
 // The engine's stream has a pointer to this state in its user word. The state is in the list of its
-// connection from WorkerPart::link until WorkerPart::void_stream.
+// connection from WorkerPart::link until WorkerPart::end_stream.
 // Thread: the worker's. Lifetime: until its table entry is released.
 struct StreamState final
     : WorkerObject,
@@ -39,12 +39,12 @@ struct StreamState final
 
   Fifo<PendingBytes> pending;
   bool is_fin_pending = false;
-  bool is_send_over = false;
+  bool is_send_closed = false;
   bool wants_writable = false;             // a write of the program was accepted only in part
   std::optional<std::uint64_t> stop_code;  // of a stop_sending before `stream` was set
   krepis::StreamPriority priority;
 
-  bool is_receive_over = false;
+  bool is_receive_closed = false;
   bool is_retained = false;
   std::optional<std::uint32_t> last_data;  // number of the last event with bytes
   Fill own_fill;                           // open only if the stream lags
@@ -53,7 +53,7 @@ struct StreamState final
   std::vector<std::uint8_t> parked;  // received bytes without room in the arena
   std::size_t parked_from = 0;
   bool is_fin_parked = false;
-  bool is_in_parking = false;       // waits for a turn in ParkedBytes
+  bool is_parked = false;           // ParkedBytes counts the stream
   bool is_read_to_its_end = false;  // the release of the last range then frees the entry
 
   [[nodiscard]] std::size_t parked_bytes() const { return parked.size() - parked_from; }

@@ -11,9 +11,9 @@ namespace {
 // The code of CHANNEL_CLOSED.
 std::uint32_t code_of(Core::State state) {
   switch (state) {
-    case Core::State::kMisled:
+    case Core::State::kInvalidHead:
       return KREPIS_INVALID_CONTEXT;
-    case Core::State::kSilent:
+    case Core::State::kTimedOut:
       return KREPIS_TIMEOUT;
     default:
       return KREPIS_CONNECTION_FAILED;
@@ -58,12 +58,12 @@ void WorkerPart::end_turn() {
 
 void WorkerPart::check_head() {
   if (!ring_.refresh_head() && core_.is_open()) {
-    break_channel(Core::State::kMisled);
+    break_channel(Core::State::kInvalidHead);
   }
   if (core_.is_broken() && !ring_.is_sealed()) {
     ring_.seal(nullptr);  // CHANNEL_CLOSED is in the ring of another worker
   }
-  states_.run_passed();
+  states_.run_due();
 }
 
 void WorkerPart::publish() {
@@ -91,7 +91,7 @@ void WorkerPart::watch_consumer() { break_channel(watch_.check()); }
 
 void WorkerPart::check_hang_up() {
   if (watch_.has_hung_up()) {
-    break_channel(Core::State::kAbandoned);
+    break_channel(Core::State::kHungUp);
   }
 }
 

@@ -70,7 +70,7 @@ class WorkerPart {
   void publish_stopped(std::uint32_t code, std::string_view report);
 
   [[nodiscard]] Core& core() { return core_; }
-  [[nodiscard]] std::size_t parking_places() const { return receiving_.parking_places(); }
+  [[nodiscard]] std::size_t parking_queue_length() const { return receiving_.parking_queue_length(); }
 
  private:
   // worker_part.cpp
@@ -87,7 +87,7 @@ class WorkerPart {
   static void link(StreamState& state, krepis::Stream& stream);
   void begin_stream(StreamState& stream);
   void abandon_waiting(StreamState& stream);
-  void void_stream(StreamState& stream);
+  void end_stream(StreamState& stream);
 
   // worker_part_mail.cpp
   void take_mail();

@@ -55,17 +55,17 @@ void WorkerPart::close_connection(ConnectionState& state, const krepis::CloseRea
   while (!state.waiting.empty()) {
     StreamState* const stream = state.waiting.back();
     state.waiting.pop_back();
-    void_stream(*stream);
+    end_stream(*stream);
   }
   while (!state.streams.empty()) {
-    void_stream(state.streams.back());
+    end_stream(state.streams.back());
   }
   state.blocked_datagrams.clear();
   {
     // Under the lock, so that no write is counted afterwards. held_bytes still has all bytes of streams and
     // datagrams that the connection has not accepted.
     const std::lock_guard lock(mailbox_.mutex);
-    state.entry->add(Entry::kIsVoid);
+    state.entry->add(Entry::kHasEnded);
     core_.server->writes.release(state.entry->held_bytes.exchange(0, std::memory_order_relaxed));
   }
   states_.free_when_read(state.handle);

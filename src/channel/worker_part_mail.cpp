@@ -76,11 +76,11 @@ void WorkerPart::run_stream_command(const Command& command, StreamState& stream)
 }
 
 void WorkerPart::set_priority(StreamState& stream) {
-  const PriorityOrder order(stream.entry->priority_order.exchange(0));
-  if (!order.is_set()) {
+  const PackedPriority packed(stream.entry->requested_priority.exchange(0));
+  if (!packed.is_set()) {
     return;
   }
-  stream.priority = {order.urgency(), order.is_incremental()};
+  stream.priority = {packed.urgency(), packed.is_incremental()};
   if (stream.stream != nullptr) {
     stream.stream->set_priority(stream.priority);
   }

@@ -14,7 +14,7 @@ void WorkerPart::open_stream(ConnectionState& state, krepis::Stream& opened) {
   stream.is_announced = false;
   stream.is_retained = true;
   const bool is_unidirectional = opened.direction() == krepis::StreamDirection::kUnidirectional;
-  stream.is_send_over = is_unidirectional;
+  stream.is_send_closed = is_unidirectional;
   entry->worker.store(index_, std::memory_order_relaxed);
   entry->connection.store(state.handle, std::memory_order_relaxed);
   entry->stream_id.store(opened.id(), std::memory_order_relaxed);
@@ -41,9 +41,9 @@ void WorkerPart::open_for_program(const Command& command) {
   StreamState& stream = states_.add_stream(*entry);
   stream.handle = command.handle;
   stream.connection = states_.find_connection(entry->connection.load(std::memory_order_relaxed));
-  stream.is_receive_over = command.is_set;
+  stream.is_receive_closed = command.is_set;
   if (stream.connection == nullptr || stream.connection->connection == nullptr) {
-    void_stream(stream);  // CONNECTION_CLOSED also reports the end of its streams
+    end_stream(stream);  // CONNECTION_CLOSED also reports the end of its streams
     return;
   }
   if (!try_open(stream)) {
@@ -101,10 +101,10 @@ void WorkerPart::handle_closed(StreamState& stream) {
   event.flags = stream.is_clean ? KREPIS_FLAG_CLEAN : 0;
   stream.stream = nullptr;  // first, because the engine destroys it even if the event finds no memory
   events_.push(stream, event);
-  void_stream(stream);
+  end_stream(stream);
 }
 
-void WorkerPart::void_stream(StreamState& stream) {
+void WorkerPart::end_stream(StreamState& stream) {
   if (std::exchange(stream.is_closed, true)) {
     return;
   }
@@ -113,7 +113,7 @@ void WorkerPart::void_stream(StreamState& stream) {
   }
   receiving_.end(stream);
   sending_.end(stream);
-  stream.entry->add(Entry::kIsVoid);
+  stream.entry->add(Entry::kHasEnded);
   states_.free_when_read(stream.handle);
   core_.streams.fetch_sub(1, std::memory_order_relaxed);
 }

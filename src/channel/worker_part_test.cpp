@@ -124,7 +124,7 @@ TEST(WorkerPart, ForgetsParkedStreamsThatEndWhileTheArenaStaysFull) {
     one.worker.handle_closed(stream);
   }
   EXPECT_EQ(one.core().parked_bytes.load(), 0U);
-  EXPECT_LE(one.worker.parking_places(), 1'100U);
+  EXPECT_LE(one.worker.parking_queue_length(), 1'100U);
 }
 
 TEST(WorkerPart, CountsADatagramThatFindsNoRoomAsDropped) {
@@ -484,7 +484,7 @@ TEST(WorkerPart, BeginsEachStreamAfresh) {
     former = &stream;
     EXPECT_EQ(one.core().table.find(stream.handle), stream.entry);
     EXPECT_FALSE(stream.is_closed || stream.is_announced || stream.is_read_to_its_end ||
-                 stream.is_receive_over || stream.wants_writable);
+                 stream.is_receive_closed || stream.wants_writable);
     EXPECT_TRUE(stream.is_clean && stream.is_retained && stream.pending.empty());
     EXPECT_FALSE(stream.stop_code.has_value() || stream.last_data.has_value());
     one.worker.handle_reset(stream, 1);
@@ -507,7 +507,7 @@ struct Footprint {
         opens(one.state->entry->waiting_opens.load()),
         queued(one.stream(0).entry->queued.load()),
         flags(one.stream(0).entry->flags.load() | one.state->entry->flags.load() << 16),
-        priority(one.stream(0).entry->priority_order.load()),
+        priority(one.stream(0).entry->requested_priority.load()),
         budget(one.core().server->writes.used_bytes()) {}
   bool operator==(const Footprint&) const = default;
 

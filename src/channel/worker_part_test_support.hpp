@@ -190,7 +190,7 @@ struct BareWorker {
     auto* const words = reinterpret_cast<std::uint32_t*>(core->region.data());
     words[kHeadOffset / sizeof *words] = words[kTailOffset / sizeof *words];
     ASSERT_TRUE(ring.refresh_head());
-    states.run_passed();
+    states.run_due();
   }
 
   std::unique_ptr<Core> core;

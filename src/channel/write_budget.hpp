@@ -31,8 +31,8 @@ class WriteBudget {
   // Each stream may hold this even if other streams use up the allowance of their connection.
   static constexpr std::uint64_t kStreamAllowanceBytes = 16 << 10;
 
-  // The bytes that a stream and its connection hold already, and the connection's allowance.
-  struct Waiting {
+  // The bytes that a stream and its connection hold, and the connection's allowance.
+  struct Usage {
     std::uint64_t of_connection = 0;
     std::uint64_t of_stream = 0;
     std::uint64_t allowance = kAllowanceBytes;
@@ -62,28 +62,30 @@ class WriteBudget {
     }
   }
   // room_of and take for the bytes of a stream. A stream without bytes always has room for kStreamFloorBytes.
-  [[nodiscard]] std::uint64_t room_of(const Waiting& waiting) const {
-    const std::uint64_t room = std::min(allowed(waiting), room_of(waiting.of_connection));
-    return std::max(room, left(kStreamFloorBytes, waiting.of_stream));
+  [[nodiscard]] std::uint64_t room_of(const Usage& usage) const {
+    const std::uint64_t room = std::min(allowed(usage), room_of(usage.of_connection));
+    return std::max(room, remaining(kStreamFloorBytes, usage.of_stream));
   }
-  std::uint64_t take(const Waiting& waiting, std::uint64_t wanted) {
-    const std::uint64_t least = left(kStreamFloorBytes, waiting.of_stream);
-    return take(waiting.of_connection, std::min(wanted, std::max(allowed(waiting), least)), least);
+  std::uint64_t take(const Usage& usage, std::uint64_t wanted) {
+    const std::uint64_t least = remaining(kStreamFloorBytes, usage.of_stream);
+    return take(usage.of_connection, std::min(wanted, std::max(allowed(usage), least)), least);
   }
   void release(std::uint64_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
 
  private:
-  static std::uint64_t left(std::uint64_t most, std::uint64_t used) { return most - std::min(most, used); }
+  static std::uint64_t remaining(std::uint64_t most, std::uint64_t used) {
+    return most - std::min(most, used);
+  }
   // The room by the congestion window alone.
-  static std::uint64_t allowed(const Waiting& waiting) {
-    return std::max(left(waiting.allowance, waiting.of_connection),
-                    left(kStreamAllowanceBytes, waiting.of_stream));
+  static std::uint64_t allowed(const Usage& usage) {
+    return std::max(remaining(usage.allowance, usage.of_connection),
+                    remaining(kStreamAllowanceBytes, usage.of_stream));
   }
   [[nodiscard]] std::uint64_t room(std::uint64_t held, std::uint64_t used) const {
-    return std::max(
-        base::fair_share::room_of_connection(left(limit_bytes_, used), held, base::fair_share::kHalfOfFree),
-        left(kConnectionFloorBytes, held));
+    return std::max(base::fair_share::room_of_connection(remaining(limit_bytes_, used), held,
+                                                         base::fair_share::kHalfOfFree),
+                    remaining(kConnectionFloorBytes, held));
   }
 
   const std::uint64_t limit_bytes_;

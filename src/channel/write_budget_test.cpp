@@ -49,23 +49,23 @@ TEST(WriteBudget, RefusesNobodyItsFloor) {
 
 TEST(WriteBudget, AllowsAConnectionEightCongestionWindows) {
   WriteBudget budget(kLimit);
-  WriteBudget::Waiting waiting;
-  EXPECT_EQ(budget.room_of(waiting), WriteBudget::kAllowanceBytes);
-  waiting.allowance = WriteBudget::allowance_of(14'720);  // the initial window of RFC 9002
-  EXPECT_EQ(budget.room_of(waiting), WriteBudget::kAllowanceBytes);
-  waiting.allowance = WriteBudget::allowance_of(1 << 20);
-  EXPECT_EQ(budget.room_of(waiting), 8U << 20);
-  waiting.allowance = WriteBudget::allowance_of(kLimit);
-  EXPECT_EQ(budget.room_of(waiting), kLimit / 3);
+  WriteBudget::Usage usage;
+  EXPECT_EQ(budget.room_of(usage), WriteBudget::kAllowanceBytes);
+  usage.allowance = WriteBudget::allowance_of(14'720);  // the initial window of RFC 9002
+  EXPECT_EQ(budget.room_of(usage), WriteBudget::kAllowanceBytes);
+  usage.allowance = WriteBudget::allowance_of(1 << 20);
+  EXPECT_EQ(budget.room_of(usage), 8U << 20);
+  usage.allowance = WriteBudget::allowance_of(kLimit);
+  EXPECT_EQ(budget.room_of(usage), kLimit / 3);
 }
 
 TEST(WriteBudget, HasRoomForEachStreamWhenOneHoldsAllThatItsConnectionMay) {
   WriteBudget budget(kLimit);
-  WriteBudget::Waiting waiting{.of_connection = WriteBudget::kAllowanceBytes};
-  EXPECT_EQ(budget.take(waiting, kAll), WriteBudget::kStreamAllowanceBytes);
-  waiting.of_stream = WriteBudget::kStreamAllowanceBytes;
-  waiting.of_connection += WriteBudget::kStreamAllowanceBytes;
-  EXPECT_EQ(budget.take(waiting, kAll), 0U);
+  WriteBudget::Usage usage{.of_connection = WriteBudget::kAllowanceBytes};
+  EXPECT_EQ(budget.take(usage, kAll), WriteBudget::kStreamAllowanceBytes);
+  usage.of_stream = WriteBudget::kStreamAllowanceBytes;
+  usage.of_connection += WriteBudget::kStreamAllowanceBytes;
+  EXPECT_EQ(budget.take(usage, kAll), 0U);
 }
 
 TEST(WriteBudget, PeersThatAcknowledgeNothingHoldLittleTogether) {
@@ -86,9 +86,9 @@ TEST(WriteBudget, PeersThatAcknowledgeNothingHoldLittleTogether) {
 
 TEST(WriteBudget, RefusesNoStreamItsFloor) {
   WriteBudget budget(1);
-  const WriteBudget::Waiting waiting{.of_connection = 1 << 20, .of_stream = 100};
-  EXPECT_EQ(budget.room_of(waiting), WriteBudget::kStreamFloorBytes - 100);
-  EXPECT_EQ(budget.take(waiting, kAll), WriteBudget::kStreamFloorBytes - 100);
+  const WriteBudget::Usage usage{.of_connection = 1 << 20, .of_stream = 100};
+  EXPECT_EQ(budget.room_of(usage), WriteBudget::kStreamFloorBytes - 100);
+  EXPECT_EQ(budget.take(usage, kAll), WriteBudget::kStreamFloorBytes - 100);
 }
 
 }  // namespace
