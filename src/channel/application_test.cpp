@@ -24,14 +24,14 @@ struct Channels {
     }
   }
   ~Channels() {
-    for (NotingConnection& connection : connections) {
+    for (RecordingConnection& connection : connections) {
       application.on_connection_closed(connection, {});
     }
   }
   // Adds `count` connections. Returns the number of connections of each channel.
   std::vector<std::uint64_t> connect(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
-      NotingConnection& connection = connections.emplace_back();
+      RecordingConnection& connection = connections.emplace_back();
       connection.own_id = connections.size();
       application.on_connection(connection);
     }
@@ -47,10 +47,10 @@ struct Channels {
     ring[kHeadOffset / sizeof *ring] = ring[kTailOffset / sizeof *ring];
   }
 
-  QuietWorker worker;
+  StubWorker worker;
   Application application{std::make_shared<Hub>(), std::make_shared<WorkerLink>()};
   std::vector<std::shared_ptr<Channel>> channels;
-  std::deque<NotingConnection> connections;
+  std::deque<RecordingConnection> connections;
 };
 
 using Counts = std::vector<std::uint64_t>;

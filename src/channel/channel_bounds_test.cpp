@@ -26,7 +26,7 @@ TEST(ChannelBounds, CountsTheBlocksOfStreamsThatLagInTheShareOfTheirConnection) 
   const std::size_t free = one.core().free_blocks[0].load();
   EXPECT_GE(free, blocks * 2 / 3 - 2);
   EXPECT_LE(free, blocks * 2 / 3 + 2) << "they do lag";
-  NotingConnection other;
+  RecordingConnection other;
   ConnectionState* const state = one.worker.add_connection(other);
   one.worker.open_stream(*state, other.stream(0));
   one.worker.receive(state_of(other, 0), std::vector<std::uint8_t>(100 << 10), false);
@@ -115,7 +115,7 @@ TEST(ChannelBounds, TakesNothingOfAWriteBeyondTheCommandsOfAConnection) {
 
 // The bytes of the arena that another connection of this worker gets.
 std::uint64_t bytes_for_another(OneConnection& one) {
-  NotingConnection other;
+  RecordingConnection other;
   ConnectionState* const state = one.worker.add_connection(other);
   one.worker.open_stream(*state, other.stream(0));
   StreamState& stream = state_of(other, 0);

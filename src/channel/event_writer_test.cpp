@@ -38,7 +38,7 @@ TEST(EventWriter, SaysOfAStreamWhoseItIs) {
 
 TEST(EventWriter, HasTheTimeOfTheWorkerUntilThatEnds) {
   BareWorker parts;
-  parts.quiet.time = 5us;
+  parts.engine_worker.time = 5us;
   EXPECT_EQ(parts.events.make(KREPIS_EVENT_DRAINING, 0U).timestamp_us, 5);
   parts.events.detach();
   EXPECT_GT(parts.events.now(), 5us);
@@ -59,7 +59,7 @@ TEST(EventWriter, LooksAtTheFiguresOfAConnectionTenTimesASecondAtMost) {
   ConnectionState& state = parts.add_connection(parts.connection);
   const auto window_after = [&](std::chrono::nanoseconds time) {
     ++parts.connection.congestion_window;
-    parts.quiet.time += time;
+    parts.engine_worker.time += time;
     parts.events.refresh_facts(state);
     const std::lock_guard lock(parts.core->mailboxes[0].mutex);
     return state.entry->facts->info.congestion_window_bytes;

@@ -69,7 +69,7 @@ TEST(ParkedBytes, KeepNoMoreThanTwiceWhatIsLeft) {
 
 TEST(ParkedBytes, CostTheConnectionThatHasMostWhenTheyAreTooMany) {
   SmallParking small;
-  NotingConnection other;
+  RecordingConnection other;
   ConnectionState& others = small.parts.add_connection(other);
   StreamState& greedy = small.parts.add_stream(small.state, 0);
   StreamState& modest = small.parts.add_stream(others, 0);

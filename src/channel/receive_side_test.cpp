@@ -80,7 +80,7 @@ TEST(ReceiveSide, StopsAStreamOfThePeerAndReleasesItAtOnce) {
 
 TEST(ReceiveSide, DropsAnEmptyDatagramOnlyWhenTheRingIsFull) {
   FullArena full(false);
-  NotingConnection other;
+  RecordingConnection other;
   ConnectionState& state = full.parts.add_connection(other);
   while (full.parts.events.backlog() < full.parts.core->layout.ring_records) {
     full.receiving.receive_datagram(state, {});

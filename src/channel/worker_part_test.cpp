@@ -63,9 +63,9 @@ TEST(WorkerPart, ForgetsAConnectionWhoseEndFindsNoMemory) {
 TEST(WorkerPart, KeepsSevenEighthsOfTheArenaFreeOfOpeningsThatNobodyReleases) {
   OneConnection one;
   constexpr std::size_t kConnections = 3'000;
-  std::vector<NotingConnection> connections(kConnections);
+  std::vector<RecordingConnection> connections(kConnections);
   std::vector<ConnectionState*> states;
-  for (NotingConnection& connection : connections) {
+  for (RecordingConnection& connection : connections) {
     states.push_back(one.worker.add_connection(connection));
   }
   std::uint64_t bytes = 0;
@@ -80,9 +80,9 @@ TEST(WorkerPart, KeepsSevenEighthsOfTheArenaFreeOfOpeningsThatNobodyReleases) {
 
 TEST(WorkerPart, TellsOfConnectionsAgainOnceEarlierOpeningsAreReleased) {
   OneConnection one;
-  std::vector<NotingConnection> connections(3'000);
+  std::vector<RecordingConnection> connections(3'000);
   std::vector<std::uint32_t> offsets;
-  for (NotingConnection& connection : connections) {
+  for (RecordingConnection& connection : connections) {
     if (const auto offset = one.worker.add_connection(connection)->identity_offset) {
       offsets.push_back(*offset);
     }
@@ -90,7 +90,7 @@ TEST(WorkerPart, TellsOfConnectionsAgainOnceEarlierOpeningsAreReleased) {
   one.worker.end_turn();  // only published events can be released; the ring has room for all of them
   EXPECT_FALSE(one.channel.release(offsets).is_refused());
   one.worker.end_turn();
-  NotingConnection late;
+  RecordingConnection late;
   EXPECT_TRUE(one.worker.add_connection(late)->identity_offset.has_value());
 }
 
@@ -144,7 +144,7 @@ TEST(WorkerPart, LeavesRoomToOthersBesideAFloodOfDatagramsOfAByte) {
   for (int i = 0; i < 100'000; ++i) {
     one.worker.receive_datagram(*one.state, byte);
   }
-  NotingConnection other;
+  RecordingConnection other;
   ConnectionState* const state = one.worker.add_connection(other);
   ASSERT_NE(state, nullptr);
   for (int i = 0; i < 1'000; ++i) {
@@ -199,7 +199,7 @@ TEST(WorkerPart, LetsAConnectionFillAThirdOfTheArenaWithStreamsAndParksTheRest) 
 TEST(WorkerPart, TakesNothingNewOnceItHas65536EventsWaiting) {
   constexpr std::uint32_t kMost = 65'536;
   OneConnection one;
-  NotingConnection other;
+  RecordingConnection other;
   ConnectionState* const before = one.worker.add_connection(other);
   ASSERT_NE(before, nullptr);
   for (std::uint32_t i = 0; i < 2 * kMost; ++i) {
@@ -214,7 +214,7 @@ TEST(WorkerPart, TakesNothingNewOnceItHas65536EventsWaiting) {
   for (std::uint32_t i = 0; i < kMost; ++i) {  // as many as were published fit into the backlog again
     one.worker.handle_datagram_fate(*one.state, i, krepis::DatagramFate::kDropped);
   }
-  NotingConnection late;
+  RecordingConnection late;
   EXPECT_EQ(one.worker.add_connection(late), nullptr);
   EXPECT_EQ(late.close_code, KREPIS_CODE_OVERLOADED);
   one.worker.open_stream(*before, other.stream(0));
@@ -249,7 +249,7 @@ TEST(WorkerPart, TakesNewConnectionsBesideAFloodOfEmptyDatagrams) {
       one.worker.end_turn();
     }
   }
-  NotingConnection other;
+  RecordingConnection other;
   EXPECT_NE(one.worker.add_connection(other), nullptr);
   EXPECT_GT(one.connection.datagrams_dropped, 0);
 }
@@ -280,11 +280,11 @@ TEST(WorkerPart, AddsNothingToTheEventOfAnotherStreamWithTheSameNumber) {
 TEST(Application, KeepsNoConnectionWhoseBeginningFindsNoMemory) {
   bool is_short = true;
   for (int allocation = 1; is_short && allocation < 100; ++allocation) {
-    QuietWorker quiet;
-    NotingConnection connection;
+    StubWorker engine_worker;
+    RecordingConnection connection;
     const auto channel = std::make_shared<Channel>(make_core(), std::weak_ptr<Hub>());
     Application application(std::make_shared<Hub>(), std::make_shared<WorkerLink>());
-    application.on_start(quiet);
+    application.on_start(engine_worker);
     application.adopt(channel);
     is_short = lacks_memory(allocation, [&] { application.on_connection(connection); });
     if (is_short) {

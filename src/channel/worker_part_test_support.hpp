@@ -18,7 +18,7 @@
 
 namespace knul::channel {
 
-class QuietWorker final : public krepis::Worker {
+class StubWorker final : public krepis::Worker {
  public:
   [[nodiscard]] unsigned index() const override { return 0; }
   bool post(std::function<void()> /*task*/) override { return true; }
@@ -28,12 +28,12 @@ class QuietWorker final : public krepis::Worker {
   std::chrono::nanoseconds time = std::chrono::hours(1);
 };
 
-class NotingConnection;
+class RecordingConnection;
 
 // Forwards each call to its connection.
-class NotingStream final : public krepis::Stream {
+class RecordingStream final : public krepis::Stream {
  public:
-  NotingStream(NotingConnection& connection, krepis::StreamId id);
+  RecordingStream(RecordingConnection& connection, krepis::StreamId id);
 
   [[nodiscard]] krepis::StreamId id() const override { return id_; }
   std::size_t write(std::span<const std::uint8_t> bytes, krepis::Fin fin) override;
@@ -48,12 +48,12 @@ class NotingStream final : public krepis::Stream {
   void release() override;
 
  private:
-  NotingConnection& noting_;
+  RecordingConnection& recording_;
   krepis::StreamId id_;
 };
 
 // Records the calls to itself and its streams. A test can make calls fail.
-class NotingConnection final : public krepis::Connection {
+class RecordingConnection final : public krepis::Connection {
  public:
   [[nodiscard]] std::uint64_t id() const override { return own_id; }
   [[nodiscard]] std::string_view alpn() const override { return "knul"; }
@@ -88,7 +88,7 @@ class NotingConnection final : public krepis::Connection {
   [[nodiscard]] std::size_t max_datagram_bytes() const override { return 1'200; }
   void close(std::uint64_t code, std::string_view /*reason*/) override { close_code = code; }
 
-  NotingStream& stream(krepis::StreamId id) { return streams.try_emplace(id, *this, id).first->second; }
+  RecordingStream& stream(krepis::StreamId id) { return streams.try_emplace(id, *this, id).first->second; }
   std::size_t write(krepis::SharedBytes bytes, krepis::Fin fin) {
     if (std::exchange(fails_next_write, false)) {
       throw std::bad_alloc();
@@ -109,7 +109,7 @@ class NotingConnection final : public krepis::Connection {
     return text;
   }
 
-  std::map<krepis::StreamId, NotingStream> streams;
+  std::map<krepis::StreamId, RecordingStream> streams;
   std::uint64_t own_id = 1;
   krepis::StreamId next_id = 1;
   bool fails_next_write = false;
@@ -126,24 +126,24 @@ class NotingConnection final : public krepis::Connection {
   std::vector<std::uint8_t> datagrams;  // the first byte of each
 };
 
-inline NotingStream::NotingStream(NotingConnection& connection, krepis::StreamId id)
-    : krepis::Stream(connection), noting_(connection), id_(id) {}
-inline std::size_t NotingStream::write(std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+inline RecordingStream::RecordingStream(RecordingConnection& connection, krepis::StreamId id)
+    : krepis::Stream(connection), recording_(connection), id_(id) {}
+inline std::size_t RecordingStream::write(std::span<const std::uint8_t> bytes, krepis::Fin fin) {
   const auto copy = std::make_shared<std::vector<std::uint8_t>>(bytes.begin(), bytes.end());
   return write(krepis::SharedBytes{copy, *copy}, fin);
 }
-inline std::size_t NotingStream::write(krepis::SharedBytes bytes, krepis::Fin fin) {
-  return noting_.write(std::move(bytes), fin);
+inline std::size_t RecordingStream::write(krepis::SharedBytes bytes, krepis::Fin fin) {
+  return recording_.write(std::move(bytes), fin);
 }
-inline void NotingStream::reset(std::uint64_t code) { noting_.resets.push_back(code); }
-inline void NotingStream::stop_sending(std::uint64_t code) { noting_.stops.push_back(code); }
-inline void NotingStream::set_priority(krepis::StreamPriority priority) {
-  noting_.priorities.push_back(priority.urgency);
+inline void RecordingStream::reset(std::uint64_t code) { recording_.resets.push_back(code); }
+inline void RecordingStream::stop_sending(std::uint64_t code) { recording_.stops.push_back(code); }
+inline void RecordingStream::set_priority(krepis::StreamPriority priority) {
+  recording_.priorities.push_back(priority.urgency);
 }
-inline void NotingStream::release() { noting_.released.push_back(id_); }
+inline void RecordingStream::release() { recording_.released.push_back(id_); }
 
 // The state of the engine's stream `id`.
-inline StreamState& state_of(NotingConnection& connection, krepis::StreamId id) {
+inline StreamState& state_of(RecordingConnection& connection, krepis::StreamId id) {
   return *static_cast<StreamState*>(connection.stream(id).user());
 }
 
@@ -159,7 +159,7 @@ inline std::unique_ptr<Core> make_core(const std::function<void(Settings& settin
 // The objects that the parts of a worker need, with one connection.
 struct BareWorker {
   explicit BareWorker(const std::function<void(Settings& settings)>& change = {}) : core(make_core(change)) {}
-  ConnectionState& add_connection(NotingConnection& of) {
+  ConnectionState& add_connection(RecordingConnection& of) {
     Entry& entry = *core->table.allocate(0);
     auto made = std::make_unique<ConnectionState>();
     ConnectionState& state = *made;
@@ -176,7 +176,7 @@ struct BareWorker {
     StreamState& stream = states.add_stream(entry);
     entry.add(Entry::kIsStream);
     stream.connection = &state;
-    stream.stream = &static_cast<NotingConnection*>(state.connection)->stream(id);
+    stream.stream = &static_cast<RecordingConnection*>(state.connection)->stream(id);
     stream.stream->set_user(&stream);
     stream.is_announced = false;
     stream.is_retained = true;
@@ -194,10 +194,10 @@ struct BareWorker {
   }
 
   std::unique_ptr<Core> core;
-  QuietWorker quiet;
-  NotingConnection connection;
+  StubWorker engine_worker;
+  RecordingConnection connection;
   EventRing& ring = core->rings[0];
-  EventWriter events{ring, core->mailboxes[0], quiet};
+  EventWriter events{ring, core->mailboxes[0], engine_worker};
   StateTable states{core->table, ring, core->mailboxes[0]};
 };
 
@@ -205,7 +205,7 @@ struct OneConnection {
   explicit OneConnection(std::size_t arena_bytes = 1 << 20)
       : OneConnection([=](Settings& settings) { settings.arena_bytes = arena_bytes; }) {}
   explicit OneConnection(const std::function<void(Settings& settings)>& change)
-      : channel(make_core(change), {}), worker(channel.begin_worker(0, quiet)) {
+      : channel(make_core(change), {}), worker(channel.begin_worker(0, engine_worker)) {
     state = worker.add_connection(connection);
   }
   [[nodiscard]] Core& core() { return channel.core(); }
@@ -240,8 +240,8 @@ struct OneConnection {
         static_cast<std::int32_t>(text.size()));
   }
 
-  QuietWorker quiet;
-  NotingConnection connection;
+  StubWorker engine_worker;
+  RecordingConnection connection;
   Channel channel;
   WorkerPart& worker;
   ConnectionState* state = nullptr;
