@@ -95,7 +95,7 @@ class Channel {
 
  private:
   // An entry and the lock of its worker's mailbox.
-  struct Held {
+  struct LockedEntry {
     Entry* entry = nullptr;
     Mailbox* mailbox = nullptr;
     std::size_t worker = 0;
@@ -104,9 +104,9 @@ class Channel {
   };
   // Locks the mailbox of a stream or connection and reserves memory for the call: see Mailbox::make_room.
   // Throws std::bad_alloc before anything has changed.
-  Held hold(std::uint32_t handle, bool is_stream, std::size_t copied_bytes = 0);
+  LockedEntry lock_entry(std::uint32_t handle, bool is_stream, std::size_t copied_bytes = 0);
   Outcome command_stream(const Command& command, std::uint32_t side, std::uint32_t once);
-  [[nodiscard]] bool count_write(const Held& held);
+  [[nodiscard]] bool count_write(const LockedEntry& locked);
   [[nodiscard]] krepis::SharedBytes copy_large(std::uint32_t stream,
                                                std::span<const std::uint8_t> bytes) const;
   // The bytes that a write on the stream would accept. An estimate without the lock of its mailbox.
@@ -114,8 +114,8 @@ class Channel {
   // The connection of a stream. Null: the connection has ended.
   [[nodiscard]] Entry* connection_of(const Entry& stream) const;
   std::uint64_t take_room(Entry& stream, std::uint64_t wanted);
-  std::uint32_t queue(Held& held, std::span<const std::uint8_t> bytes, const krepis::SharedBytes& copy,
-                      bool is_fin);
+  std::uint32_t queue(LockedEntry& locked, std::span<const std::uint8_t> bytes,
+                      const krepis::SharedBytes& copy, bool is_fin);
   void notify_worker_or_postpone(std::size_t worker, bool is_later);
   void notify_postponed();
   // Notifies each worker that waits for its ring's head if the program has moved it. Publishes the events of

@@ -29,36 +29,36 @@ Outcome bad_code() {
 
 }  // namespace
 
-Channel::Held Channel::hold(std::uint32_t handle, bool is_stream, std::size_t copied_bytes) {
-  Held held;
-  held.refusal = check_open();
-  if (held.refusal.is_refused()) {
-    return held;
+Channel::LockedEntry Channel::lock_entry(std::uint32_t handle, bool is_stream, std::size_t copied_bytes) {
+  LockedEntry locked;
+  locked.refusal = check_open();
+  if (locked.refusal.is_refused()) {
+    return locked;
   }
   Entry* const entry = core_->table.find(handle);
   if (entry != nullptr) {
-    held.worker = entry->worker.load(std::memory_order_relaxed);
-    held.mailbox = &core_->mailboxes[held.worker];
-    held.lock = std::unique_lock(held.mailbox->mutex);
+    locked.worker = entry->worker.load(std::memory_order_relaxed);
+    locked.mailbox = &core_->mailboxes[locked.worker];
+    locked.lock = std::unique_lock(locked.mailbox->mutex);
     // Before the lock was acquired, the object may have ended, and another one may have got its entry.
     if (entry->handle.load(std::memory_order_relaxed) == handle && !entry->has(Entry::kHasEnded) &&
-        entry->has(Entry::kIsStream) == is_stream && held.mailbox->is_open) {
-      held.mailbox->make_room(copied_bytes);
-      held.entry = entry;
-      return held;
+        entry->has(Entry::kIsStream) == is_stream && locked.mailbox->is_open) {
+      locked.mailbox->make_room(copied_bytes);
+      locked.entry = entry;
+      return locked;
     }
-    held.lock.unlock();
+    locked.lock.unlock();
   }
-  held.refusal = no_such(is_stream);
-  return held;
+  locked.refusal = no_such(is_stream);
+  return locked;
 }
 
 Outcome Channel::open_stream(std::uint32_t connection, bool is_unidirectional) {
-  Held held = hold(connection, false);
-  if (held.entry == nullptr) {
-    return held.refusal;
+  LockedEntry locked = lock_entry(connection, false);
+  if (locked.entry == nullptr) {
+    return locked.refusal;
   }
-  if (held.entry->waiting_opens.load(std::memory_order_relaxed) >= kMostWaitingOpens) {
+  if (locked.entry->waiting_opens.load(std::memory_order_relaxed) >= kMostWaitingOpens) {
     return Outcome::refuse(ErrorCode::kConcurrencyLimitExceeded,
                            "1,024 streams of this connection wait for the peer's stream limit, the maximum");
   }
@@ -67,8 +67,8 @@ Outcome Channel::open_stream(std::uint32_t connection, bool is_unidirectional) {
     return Outcome::refuse(ErrorCode::kConcurrencyLimitExceeded,
                            "the channel has 2^20 connections and streams, the maximum");
   }
-  held.entry->waiting_opens.fetch_add(1, std::memory_order_relaxed);
-  entry->worker.store(static_cast<std::uint32_t>(held.worker), std::memory_order_relaxed);
+  locked.entry->waiting_opens.fetch_add(1, std::memory_order_relaxed);
+  entry->worker.store(static_cast<std::uint32_t>(locked.worker), std::memory_order_relaxed);
   entry->connection.store(connection, std::memory_order_relaxed);
   entry->add(Entry::kIsStream | Entry::kCanSend |
              (is_unidirectional ? Entry::kIsUnidirectional : Entry::kCanReceive));
@@ -77,9 +77,9 @@ Outcome Channel::open_stream(std::uint32_t connection, bool is_unidirectional) {
   command.kind = Command::Kind::kOpenStream;
   command.handle = handle;
   command.is_set = is_unidirectional;
-  held.mailbox->add(command);
-  held.lock.unlock();
-  notify_worker_or_postpone(held.worker, false);
+  locked.mailbox->add(command);
+  locked.lock.unlock();
+  notify_worker_or_postpone(locked.worker, false);
   return Outcome::of(static_cast<std::int32_t>(handle));
 }
 
@@ -88,19 +88,20 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
     return Outcome::refuse(ErrorCode::kInvalidRequest, "flags has unknown bits, or length is above 2^30");
   }
   const krepis::SharedBytes copy = copy_large(stream, bytes);
-  Held held = hold(stream, true, copy.owner != nullptr ? 0 : std::min(bytes.size(), kSmallWrite));
-  if (held.entry == nullptr) {
-    return held.refusal;
+  LockedEntry locked =
+      lock_entry(stream, true, copy.owner != nullptr ? 0 : std::min(bytes.size(), kSmallWrite));
+  if (locked.entry == nullptr) {
+    return locked.refusal;
   }
-  if (!held.entry->has(Entry::kCanSend)) {
+  if (!locked.entry->has(Entry::kCanSend)) {
     return Outcome::refuse(ErrorCode::kInvalidRequest, "the stream is receive-only");
   }
-  if (held.entry->has(Entry::kIsSendClosed)) {
+  if (locked.entry->has(Entry::kIsSendClosed)) {
     return Outcome::refuse(ErrorCode::kInvalidContext, "the stream's sending side has ended");
   }
-  const std::uint32_t taken = queue(held, bytes, copy, (flags & KREPIS_WRITE_FIN) != 0);
-  held.lock.unlock();
-  notify_worker_or_postpone(held.worker, (flags & KREPIS_WRITE_LATER) != 0);
+  const std::uint32_t taken = queue(locked, bytes, copy, (flags & KREPIS_WRITE_FIN) != 0);
+  locked.lock.unlock();
+  notify_worker_or_postpone(locked.worker, (flags & KREPIS_WRITE_LATER) != 0);
   return Outcome::of(static_cast<std::int32_t>(taken));
 }
 
@@ -148,18 +149,18 @@ krepis::SharedBytes Channel::copy_large(std::uint32_t stream, std::span<const st
   return core_->write_buffers.copy(bytes.first(fits));
 }
 
-std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, const krepis::SharedBytes& copy,
-                             bool is_fin) {
-  Entry& entry = *held.entry;
+std::uint32_t Channel::queue(LockedEntry& locked, std::span<const std::uint8_t> bytes,
+                             const krepis::SharedBytes& copy, bool is_fin) {
+  Entry& entry = *locked.entry;
   const std::size_t prepared = copy.owner != nullptr ? copy.bytes.size() : kSmallWrite - 1;
-  const bool may_write = bytes.empty() || count_write(held);
+  const bool may_write = bytes.empty() || count_write(locked);
   const std::size_t taken = may_write ? take_room(entry, std::min(bytes.size(), prepared)) : 0;
   const std::uint32_t handle = entry.handle.load(std::memory_order_relaxed);
   const bool takes_fin = is_fin && taken == bytes.size();
   if (copy.owner != nullptr && taken > 0) {
-    held.mailbox->write_shared(handle, {copy.owner, copy.bytes.first(taken)}, takes_fin);
+    locked.mailbox->write_shared(handle, {copy.owner, copy.bytes.first(taken)}, takes_fin);
   } else if (taken > 0 || takes_fin) {
-    held.mailbox->write(handle, bytes.first(taken), takes_fin);
+    locked.mailbox->write(handle, bytes.first(taken), takes_fin);
   }
   if (takes_fin) {
     entry.add(Entry::kIsSendClosed);
@@ -169,19 +170,19 @@ std::uint32_t Channel::queue(Held& held, std::span<const std::uint8_t> bytes, co
     Command command;
     command.kind = Command::Kind::kWantWritable;
     command.handle = handle;
-    held.mailbox->add(command);
+    locked.mailbox->add(command);
   }
   return static_cast<std::uint32_t>(taken);
 }
 
 // Counts a write. False: the stream's connection may have no more writes before its worker's next turn.
 // Thread: with the lock of the stream's mailbox.
-bool Channel::count_write(const Held& held) {
-  Entry* const connection = connection_of(*held.entry);
+bool Channel::count_write(const LockedEntry& locked) {
+  Entry* const connection = connection_of(*locked.entry);
   if (connection == nullptr) {
     return false;  // the connection has ended
   }
-  if (std::exchange(connection->writes_turn, held.mailbox->turn) != held.mailbox->turn) {
+  if (std::exchange(connection->writes_turn, locked.mailbox->turn) != locked.mailbox->turn) {
     connection->writes = 0;
   }
   return connection->writes < kMostWritesAhead && ++connection->writes > 0;
@@ -189,21 +190,21 @@ bool Channel::count_write(const Held& held) {
 
 // Queues the command and sets the flag `once`. Does nothing if the flag is set already.
 Outcome Channel::command_stream(const Command& command, std::uint32_t side, std::uint32_t once) {
-  Held held = hold(command.handle, true);
-  if (held.entry == nullptr) {
-    return held.refusal;
+  LockedEntry locked = lock_entry(command.handle, true);
+  if (locked.entry == nullptr) {
+    return locked.refusal;
   }
-  if (side != 0 && !held.entry->has(side)) {
+  if (side != 0 && !locked.entry->has(side)) {
     return Outcome::refuse(ErrorCode::kInvalidRequest, side == Entry::kCanSend ? "the stream is receive-only"
                                                                                : "the stream is send-only");
   }
-  if (held.entry->has(once)) {
+  if (locked.entry->has(once)) {
     return {};
   }
-  held.entry->add(once | (once == Entry::kIsReset ? Entry::kIsSendClosed : 0));
-  held.mailbox->add(command);
-  held.lock.unlock();
-  notify_worker_or_postpone(held.worker, false);
+  locked.entry->add(once | (once == Entry::kIsReset ? Entry::kIsSendClosed : 0));
+  locked.mailbox->add(command);
+  locked.lock.unlock();
+  notify_worker_or_postpone(locked.worker, false);
   return {};
 }
 
@@ -236,32 +237,32 @@ Outcome Channel::set_priority(std::uint32_t stream, std::uint32_t urgency, std::
   Command command;
   command.kind = Command::Kind::kPriority;
   command.handle = stream;
-  Held held = hold(stream, true);
-  if (held.entry == nullptr) {
-    return held.refusal;
+  LockedEntry locked = lock_entry(stream, true);
+  if (locked.entry == nullptr) {
+    return locked.refusal;
   }
   // The worker reads only the last priority.
-  if (held.entry->requested_priority.exchange(PackedPriority{urgency, incremental}.value()) == 0) {
-    held.mailbox->add(command);
+  if (locked.entry->requested_priority.exchange(PackedPriority{urgency, incremental}.value()) == 0) {
+    locked.mailbox->add(command);
   }
-  held.lock.unlock();
-  notify_worker_or_postpone(held.worker, false);
+  locked.lock.unlock();
+  notify_worker_or_postpone(locked.worker, false);
   return {};
 }
 
 Outcome Channel::describe_stream(std::uint32_t stream, StreamFacts& facts) {
-  const Held held = hold(stream, true);
-  if (held.entry == nullptr) {
-    return held.refusal;
+  const LockedEntry locked = lock_entry(stream, true);
+  if (locked.entry == nullptr) {
+    return locked.refusal;
   }
-  const std::uint64_t id = held.entry->stream_id.load(std::memory_order_relaxed);
+  const std::uint64_t id = locked.entry->stream_id.load(std::memory_order_relaxed);
   if (id != Entry::kNoStreamId) {
     facts.id = id;
   }
-  facts.connection = held.entry->connection.load(std::memory_order_relaxed);
-  facts.is_unidirectional = held.entry->has(Entry::kIsUnidirectional);
-  facts.is_opened_by_peer = held.entry->has(Entry::kIsOpenedByPeer);
-  facts.queued_bytes = held.entry->queued.load(std::memory_order_relaxed);
+  facts.connection = locked.entry->connection.load(std::memory_order_relaxed);
+  facts.is_unidirectional = locked.entry->has(Entry::kIsUnidirectional);
+  facts.is_opened_by_peer = locked.entry->has(Entry::kIsOpenedByPeer);
+  facts.queued_bytes = locked.entry->queued.load(std::memory_order_relaxed);
   return {};
 }
 
@@ -271,11 +272,11 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
   if (policy > KREPIS_DATAGRAM_DROP_NEWEST) {
     return Outcome::refuse(ErrorCode::kInvalidRequest, "policy is not a KrepisDatagramPolicy");
   }
-  Held held = hold(connection, false, bytes.size() <= kMostDatagramBytes ? bytes.size() : 0);
-  if (held.entry == nullptr) {
-    return held.refusal;
+  LockedEntry locked = lock_entry(connection, false, bytes.size() <= kMostDatagramBytes ? bytes.size() : 0);
+  if (locked.entry == nullptr) {
+    return locked.refusal;
   }
-  if (bytes.empty() || bytes.size() > held.entry->max_datagram_bytes.load(std::memory_order_relaxed)) {
+  if (bytes.empty() || bytes.size() > locked.entry->max_datagram_bytes.load(std::memory_order_relaxed)) {
     return Outcome::refuse(ErrorCode::kInvalidRequest,
                            "length is not 1 to max_datagram_bytes, or the peer does not accept datagrams");
   }
@@ -283,34 +284,34 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
   const std::uint32_t limit = core_->settings.datagram_queue * (blocks ? 1 : kDatagramQueuesAhead);
   Command command;
   command.handle = connection;
-  const std::uint32_t queued = held.entry->queued.load(std::memory_order_relaxed);
+  const std::uint32_t queued = locked.entry->queued.load(std::memory_order_relaxed);
   // An empty queue accepts any datagram. So after a refusal other datagrams are queued. With the policy
   // block, DATAGRAM_WRITABLE follows when they have left the queue.
   WriteBudget& budget = core_->server->writes;
   const bool is_full =
       queued >= limit ||
-      (queued > 0 && budget.room_of(held.entry->held_bytes.load(std::memory_order_relaxed)) < bytes.size());
+      (queued > 0 && budget.room_of(locked.entry->held_bytes.load(std::memory_order_relaxed)) < bytes.size());
   if (!is_full) {
-    held.entry->held_bytes.fetch_add(budget.take(0, bytes.size(), bytes.size()), std::memory_order_relaxed);
+    locked.entry->held_bytes.fetch_add(budget.take(0, bytes.size(), bytes.size()), std::memory_order_relaxed);
     command.kind = Command::Kind::kDatagram;
     command.option = static_cast<std::uint8_t>(policy);
     command.is_set = (send.policy & KREPIS_DATAGRAM_REPORT_FATE) != 0;
     command.expires_ms = send.expires_ms;
     command.context = send.context;
-    held.entry->queued.fetch_add(1, std::memory_order_relaxed);
-    held.mailbox->add_with_bytes(command, bytes);
+    locked.entry->queued.fetch_add(1, std::memory_order_relaxed);
+    locked.mailbox->add_with_bytes(command, bytes);
   } else if (blocks) {
-    if (!held.entry->has(Entry::kAwaitsDatagramWritable)) {
-      held.entry->add(Entry::kAwaitsDatagramWritable);
+    if (!locked.entry->has(Entry::kAwaitsDatagramWritable)) {
+      locked.entry->add(Entry::kAwaitsDatagramWritable);
       command.kind = Command::Kind::kWantDatagramWritable;
-      held.mailbox->add(command);
+      locked.mailbox->add(command);
     }
   } else {
     core_->datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
     core_->server->datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
   }
-  held.lock.unlock();
-  notify_worker_or_postpone(held.worker, false);
+  locked.lock.unlock();
+  notify_worker_or_postpone(locked.worker, false);
   return Outcome::of(is_full ? 0 : 1);
 }
 
@@ -320,22 +321,22 @@ Outcome Channel::close_connection(std::uint32_t connection, std::uint64_t code, 
     return Outcome::refuse(ErrorCode::kInvalidRequest,
                            "code is above 2^62 - 1, or reason_length is above 1,024");
   }
-  Held held = hold(connection, false, reason.size());
-  if (held.entry == nullptr) {
-    return held.refusal;
+  LockedEntry locked = lock_entry(connection, false, reason.size());
+  if (locked.entry == nullptr) {
+    return locked.refusal;
   }
-  if (held.entry->has(Entry::kIsClosing)) {
+  if (locked.entry->has(Entry::kIsClosing)) {
     return {};  // the first call decides the code and the reason
   }
-  held.entry->add(Entry::kIsClosing);
+  locked.entry->add(Entry::kIsClosing);
   Command command;
   command.kind = Command::Kind::kCloseConnection;
   command.handle = connection;
   command.code = code;
-  held.mailbox->add_with_bytes(command,
-                               {reinterpret_cast<const std::uint8_t*>(reason.data()), reason.size()});
-  held.lock.unlock();
-  notify_worker_or_postpone(held.worker, false);
+  locked.mailbox->add_with_bytes(command,
+                                 {reinterpret_cast<const std::uint8_t*>(reason.data()), reason.size()});
+  locked.lock.unlock();
+  notify_worker_or_postpone(locked.worker, false);
   return {};
 }
 
