@@ -110,7 +110,7 @@ void Application::on_stream_opened(krepis::Stream& stream) {
 void Application::on_stream_data(krepis::Stream& stream, std::span<const std::uint8_t> bytes,
                                  krepis::Fin fin) {
   if (StreamState* const state = state_of(stream)) {
-    part_of(*state).receive(*state, bytes, fin == krepis::Fin::kYes);
+    part_of(*state).receive(*state, bytes, fin);
   }
 }
 

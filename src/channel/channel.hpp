@@ -115,7 +115,7 @@ class Channel {
   [[nodiscard]] Entry* connection_of(const Entry& stream) const;
   std::uint64_t take_room(Entry& stream, std::uint64_t wanted);
   std::uint32_t queue(LockedEntry& locked, std::span<const std::uint8_t> bytes,
-                      const krepis::SharedBytes& copy, bool is_fin);
+                      const krepis::SharedBytes& copy, krepis::Fin fin);
   void notify_worker_or_postpone(std::size_t worker, bool is_later);
   void notify_postponed();
   // Notifies each worker that waits for its ring's head if the program has moved it. Publishes the events of

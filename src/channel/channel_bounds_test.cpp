@@ -19,7 +19,7 @@ TEST(ChannelBounds, CountsTheBlocksOfStreamsThatLagInTheShareOfTheirConnection) 
       if (round == 0) {
         one.open(id);
       }
-      one.worker.receive(one.stream(id), byte, false);
+      one.worker.receive(one.stream(id), byte, krepis::Fin::kNo);
     }
     one.worker.end_turn();
   }
@@ -29,7 +29,7 @@ TEST(ChannelBounds, CountsTheBlocksOfStreamsThatLagInTheShareOfTheirConnection) 
   RecordingConnection other;
   ConnectionState* const state = one.worker.add_connection(other);
   one.worker.open_stream(*state, other.stream(0));
-  one.worker.receive(state_of(other, 0), std::vector<std::uint8_t>(100 << 10), false);
+  one.worker.receive(state_of(other, 0), std::vector<std::uint8_t>(100 << 10), krepis::Fin::kNo);
   EXPECT_EQ(state->parked_bytes, 0U);
 }
 
@@ -42,7 +42,7 @@ TEST(ChannelBounds, CountsNothingOfAConnectionWhoseBytesAreReleased) {
       if (round == 0) {
         one.open(id);
       }
-      one.worker.receive(one.stream(id), bytes, false);
+      one.worker.receive(one.stream(id), bytes, krepis::Fin::kNo);
     }
     one.worker.end_turn();
   }
@@ -119,13 +119,13 @@ std::uint64_t bytes_for_another(OneConnection& one) {
   ConnectionState* const state = one.worker.add_connection(other);
   one.worker.open_stream(*state, other.stream(0));
   StreamState& stream = state_of(other, 0);
-  one.worker.receive(stream, std::vector<std::uint8_t>(1 << 20), false);
+  one.worker.receive(stream, std::vector<std::uint8_t>(1 << 20), krepis::Fin::kNo);
   return stream.unreleased_bytes;
 }
 
 // Receives one byte as an event of its own. The program reads the event and does not release it.
 void receive_byte(OneConnection& one, StreamState& stream) {
-  one.worker.receive(stream, std::vector<std::uint8_t>(1), false);
+  one.worker.receive(stream, std::vector<std::uint8_t>(1), krepis::Fin::kNo);
   one.worker.end_turn();
   one.read_all();
 }

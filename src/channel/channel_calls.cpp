@@ -7,6 +7,7 @@ namespace knul::channel {
 namespace {
 
 using krepis::ErrorCode;
+using krepis::Fin;
 
 constexpr std::uint64_t kLargestCode = (std::uint64_t{1} << 62) - 1;
 constexpr std::uint32_t kLargestLength = 1U << 30;
@@ -99,7 +100,8 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
   if (locked.entry->has(Entry::kIsSendClosed)) {
     return Outcome::refuse(ErrorCode::kInvalidContext, "the stream's sending side has ended");
   }
-  const std::uint32_t taken = queue(locked, bytes, copy, (flags & KREPIS_WRITE_FIN) != 0);
+  const Fin fin = (flags & KREPIS_WRITE_FIN) != 0 ? Fin::kYes : Fin::kNo;
+  const std::uint32_t taken = queue(locked, bytes, copy, fin);
   locked.lock.unlock();
   notify_worker_or_postpone(locked.worker, (flags & KREPIS_WRITE_LATER) != 0);
   return Outcome::of(static_cast<std::int32_t>(taken));
@@ -150,19 +152,19 @@ krepis::SharedBytes Channel::copy_large(std::uint32_t stream, std::span<const st
 }
 
 std::uint32_t Channel::queue(LockedEntry& locked, std::span<const std::uint8_t> bytes,
-                             const krepis::SharedBytes& copy, bool is_fin) {
+                             const krepis::SharedBytes& copy, Fin fin) {
   Entry& entry = *locked.entry;
   const std::size_t prepared = copy.owner != nullptr ? copy.bytes.size() : kSmallWrite - 1;
   const bool may_write = bytes.empty() || count_write(locked);
   const std::size_t taken = may_write ? take_room(entry, std::min(bytes.size(), prepared)) : 0;
   const std::uint32_t handle = entry.handle.load(std::memory_order_relaxed);
-  const bool takes_fin = is_fin && taken == bytes.size();
+  const Fin accepted_fin = taken == bytes.size() ? fin : Fin::kNo;
   if (copy.owner != nullptr && taken > 0) {
-    locked.mailbox->write_shared(handle, {copy.owner, copy.bytes.first(taken)}, takes_fin);
-  } else if (taken > 0 || takes_fin) {
-    locked.mailbox->write(handle, bytes.first(taken), takes_fin);
+    locked.mailbox->write_shared(handle, {copy.owner, copy.bytes.first(taken)}, accepted_fin);
+  } else if (taken > 0 || accepted_fin == Fin::kYes) {
+    locked.mailbox->write(handle, bytes.first(taken), accepted_fin);
   }
-  if (takes_fin) {
+  if (accepted_fin == Fin::kYes) {
     entry.add(Entry::kIsSendClosed);
   }
   if (taken < bytes.size() && !entry.has(Entry::kAwaitsWritable)) {

@@ -43,7 +43,7 @@ void Mailbox::make_room(std::size_t copied_bytes) {
   make_room_in(mail.bytes, copied_bytes);
 }
 
-void Mailbox::write(std::uint32_t stream, std::span<const std::uint8_t> bytes, bool is_fin) {
+void Mailbox::write(std::uint32_t stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) {
   const std::size_t offset = mail.bytes.size();
   mail.bytes.insert(mail.bytes.end(), bytes.begin(), bytes.end());
   if (!mail.commands.empty()) {
@@ -51,7 +51,7 @@ void Mailbox::write(std::uint32_t stream, std::span<const std::uint8_t> bytes, b
     // Consecutive writes to one stream become one command.
     if (last.kind == Command::Kind::kWrite && last.handle == stream && last.offset + last.length == offset) {
       last.length += static_cast<std::uint32_t>(bytes.size());
-      last.is_set = last.is_set || is_fin;
+      last.is_set = last.is_set || fin == krepis::Fin::kYes;
       return;
     }
   }
@@ -60,16 +60,16 @@ void Mailbox::write(std::uint32_t stream, std::span<const std::uint8_t> bytes, b
   command.handle = stream;
   command.offset = offset;
   command.length = static_cast<std::uint32_t>(bytes.size());
-  command.is_set = is_fin;
+  command.is_set = fin == krepis::Fin::kYes;
   mail.commands.push_back(command);
 }
 
-void Mailbox::write_shared(std::uint32_t stream, krepis::SharedBytes bytes, bool is_fin) {
+void Mailbox::write_shared(std::uint32_t stream, krepis::SharedBytes bytes, krepis::Fin fin) {
   Command command;
   command.kind = Command::Kind::kWriteShared;
   command.handle = stream;
   command.offset = mail.buffers.size();
-  command.is_set = is_fin;
+  command.is_set = fin == krepis::Fin::kYes;
   mail.buffers.push_back(std::move(bytes));
   mail.commands.push_back(command);
 }

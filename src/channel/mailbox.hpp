@@ -38,6 +38,9 @@ struct Command {
   std::uint32_t context = 0;
   std::size_t offset = 0;
   std::uint64_t code = 0;
+
+  // Of a write.
+  [[nodiscard]] krepis::Fin fin() const { return is_set ? krepis::Fin::kYes : krepis::Fin::kNo; }
 };
 
 struct Mail {
@@ -56,8 +59,8 @@ struct Mailbox {
   // for additions within these limits.
   void make_room(std::size_t copied_bytes);
   // Thread: any, with the mutex held.
-  void write(std::uint32_t stream, std::span<const std::uint8_t> bytes, bool is_fin);
-  void write_shared(std::uint32_t stream, krepis::SharedBytes bytes, bool is_fin);
+  void write(std::uint32_t stream, std::span<const std::uint8_t> bytes, krepis::Fin fin);
+  void write_shared(std::uint32_t stream, krepis::SharedBytes bytes, krepis::Fin fin);
   void add(const Command& command) { mail.commands.push_back(command); }
   void add_with_bytes(Command command, std::span<const std::uint8_t> bytes);
 

@@ -24,7 +24,7 @@ ReceiveSide::ReceiveSide(Core& core, unsigned index, EventWriter& events, StateT
       arena_(part_of(core, index)),
       parked_(states, core.parked_bytes, kMostParkedBytes / core.workers()) {}
 
-void ReceiveSide::receive(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
+void ReceiveSide::receive(StreamState& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) {
   if (stream.is_receive_closed) {
     return;
   }
@@ -32,7 +32,7 @@ void ReceiveSide::receive(StreamState& stream, std::span<const std::uint8_t> byt
   if (placed < bytes.size()) {
     parked_.add(stream, bytes.subspan(placed));
   }
-  if (!is_fin || stream.is_receive_closed) {  // parked_.add may have closed the connection
+  if (fin == krepis::Fin::kNo || stream.is_receive_closed) {  // parked_.add may have closed the connection
     return;
   }
   if (stream.parked_bytes() > 0) {

@@ -24,7 +24,7 @@ class ReceiveSide {
 
   ReceiveSide(Core& core, unsigned index, EventWriter& events, StateTable& states);
 
-  void receive(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin);
+  void receive(StreamState& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin);
   void handle_reset(StreamState& stream, std::uint64_t code);
   // Sends STOP_SENDING and discards the parked and later bytes. Before the stream has opened, stores the code
   // for that time. The engine may destroy its stream in this call.

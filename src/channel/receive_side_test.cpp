@@ -13,8 +13,8 @@ constexpr std::size_t kArenaBytes = 1 << 20;
 
 // A stream that received more bytes than its connection may hold in the arena.
 struct FullArena {
-  explicit FullArena(bool is_fin) {
-    receiving.receive(stream, std::vector<std::uint8_t>(kArenaBytes), is_fin);
+  explicit FullArena(krepis::Fin fin) {
+    receiving.receive(stream, std::vector<std::uint8_t>(kArenaBytes), fin);
   }
   // The program reads all events and releases their bytes. Then the worker moves parked bytes.
   void release_all() {
@@ -41,7 +41,7 @@ struct FullArena {
 };
 
 TEST(ReceiveSide, MovesParkedBytesOnceOthersAreReleased) {
-  FullArena full(false);
+  FullArena full(krepis::Fin::kNo);
   const std::size_t parked = full.stream.parked_bytes();
   ASSERT_GT(parked, 0U);
   full.receiving.unpark_all();
@@ -51,7 +51,7 @@ TEST(ReceiveSide, MovesParkedBytesOnceOthersAreReleased) {
 }
 
 TEST(ReceiveSide, TellsOfAFinAfterTheBytesThatWereParkedBeforeIt) {
-  FullArena full(true);
+  FullArena full(krepis::Fin::kYes);
   EXPECT_FALSE(full.stream.is_receive_closed);
   for (int i = 0; i < 10 && (full.stream.parked_bytes() > 0 || full.stream.unreleased_bytes > 0); ++i) {
     EXPECT_FALSE((full.last.flags & KREPIS_FLAG_FIN) != 0);
@@ -62,7 +62,7 @@ TEST(ReceiveSide, TellsOfAFinAfterTheBytesThatWereParkedBeforeIt) {
 }
 
 TEST(ReceiveSide, DropsWhatIsParkedOfAStreamThatWasReset) {
-  FullArena full(true);
+  FullArena full(krepis::Fin::kYes);
   full.receiving.handle_reset(full.stream, 1);
   EXPECT_EQ(full.parts.core->parked_bytes.load(), 0U);
   full.release_all();
@@ -70,7 +70,7 @@ TEST(ReceiveSide, DropsWhatIsParkedOfAStreamThatWasReset) {
 }
 
 TEST(ReceiveSide, StopsAStreamOfThePeerAndReleasesItAtOnce) {
-  FullArena full(false);
+  FullArena full(krepis::Fin::kNo);
   full.receiving.stop(full.stream, 7);
   full.receiving.stop(full.stream, 8);
   EXPECT_EQ(full.parts.connection.stops, (std::vector<std::uint64_t>{7}));
@@ -79,7 +79,7 @@ TEST(ReceiveSide, StopsAStreamOfThePeerAndReleasesItAtOnce) {
 }
 
 TEST(ReceiveSide, DropsAnEmptyDatagramOnlyWhenTheRingIsFull) {
-  FullArena full(false);
+  FullArena full(krepis::Fin::kNo);
   RecordingConnection other;
   ConnectionState& state = full.parts.add_connection(other);
   while (full.parts.events.backlog() < full.parts.core->layout.ring_records) {

@@ -30,28 +30,28 @@ void SendSide::append_pending(StreamState& stream, std::span<const std::uint8_t>
   }
 }
 
-void SendSide::write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
+void SendSide::write(StreamState& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) {
   if (stream.is_send_closed) {
     return;
   }
   std::size_t taken = 0;
   if (stream.stream != nullptr && stream.pending.empty()) {
-    taken = stream.stream->write(bytes, to_fin(is_fin));
+    taken = stream.stream->write(bytes, fin);
     count_accepted(stream, taken);
   }
   if (taken < bytes.size() || stream.stream == nullptr || !stream.pending.empty()) {
     append_pending(stream, bytes.subspan(taken));
-    stream.is_fin_pending = is_fin;
+    stream.is_fin_pending = fin == krepis::Fin::kYes;
   }
   report_writable(stream);
 }
 
-void SendSide::write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin) {
+void SendSide::write(StreamState& stream, krepis::SharedBytes bytes, krepis::Fin fin) {
   if (stream.is_send_closed) {
     return;
   }
   if (stream.stream != nullptr && stream.pending.empty()) {
-    const std::size_t taken = stream.stream->write(bytes, to_fin(is_fin));
+    const std::size_t taken = stream.stream->write(bytes, fin);
     count_accepted(stream, taken);
     bytes.bytes = bytes.bytes.subspan(taken);
     if (bytes.bytes.empty()) {
@@ -59,7 +59,7 @@ void SendSide::write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin
     }
   }
   stream.pending.push({std::move(bytes), {}});
-  stream.is_fin_pending = is_fin;
+  stream.is_fin_pending = fin == krepis::Fin::kYes;
   report_writable(stream);
 }
 

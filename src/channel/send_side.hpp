@@ -22,8 +22,8 @@ class SendSide {
       : core_(core), mailbox_(mailbox), events_(events) {}
 
   // Bytes count for the stream and for its connection until the connection accepts them.
-  void write(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin);
-  void write(StreamState& stream, krepis::SharedBytes bytes, bool is_fin);
+  void write(StreamState& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin);
+  void write(StreamState& stream, krepis::SharedBytes bytes, krepis::Fin fin);
   // Called when the connection may accept more bytes.
   void flush(StreamState& stream);
   // Requests an event STREAM_WRITABLE when the stream has room.

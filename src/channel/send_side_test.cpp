@@ -14,9 +14,11 @@ namespace {
 
 struct Sending {
   explicit Sending(std::size_t room) { parts.connection.room = room; }
-  void write(std::string_view text, bool is_fin = false) { side.write(stream, counted(text), is_fin); }
-  void write_shared(std::string_view text, bool is_fin = false) {
-    side.write(stream, parts.core->write_buffers.copy(counted(text)), is_fin);
+  void write(std::string_view text, krepis::Fin fin = krepis::Fin::kNo) {
+    side.write(stream, counted(text), fin);
+  }
+  void write_shared(std::string_view text, krepis::Fin fin = krepis::Fin::kNo) {
+    side.write(stream, parts.core->write_buffers.copy(counted(text)), fin);
   }
   // Counts the bytes as Channel::write does.
   std::span<const std::uint8_t> counted(std::string_view text) {
@@ -50,7 +52,7 @@ TEST(SendSide, KeepsInOrderWhatTheConnectionDoesNotTake) {
 TEST(SendSide, SendsAFinOnceAfterAllThatWaits) {
   Sending sending(1);
   sending.write("abc");
-  sending.write_shared("def", true);
+  sending.write_shared("def", krepis::Fin::kYes);
   EXPECT_EQ(sending.parts.connection.fins, 0);
   sending.make_room();
   sending.side.flush(sending.stream);

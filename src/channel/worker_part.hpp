@@ -31,8 +31,8 @@ class WorkerPart {
   ConnectionState* add_connection(krepis::Connection& connection);
   void close_connection(ConnectionState& state, const krepis::CloseReason& reason);
   void open_stream(ConnectionState& state, krepis::Stream& opened);
-  void receive(StreamState& stream, std::span<const std::uint8_t> bytes, bool is_fin) {
-    receiving_.receive(stream, bytes, is_fin);
+  void receive(StreamState& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin) {
+    receiving_.receive(stream, bytes, fin);
   }
   void handle_reset(StreamState& stream, std::uint64_t code) { receiving_.handle_reset(stream, code); }
   void handle_stop_sending(StreamState& stream, std::uint64_t code) {

@@ -59,9 +59,9 @@ void WorkerPart::run_stream_command(const Command& command, StreamState& stream)
   switch (command.kind) {
     case Kind::kWrite:
       return sending_.write(stream, std::span(mail_.bytes).subspan(command.offset, command.length),
-                            command.is_set);
+                            command.fin());
     case Kind::kWriteShared:
-      return sending_.write(stream, std::move(mail_.buffers[command.offset]), command.is_set);
+      return sending_.write(stream, std::move(mail_.buffers[command.offset]), command.fin());
     case Kind::kWantWritable:
       return sending_.request_writable(stream);
     case Kind::kReset:

@@ -102,7 +102,7 @@ TEST(WorkerPart, KeepsOfAStreamThatIsNeverCaughtUpWithOnlyWhatIsUnread) {
   const std::vector<std::uint8_t> bytes(16 << 10);
   std::size_t parked_memory = 0;
   for (std::size_t received = 0; received < 64 * kUnread; received += bytes.size()) {
-    one.worker.receive(stream, bytes, false);
+    one.worker.receive(stream, bytes, krepis::Fin::kNo);
     one.worker.end_turn();
     while (stream.unreleased_bytes + stream.parked_bytes() > kUnread) {
       one.release_oldest();
@@ -119,7 +119,7 @@ TEST(WorkerPart, ForgetsParkedStreamsThatEndWhileTheArenaStaysFull) {
   const std::vector<std::uint8_t> bytes(32 << 10);
   for (krepis::StreamId id = 0; id < 4 * 10'000; id += 4) {
     StreamState& stream = one.open(id);
-    one.worker.receive(stream, bytes, false);
+    one.worker.receive(stream, bytes, krepis::Fin::kNo);
     one.worker.handle_reset(stream, 1);
     one.worker.handle_closed(stream);
   }
@@ -190,7 +190,7 @@ TEST(WorkerPart, LetsAConnectionFillAThirdOfTheArenaWithStreamsAndParksTheRest) 
   constexpr std::size_t kArena = 1 << 20;
   OneConnection one(kArena);
   const StreamState& stream = one.open(0);
-  one.worker.receive(one.stream(0), std::vector<std::uint8_t>(kArena), false);
+  one.worker.receive(one.stream(0), std::vector<std::uint8_t>(kArena), krepis::Fin::kNo);
   EXPECT_NEAR(static_cast<double>(stream.unreleased_bytes), kArena / 3.0, kArena / 10.0);
   EXPECT_EQ(stream.unreleased_bytes + stream.parked_bytes(), kArena);
 }
@@ -227,7 +227,7 @@ TEST(WorkerPart, TouchesNoStreamThatHasEndedForTheEngine) {
   OneConnection one;
   const std::array<StreamState*, 2> streams{&one.open(0), &one.open(4)};
   for (StreamState* const stream : streams) {
-    one.worker.receive(*stream, std::vector<std::uint8_t>(100), true);
+    one.worker.receive(*stream, std::vector<std::uint8_t>(100), krepis::Fin::kYes);
   }
   one.worker.end_turn();
   one.worker.handle_closed(*streams[0]);
@@ -264,8 +264,8 @@ TEST(WorkerPart, AddsNothingToTheEventOfAnotherStreamWithTheSameNumber) {
   one.open(4);
   StreamState& silent = one.stream(0);
   silent.last_data = 1;  // after CONNECTION_OPENED
-  one.worker.receive(one.stream(4), kBytes, false);
-  one.worker.receive(silent, kBytes, true);
+  one.worker.receive(one.stream(4), kBytes, krepis::Fin::kNo);
+  one.worker.receive(silent, kBytes, krepis::Fin::kYes);
   one.worker.end_turn();
   FfiEvent events[2];
   std::memcpy(events, region.base + kRingHeaderBytes + kRecordBytes, sizeof events);
@@ -427,7 +427,7 @@ TEST(WorkerPart, TellsNothingOfWhatComesAfterTheProgramStoppedAStream) {
   StreamState& stream = one.open(0);
   EXPECT_FALSE(one.channel.stop_sending(stream.handle, 1).is_refused());
   one.worker.end_turn();
-  one.worker.receive(stream, std::vector<std::uint8_t>(2 << 20), true);
+  one.worker.receive(stream, std::vector<std::uint8_t>(2 << 20), krepis::Fin::kYes);
   EXPECT_FALSE(stream.last_data.has_value());
   EXPECT_EQ(stream.unreleased_bytes + stream.parked_bytes(), 0U);
 }
@@ -435,7 +435,7 @@ TEST(WorkerPart, TellsNothingOfWhatComesAfterTheProgramStoppedAStream) {
 TEST(WorkerPart, ForgetsParkedBytesWhenTheirStreamIsReset) {
   OneConnection one;
   StreamState& stream = one.open(0);
-  one.worker.receive(stream, std::vector<std::uint8_t>(2 << 20), true);
+  one.worker.receive(stream, std::vector<std::uint8_t>(2 << 20), krepis::Fin::kYes);
   ASSERT_GT(one.core().parked_bytes.load(), 0U);
   one.worker.handle_reset(stream, 1);
   EXPECT_EQ(one.core().parked_bytes.load(), 0U);
