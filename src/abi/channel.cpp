@@ -120,9 +120,11 @@ std::int32_t krepis_stream_write(std::uint32_t channel, std::uint32_t stream, co
 std::int32_t krepis_stream_open(std::uint32_t channel, std::uint32_t connection,
                                 std::uint32_t unidirectional) noexcept {
   return number_of(channel, [&](Channel& found) {
+    using Direction = krepis::StreamDirection;
     return unidirectional > 1
                ? Outcome::refuse(ErrorCode::kInvalidRequest, "unidirectional is above 1, expected 0 or 1")
-               : found.open_stream(connection, unidirectional == 1);
+               : found.open_stream(connection, unidirectional == 1 ? Direction::kUnidirectional
+                                                                   : Direction::kBidirectional);
   });
 }
 

@@ -74,7 +74,7 @@ class Channel {
   // Adds the memory of this channel.
   void add_to(krepis::ApplicationMemory& memory) const;
 
-  Outcome open_stream(std::uint32_t connection, bool is_unidirectional);
+  Outcome open_stream(std::uint32_t connection, krepis::StreamDirection direction);
   Outcome write(std::uint32_t stream, std::span<const std::uint8_t> bytes, std::uint32_t flags);
   Outcome reset(std::uint32_t stream, std::uint64_t code);
   Outcome stop_sending(std::uint32_t stream, std::uint64_t code);
@@ -104,7 +104,7 @@ class Channel {
   };
   // Locks the mailbox of a stream or connection and reserves memory for the call: see Mailbox::make_room.
   // Throws std::bad_alloc before anything has changed.
-  LockedEntry lock_entry(std::uint32_t handle, bool is_stream, std::size_t copied_bytes = 0);
+  LockedEntry lock_entry(std::uint32_t handle, Entry::Kind kind, std::size_t copied_bytes = 0);
   Outcome command_stream(const Command& command, std::uint32_t side, std::uint32_t once);
   [[nodiscard]] bool count_write(const LockedEntry& locked);
   [[nodiscard]] krepis::SharedBytes copy_large(std::uint32_t stream,

@@ -8,6 +8,7 @@ namespace {
 
 using krepis::ErrorCode;
 using krepis::Fin;
+using Kind = Entry::Kind;
 
 constexpr std::uint64_t kLargestCode = (std::uint64_t{1} << 62) - 1;
 constexpr std::uint32_t kLargestLength = 1U << 30;
@@ -19,8 +20,9 @@ constexpr std::uint32_t kMostWritesAhead = 4'096;
 // The limit of queued datagrams with policies other than block, in multiples of datagram_queue.
 constexpr std::uint32_t kDatagramQueuesAhead = 16;
 
-Outcome no_such(bool is_stream) {
-  return Outcome::refuse(ErrorCode::kInvalidPointer, is_stream ? "no such stream" : "no such connection");
+Outcome no_such(Kind kind) {
+  return Outcome::refuse(ErrorCode::kInvalidPointer,
+                         kind == Kind::kStream ? "no such stream" : "no such connection");
 }
 
 Outcome bad_code() {
@@ -30,7 +32,7 @@ Outcome bad_code() {
 
 }  // namespace
 
-Channel::LockedEntry Channel::lock_entry(std::uint32_t handle, bool is_stream, std::size_t copied_bytes) {
+Channel::LockedEntry Channel::lock_entry(std::uint32_t handle, Kind kind, std::size_t copied_bytes) {
   LockedEntry locked;
   locked.refusal = check_open();
   if (locked.refusal.is_refused()) {
@@ -43,19 +45,19 @@ Channel::LockedEntry Channel::lock_entry(std::uint32_t handle, bool is_stream, s
     locked.lock = std::unique_lock(locked.mailbox->mutex);
     // Before the lock was acquired, the object may have ended, and another one may have got its entry.
     if (entry->handle.load(std::memory_order_relaxed) == handle && !entry->has(Entry::kHasEnded) &&
-        entry->has(Entry::kIsStream) == is_stream && locked.mailbox->is_open) {
+        entry->kind() == kind && locked.mailbox->is_open) {
       locked.mailbox->make_room(copied_bytes);
       locked.entry = entry;
       return locked;
     }
     locked.lock.unlock();
   }
-  locked.refusal = no_such(is_stream);
+  locked.refusal = no_such(kind);
   return locked;
 }
 
-Outcome Channel::open_stream(std::uint32_t connection, bool is_unidirectional) {
-  LockedEntry locked = lock_entry(connection, false);
+Outcome Channel::open_stream(std::uint32_t connection, krepis::StreamDirection direction) {
+  LockedEntry locked = lock_entry(connection, Kind::kConnection);
   if (locked.entry == nullptr) {
     return locked.refusal;
   }
@@ -68,6 +70,7 @@ Outcome Channel::open_stream(std::uint32_t connection, bool is_unidirectional) {
     return Outcome::refuse(ErrorCode::kConcurrencyLimitExceeded,
                            "the channel has 2^20 connections and streams, the maximum");
   }
+  const bool is_unidirectional = direction == krepis::StreamDirection::kUnidirectional;
   locked.entry->waiting_opens.fetch_add(1, std::memory_order_relaxed);
   entry->worker.store(static_cast<std::uint32_t>(locked.worker), std::memory_order_relaxed);
   entry->connection.store(connection, std::memory_order_relaxed);
@@ -90,7 +93,7 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
   }
   const krepis::SharedBytes copy = copy_large(stream, bytes);
   LockedEntry locked =
-      lock_entry(stream, true, copy.owner != nullptr ? 0 : std::min(bytes.size(), kSmallWrite));
+      lock_entry(stream, Kind::kStream, copy.owner != nullptr ? 0 : std::min(bytes.size(), kSmallWrite));
   if (locked.entry == nullptr) {
     return locked.refusal;
   }
@@ -192,7 +195,7 @@ bool Channel::count_write(const LockedEntry& locked) {
 
 // Queues the command and sets the flag `once`. Does nothing if the flag is set already.
 Outcome Channel::command_stream(const Command& command, std::uint32_t side, std::uint32_t once) {
-  LockedEntry locked = lock_entry(command.handle, true);
+  LockedEntry locked = lock_entry(command.handle, Kind::kStream);
   if (locked.entry == nullptr) {
     return locked.refusal;
   }
@@ -239,7 +242,7 @@ Outcome Channel::set_priority(std::uint32_t stream, std::uint32_t urgency, std::
   Command command;
   command.kind = Command::Kind::kPriority;
   command.handle = stream;
-  LockedEntry locked = lock_entry(stream, true);
+  LockedEntry locked = lock_entry(stream, Kind::kStream);
   if (locked.entry == nullptr) {
     return locked.refusal;
   }
@@ -253,7 +256,7 @@ Outcome Channel::set_priority(std::uint32_t stream, std::uint32_t urgency, std::
 }
 
 Outcome Channel::describe_stream(std::uint32_t stream, StreamFacts& facts) {
-  const LockedEntry locked = lock_entry(stream, true);
+  const LockedEntry locked = lock_entry(stream, Kind::kStream);
   if (locked.entry == nullptr) {
     return locked.refusal;
   }
@@ -274,7 +277,8 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
   if (policy > KREPIS_DATAGRAM_DROP_NEWEST) {
     return Outcome::refuse(ErrorCode::kInvalidRequest, "policy is not a KrepisDatagramPolicy");
   }
-  LockedEntry locked = lock_entry(connection, false, bytes.size() <= kMostDatagramBytes ? bytes.size() : 0);
+  LockedEntry locked =
+      lock_entry(connection, Kind::kConnection, bytes.size() <= kMostDatagramBytes ? bytes.size() : 0);
   if (locked.entry == nullptr) {
     return locked.refusal;
   }
@@ -323,7 +327,7 @@ Outcome Channel::close_connection(std::uint32_t connection, std::uint64_t code, 
     return Outcome::refuse(ErrorCode::kInvalidRequest,
                            "code is above 2^62 - 1, or reason_length is above 1,024");
   }
-  LockedEntry locked = lock_entry(connection, false, reason.size());
+  LockedEntry locked = lock_entry(connection, Kind::kConnection, reason.size());
   if (locked.entry == nullptr) {
     return locked.refusal;
   }
@@ -354,7 +358,7 @@ Outcome Channel::describe_connection(std::uint32_t connection, ConnectionFacts& 
       return {};
     }
   }
-  return no_such(false);
+  return no_such(Kind::kConnection);
 }
 
 }  // namespace knul::channel

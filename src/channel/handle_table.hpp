@@ -48,6 +48,7 @@ struct ConnectionFacts;
 // Invariant: handle becomes 0 only under the lock of its worker's mailbox. A thread that holds that lock and
 // has read the handle may use the entry until it releases the lock.
 struct alignas(64) Entry {
+  enum class Kind : bool { kConnection, kStream };
   static constexpr std::uint32_t kIsStream = 1;
   static constexpr std::uint32_t kHasEnded = 2;  // the handle is stale: calls of the program refuse it
   static constexpr std::uint32_t kCanSend = 4;
@@ -66,6 +67,7 @@ struct alignas(64) Entry {
   [[nodiscard]] bool has(std::uint32_t flag) const {
     return (flags.load(std::memory_order_relaxed) & flag) != 0;
   }
+  [[nodiscard]] Kind kind() const { return has(kIsStream) ? Kind::kStream : Kind::kConnection; }
   void add(std::uint32_t flag) { flags.fetch_or(flag, std::memory_order_relaxed); }
   void remove(std::uint32_t flag) { flags.fetch_and(~flag, std::memory_order_relaxed); }
 

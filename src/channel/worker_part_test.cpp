@@ -38,6 +38,8 @@ thread_local int until_failure = 0;
 namespace knul::channel {
 namespace {
 
+using Direction = krepis::StreamDirection;
+
 // Fails the allocation with that number in the call. True if the call threw std::bad_alloc.
 template <class Call>
 bool lacks_memory(int allocation, Call call) {
@@ -300,8 +302,8 @@ TEST(Application, KeepsNoConnectionWhoseBeginningFindsNoMemory) {
 TEST(WorkerPart, NeitherRepeatsNorLeavesOutBytesWhenAWriteFindsNoMemory) {
   OneConnection one;
   one.worker.end_turn();
-  const auto stream = static_cast<std::uint32_t>(one.channel.open_stream(one.state->handle, false).number);
-  const auto other = static_cast<std::uint32_t>(one.channel.open_stream(one.state->handle, false).number);
+  const std::uint32_t stream = one.open_for_program();
+  const std::uint32_t other = one.open_for_program();
   one.worker.end_turn();
   one.write(stream, "a");
   one.write(other, "b");
@@ -318,7 +320,7 @@ TEST(WorkerPart, ChangesNothingThatAConnectionHasTakenOfALongQueue) {
   std::mt19937 random(seed);
   OneConnection one;
   one.worker.end_turn();
-  const auto stream = static_cast<std::uint32_t>(one.channel.open_stream(one.state->handle, false).number);
+  const std::uint32_t stream = one.open_for_program();
   one.state->entry->allowance = 16 << 20;
   std::string expected;
   for (int step = 0; step < 300; ++step) {
@@ -444,7 +446,9 @@ TEST(WorkerPart, ForgetsParkedBytesWhenTheirStreamIsReset) {
 
 TEST(WorkerPart, RefusesStreamsOfTheProgramWhile1024OfAConnectionWaitToBeOpened) {
   OneConnection one;
-  const auto open = [&] { return one.channel.open_stream(one.state->handle, false).code; };
+  const auto open = [&] {
+    return one.channel.open_stream(one.state->handle, Direction::kBidirectional).code;
+  };
   for (int i = 0; i < 1'024; ++i) {
     ASSERT_EQ(open(), krepis::ErrorCode::kSuccess);
   }
@@ -528,7 +532,8 @@ TEST(ChannelCalls, ChangeNothingWhenTheyFindNoMemory) {
       {"a reset", [](Channel& it, auto, auto stream) { return it.reset(stream, 1); }},
       {"a stop", [](Channel& it, auto, auto stream) { return it.stop_sending(stream, 1); }},
       {"a priority", [](Channel& it, auto, auto stream) { return it.set_priority(stream, 1, 0); }},
-      {"a stream", [](Channel& it, auto connection, auto) { return it.open_stream(connection, false); }},
+      {"a stream", [](Channel& it, auto connection,
+                      auto) { return it.open_stream(connection, Direction::kBidirectional); }},
       {"a datagram",
        [](Channel& it, auto connection, auto) { return it.send_datagram(connection, small, {}); }},
       {"a close", [](Channel& it, auto connection, auto) { return it.close_connection(connection, 1, "x"); }},

@@ -214,6 +214,11 @@ struct OneConnection {
     worker.open_stream(*state, connection.stream(id));
     return stream(id);
   }
+  // The program opens a bidirectional stream. Returns its handle.
+  std::uint32_t open_for_program() {
+    return static_cast<std::uint32_t>(
+        channel.open_stream(state->handle, krepis::StreamDirection::kBidirectional).number);
+  }
   StreamState& stream(krepis::StreamId id) { return state_of(connection, id); }
   // The program reads all events and releases nothing.
   void read_all() {
