@@ -207,11 +207,9 @@ Outcome Channel::flush() {
   return {};
 }
 
-void Channel::notify_worker_or_postpone(std::size_t worker, bool is_later) {
-  if (is_later) {
-    postponed_.fetch_or(bit(worker));
-    return;
-  }
+void Channel::postpone_notification(std::size_t worker) { postponed_.fetch_or(bit(worker)); }
+
+void Channel::notify_worker(std::size_t worker) {
   core_->notify_worker(worker);
   notify_postponed();
 }

@@ -116,7 +116,10 @@ class Channel {
   std::uint64_t take_room(Entry& stream, std::uint64_t wanted);
   std::uint32_t queue(LockedEntry& locked, std::span<const std::uint8_t> bytes,
                       const krepis::SharedBytes& copy, krepis::Fin fin);
-  void notify_worker_or_postpone(std::size_t worker, bool is_later);
+  // Lets a later call notify the worker: flush, release, or a call with notify_worker.
+  void postpone_notification(std::size_t worker);
+  // Notifies the worker and those whose notification was postponed.
+  void notify_worker(std::size_t worker);
   void notify_postponed();
   // Notifies each worker that waits for its ring's head if the program has moved it. Publishes the events of
   // workers that have ended.
@@ -128,7 +131,7 @@ class Channel {
 
   std::unique_ptr<Core> core_;
   std::weak_ptr<Hub> hub_;
-  // The workers that a later call must notify of their mail, as bits.
+  // The workers whose notification was postponed, as bits.
   std::atomic<std::uint64_t> postponed_{0};
   std::mutex end_mutex_;  // guards workers_ after they have ended
   std::vector<std::unique_ptr<WorkerPart>> workers_;

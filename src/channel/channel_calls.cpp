@@ -83,7 +83,7 @@ Outcome Channel::open_stream(std::uint32_t connection, krepis::StreamDirection d
   command.is_set = is_unidirectional;
   locked.mailbox->add(command);
   locked.lock.unlock();
-  notify_worker_or_postpone(locked.worker, false);
+  notify_worker(locked.worker);
   return Outcome::of(static_cast<std::int32_t>(handle));
 }
 
@@ -106,7 +106,11 @@ Outcome Channel::write(std::uint32_t stream, std::span<const std::uint8_t> bytes
   const Fin fin = (flags & KREPIS_WRITE_FIN) != 0 ? Fin::kYes : Fin::kNo;
   const std::uint32_t taken = queue(locked, bytes, copy, fin);
   locked.lock.unlock();
-  notify_worker_or_postpone(locked.worker, (flags & KREPIS_WRITE_LATER) != 0);
+  if ((flags & KREPIS_WRITE_LATER) != 0) {
+    postpone_notification(locked.worker);
+  } else {
+    notify_worker(locked.worker);
+  }
   return Outcome::of(static_cast<std::int32_t>(taken));
 }
 
@@ -209,7 +213,7 @@ Outcome Channel::command_stream(const Command& command, std::uint32_t side, std:
   locked.entry->add(once | (once == Entry::kIsReset ? Entry::kIsSendClosed : 0));
   locked.mailbox->add(command);
   locked.lock.unlock();
-  notify_worker_or_postpone(locked.worker, false);
+  notify_worker(locked.worker);
   return {};
 }
 
@@ -251,7 +255,7 @@ Outcome Channel::set_priority(std::uint32_t stream, std::uint32_t urgency, std::
     locked.mailbox->add(command);
   }
   locked.lock.unlock();
-  notify_worker_or_postpone(locked.worker, false);
+  notify_worker(locked.worker);
   return {};
 }
 
@@ -317,7 +321,7 @@ Outcome Channel::send_datagram(std::uint32_t connection, std::span<const std::ui
     core_->server->datagrams_dropped.fetch_add(1, std::memory_order_relaxed);
   }
   locked.lock.unlock();
-  notify_worker_or_postpone(locked.worker, false);
+  notify_worker(locked.worker);
   return Outcome::of(is_full ? 0 : 1);
 }
 
@@ -342,7 +346,7 @@ Outcome Channel::close_connection(std::uint32_t connection, std::uint64_t code, 
   locked.mailbox->add_with_bytes(command,
                                  {reinterpret_cast<const std::uint8_t*>(reason.data()), reason.size()});
   locked.lock.unlock();
-  notify_worker_or_postpone(locked.worker, false);
+  notify_worker(locked.worker);
   return {};
 }
 

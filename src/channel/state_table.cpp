@@ -45,12 +45,12 @@ StreamState& StateTable::add_stream(Entry& entry) {
 }
 
 void StateTable::free_when_read(std::uint32_t handle) {
-  deferred_.push({ring_.next_sequence() - 1, handle, true});
+  deferred_.push({ring_.next_sequence() - 1, handle, DeferredAction::Kind::kFreeEntry});
 }
 
 void StateTable::release_when_read(const StreamState& stream) {
   if (stream.is_retained) {
-    deferred_.push({ring_.next_sequence() - 1, stream.handle, false});
+    deferred_.push({ring_.next_sequence() - 1, stream.handle, DeferredAction::Kind::kReleaseStream});
   }
 }
 
@@ -64,7 +64,7 @@ void StateTable::run_due() {
 
 void StateTable::run(const DeferredAction& action) {
   if (StreamState* stream = find_stream(action.handle)) {
-    if (action.is_end) {
+    if (action.kind == DeferredAction::Kind::kFreeEntry) {
       stream->is_read_to_its_end = true;
       free_if_released(*stream);
     } else if (std::exchange(stream->is_retained, false) && stream->stream != nullptr) {

@@ -53,9 +53,10 @@ class StateTable {
 
  private:
   struct DeferredAction {  // waits until the program has read the event `sequence`
+    enum class Kind : bool { kReleaseStream, kFreeEntry };
     std::uint32_t sequence;
     std::uint32_t handle;
-    bool is_end;  // true: free the entry; false: release the peer's stream
+    Kind kind;
   };
 
   void run(const DeferredAction& action);
