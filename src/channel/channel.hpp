@@ -18,6 +18,9 @@ namespace knul::channel {
 class Hub;
 class WorkerPart;
 
+// The largest error code of an application. RFC 9000 §16.
+inline constexpr std::uint64_t kLargestCode = (std::uint64_t{1} << 62) - 1;
+
 // A number or an error. The error text is constant, because programs make these calls often.
 struct Outcome {
   static Outcome of(std::int32_t number) { return {number, krepis::ErrorCode::kSuccess, nullptr}; }

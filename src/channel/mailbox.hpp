@@ -2,8 +2,9 @@
 // buffers of large writes, and released offsets. The worker swaps the mail with an empty one. So neither side
 // waits longer than for a copy, and in steady state neither side allocates.
 //
-// The number of commands is bounded, however late the worker is. Each connection has a limit of writes and of
-// datagrams (channel_calls.cpp). Of every other kind, a stream or connection has at most one waiting command.
+// The number of commands is bounded, however late the worker is. Each connection has a limit of writes
+// (channel_streams.cpp) and of datagrams (channel_connections.cpp). Of every other kind, a stream or
+// connection has at most one waiting command.
 #pragma once
 
 #include <krepis/krepis.hpp>
