@@ -159,8 +159,9 @@ std::span<const std::uint8_t> Connection::admit(std::span<const std::uint8_t> da
     return datagram;
   }
   // A complete ClientHello gives the library the peer's parameters and the keys of Handshake packets.
-  const bool has_handshake_keys = library_.peer_parameters() != nullptr;
-  const std::span<const std::uint8_t> admitted = early_packets_.admit(datagram, has_handshake_keys);
+  using Keys = EarlyPackets::HandshakeKeys;
+  const Keys keys = library_.peer_parameters() != nullptr ? Keys::kAvailable : Keys::kMissing;
+  const std::span<const std::uint8_t> admitted = early_packets_.admit(datagram, keys);
   if (admitted.size() < datagram.size()) {
     environment_.counters.packets_dropped_early.add();
   }

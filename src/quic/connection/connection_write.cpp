@@ -52,7 +52,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     written_bytes += static_cast<std::size_t>(written);
     wants_more = written_bytes >= quantum;
   }
-  library_.note_written(might_send, has_sent_all, written_bytes);
+  library_.note_written({.might_send = might_send, .has_sent_all = has_sent_all, .bytes = written_bytes});
   bytes_sent_ += written_bytes;
   datagrams_.notify_writable();
   if (written_bytes > 0) {

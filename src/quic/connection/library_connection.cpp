@@ -146,10 +146,10 @@ ngtcp2_ssize LibraryConnection::write_close(const PacketRoom& room, const ngtcp2
 
 // If nothing forbade a packet and none was written, the library has no frame queued. If pacing forbade
 // packets, an acknowledgement that left alone may have caused frames that still wait.
-void LibraryConnection::note_written(bool might_send, bool has_sent_all, std::size_t written_bytes) {
-  if (!might_send) {
-    may_have_queued_frames_ = may_have_queued_frames_ || written_bytes > 0;
-  } else if (may_have_queued_frames_ && has_sent_all) {
+void LibraryConnection::note_written(WrittenRound round) {
+  if (!round.might_send) {
+    may_have_queued_frames_ = may_have_queued_frames_ || round.bytes > 0;
+  } else if (may_have_queued_frames_ && round.has_sent_all) {
     may_have_queued_frames_ = congestion_window_left() < environment_.transport.max_udp_payload_bytes;
   }
 }

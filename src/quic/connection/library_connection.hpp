@@ -44,6 +44,13 @@ struct PacketRoom {
   ngtcp2_pkt_info* info;
 };
 
+// The packets that a connection has written in one go.
+struct WrittenRound {
+  bool might_send = false;    // LibraryConnection::may_send() at its start
+  bool has_sent_all = false;  // the library had no further packet
+  std::size_t bytes = 0;
+};
+
 // Thread: one. Functions that return an int return 0 or an error of the library.
 class LibraryConnection {
  public:
@@ -105,8 +112,8 @@ class LibraryConnection {
                                      nullptr, NGTCP2_WRITE_STREAM_FLAG_NONE, -1, nullptr, 0, timestamp());
   }
   ngtcp2_ssize write_close(const PacketRoom& room, const ngtcp2_ccerr& error);
-  // Called after a round of packets. `might_send` is the result of may_send() at its start.
-  void note_written(bool might_send, bool has_sent_all, std::size_t written_bytes);
+  // Called after a round of packets.
+  void note_written(WrittenRound round);
   void pace(bool has_sent_all);
   // Replaces pace() after a round without packets, if no stream is open and no DATAGRAM waits.
   void try_pause();

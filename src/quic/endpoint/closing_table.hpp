@@ -35,10 +35,12 @@ class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place 
   };
   using Owner = std::unique_ptr<ClosingConnection, Delete>;
 
+  enum class PeerAddress : bool { kUnvalidated, kValidated };  // RFC 9000 §8.1
+
   // An empty `packet`: the peer closed, and late packets get no answer. Keeps the first kMostRoutes of
   // `routes`. Throws std::bad_alloc.
   [[nodiscard]] static Owner make(const base::Path& to, std::span<const ConnectionId> routes,
-                                  std::span<const std::uint8_t> packet, bool is_address_validated,
+                                  std::span<const std::uint8_t> packet, PeerAddress peer_address,
                                   SourceRef source) {
     routes = routes.first(std::min(routes.size(), kMostRoutes));
     std::size_t bytes = to.local.size() + to.remote.size() + packet.size();
@@ -46,7 +48,7 @@ class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place 
       bytes += 1 + id.bytes().size();
     }
     void* const memory = ::operator new(sizeof(ClosingConnection) + bytes);
-    Owner made(new (memory) ClosingConnection(is_address_validated, std::move(source)));
+    Owner made(new (memory) ClosingConnection(peer_address, std::move(source)));
     std::uint8_t* out = reinterpret_cast<std::uint8_t*>(made.get() + 1);
     const auto append = [&out](const void* from, std::size_t size) {
       std::memcpy(out, from, size);
@@ -94,8 +96,8 @@ class ClosingConnection : public base::DeadlineHook, public SharedPlaces::Place 
 
  private:
   friend class ClosingTable;
-  ClosingConnection(bool is_address_validated, SourceRef source)
-      : source_(std::move(source)), is_address_validated_(is_address_validated) {}
+  ClosingConnection(PeerAddress peer_address, SourceRef source)
+      : source_(std::move(source)), is_address_validated_(peer_address == PeerAddress::kValidated) {}
 
   [[nodiscard]] const std::uint8_t* bytes() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }
   [[nodiscard]] static base::SocketAddress address_at(const std::uint8_t* bytes) {

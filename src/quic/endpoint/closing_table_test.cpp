@@ -12,6 +12,7 @@ namespace knul::quic {
 namespace {
 
 using namespace std::chrono_literals;
+using PeerAddress = ClosingConnection::PeerAddress;
 
 constexpr base::Instant kNow{1h};
 
@@ -27,7 +28,8 @@ struct Table {
   void add(const base::SocketAddress& from, base::Duration until = 1s) {
     const SourceRef source = sources.acquire(from);
     evicted += table.make_place(source.get()) != nullptr ? 1 : 0;
-    table.add(ClosingConnection::make({from, from}, {}, {}, true, source.share()), kNow + until);
+    table.add(ClosingConnection::make({from, from}, {}, {}, PeerAddress::kValidated, source.share()),
+              kNow + until);
   }
   SourceTable sources{base::SipKey{1, 2}};
   ClosingTable table{800};
@@ -40,7 +42,7 @@ const base::SocketAddress kOther = *base::SocketAddress::parse("192.0.2.2", 1);
 TEST(ClosingTable, KeepsThePacketAndTheFirstRoutes) {
   const std::vector<std::uint8_t> packet{1, 2, 3};
   const std::vector<ConnectionId> ids = make_ids(9, 20);
-  const auto entry = ClosingConnection::make({kOne, kOther}, ids, packet, true, {});
+  const auto entry = ClosingConnection::make({kOne, kOther}, ids, packet, PeerAddress::kValidated, {});
   EXPECT_EQ(std::vector(entry->packet().begin(), entry->packet().end()), packet);
   std::vector<ConnectionId> kept;
   entry->for_each_route([&](const ConnectionId& id) { kept.push_back(id); });
@@ -49,7 +51,8 @@ TEST(ClosingTable, KeepsThePacketAndTheFirstRoutes) {
 
 TEST(ClosingTable, KeepsLittleForAConnection) {
   const std::vector<std::uint8_t> packet(60);
-  const auto entry = ClosingConnection::make({kOne, kOther}, make_ids(3, 8), packet, true, {});
+  const auto entry =
+      ClosingConnection::make({kOne, kOther}, make_ids(3, 8), packet, PeerAddress::kValidated, {});
   constexpr std::size_t kAllocatorBytes = sizeof(std::size_t);
   EXPECT_LE(malloc_usable_size(entry.get()) + kAllocatorBytes, 210U);
 }
@@ -58,7 +61,7 @@ TEST(ClosingTable, KeepsThePathsOfBothFamilies) {
   const auto v6 = *base::SocketAddress::parse("2001:db8::1", 6);
   for (const base::Path& path : {base::Path{kOne, kOther}, base::Path{v6, kOne}, base::Path{kOther, v6}}) {
     const std::vector<ConnectionId> ids = make_ids(2, 20);
-    const auto entry = ClosingConnection::make(path, ids, ids[1].bytes(), true, {});
+    const auto entry = ClosingConnection::make(path, ids, ids[1].bytes(), PeerAddress::kValidated, {});
     EXPECT_EQ(entry->path().local, path.local);
     EXPECT_EQ(entry->path().remote, path.remote);
     EXPECT_TRUE(std::ranges::equal(entry->packet(), ids[1].bytes()));

@@ -11,6 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using Bytes = std::vector<std::uint8_t>;
+using Keys = EarlyPackets::HandshakeKeys;
 
 constexpr std::uint8_t kInitial = 0xc0, kZeroRtt = 0xd0, kHandshake = 0xe0, kShort = 0x40;
 
@@ -38,7 +39,7 @@ TEST(EarlyPackets, AdmitAllThatThereAreKeysFor) {
   EarlyPackets early;
   for (int i = 0; i < 100; ++i) {
     const Bytes datagram = packet(kInitial, 1'200) + packet(kHandshake, 1'200);
-    EXPECT_EQ(early.admit(datagram, true).size(), datagram.size());
+    EXPECT_EQ(early.admit(datagram, Keys::kAvailable).size(), datagram.size());
   }
 }
 
@@ -47,10 +48,10 @@ TEST(EarlyPackets, AreCountedWhateverTheirKind) {
     EarlyPackets early;
     const Bytes datagram = packet(kind, 2'000);
     for (std::size_t sum = 2'000; sum <= EarlyPackets::kMostBytes; sum += 2'000) {
-      EXPECT_EQ(early.admit(datagram, false).size(), datagram.size());
+      EXPECT_EQ(early.admit(datagram, Keys::kMissing).size(), datagram.size());
     }
-    EXPECT_TRUE(early.admit(datagram, false).empty());
-    EXPECT_EQ(early.admit(packet(kShort, 300), false).size(), 300U) << "what fits is taken";
+    EXPECT_TRUE(early.admit(datagram, Keys::kMissing).empty());
+    EXPECT_EQ(early.admit(packet(kShort, 300), Keys::kMissing).size(), 300U) << "what fits is taken";
   }
 }
 
@@ -58,17 +59,19 @@ TEST(EarlyPackets, NeverCostWhatIsInFrontOfThem) {
   EarlyPackets early;
   const Bytes finished = packet(kInitial, 1'000) + packet(kHandshake, 1'000);
   for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(early.admit(finished + packet(kShort, 60'000), true).size(),
+    EXPECT_EQ(early.admit(finished + packet(kShort, 60'000), Keys::kAvailable).size(),
               finished.size() + EarlyPackets::kSmallBytes);
-    EXPECT_EQ(early.admit(finished + packet(kShort, 1'400), true).size(), finished.size() + 1'400);
+    EXPECT_EQ(early.admit(finished + packet(kShort, 1'400), Keys::kAvailable).size(),
+              finished.size() + 1'400);
   }
 }
 
 TEST(EarlyPackets, AreJunkWhenTheirHeaderIsNotOne) {
   EarlyPackets early;
   const Bytes junk(20'000, 0xff);
-  EXPECT_TRUE(early.admit(junk, true).empty());
-  EXPECT_EQ(early.admit(packet(kInitial, 1'000) + junk, true).size(), 1'000 + EarlyPackets::kSmallBytes);
+  EXPECT_TRUE(early.admit(junk, Keys::kAvailable).empty());
+  EXPECT_EQ(early.admit(packet(kInitial, 1'000) + junk, Keys::kAvailable).size(),
+            1'000 + EarlyPackets::kSmallBytes);
 }
 
 // A server that waits for its client's Finished, which the test withholds.

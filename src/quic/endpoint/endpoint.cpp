@@ -331,9 +331,11 @@ ClosingConnection* Endpoint::try_add_closing(const Connection& connection, const
   }
   try {
     // A completed handshake has validated the client's address (RFC 9000 §8.1).
-    const bool is_address_validated = connection.is_handshake_completed() || !connection.is_server();
+    using PeerAddress = ClosingConnection::PeerAddress;
+    const bool is_validated = connection.is_handshake_completed() || !connection.is_server();
+    const PeerAddress address = is_validated ? PeerAddress::kValidated : PeerAddress::kUnvalidated;
     ClosingConnection& kept =
-        closing_.add(ClosingConnection::make(path, routes, packet, is_address_validated, source.share()),
+        closing_.add(ClosingConnection::make(path, routes, packet, address, source.share()),
                      now + connection.closing_period());
     counters_.connections_closing.add();
     return &kept;

@@ -19,9 +19,11 @@ class EarlyPackets {
   // (RFC 9000 §14.1).
   static constexpr std::size_t kSmallBytes = 1'500;
 
+  enum class HandshakeKeys : bool { kMissing, kAvailable };  // to read Handshake packets
+
   // Returns the part of a client's datagram that the library may read before the handshake completes: all of
   // it, or the leading packets that there are keys for. Empty: drop the datagram.
-  std::span<const std::uint8_t> admit(std::span<const std::uint8_t> datagram, bool has_handshake_keys);
+  std::span<const std::uint8_t> admit(std::span<const std::uint8_t> datagram, HandshakeKeys keys);
 
  private:
   std::size_t bytes_ = 0;
