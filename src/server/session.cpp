@@ -78,7 +78,7 @@ void StreamSession::stop_sending(std::uint64_t code) { streams().stop_sending(st
 void StreamSession::refuse(std::uint64_t code) { session().refuse(stream_, code); }
 
 void StreamSession::set_priority(krepis::StreamPriority priority) {
-  streams().set_priority(stream_, priority.urgency, priority.is_incremental);
+  streams().set_priority(stream_, {priority.urgency, priority.is_incremental});
 }
 
 void StreamSession::retain() { streams().retain(stream_); }

@@ -217,7 +217,7 @@ void WorkerCore::on_closed(quic::Connection& connection, const quic::CloseCause&
   const auto* const session = static_cast<const Session*>(connection.user());  // null: no event was reported
   const bool is_drain = drain_.has_begun() && cause.source == quic::CloseCause::Source::kLocalApplication;
   connection.streams().for_each(
-      [this](quic::Stream& stream) { end_request(StreamSession::of(stream), false); });
+      [this](quic::Stream& stream) { end_request(StreamSession::of(stream), RequestEnd::kFailed); });
   if (session != nullptr && session->is_known_to_application) {
     tell(connection, [&](krepis::Application& application, Session& told) {
       application.on_connection_closed(told, to_public(cause, is_drain));
@@ -278,7 +278,7 @@ void WorkerCore::on_stream_opened(quic::Connection& connection, quic::Stream& st
 void WorkerCore::refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) {
   StreamSession& session = StreamSession::of(stream);
   environment_.counters.streams_refused.add();
-  end_request(session, false);
+  end_request(session, RequestEnd::kFailed);
   session.state = StreamSession::State::kRefused;
   connection.streams().reset(stream, code);
   connection.streams().stop_sending(stream, code);
@@ -314,16 +314,16 @@ void WorkerCore::on_stream_fin_sent(quic::Connection& /*connection*/, quic::Stre
   StreamSession& session = StreamSession::of(stream);
   if (session.state == StreamSession::State::kRequestPending) {
     environment_.counters.request_latency.record(now_ - stream.opened_at);
-    end_request(session, true);
+    end_request(session, RequestEnd::kCompleted);
   }
 }
 
-void WorkerCore::end_request(StreamSession& stream, bool is_complete) {
+void WorkerCore::end_request(StreamSession& stream, RequestEnd end) {
   if (stream.state != StreamSession::State::kRequestPending) {
     return;
   }
   stream.state = StreamSession::State::kOrdinary;
-  if (is_complete) {
+  if (end == RequestEnd::kCompleted) {
     environment_.counters.requests_completed.add();
   } else {
     environment_.counters.requests_failed.add();
@@ -332,7 +332,7 @@ void WorkerCore::end_request(StreamSession& stream, bool is_complete) {
 }
 
 void WorkerCore::on_stream_closed(quic::Connection& connection, quic::Stream& stream) {
-  end_request(StreamSession::of(stream), false);
+  end_request(StreamSession::of(stream), RequestEnd::kFailed);
   tell(connection, stream, [](krepis::Application& application, krepis::Stream& closed) {
     application.on_stream_closed(closed);
   });

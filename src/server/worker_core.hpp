@@ -117,7 +117,8 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   void run_task(const std::function<void()>& task);
   void run_guarded(const std::function<void()>& task);
   void count_close(const quic::CloseCause& cause, bool is_drain);
-  void end_request(StreamSession& stream, bool is_complete);
+  enum class RequestEnd : bool { kFailed, kCompleted };
+  void end_request(StreamSession& stream, RequestEnd end);
 
   CoreEnvironment environment_;
   const unsigned index_;

@@ -57,7 +57,7 @@ class StreamSet {
   void retain(Stream& stream) { stream.is_retained = !stream.is_finished(); }
   // May end the stream.
   void release(Stream& stream);
-  void set_priority(Stream& stream, std::uint8_t urgency, bool is_incremental);
+  void set_priority(Stream& stream, StreamPriority priority);
   // From then on the peer gets no credit for closed streams.
   void freeze_credit() { allowance_.freeze(); }
   [[nodiscard]] std::size_t count() const { return streams_.size(); }

@@ -158,9 +158,9 @@ Stream* StreamSet::next_to_send() {
   return nullptr;
 }
 
-void StreamSet::set_priority(Stream& stream, std::uint8_t urgency, bool is_incremental) {
-  stream.urgency = std::min<std::uint8_t>(urgency, Stream::kUrgencies - 1);
-  stream.is_incremental = is_incremental;
+void StreamSet::set_priority(Stream& stream, StreamPriority priority) {
+  stream.urgency = std::min<std::uint8_t>(priority.urgency, Stream::kUrgencies - 1);
+  stream.is_incremental = priority.is_incremental;
   if (stream.is_linked()) {
     stream.unlink();
     enqueue(stream);

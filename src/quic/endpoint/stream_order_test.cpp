@@ -30,7 +30,7 @@ TEST(StreamOrder, SendsTheMoreUrgentStreamFirst) {
   Stream& early = open_with(connection, kBytes);
   const std::int64_t late_id = late.id;
   const std::int64_t early_id = early.id;
-  connection.streams().set_priority(early, 1, true);
+  connection.streams().set_priority(early, {.urgency = 1, .is_incremental = true});
   EXPECT_EQ(finished_at(pair), (std::vector<std::int64_t>{early_id, late_id}));
 }
 
@@ -42,8 +42,8 @@ TEST(StreamOrder, SendsStreamsThatAreNotIncrementalOneAfterTheOther) {
   Stream& smaller = open_with(connection, kBytes);
   const std::int64_t larger_id = larger.id;
   const std::int64_t smaller_id = smaller.id;
-  connection.streams().set_priority(larger, 3, false);
-  connection.streams().set_priority(smaller, 3, false);
+  connection.streams().set_priority(larger, {.urgency = 3, .is_incremental = false});
+  connection.streams().set_priority(smaller, {.urgency = 3, .is_incremental = false});
   EXPECT_EQ(finished_at(pair), (std::vector<std::int64_t>{larger_id, smaller_id}));
 }
 

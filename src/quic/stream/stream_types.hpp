@@ -11,4 +11,10 @@ enum class StreamDirection : std::uint8_t { kBidirectional, kUnidirectional };  
 // Whether the bytes of a write or a delivery are the last of their direction (RFC 9000 §19.8).
 enum class Fin : bool { kNo = false, kYes = true };
 
+// The order in which the streams of a connection send (RFC 9218 §4).
+struct StreamPriority {
+  std::uint8_t urgency;  // 0 to 7, larger counts as 7
+  bool is_incremental;
+};
+
 }  // namespace knul::quic
