@@ -41,7 +41,7 @@ void TransferApplication::open_streams(krepis::Connection& connection) {
     if (!opened) {
       return;  // on_streams_available follows, unless the connection is closing
     }
-    // The first stream takes what does not divide.
+    // Each stream transfers the same number of bytes; the first one also transfers the remainder.
     const std::uint64_t share =
         plan_.bytes / plan_.streams + (parts.empty() ? plan_.bytes % plan_.streams : 0);
     const bool is_download = plan_.direction == TransferDirection::kDownload;

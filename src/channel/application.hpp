@@ -53,7 +53,7 @@ class Application final : public krepis::Application {
   std::shared_ptr<WorkerLink> link_;
   krepis::Worker* worker_ = nullptr;
   std::vector<Member> members_;
-  std::vector<WorkerPart*> candidates_;  // of choose_channel, kept for its memory
+  std::vector<WorkerPart*> candidates_;  // of choose_channel; a member, to reuse its memory
   bool is_watch_armed_ = false;
 };
 

@@ -1,6 +1,6 @@
-// One worker's share of a channel's arena: blocks of 32 KiB with reference counts. Each range (the bytes of
-// one event) and each fill that still adds bytes hold a reference to their block. A block without references
-// is free. The free list is a stack, because the block that was freed last is still in the processor's cache.
+// One worker's part of a channel's arena: blocks of 32 KiB with reference counts. Each range (the bytes of
+// one event) holds a reference to its block, and so does each open fill. A block without references is free.
+// The free list is a stack, because the block that was freed last is still in the processor's cache.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace knul::channel {
 
-// The block to which one stream, or all streams that share a block, add bytes.
+// The block that gets the next bytes of one stream, or of all streams that share a block.
 struct Fill {
   static constexpr std::uint32_t kNone = ~0U;
   std::uint32_t block = kNone;
@@ -21,7 +21,7 @@ struct Fill {
   [[nodiscard]] bool is_open() const { return block != kNone; }
 };
 
-// The stream or connection that a range counts for until the program releases the range.
+// The stream or connection to which a range belongs until the program releases the range.
 struct RangeOwner {
   std::uint32_t handle = 0;  // 0: none
   std::uint32_t length = 0;
@@ -33,12 +33,13 @@ class ArenaPart {
   // `owners`: one for each granule of the whole arena. Lifetime: `arena` and `owners` outlive this object.
   ArenaPart(std::uint8_t* arena, RangeOwner* owners, std::uint32_t first_block, std::uint32_t blocks);
 
-  // Closes the fill and gives it a new block. False: no block is free, and the fill is unchanged. `pinned`,
-  // if not null, counts the blocks of one holder. The new block counts until it is free again, however few
-  // bytes it keeps. Lifetime: `*pinned` lives until then.
+  // Closes the fill and gives it a new block. False: no block is free, and the fill is unchanged. If `pinned`
+  // is not null, `*pinned` counts the new block until the block is free again.
+  // Lifetime: `*pinned` lives until then.
   bool open(Fill& fill, std::uint32_t* pinned = nullptr);
   void close(Fill& fill);
-  // The maximum length of a new range in the fill. Starts the block again if all of its ranges are released.
+  // The maximum length of a new range in the fill. If all ranges of the block are released, the fill begins
+  // again at the start of the block.
   [[nodiscard]] std::size_t room(Fill& fill);
   // Starts a range with as many of `bytes` as fit. Requires that `bytes` is not empty and room() is above 0.
   struct Placed {
@@ -65,7 +66,7 @@ class ArenaPart {
   std::uint8_t* arena_;
   RangeOwner* owners_;
   std::uint32_t first_block_;
-  std::vector<std::uint32_t> references_;  // by block; the first is first_block_
+  std::vector<std::uint32_t> references_;  // by block, from first_block_
   std::vector<std::uint32_t*> pinned_;     // by block; null: the block has no counter
   std::vector<std::uint32_t> free_;        // a stack
 };

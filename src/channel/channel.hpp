@@ -60,7 +60,7 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  void describe(FfiChannelRegion& region);  // call once: hands the wake descriptor over
+  void describe(FfiChannelRegion& region);  // call once: the program then owns the wake descriptor
   [[nodiscard]] int library_end() const { return core_->wake.library_end(); }
   // Counts a call as activity of the program. The ABI does not count queries.
   void count_call() {
@@ -74,7 +74,7 @@ class Channel {
   Outcome close();
   [[nodiscard]] bool can_be_unmapped() const;
   Outcome measure(Figures& figures);
-  // Adds the memory of this channel.
+  // Adds the memory of this channel to `memory`.
   void add_to(krepis::ApplicationMemory& memory) const;
 
   Outcome open_stream(std::uint32_t connection, krepis::StreamDirection direction);

@@ -40,7 +40,7 @@ struct Settings {
 struct Core {
   enum class State : std::uint8_t {
     kOpen,
-    // Three states in which the library broke the channel. The workers close its connections.
+    // In the next three states the library has broken the channel, and the workers close its connections.
     kInvalidHead,  // the program stored an invalid ring head
     kTimedOut,     // the program read no events for settings.consumer_timeout
     kHungUp,       // the program closed its end of the wake socket

@@ -1,4 +1,4 @@
-// The datagrams that the program sends. While the queue of their connection is full, they wait here in order.
+// Sends the program's datagrams. While the queue of a connection is full, its datagrams wait here in order.
 #pragma once
 
 #include <krepis/krepis.hpp>

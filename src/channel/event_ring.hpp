@@ -49,13 +49,13 @@ class EventRing {
   // Call after publish(). Starts the measurement of is_behind(), unless it is running.
   void start_measurement(std::chrono::nanoseconds now);
 
-  // Thread: any. True if the program has events to read. The head and the tail may be of different moments,
-  // because callers check again after they have armed the wake signal.
+  // Thread: any. True if the program has events to read. The head and the tail are not read at the same time.
+  // That is enough, because callers check again after they have armed the wake signal.
   [[nodiscard]] bool has_events() const {
     return published_tail_.load(std::memory_order_seq_cst) != load_head();
   }
-  // Thread: any. True if an event that was published `age` ago or earlier is unread. Weak case: an event that
-  // is published during a measurement is measured only from the first publish after that measurement.
+  // Thread: any. True if an event that was published `age` ago or earlier is unread. Weak case: the age of
+  // an event that is published during a measurement counts from the first publish after that measurement.
   [[nodiscard]] bool is_behind(std::chrono::nanoseconds now, std::chrono::nanoseconds age) const;
   // Thread: any. The head in the region, unchecked.
   [[nodiscard]] std::uint32_t head() const { return load_head(); }

@@ -1,5 +1,5 @@
-// A queue that allocates nothing while as many elements come as go, and nothing before the first element.
-// std::deque allocates for every few elements that pass, and 600 bytes when it is empty.
+// A queue that allocates only to grow. A std::deque allocates for every few elements that pass through it,
+// and an empty one has 600 bytes.
 #pragma once
 
 #include <boost/circular_buffer.hpp>
@@ -11,8 +11,8 @@
 
 namespace knul::channel {
 
-// A ring that doubles when it is full. Empty, it keeps its memory if that is at most kKeptBytes. References
-// are valid until the next push. Thread: one.
+// A ring that doubles when it is full. When it becomes empty, it releases its memory if that is more than
+// kKeptBytes. References are valid until the next push. Thread: one.
 template <class T, std::size_t kKeptBytes = 4 << 10>
 class Fifo {
   static_assert(std::is_nothrow_move_constructible_v<T>);

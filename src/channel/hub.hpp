@@ -40,7 +40,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
   // False until the first channel opens.
   [[nodiscard]] bool has_had_channel() const { return has_had_channel_.load(std::memory_order_acquire); }
 
-  // The index of the next channel among `count` channels that take turns.
+  // Returns 0 to `count` - 1 in turn, so that each of `count` channels gets the same number of connections.
   [[nodiscard]] std::size_t take_turn(std::size_t count) {
     return turn_.fetch_add(1, std::memory_order_relaxed) % count;
   }
@@ -53,7 +53,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<WorkerLink>> links_;  // complete after the start of the server
   std::vector<std::shared_ptr<Channel>> channels_;
-  std::vector<std::weak_ptr<Channel>> mapped_;  // channels_, and closed ones that are mapped
+  std::vector<std::weak_ptr<Channel>> mapped_;  // channels_ and the closed channels that are still mapped
   bool is_draining_ = false;
   std::atomic<bool> has_had_channel_{false};
   std::atomic<std::size_t> turn_{0};

@@ -1,8 +1,8 @@
 // Mail from the program's threads to one worker of one channel: commands, the bytes of small writes, the
-// buffers of large writes, and released offsets. The worker swaps the mail with an empty one. So neither side
-// waits longer than for a copy, and in steady state neither side allocates.
+// buffers of large writes, and released offsets. The worker swaps the mail with an empty one. So each side
+// waits at most until the other has copied or swapped, and in steady state neither side allocates.
 //
-// The number of commands is bounded, however late the worker is. Each connection has a limit of writes
+// The number of commands is bounded, even if the worker does not run. Each connection has a limit of writes
 // (channel_streams.cpp) and of datagrams (channel_connections.cpp). Of every other kind, a stream or
 // connection has at most one waiting command.
 #pragma once

@@ -1,5 +1,6 @@
-// Received bytes without room in the arena. Each stream keeps its own, and the streams take turns when the
-// arena has room. When too many bytes are parked, the connections with the most parked bytes are closed.
+// Received bytes without room in the arena. Each stream keeps its parked bytes. When the arena has room, the
+// streams move them there in turn. When too many bytes are parked, the connections with the most parked bytes
+// are closed.
 #pragma once
 
 #include <atomic>
@@ -28,7 +29,7 @@ class ParkedBytes {
 
   // The number of calls of take_turn() after which each stream with parked bytes has had a turn.
   [[nodiscard]] std::size_t queue_length() const { return turns_.size(); }
-  // Removes the next stream from the list and returns it. Null: the stream has no parked bytes any more.
+  // Removes the next stream from the list and returns it. Null: that stream no longer has parked bytes.
   [[nodiscard]] StreamState* take_turn();
   // Adds the stream to the end of the list if it has parked bytes.
   void queue(const StreamState& stream);
@@ -42,7 +43,7 @@ class ParkedBytes {
   StateTable& states_;
   std::atomic<std::uint64_t>& count_;
   const std::uint64_t most_;
-  Fifo<std::uint32_t> turns_;  // streams with parked bytes, and some that have none any more
+  Fifo<std::uint32_t> turns_;  // streams with parked bytes, and some that no longer have any
   std::size_t streams_ = 0;    // with parked bytes
   std::uint64_t bytes_ = 0;
 };

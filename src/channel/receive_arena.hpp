@@ -1,9 +1,10 @@
-// Received bytes in one worker's part of the arena, and the share that each connection may hold.
+// Received bytes in one worker's part of the arena, and the limit of each connection.
 //
-// Small payloads of many streams share one block. A stream lags when the program holds its bytes for long. It
-// gets blocks of its own, so that it does not keep shared blocks in use. One connection may hold half of the
-// free bytes, and blocks of its own count whole. So there is always room for other connections, however many
-// streams lag. Weak case: a few bytes keep a whole shared block in use but count only as a few bytes.
+// Small payloads of many streams share one block. A stream lags when many of its bytes or ranges are
+// unreleased. A lagging stream gets blocks of its own, so that it does not keep shared blocks in use. One
+// connection may hold half of the free bytes, and a block of its own counts with its full size. So there is
+// always room for other connections, however many streams lag. Weak case: a few unreleased bytes keep a whole
+// shared block in use but count only as a few bytes.
 #pragma once
 
 #include <krepis/krepis.h>
@@ -21,7 +22,7 @@ namespace knul::channel {
 // Thread: one. Lifetime: a state lives until all of its ranges are released, because it counts them.
 class ReceiveArena {
  public:
-  // Unreleased bytes of CONNECTION_OPENED events may use one part in kIdentityShare of the arena.
+  // Unreleased bytes of CONNECTION_OPENED events may use 1/kIdentityShare of the arena.
   static constexpr std::size_t kIdentityShare = 8;
 
   explicit ReceiveArena(ArenaPart part) : part_(std::move(part)) {}
@@ -41,7 +42,7 @@ class ReceiveArena {
 
   // Copies the bytes of an event of the connection, all or none, and counts them. False: no room.
   bool put(ConnectionState& state, FfiEvent& event, std::span<const std::uint8_t> bytes);
-  // The same for the peer's identity. No effect if CONNECTION_OPENED events would exceed their share.
+  // As put(), for the peer's identity. No effect if CONNECTION_OPENED events would exceed their share.
   void put_identity(ConnectionState& state, FfiEvent& event, std::span<const std::uint8_t> identity);
 
   // True if the connection may hold more bytes in shared blocks, or one more block of its own.

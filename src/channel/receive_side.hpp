@@ -26,8 +26,8 @@ class ReceiveSide {
 
   void receive(StreamState& stream, std::span<const std::uint8_t> bytes, krepis::Fin fin);
   void handle_reset(StreamState& stream, std::uint64_t code);
-  // Sends STOP_SENDING and discards the parked and later bytes. Before the stream has opened, stores the code
-  // for that time. The engine may destroy its stream in this call.
+  // Sends STOP_SENDING and discards the parked and later bytes. If the stream is not open yet, it stores the
+  // code and is stopped when it opens. The engine may destroy its stream in this call.
   void stop(StreamState& stream, std::uint64_t code);
   // Call when the stream has ended. Drops its parked bytes.
   void end(StreamState& stream);

@@ -14,7 +14,8 @@ inline constexpr std::size_t kBlockBytes = 32 << 10;  // the arena's unit of all
 inline constexpr std::size_t kGranuleBytes = 64;      // the alignment of ranges
 
 struct RegionLayout {
-  // Each worker gets the same number of blocks, at least four. One more block is for the report of the stop.
+  // Each worker gets the same number of blocks, at least four. The last block is for the report of
+  // SERVER_STOPPED.
   static constexpr RegionLayout make(std::size_t workers, std::size_t ring_records, std::size_t arena_bytes) {
     constexpr std::size_t kPage = 4'096;
     constexpr std::size_t kFewestBlocks = 4;

@@ -32,7 +32,7 @@ struct StreamState final
   Entry* entry = nullptr;
   std::uint32_t handle = 0;
   ConnectionState* connection = nullptr;
-  krepis::Stream* stream = nullptr;  // null before the peer's limit allows it, and after its end
+  krepis::Stream* stream = nullptr;  // null until the peer's limit allows it, and after its end
   bool is_closed = false;            // STREAM_CLOSED or CONNECTION_CLOSED reports its end
   bool is_clean = true;
   bool is_announced = true;  // false: the next event carries KREPIS_FLAG_OPENED
@@ -71,7 +71,7 @@ struct ConnectionState final : WorkerObject {
   std::vector<StreamState*> waiting;             // wait for the peer's stream limit, oldest first
   std::uint64_t unreleased_bytes = 0;            // of the connection and its streams
   std::uint64_t shared_bytes = 0;                // the part of them in blocks that all connections share
-  std::uint32_t pinned_blocks = 0;               // blocks of the arena that one of its streams has alone
+  std::uint32_t pinned_blocks = 0;               // blocks of the arena that its streams do not share
   std::uint32_t unreleased_ranges = 0;           // of DATAGRAM, CONNECTION_OPENED and CONNECTION_CLOSED
   std::optional<std::uint32_t> identity_offset;  // of CONNECTION_OPENED, until its bytes are released
   std::uint64_t parked_bytes = 0;                // of its streams

@@ -53,7 +53,7 @@ class WorkerPart {
   // Call after all callbacks of a turn. Runs the program's commands and publishes events.
   void end_turn();
 
-  // --- Detection of a consumer that no longer reads. It breaks the channel.
+  // --- A consumer that no longer reads: its channel is broken.
   // True: the caller must call watch_consumer after ConsumerWatch::kPeriod.
   [[nodiscard]] bool needs_watch() const { return watch_.is_needed(); }
   void watch_consumer();
@@ -63,7 +63,8 @@ class WorkerPart {
   // True if the channel is closed or broken and this worker has no open connection of the channel.
   [[nodiscard]] bool is_done() const { return !core_.is_open() && states_.open_connections().empty(); }
 
-  // Call when the worker ends. Reports open connections as closed by the drain; the mailbox accepts no more.
+  // Call when the worker ends. Reports open connections as closed by the drain. Then the mailbox accepts no
+  // mail.
   void detach();
   // After detach: publishes events as the program reads. Thread: any, one at a time.
   void pump();
@@ -107,7 +108,7 @@ class WorkerPart {
   SendSide sending_;
   DatagramSender datagrams_;
   ConsumerWatch watch_;
-  Mail mail_;  // the commands that run; kept for its memory
+  Mail mail_;  // the commands that run; a member, to reuse its memory
   bool has_closed_all_ = false;
 };
 

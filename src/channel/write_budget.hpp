@@ -8,8 +8,8 @@
 // that acknowledge nothing would make it copy the whole budget at once, and all other peers would wait.
 // Weak case: a peer that acknowledged many bytes, and so has a large window, and then stops.
 //
-// A release of bytes wakes no other connection, and none needs it. A stream with a refused write has bytes
-// queued, because its floor is above 0. The worker checks its room again when the connection accepts them.
+// A release of bytes need not wake another connection. A stream whose write was refused has queued bytes,
+// because its floor is above 0. When its connection accepts them, the worker checks the stream's room again.
 #pragma once
 
 #include <algorithm>
@@ -61,7 +61,7 @@ class WriteBudget {
       }
     }
   }
-  // room_of and take for the bytes of a stream. A stream without bytes always has room for kStreamFloorBytes.
+  // room_of and take for a stream. A stream without bytes always has room for kStreamFloorBytes.
   [[nodiscard]] std::uint64_t room_of(const Usage& usage) const {
     const std::uint64_t room = std::min(allowed(usage), room_of(usage.of_connection));
     return std::max(room, remaining(kStreamFloorBytes, usage.of_stream));
@@ -77,7 +77,7 @@ class WriteBudget {
   static std::uint64_t remaining(std::uint64_t most, std::uint64_t used) {
     return most - std::min(most, used);
   }
-  // The room by the congestion window alone.
+  // The room that the allowance leaves.
   static std::uint64_t allowed(const Usage& usage) {
     return std::max(remaining(usage.allowance, usage.of_connection),
                     remaining(kStreamAllowanceBytes, usage.of_stream));
