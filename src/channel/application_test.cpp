@@ -118,7 +118,7 @@ TEST(ChannelWatch, ClosesAChannelThatWasSilentForItsTimeoutAndNotEarlier) {
   EXPECT_EQ(all.one.core().state(), Core::State::kTimedOut);
 }
 
-TEST(ChannelWatch, KeepsASilentChannelThatSaidSoUntilItsWakeSocketIsClosed) {
+TEST(ChannelWatch, KeepsAChannelWithoutTimeoutUntilItsWakeSocketIsClosed) {
   Watched all(WakeKind::kSocketPair, Settings::kNoConsumerTimeout);
   EXPECT_TRUE(all.watch(10'000));
   all.hang_up();

@@ -109,7 +109,7 @@ TEST(ChannelBounds, TakesNothingOfAWriteBeyondTheCommandsOfAConnection) {
     EXPECT_LE(one.core().mailboxes[0].mail.commands.size(), 4'096U + 2U);
     one.worker.end_turn();
     EXPECT_EQ(one.connection.written().size(), taken);
-    EXPECT_FALSE(one.stream(0).entry->has(Entry::kAwaitsWritable)) << "it was told of room";
+    EXPECT_FALSE(one.stream(0).entry->has(Entry::kAwaitsWritable)) << "STREAM_WRITABLE was reported";
   }
 }
 

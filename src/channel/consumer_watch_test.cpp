@@ -53,7 +53,7 @@ TEST(ConsumerWatch, FindsAConsumerSilentAfterItsTimeoutAndNotEarlier) {
   EXPECT_EQ(all.check(1), State::kTimedOut);
 }
 
-TEST(ConsumerWatch, TakesCallsAndReadEventsForSignsOfLife) {
+TEST(ConsumerWatch, CountsCallsAndReadEventsAsActivity) {
   Watched calling, reading;
   EXPECT_EQ(calling.check(kPeriods - 1), State::kOpen);
   calling.parts.core->calls.fetch_add(1);
@@ -76,7 +76,7 @@ TEST(ConsumerWatch, IsNotNeededWithoutEventsAndWhileTheServerDrains) {
   EXPECT_EQ(draining.check(10 * kPeriods), State::kOpen);
 }
 
-TEST(ConsumerWatch, ForgetsTheSilenceBeforeATimeWhenItWasNotNeeded) {
+TEST(ConsumerWatch, CountsNoSilenceFromBeforeAPauseOfTheWatch) {
   Watched all;
   EXPECT_EQ(all.check(kPeriods - 1), State::kOpen);
   all.parts.core->is_draining = true;

@@ -49,7 +49,7 @@ TEST(DatagramSender, LetsADatagramOfAnotherPolicyPassThoseThatAreBlocked) {
   EXPECT_EQ(datagrams.parts.connection.datagrams, (std::vector<std::uint8_t>{2, 1}));
 }
 
-TEST(DatagramSender, TellsThatADatagramWasDroppedIfItsFateWasAskedFor) {
+TEST(DatagramSender, ReportsADroppedDatagramIfItsFateWasRequested) {
   Datagrams datagrams(Outcome::kDropped);
   datagrams.send(1, {.reports_fate = false, .context = 1});
   EXPECT_EQ(datagrams.parts.events.backlog(), 0U);
@@ -58,7 +58,7 @@ TEST(DatagramSender, TellsThatADatagramWasDroppedIfItsFateWasAskedFor) {
   EXPECT_EQ(datagrams.parts.events.find_unpublished(0)->value, 2U);
 }
 
-TEST(DatagramSender, TellsOfRoomOnceNothingIsBlocked) {
+TEST(DatagramSender, ReportsRoomOnceNoDatagramIsBlocked) {
   Datagrams datagrams(Outcome::kBlocked);
   datagrams.send(1, {.policy = krepis::DatagramPolicy::kBlock});
   datagrams.sender.request_writable(datagrams.state);

@@ -50,7 +50,7 @@ TEST(ReceiveSide, MovesParkedBytesOnceOthersAreReleased) {
   EXPECT_LT(full.stream.parked_bytes(), parked);
 }
 
-TEST(ReceiveSide, TellsOfAFinAfterTheBytesThatWereParkedBeforeIt) {
+TEST(ReceiveSide, ReportsAFinAfterTheBytesThatWereParkedBeforeIt) {
   FullArena full(krepis::Fin::kYes);
   EXPECT_FALSE(full.stream.is_receive_closed);
   for (int i = 0; i < 10 && (full.stream.parked_bytes() > 0 || full.stream.unreleased_bytes > 0); ++i) {

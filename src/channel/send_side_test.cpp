@@ -60,7 +60,7 @@ TEST(SendSide, SendsAFinOnceAfterAllThatWaits) {
   EXPECT_EQ(sending.parts.connection.fins, 1);
 }
 
-TEST(SendSide, GivesBackWhatWasCountedForTheBytesThatAreTaken) {
+TEST(SendSide, ReleasesTheBytesThatTheConnectionAccepts) {
   Sending sending(2);
   sending.write("abc");
   EXPECT_EQ(sending.stream.entry->queued.load(), 1U);
@@ -69,7 +69,7 @@ TEST(SendSide, GivesBackWhatWasCountedForTheBytesThatAreTaken) {
   EXPECT_EQ(sending.parts.core->server->writes.used_bytes(), 1U);
 }
 
-TEST(SendSide, TellsOfRoomWhenHalfOfTheQueueIsFree) {
+TEST(SendSide, ReportsRoomWhenHalfOfTheQueueIsFree) {
   const std::size_t limit = 128 << 10;  // the allowance of a connection with a small window
   Sending sending(0);
   sending.write(std::string(limit / 2 + 1, 'x'));
@@ -80,7 +80,7 @@ TEST(SendSide, TellsOfRoomWhenHalfOfTheQueueIsFree) {
   ASSERT_EQ(sending.parts.events.backlog(), 1U);
   EXPECT_EQ(sending.parts.events.find_unpublished(0)->type, std::uint32_t{KREPIS_EVENT_STREAM_WRITABLE});
   sending.make_room();
-  EXPECT_EQ(sending.parts.events.backlog(), 1U) << "it was told once";
+  EXPECT_EQ(sending.parts.events.backlog(), 1U) << "STREAM_WRITABLE was reported once";
 }
 
 TEST(SendSide, DropsWhatWaitsOfAStreamThatIsReset) {

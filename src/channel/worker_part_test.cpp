@@ -54,7 +54,7 @@ bool lacks_memory(int allocation, Call call) {
   return is_thrown;
 }
 
-TEST(WorkerPart, ForgetsAConnectionWhoseEndFindsNoMemory) {
+TEST(WorkerPart, DropsItsReferenceToAClosedConnectionEvenWithoutMemory) {
   OneConnection one;
   ASSERT_TRUE(lacks_memory(1, [&] { one.worker.close_connection(*one.state, {}); }));
   (void)one.channel.close();
@@ -62,7 +62,7 @@ TEST(WorkerPart, ForgetsAConnectionWhoseEndFindsNoMemory) {
   EXPECT_EQ(one.connection.close_code, 0U);  // the engine has destroyed it
 }
 
-TEST(WorkerPart, KeepsSevenEighthsOfTheArenaFreeOfOpeningsThatNobodyReleases) {
+TEST(WorkerPart, LimitsUnreleasedIdentitiesToAnEighthOfTheArena) {
   OneConnection one;
   constexpr std::size_t kConnections = 3'000;
   std::vector<RecordingConnection> connections(kConnections);
@@ -80,7 +80,7 @@ TEST(WorkerPart, KeepsSevenEighthsOfTheArenaFreeOfOpeningsThatNobodyReleases) {
   EXPECT_FALSE(states.back()->identity_offset.has_value());
 }
 
-TEST(WorkerPart, TellsOfConnectionsAgainOnceEarlierOpeningsAreReleased) {
+TEST(WorkerPart, ReportsIdentitiesAgainOnceEarlierOnesAreReleased) {
   OneConnection one;
   std::vector<RecordingConnection> connections(3'000);
   std::vector<std::uint32_t> offsets;
@@ -97,7 +97,7 @@ TEST(WorkerPart, TellsOfConnectionsAgainOnceEarlierOpeningsAreReleased) {
 }
 
 // The program is always behind: it releases the oldest bytes, new ones arrive, and some stay parked.
-TEST(WorkerPart, KeepsOfAStreamThatIsNeverCaughtUpWithOnlyWhatIsUnread) {
+TEST(WorkerPart, BoundsTheParkingMemoryOfAStreamThatAlwaysHasParkedBytes) {
   OneConnection one;
   constexpr std::size_t kUnread = 2 << 20;
   StreamState& stream = one.open(0);
@@ -116,7 +116,7 @@ TEST(WorkerPart, KeepsOfAStreamThatIsNeverCaughtUpWithOnlyWhatIsUnread) {
   EXPECT_LE(parked_memory, 2 * kUnread + bytes.size());
 }
 
-TEST(WorkerPart, ForgetsParkedStreamsThatEndWhileTheArenaStaysFull) {
+TEST(WorkerPart, RemovesEndedStreamsFromParkingWhileTheArenaStaysFull) {
   OneConnection one;
   const std::vector<std::uint8_t> bytes(32 << 10);
   for (krepis::StreamId id = 0; id < 4 * 10'000; id += 4) {
@@ -129,7 +129,7 @@ TEST(WorkerPart, ForgetsParkedStreamsThatEndWhileTheArenaStaysFull) {
   EXPECT_LE(one.worker.parking_queue_length(), 1'100U);
 }
 
-TEST(WorkerPart, CountsADatagramThatFindsNoRoomAsDropped) {
+TEST(WorkerPart, CountsADatagramWithoutRoomAsDropped) {
   OneConnection one;
   const std::vector<std::uint8_t> bytes(1'000);
   for (int i = 0; i < 2'000; ++i) {  // more than half of the arena; the program releases none
@@ -140,7 +140,7 @@ TEST(WorkerPart, CountsADatagramThatFindsNoRoomAsDropped) {
             static_cast<std::uint64_t>(one.connection.datagrams_dropped));
 }
 
-TEST(WorkerPart, LeavesRoomToOthersBesideAFloodOfDatagramsOfAByte) {
+TEST(WorkerPart, LeavesRoomForOtherConnectionsDuringAFloodOfSmallDatagrams) {
   OneConnection one;
   const std::vector<std::uint8_t> byte(1);
   for (int i = 0; i < 100'000; ++i) {
@@ -198,7 +198,7 @@ TEST(WorkerPart, LetsAConnectionFillAThirdOfTheArenaWithStreamsAndParksTheRest) 
 }
 
 // The program reads no events.
-TEST(WorkerPart, TakesNothingNewOnceItHas65536EventsWaiting) {
+TEST(WorkerPart, RefusesNewConnectionsAndStreamsOnce65536EventsWait) {
   constexpr std::uint32_t kMost = 65'536;
   OneConnection one;
   RecordingConnection other;
@@ -243,7 +243,7 @@ TEST(WorkerPart, TouchesNoStreamThatHasEndedForTheEngine) {
   EXPECT_TRUE(one.connection.released.empty());
 }
 
-TEST(WorkerPart, TakesNewConnectionsBesideAFloodOfEmptyDatagrams) {
+TEST(WorkerPart, AcceptsConnectionsDuringAFloodOfEmptyDatagrams) {
   OneConnection one;
   for (int i = 0; i < 100'000; ++i) {
     one.worker.receive_datagram(*one.state, {});
@@ -341,7 +341,7 @@ TEST(WorkerPart, ChangesNothingThatAConnectionHasTakenOfALongQueue) {
   EXPECT_EQ(one.connection.fins, 1);
 }
 
-TEST(WorkerPart, TellsOfRoomForEightCongestionWindows) {
+TEST(WorkerPart, ReportsRoomForEightCongestionWindows) {
   OneConnection one;
   StreamState& stream = one.open(0);
   const std::string text(1 << 20, 'x');
@@ -358,7 +358,7 @@ TEST(WorkerPart, TellsOfRoomForEightCongestionWindows) {
   EXPECT_EQ(write(), 400'000U);
 }
 
-TEST(WorkerPart, TellsAStreamOfRoomAlthoughAnotherHoldsAllThatTheirConnectionMay) {
+TEST(WorkerPart, ReportsRoomOfAStreamAlthoughAnotherUsesTheWholeAllowance) {
   OneConnection one;
   one.open(0);
   one.open(4);
@@ -381,7 +381,7 @@ TEST(WorkerPart, TellsAStreamOfRoomAlthoughAnotherHoldsAllThatTheirConnectionMay
   EXPECT_TRUE(stuck.wants_writable);
 }
 
-TEST(WorkerPart, TellsOfRoomOnceHalfOfAStreamsQueueIsGone) {
+TEST(WorkerPart, ReportsRoomOnceHalfOfAStreamsQueueIsFree) {
   constexpr std::size_t kQueue = 64 << 10;
   OneConnection one([](Settings& settings) { settings.queue_bytes = kQueue; });
   StreamState& stream = one.open(0);
@@ -398,7 +398,7 @@ TEST(WorkerPart, TellsOfRoomOnceHalfOfAStreamsQueueIsGone) {
 }
 
 // For each way to end a stream.
-TEST(WorkerPart, GivesBackToItsConnectionAndServerWhatWasQueuedForAStreamThatEnds) {
+TEST(WorkerPart, ReleasesTheQueuedBytesOfAStreamThatEnds) {
   const std::vector<std::function<void(OneConnection&, StreamState&)>> ends{
       [](OneConnection& one, StreamState& stream) { one.worker.handle_stop_sending(stream, 1); },
       [](OneConnection& one, StreamState& stream) { one.worker.handle_closed(stream); },
@@ -424,7 +424,7 @@ TEST(WorkerPart, GivesBackToItsConnectionAndServerWhatWasQueuedForAStreamThatEnd
   }
 }
 
-TEST(WorkerPart, TellsNothingOfWhatComesAfterTheProgramStoppedAStream) {
+TEST(WorkerPart, DiscardsBytesThatArriveAfterTheProgramStoppedAStream) {
   OneConnection one;
   StreamState& stream = one.open(0);
   EXPECT_FALSE(one.channel.stop_sending(stream.handle, 1).is_refused());
@@ -434,7 +434,7 @@ TEST(WorkerPart, TellsNothingOfWhatComesAfterTheProgramStoppedAStream) {
   EXPECT_EQ(stream.unreleased_bytes + stream.parked_bytes(), 0U);
 }
 
-TEST(WorkerPart, ForgetsParkedBytesWhenTheirStreamIsReset) {
+TEST(WorkerPart, DiscardsParkedBytesWhenTheirStreamIsReset) {
   OneConnection one;
   StreamState& stream = one.open(0);
   one.worker.receive(stream, std::vector<std::uint8_t>(2 << 20), krepis::Fin::kYes);
