@@ -15,6 +15,11 @@ void EchoService::on_connection_closed(krepis::Connection& connection,
   connection.for_each_stream([this](krepis::Stream& stream) { forget(stream); });
 }
 
+void EchoService::Echo::clear_pending() {
+  pending = {};
+  sent = 0;
+}
+
 EchoService::Echo& EchoService::echo_of(krepis::Stream& source) {
   Echo& echo = echoes_.of(source);
   echo.source = &source;
@@ -82,7 +87,7 @@ void EchoService::keep(Echo& echo, std::span<const std::uint8_t> bytes) {
 }
 
 void EchoService::flush(Echo& echo) {
-  const std::span<const std::uint8_t> rest = std::span(echo.pending).subspan(echo.sent);
+  const std::span<const std::uint8_t> rest = echo.unsent();
   if (echo.reply == nullptr || echo.is_over || (rest.empty() && !echo.is_ending)) {
     return;
   }
@@ -94,8 +99,7 @@ void EchoService::flush(Echo& echo) {
   if (accepted < rest.size()) {
     return;  // on_stream_writable follows
   }
-  echo.pending = {};
-  echo.sent = 0;
+  echo.clear_pending();
   if (echo.is_ending) {
     end(echo);
   }
@@ -105,10 +109,9 @@ void EchoService::flush(Echo& echo) {
 // `echo` with it.
 void EchoService::end(Echo& echo) {
   krepis::Stream& source = *echo.source;
-  const std::size_t unsent = echo.pending.size() - echo.sent;
+  const std::size_t unsent = echo.unsent().size();
   const bool was_retained = std::exchange(echo.is_retained, false);
-  echo.pending = {};
-  echo.sent = 0;
+  echo.clear_pending();
   echo.is_over = true;
   leave_queue(echo);
   if (unsent > 0) {

@@ -40,6 +40,9 @@ class EchoService final : public krepis::Application {
     bool is_ending = false;             // the FIN was received
     bool is_over = false;               // the FIN was accepted, or the echo discarded
     bool is_retained = false;           // see krepis::Stream::retain
+
+    [[nodiscard]] std::span<const std::uint8_t> unsent() const { return std::span(pending).subspan(sent); }
+    void clear_pending();
   };
   struct Waiting {
     std::deque<Echo*> echoes;  // that wait for credit for their reply, oldest first

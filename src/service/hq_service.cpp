@@ -25,6 +25,11 @@ ServiceCode code_of(FileRoot::Failure failure) {
 
 HqService::HqService(std::shared_ptr<const FileRoot> root) : files_(std::move(root)), chunk_(kChunkBytes) {}
 
+void HqService::Request::end_answer() {
+  file = nullptr;
+  is_answered = true;
+}
+
 void HqService::on_connection_closed(krepis::Connection& connection, const krepis::CloseReason& /*reason*/) {
   erase_all(requests_, connection);
 }
@@ -92,8 +97,7 @@ void HqService::send_file(krepis::Stream& stream, Request& request) {
 }
 
 void HqService::refuse(krepis::Stream& stream, Request& request, ServiceCode code) {
-  request.file = nullptr;
-  request.is_answered = true;
+  request.end_answer();
   request.line = {};
   stream.reset(to_wire(code));
   if (!request.has_ended) {
@@ -114,16 +118,13 @@ void HqService::on_stream_reset(krepis::Stream& stream, std::uint64_t code) {
   }
   Request& request = requests_.of(stream);
   if (!request.is_answered || request.file) {
-    request.file = nullptr;
-    request.is_answered = true;
+    request.end_answer();
     stream.reset(code);
   }
 }
 
 void HqService::on_stop_sending(krepis::Stream& stream, std::uint64_t /*code*/) {
-  Request& request = requests_.of(stream);
-  request.file = nullptr;
-  request.is_answered = true;
+  requests_.of(stream).end_answer();
 }
 
 void HqService::on_stream_closed(krepis::Stream& stream) { requests_.erase(stream); }

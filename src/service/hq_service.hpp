@@ -41,6 +41,9 @@ class HqService final : public krepis::Application {
     bool is_answered = false;               // the request was handled; later bytes are dropped
     std::unique_ptr<OpenFiles::File> file;  // while its bytes are being sent
     std::uint64_t offset = 0;
+
+    // Closes the file: no more bytes are sent.
+    void end_answer();
   };
 
   void take_request(krepis::Stream& stream, Request& request, std::string_view line);

@@ -1,5 +1,6 @@
 #include "service/service.hpp"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <utility>
@@ -44,21 +45,14 @@ krepis::ApplicationFactory plain_factory() {
 }  // namespace
 
 std::vector<std::string_view> service_names() {
-  std::vector<std::string_view> names;
-  names.reserve(kServices.size());
-  for (const Entry& entry : kServices) {
-    names.push_back(entry.name);
-  }
+  std::vector<std::string_view> names(kServices.size());
+  std::ranges::transform(kServices, names.begin(), &Entry::name);
   return names;
 }
 
 std::string_view default_alpn(std::string_view name) {
-  for (const Entry& entry : kServices) {
-    if (entry.name == name) {
-      return entry.alpn;
-    }
-  }
-  return {};
+  const auto* const found = std::ranges::find(kServices, name, &Entry::name);
+  return found == kServices.end() ? std::string_view{} : found->alpn;
 }
 
 krepis::Result<krepis::ApplicationFactory> service_factory(std::string_view name, const std::string& root) {
