@@ -8,14 +8,12 @@ namespace knul::quic {
 
 bool has_openssl() { return false; }
 
-gnutls_certificate_credentials_t sign_by_openssl(gnutls_certificate_credentials_t) { return nullptr; }
+Credentials sign_by_openssl(gnutls_certificate_credentials_t) { return nullptr; }
 
 }  // namespace knul::quic
 
 #else
 
-#include <gnutls/abstract.h>
-#include <gnutls/x509.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -30,19 +28,8 @@ gnutls_certificate_credentials_t sign_by_openssl(gnutls_certificate_credentials_
 namespace knul::quic {
 namespace {
 
-template <auto kFree>
-struct Free {
-  template <class T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
 using EvpKey = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free> >;
 using EvpContext = std::unique_ptr<EVP_PKEY_CTX, Free<EVP_PKEY_CTX_free> >;
-using X509Key = std::unique_ptr<gnutls_x509_privkey_int, Free<gnutls_x509_privkey_deinit> >;
-using PrivateKey = std::unique_ptr<gnutls_privkey_st, Free<gnutls_privkey_deinit> >;
-using Credentials =
-    std::unique_ptr<gnutls_certificate_credentials_st, Free<gnutls_certificate_free_credentials> >;
 
 // The signatures that a handshake requests from a key, RFC 8446 §4.2.3.
 struct Scheme {
@@ -90,8 +77,7 @@ EvpKey to_openssl(gnutls_x509_privkey_t key, int evp_type) {
   }
   const unsigned char* at = der.data;
   EvpKey made(d2i_PrivateKey(evp_type, nullptr, &at, static_cast<long>(der.size)));
-  gnutls_memset(der.data, 0, der.size);
-  gnutls_free(der.data);
+  wipe_and_free(der);
   return made;
 }
 
@@ -256,7 +242,7 @@ class Chain {
 
 bool has_openssl() { return true; }
 
-gnutls_certificate_credentials_t sign_by_openssl(gnutls_certificate_credentials_t credentials) {
+Credentials sign_by_openssl(gnutls_certificate_credentials_t credentials) {
   // NO_ATEXIT: workers may still sign during exit. NO_LOAD_CONFIG: this copy of OpenSSL is private to the
   // library.
   OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
@@ -274,7 +260,7 @@ gnutls_certificate_credentials_t sign_by_openssl(gnutls_certificate_credentials_
     return nullptr;
   }
   Credentials owned(made);
-  return chain.transfer(made, std::move(external)) ? owned.release() : nullptr;
+  return chain.transfer(made, std::move(external)) ? std::move(owned) : nullptr;
 }
 
 }  // namespace knul::quic

@@ -2,7 +2,7 @@
 // docs/decisions/0017.
 #pragma once
 
-#include <gnutls/gnutls.h>
+#include "quic/crypto/gnutls_owners.hpp"
 
 namespace knul::quic {
 
@@ -11,9 +11,8 @@ namespace knul::quic {
 
 // Returns new credentials with the certificates of `credentials` and a key that signs by OpenSSL: ECDSA on
 // P-256, or RSA-PSS with an RSA key. Null for every other key, where OpenSSL gains nothing, and when OpenSSL
-// fails; the given credentials then serve unchanged. The caller keeps `credentials` in any case, and frees
-// the result with gnutls_certificate_free_credentials.
+// fails; the given credentials then serve unchanged. The caller keeps `credentials` in any case.
 // Thread: any; sessions of several threads may sign with the result at once.
-[[nodiscard]] gnutls_certificate_credentials_t sign_by_openssl(gnutls_certificate_credentials_t credentials);
+[[nodiscard]] Credentials sign_by_openssl(gnutls_certificate_credentials_t credentials);
 
 }  // namespace knul::quic

@@ -17,11 +17,6 @@
 namespace knul::quic {
 namespace {
 
-struct FreeCredentials {
-  void operator()(gnutls_certificate_credentials_t one) const { gnutls_certificate_free_credentials(one); }
-};
-using Credentials = std::unique_ptr<gnutls_certificate_credentials_st, FreeCredentials>;
-
 Credentials make_credentials(KnulTestKeyKind kind) {
   const test::TemporaryFolder folder;
   KnulTestCertificateOptions options{};
@@ -113,8 +108,8 @@ class OpensslSigner : public testing::Test {
 TEST_F(OpensslSigner, MakesSignaturesOfEveryHandshakeSchemeThatGnutlsAccepts) {
   const Credentials p256 = make_credentials(KNUL_TEST_KEY_P256);
   const Credentials rsa = make_credentials(KNUL_TEST_KEY_RSA2048);
-  const Credentials fast_p256(sign_by_openssl(p256.get()));
-  const Credentials fast_rsa(sign_by_openssl(rsa.get()));
+  const Credentials fast_p256 = sign_by_openssl(p256.get());
+  const Credentials fast_rsa = sign_by_openssl(rsa.get());
   ASSERT_NE(fast_p256, nullptr);
   ASSERT_NE(fast_rsa, nullptr);
   EXPECT_EQ(handshake(fast_p256.get(), "ECDSA-SECP256R1-SHA256"), GNUTLS_SIGN_ECDSA_SECP256R1_SHA256);
@@ -131,7 +126,7 @@ TEST_F(OpensslSigner, LeavesAnEd25519KeyToGnutls) {
 
 TEST_F(OpensslSigner, KeepsTheWholeChain) {
   const Credentials slow = make_credentials(KNUL_TEST_KEY_P256);
-  const Credentials fast(sign_by_openssl(slow.get()));
+  const Credentials fast = sign_by_openssl(slow.get());
   ASSERT_NE(fast, nullptr);
   gnutls_datum_t der{};
   EXPECT_EQ(gnutls_certificate_get_crt_raw(fast.get(), 0, 1, &der), 0);
@@ -140,13 +135,13 @@ TEST_F(OpensslSigner, KeepsTheWholeChain) {
 
 TEST_F(OpensslSigner, DoesNotClaimSchemesOfAnotherKey) {
   const Credentials rsa = make_credentials(KNUL_TEST_KEY_RSA2048);
-  const Credentials fast(sign_by_openssl(rsa.get()));
+  const Credentials fast = sign_by_openssl(rsa.get());
   EXPECT_EQ(handshake(fast.get(), "ECDSA-SECP256R1-SHA256"), 0);
 }
 
 TEST_F(OpensslSigner, SignsInManyThreadsAtOnce) {
   const Credentials slow = make_credentials(KNUL_TEST_KEY_P256);
-  const Credentials fast(sign_by_openssl(slow.get()));
+  const Credentials fast = sign_by_openssl(slow.get());
   ASSERT_NE(fast, nullptr);
   std::atomic<int> good = 0;
   std::vector<std::thread> threads;

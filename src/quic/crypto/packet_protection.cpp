@@ -187,8 +187,7 @@ bool handle_secrets(TlsConnRef& reference, ngtcp2_conn* conn, ngtcp2_encryption_
 
 int on_secrets(gnutls_session_t session, gnutls_record_encryption_level_t tls_level, const void* rx,
                const void* tx, std::size_t length) {
-  auto& reference =
-      *static_cast<TlsConnRef*>(static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session)));
+  TlsConnRef& reference = reference_of(session);
   ngtcp2_conn* conn = reference.get_conn(&reference);
   const auto bytes_of = [length](const void* secret) {
     return std::span(static_cast<const std::uint8_t*>(secret), secret == nullptr ? 0 : length);

@@ -1,6 +1,5 @@
 #include "quic/crypto/tls_context.hpp"
 
-#include <gnutls/x509.h>
 #include <ngtcp2/ngtcp2_crypto_gnutls.h>
 
 #include <arpa/inet.h>
@@ -45,7 +44,7 @@ int refuse_pin(void*, int, const char*, const char*, unsigned, char*, std::size_
   return GNUTLS_E_PKCS11_PIN_ERROR;
 }
 
-base::Result<gnutls_priority_t> make_priority(std::span<const gnutls_cipher_algorithm_t> ciphers) {
+base::Result<Priority> make_priority(std::span<const gnutls_cipher_algorithm_t> ciphers) {
   std::string text(kPriority);
   for (const gnutls_cipher_algorithm_t cipher : ciphers) {
     text.append(":+").append(gnutls_cipher_get_name(cipher));
@@ -54,7 +53,35 @@ base::Result<gnutls_priority_t> make_priority(std::span<const gnutls_cipher_algo
   if (const int rv = gnutls_priority_init(&priority, text.c_str(), nullptr); rv != GNUTLS_E_SUCCESS) {
     return tls_error(ErrorKind::kInternal, "cannot set the TLS priorities", rv);
   }
-  return priority;
+  return Priority(priority);
+}
+
+base::Result<Credentials> make_credentials() {
+  gnutls_certificate_credentials_t credentials = nullptr;
+  if (const int rv = gnutls_certificate_allocate_credentials(&credentials); rv != GNUTLS_E_SUCCESS) {
+    return tls_error(ErrorKind::kOutOfMemory, "cannot create TLS credentials", rv);
+  }
+  return Credentials(credentials);
+}
+
+// Trusts the certificates of `ca_pem`, or the system's if it is empty.
+base::Status trust(gnutls_certificate_credentials_t credentials, std::span<const std::uint8_t> ca_pem) {
+  if (ca_pem.empty()) {
+    const int rv = gnutls_certificate_set_x509_system_trust(credentials);
+    return rv >= 0 ? base::Status{}
+                   : tls_error(ErrorKind::kCredentials, "cannot load the system's trusted certificates", rv);
+  }
+  const gnutls_datum_t ca = datum(ca_pem);
+  const int rv = gnutls_certificate_set_x509_trust_mem(credentials, &ca, GNUTLS_X509_FMT_PEM);
+  if (rv <= 0 && holds_private_key(ca_pem)) {
+    return Error{ErrorKind::kCredentials, "ca_path: the file holds a private key, expected PEM certificates"};
+  }
+  if (rv == 0) {
+    return Error{ErrorKind::kCredentials,
+                 "ca_path: the file holds no certificate, expected PEM certificates"};
+  }
+  return rv > 0 ? base::Status{}
+                : tls_error(ErrorKind::kCredentials, "ca_path: expected PEM certificates", rv);
 }
 
 base::Result<std::int64_t> leaf_not_after(std::span<const std::uint8_t> pem) {
@@ -62,8 +89,7 @@ base::Result<std::int64_t> leaf_not_after(std::span<const std::uint8_t> pem) {
   if (const int rv = gnutls_x509_crt_init(&certificate); rv != GNUTLS_E_SUCCESS) {
     return tls_error(ErrorKind::kOutOfMemory, "cannot create a certificate", rv);
   }
-  const std::unique_ptr<gnutls_x509_crt_int, decltype(&gnutls_x509_crt_deinit)> guard(
-      certificate, &gnutls_x509_crt_deinit);
+  const Certificate owned(certificate);
   const gnutls_datum_t data = datum(pem);
   if (const int rv = gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_PEM); rv != 0) {
     return tls_error(ErrorKind::kCredentials, "cert_path: not a PEM certificate", rv);
@@ -98,10 +124,6 @@ int read_extension(void* context, unsigned tls_id, const unsigned char* data, un
   return 0;
 }
 
-TlsConnRef& reference_of(gnutls_session_t session) {
-  return *static_cast<TlsConnRef*>(static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session)));
-}
-
 // RFC 9001 §8.1, §8.2: the handshake must fail without an agreed application protocol or without transport
 // parameters. GnuTLS only refuses an ALPN offer without a match, so this function refuses missing extensions.
 int require_extensions(gnutls_session_t session, unsigned, unsigned, unsigned,
@@ -128,8 +150,7 @@ int keep_ticket(gnutls_session_t session, unsigned, unsigned, unsigned, const gn
     reference.tickets->put(reference.server_name, {packed.data, packed.size});
   } catch (const std::bad_alloc&) {  // the same; exceptions must not pass through C
   }
-  gnutls_memset(packed.data, 0, packed.size);
-  gnutls_free(packed.data);
+  wipe_and_free(packed);
   return 0;
 }
 
@@ -188,6 +209,10 @@ base::Result<TlsSession> make_session(SessionParts parts) {
 
 }  // namespace
 
+TlsConnRef& reference_of(gnutls_session_t session) {
+  return *static_cast<TlsConnRef*>(static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session)));
+}
+
 base::Result<std::shared_ptr<TlsServerContext>> TlsServerContext::create(const TlsServerOptions& options) {
   std::shared_ptr<TlsServerContext> context(new TlsServerContext);
   if (base::Status status = context->load(options); !status) {
@@ -202,26 +227,28 @@ base::Status TlsServerContext::load(const TlsServerOptions& options) {
   if (!priority) {
     return std::move(priority).error();
   }
-  priority_ = *priority;
+  priority_ = *std::move(priority);
   auto not_after = leaf_not_after(options.certificate_pem);
   if (!not_after) {
     return std::move(not_after).error();
   }
   certificate_not_after_ = *not_after;
-  if (const int rv = gnutls_certificate_allocate_credentials(&credentials_); rv != GNUTLS_E_SUCCESS) {
-    return tls_error(ErrorKind::kOutOfMemory, "cannot create TLS credentials", rv);
+  auto credentials = make_credentials();
+  if (!credentials) {
+    return std::move(credentials).error();
   }
-  gnutls_certificate_set_pin_function(credentials_, &refuse_pin, nullptr);
+  credentials_ = *std::move(credentials);
+  gnutls_certificate_set_pin_function(credentials_.get(), &refuse_pin, nullptr);
   const gnutls_datum_t certificate = datum(options.certificate_pem);
   const gnutls_datum_t key = datum(options.private_key_pem);
-  if (const int rv = gnutls_certificate_set_x509_key_mem2(credentials_, &certificate, &key,
+  if (const int rv = gnutls_certificate_set_x509_key_mem2(credentials_.get(), &certificate, &key,
                                                           GNUTLS_X509_FMT_PEM, nullptr, 0);
       rv < 0) {
     return tls_error(ErrorKind::kCredentials,
                      "cert_path, key_path: expected PEM files of a certificate and its unencrypted key", rv);
   }
-  if (gnutls_certificate_credentials_t const faster = sign_by_openssl(credentials_); faster != nullptr) {
-    gnutls_certificate_free_credentials(std::exchange(credentials_, faster));
+  if (Credentials faster = sign_by_openssl(credentials_.get()); faster != nullptr) {
+    credentials_ = std::move(faster);
   }
   if (const int rv = gnutls_session_ticket_key_generate(&ticket_key_); rv != GNUTLS_E_SUCCESS) {
     return tls_error(ErrorKind::kInternal, "cannot create a session ticket key", rv);
@@ -229,24 +256,13 @@ base::Status TlsServerContext::load(const TlsServerOptions& options) {
   return {};
 }
 
-TlsServerContext::~TlsServerContext() {
-  if (ticket_key_.data != nullptr) {
-    gnutls_memset(ticket_key_.data, 0, ticket_key_.size);
-    gnutls_free(ticket_key_.data);
-  }
-  if (credentials_ != nullptr) {
-    gnutls_certificate_free_credentials(credentials_);
-  }
-  if (priority_ != nullptr) {
-    gnutls_priority_deinit(priority_);
-  }
-}
+TlsServerContext::~TlsServerContext() { wipe_and_free(ticket_key_); }
 
 base::Result<TlsSession> TlsServerContext::create_session(TlsConnRef& conn_ref) const {
   // NO_AUTO_SEND_TICKET: Connection sends a ticket when the handshake completes.
   auto session = make_session({.flags = GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET,
-                               .priority = priority_,
-                               .credentials = credentials_,
+                               .priority = priority_.get(),
+                               .credentials = credentials_.get(),
                                .alpn = alpn_,
                                .alpn_flags = GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE,
                                .context = shared_from_this()});
@@ -280,48 +296,20 @@ base::Status TlsClientContext::load(const TlsClientOptions& options) {
   if (!priority) {
     return std::move(priority).error();
   }
-  priority_ = *priority;
-  if (const int rv = gnutls_certificate_allocate_credentials(&credentials_); rv != GNUTLS_E_SUCCESS) {
-    return tls_error(ErrorKind::kOutOfMemory, "cannot create TLS credentials", rv);
+  priority_ = *std::move(priority);
+  auto credentials = make_credentials();
+  if (!credentials) {
+    return std::move(credentials).error();
   }
-  if (!verify_peer_) {
-    return {};
-  }
-  if (options.ca_pem.empty()) {
-    if (const int rv = gnutls_certificate_set_x509_system_trust(credentials_); rv < 0) {
-      return tls_error(ErrorKind::kCredentials, "cannot load the system's trusted certificates", rv);
-    }
-    return {};
-  }
-  const gnutls_datum_t ca = datum(options.ca_pem);
-  const int rv = gnutls_certificate_set_x509_trust_mem(credentials_, &ca, GNUTLS_X509_FMT_PEM);
-  if (rv <= 0 && holds_private_key(options.ca_pem)) {
-    return Error{ErrorKind::kCredentials, "ca_path: the file holds a private key, expected PEM certificates"};
-  }
-  if (rv == 0) {
-    return Error{ErrorKind::kCredentials,
-                 "ca_path: the file holds no certificate, expected PEM certificates"};
-  }
-  if (rv < 0) {
-    return tls_error(ErrorKind::kCredentials, "ca_path: expected PEM certificates", rv);
-  }
-  return {};
-}
-
-TlsClientContext::~TlsClientContext() {
-  if (credentials_ != nullptr) {
-    gnutls_certificate_free_credentials(credentials_);
-  }
-  if (priority_ != nullptr) {
-    gnutls_priority_deinit(priority_);
-  }
+  credentials_ = *std::move(credentials);
+  return verify_peer_ ? trust(credentials_.get(), options.ca_pem) : base::Status{};
 }
 
 base::Result<TlsSession> TlsClientContext::create_session(TlsConnRef& conn_ref,
                                                           const std::string& server_name) const {
   auto session = make_session({.flags = GNUTLS_CLIENT,
-                               .priority = priority_,
-                               .credentials = credentials_,
+                               .priority = priority_.get(),
+                               .credentials = credentials_.get(),
                                .alpn = alpn_,
                                .alpn_flags = GNUTLS_ALPN_MANDATORY,
                                .context = shared_from_this()});

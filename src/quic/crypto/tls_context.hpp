@@ -2,7 +2,6 @@
 // session of one connection.
 #pragma once
 
-#include <gnutls/gnutls.h>
 #include <ngtcp2/ngtcp2_crypto.h>
 
 #include <cstdint>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "quic/crypto/gnutls_owners.hpp"
 #include "quic/crypto/protection_library.hpp"
 #include "quic/crypto/ticket_store.hpp"
 
@@ -29,6 +29,9 @@ struct TlsConnRef : ngtcp2_crypto_conn_ref {
   TicketStore* tickets = nullptr;                 // null: sessions are neither stored nor resumed
   std::string_view server_name;                   // its key in `tickets`
 };
+
+// The reference that create_session() bound to `session`.
+TlsConnRef& reference_of(gnutls_session_t session);
 
 // The TLS session of one connection. Lifetime: keeps its context alive (certificates, ticket key).
 class TlsSession {
@@ -49,12 +52,9 @@ class TlsSession {
   void reset() { session_.reset(); }
 
  private:
-  struct Deinit {
-    void operator()(gnutls_session_t session) const { gnutls_deinit(session); }
-  };
   // Order: the session is destroyed before its context.
   std::shared_ptr<const void> context_;
-  std::unique_ptr<gnutls_session_int, Deinit> session_;
+  std::unique_ptr<gnutls_session_int, Free<gnutls_deinit>> session_;
 };
 
 struct TlsServerOptions {
@@ -82,8 +82,8 @@ class TlsServerContext : public std::enable_shared_from_this<TlsServerContext> {
   TlsServerContext() = default;
   base::Status load(const TlsServerOptions& options);
 
-  gnutls_certificate_credentials_t credentials_ = nullptr;
-  gnutls_priority_t priority_ = nullptr;
+  Credentials credentials_;
+  Priority priority_;
   gnutls_datum_t ticket_key_{};
   std::vector<std::string> alpn_;
   std::int64_t certificate_not_after_ = 0;
@@ -101,9 +101,6 @@ struct TlsClientOptions {
 class TlsClientContext : public std::enable_shared_from_this<TlsClientContext> {
  public:
   static base::Result<std::shared_ptr<TlsClientContext>> create(const TlsClientOptions& options);
-  ~TlsClientContext();
-  TlsClientContext(const TlsClientContext&) = delete;
-  TlsClientContext& operator=(const TlsClientContext&) = delete;
 
   // `server_name` is checked against the certificate and, unless it is an address, sent as SNI. Resumes a
   // session of conn_ref.tickets if there is one; then the peer sends no certificate, and the certificate of
@@ -114,8 +111,8 @@ class TlsClientContext : public std::enable_shared_from_this<TlsClientContext> {
   TlsClientContext() = default;
   base::Status load(const TlsClientOptions& options);
 
-  gnutls_certificate_credentials_t credentials_ = nullptr;
-  gnutls_priority_t priority_ = nullptr;
+  Credentials credentials_;
+  Priority priority_;
   std::vector<std::string> alpn_;
   bool verify_peer_ = true;
 };

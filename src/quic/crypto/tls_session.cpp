@@ -1,17 +1,20 @@
-#include <gnutls/x509.h>
-
 #include <array>
 
 #include "quic/crypto/tls_context.hpp"
 
 namespace knul::quic {
+namespace {
+
+std::string text_of(const gnutls_datum_t& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data), bytes.size};
+}
+
+}  // namespace
 
 std::string TlsSession::alpn() const {
   gnutls_datum_t name{};
-  if (gnutls_alpn_get_selected_protocol(session_.get(), &name) != GNUTLS_E_SUCCESS) {
-    return {};
-  }
-  return {reinterpret_cast<const char*>(name.data), name.size};
+  const bool is_negotiated = gnutls_alpn_get_selected_protocol(session_.get(), &name) == GNUTLS_E_SUCCESS;
+  return is_negotiated ? text_of(name) : std::string{};
 }
 
 std::string TlsSession::server_name() const {
@@ -39,7 +42,7 @@ std::string TlsSession::verification_failure() const {
       gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &text, 0) != GNUTLS_E_SUCCESS) {
     return {};
   }
-  std::string reason(reinterpret_cast<const char*>(text.data), text.size);
+  std::string reason = text_of(text);
   gnutls_free(text.data);
   return reason;
 }
