@@ -11,7 +11,7 @@ export class DeadlinePassed extends Error {}
  * @param {number} limit_ms
  * @returns {Promise<T>}
  */
-export function within(promise, what, limit_ms = 15_000) {
+export function within(promise, what, limit_ms = 60_000) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const expired = new Promise((_, reject) => {

@@ -56,7 +56,7 @@ export async function with_connection(client, server, alpn, body) {
 /** Sends, ends and reads at the same time, as flow control demands. @param {BidiStream} stream @param {Uint8Array} bytes */
 export async function exchange(stream, bytes) {
   const both = Promise.all([stream.read_all(), stream.finish(bytes)]);
-  const [answer] = await within(both, "exchange", 40_000);
+  const [answer] = await within(both, "exchange", 120_000);
   return answer;
 }
 

@@ -9,7 +9,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { deno_executable } from "./setup.mjs";
 
-const kLimitMs = Number(process.env.KNUL_INTEROP_LIMIT_MS ?? 55_000);
+const kLimitMs = Number(process.env.KNUL_INTEROP_LIMIT_MS ?? 280_000);
 const folder = dirname(fileURLToPath(import.meta.url));
 
 /** Each runner with the lines in which it counts. */

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import process from "node:process";
 
 // Sanitizer builds start and stop several times slower than release builds.
-const kStartLimitMs = 15_000;
-const kStopLimitMs = 15_000;
+const kStartLimitMs = 60_000;
+const kStopLimitMs = 60_000;
 const kStderrKeptChars = 20_000;
 
 /** @returns {string} */
