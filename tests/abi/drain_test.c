@@ -50,9 +50,10 @@ static void the_frozen_stop_waits_for_the_setting_and_gives_no_buffer(void) {
 
 static void a_draining_server_answers_and_a_second_stop_does_not_find_it(void) {
   pthread_t stopper;
-  handle = start_server_json("\"service\":\"echo\"");
+  handle = start_server_json("\"service\":\"echo\",\"workers\":1");
+  Traffic* const idle = traffic_connect(krepis_quic_port(handle));
   Traffic* const traffic = traffic_connect(krepis_quic_port(handle));
-  REQUIRE(traffic != NULL && traffic_hold_stream(traffic) == 0);
+  REQUIRE(idle != NULL && traffic != NULL && traffic_hold_stream(traffic) == 0);
   REQUIRE(pthread_create(&stopper, NULL, stop_within_ten_seconds, NULL) == 0);
   while (strstr(text_of(krepis_quic_info(handle)), "\"state\":\"draining\"") == NULL) {
   }
@@ -62,6 +63,9 @@ static void a_draining_server_answers_and_a_second_stop_does_not_find_it(void) {
   CHECK_EQUAL(json_number(text_of(stats), "draining"), 1);
   CHECK_EQUAL(krepis_quic_get_metrics(handle).error_code, KREPIS_SUCCESS);
   CHECK(krepis_quic_port(handle) != 0);
+  /* The worker has begun its drain when it closes the idle connection. */
+  CHECK_EQUAL(traffic_wait_closed(idle), 0);
+  traffic_free(idle);
   CHECK_EQUAL(traffic_finish_stream(traffic), 0);
   pthread_join(stopper, NULL);
   CHECK_EQUAL(stopped.error_code, KREPIS_SUCCESS);
