@@ -223,7 +223,8 @@ KREPIS_API FfiResponse krepis_quic_stop_report(uint64_t handle, uint64_t deadlin
  * Errors: convention 2. Blocks: never. Threads: any. Memory: convention 5. Since: 1.2.0. */
 KREPIS_API FfiResponse krepis_quic_list(void) KREPIS_NOEXCEPT;
 
-/* The open connections of a server, at most 10,000, as a JSON array of objects (docs/statistics.md).
+/* The open connections of a server, at most 10,000, as a JSON array of objects in the order of their IDs
+ * (docs/statistics.md).
  *
  * handle: from a start function.
  * Errors: KREPIS_INVALID_POINTER: the handle does not name a server.
@@ -231,6 +232,31 @@ KREPIS_API FfiResponse krepis_quic_list(void) KREPIS_NOEXCEPT;
  * Blocks: until the workers answer, at most a second. A stop of this server waits for this call.
  * Threads: any. Memory: convention 5. Since: 1.2.0. */
 KREPIS_API FfiResponse krepis_quic_connections(uint64_t handle) KREPIS_NOEXCEPT;
+
+/* A page of the open connections of a server that a query selects.
+ *
+ * handle: from a start function.
+ * query: a JSON object, or null with length 0 for the defaults. Keys, all optional:
+ *   sort: the name of a number in a row that orders the page, docs/statistics.md; default "id".
+ *   descending: true or false; default false.
+ *   limit: rows of the page, 1 to 10,000; default 100.
+ *   after: "next" of the page before, with the same sort and filters.
+ *   peer: the beginning of "address:port". alpn: the protocol.
+ *   state: "handshaking", "active" or "hibernating".
+ *   May be freed after the call returns.
+ * length: bytes, 0 to 4,096.
+ * Result: JSON {"connections":[...],"matches":2,"next":null}. connections has the rows, docs/statistics.md;
+ *   matches counts the connections that pass the filters, on all pages; next is null on the last page. A
+ *   connection that opens, closes or changes between two pages may be missing or be on both.
+ * Errors: KREPIS_INVALID_POINTER: the handle does not name a server, or query is null and length is not 0.
+ *   KREPIS_INVALID_REQUEST: length is above 4,096, the text is not a JSON object, or a key is unknown or has
+ *     a wrong value; the text names the key.
+ *   KREPIS_TIMEOUT: a worker did not answer within a second.
+ * Blocks: until the workers answer, at most a second. Each worker answers in parts of a fraction of a
+ *   millisecond and serves its connections between them. A stop of this server waits for this call.
+ * Threads: any. Memory: convention 5. Since: 1.2.0. */
+KREPIS_API FfiResponse krepis_quic_connections_json(uint64_t handle, const char* query,
+                                                    size_t length) KREPIS_NOEXCEPT;
 
 /* Statistics of a server as OpenMetrics text, ready for a Prometheus scrape.
  *
@@ -260,6 +286,8 @@ KREPIS_API uint32_t krepis_quic_stop_report_into(uint64_t handle, uint64_t deadl
                                                  FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_list_into(FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_connections_into(uint64_t handle, FfiResponse* out) KREPIS_NOEXCEPT;
+KREPIS_API uint32_t krepis_quic_connections_json_into(uint64_t handle, const char* query, size_t length,
+                                                      FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_get_metrics_into(uint64_t handle, FfiResponse* out) KREPIS_NOEXCEPT;
 
 /* ---- The data plane ------------------------------------------------------------------------------------ */

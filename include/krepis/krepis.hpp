@@ -380,6 +380,10 @@ struct ServerOptions : ConnectionOptions {
   // Address validation (RFC 9000 §8.1.2): "never", "always", or "auto": from half of max_half_open on, from
   // 256 handshakes on a worker, and at max_connections.
   std::string retry = "auto";
+  // HTTP/1.1 listener for operators: "127.0.0.1:9464", "[::1]:0" (a free port) or "unix:/path"; empty: none.
+  // GET only: /metrics, /stats, /connections, /healthz, /readyz and a page at /. It has a thread of its own.
+  // Whoever can connect can read: addresses of peers and all statistics.
+  std::string admin;
   // "auto": by connection ID in the kernel, else one shared socket; "bpf": fail if the kernel refuses;
   // "single_socket".
   std::string steering = "auto";
@@ -455,9 +459,13 @@ class QuicServer {
   void stats_json(std::string& out) const;
   // Appends the same list to `out` as OpenMetrics text.
   void metrics_text(std::string& out) const;
-  // Appends at most `limit` open connections to `out` as a JSON array. Blocks until the workers answer, at
-  // most a second; kTimeout if a worker does not.
+  // Appends at most `limit` open connections (10,000 at most) to `out` as a JSON array, in the order of their
+  // IDs. Blocks until the workers answer, at most a second; kTimeout if a worker does not. The workers go on
+  // serving their connections meanwhile.
   Result<void> connections_json(std::string& out, std::size_t limit = 10'000) const;
+  // The same for a page of the connections that a query selects, as krepis_quic_connections_json describes.
+  // kInvalidRequest: the query has an unknown key or a wrong value.
+  Result<void> query_connections(std::string& out, std::string_view query) const;
 
  private:
   class Impl;

@@ -38,6 +38,33 @@ export interface StopReport {
   stats: Record<string, number | string>;
 }
 
+/** Selects and sorts open connections; the keys of `krepis_quic_connections_json`. */
+export interface ConnectionQuery {
+  /** The name of a number in a row (docs/statistics.md). Default: `"id"`. */
+  sort?: string;
+  /** Default: false. */
+  descending?: boolean;
+  /** Rows of the page, 1 to 10,000. Default: 100. */
+  limit?: number;
+  /** `next` of the page before, with the same sort and filters. */
+  after?: string;
+  /** The beginning of "address:port". */
+  peer?: string;
+  /** The negotiated protocol. */
+  alpn?: string;
+  state?: "handshaking" | "active" | "hibernating";
+}
+
+/** A page of open connections. */
+export interface ConnectionPage {
+  /** The rows of docs/statistics.md. */
+  connections: Record<string, unknown>[];
+  /** Connections that pass the filters, on all pages. */
+  matches: number;
+  /** `after` of the next page; null on the last page. */
+  next: string | null;
+}
+
 /** Fills a response: the last parameter of every function with the suffix `_into`. */
 type IntoCall = (out: Uint8Array<ArrayBuffer>) => number;
 
@@ -160,12 +187,24 @@ export class KrepisCore implements Disposable {
   }
 
   /**
-   * The open connections of a server, at most 10,000. Blocks until the workers answer, at most a second.
+   * The open connections of a server, at most 10,000, in the order of their IDs. Blocks until the workers answer, at most a second.
    * @throws {KrepisError} `InvalidPointer` (1004): not a running server; `Timeout` (2000): a worker did not answer
    */
   connections(handle: number): Record<string, unknown>[] {
     const connections = this.#symbols().krepis_quic_connections_into;
     return this.#json((out) => connections(serverHandle(handle), out));
+  }
+
+  /**
+   * A page of the open connections of a server, selected and sorted by a query. Blocks until the workers answer, at
+   * most a second; they go on serving their connections meanwhile.
+   * @throws {KrepisError} `InvalidPointer` (1004): not a running server; `InvalidRequest` (4001): a wrong query;
+   * `Timeout` (2000): a worker did not answer
+   */
+  connectionsPage(handle: number, query: ConnectionQuery = {}): ConnectionPage {
+    const connections = this.#symbols().krepis_quic_connections_json_into;
+    const text = encoder.encode(JSON.stringify(query));
+    return this.#json((out) => connections(serverHandle(handle), text, BigInt(text.length), out));
   }
 
   /** Figures of a channel (`krepis_channel_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */

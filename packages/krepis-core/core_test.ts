@@ -16,6 +16,11 @@ Deno.test("a server starts, describes itself and stops with a report", () => {
     strictEqual(core.stats(handle).active_connections, 0);
     match(core.metrics(handle), /# EOF\n$/);
     deepStrictEqual(core.connections(handle), []);
+    deepStrictEqual(core.connectionsPage(handle), { connections: [], matches: 0, next: null });
+    throws(() => core.connectionsPage(handle, { sort: "colour" }), {
+      code: KrepisCode.InvalidRequest,
+      message: /sort is "colour", expected one of id, age_ms/,
+    });
     strictEqual(core.stop(handle, 100).clean, true);
     throws(() => core.stats(handle), { code: KrepisCode.InvalidPointer });
   });
@@ -61,7 +66,7 @@ Deno.test("whatever is passed, a method answers or throws a KrepisError that say
     {},
     () => {},
   ];
-  const methods = ["port", "info", "stats", "metrics", "connections", "channelInfo", "stop"] as const;
+  const methods = ["port", "info", "stats", "metrics", "connections", "connectionsPage", "channelInfo", "stop"] as const;
   // deno-lint-ignore no-explicit-any -- the point is to pass what the types forbid
   const calls: ((value: any) => unknown)[] = methods.map((name) => (value) => core[name](value));
   calls.push((value) => core.streamInfo(value, 1), (value) => core.streamInfo(1, value));

@@ -15,6 +15,7 @@ export const serverDefinitions = {
   krepis_quic_info_into: { parameters: ["u64", "buffer"], result: "u32" },
   krepis_quic_list_into: { parameters: ["buffer"], result: "u32" },
   krepis_quic_connections_into: { parameters: ["u64", "buffer"], result: "u32" },
+  krepis_quic_connections_json_into: { parameters: ["u64", "buffer", "usize", "buffer"], result: "u32" },
 } as const;
 
 /** channel.h, the data plane. */

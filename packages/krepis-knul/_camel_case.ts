@@ -11,6 +11,11 @@ export function camelCase(name: string): string {
   return made;
 }
 
+/** "idleTimeoutMs" becomes "idle_timeout_ms". */
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 /** The same object with its own keys in camelCase. */
 export function camelCaseKeys<T>(object: Record<string, T>): Record<string, T> {
   const made: Record<string, T> = {};

@@ -34,11 +34,6 @@ const METHODS = new Map([
   "protocol",
 ].map((method) => [snakeCase(method), method]));
 
-/** "idleTimeoutMs" becomes "idle_timeout_ms". */
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
 /**
  * Reads settings that have no method of the builder. Names are those of docs/settings.md, in snake_case or camelCase.
  * @throws {AdapterError} `InvalidRequest` (4001) names the setting as it was given

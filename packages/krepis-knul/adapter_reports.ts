@@ -45,6 +45,58 @@ export interface QuicStats {
   [name: string]: number | string;
 }
 
+/** Which open connections `connections` returns, in what order, and from where on. */
+export interface ConnectionQuery {
+  /** The name of a number in a row that can sort it (docs/statistics.md), such as "ageMs". Default: "id". */
+  sort?: string;
+  /** Default: false. */
+  descending?: boolean;
+  /** Rows of the page, 1 to 10,000. Default: 100. */
+  limit?: number;
+  /** `next` of the page before, with the same sort and filters. */
+  after?: string;
+  /** The beginning of "address:port". */
+  peer?: string;
+  /** The negotiated protocol. */
+  alpn?: string;
+  state?: "handshaking" | "active" | "hibernating";
+}
+
+/** The figures of a connection, under the names of docs/statistics.md in camelCase. */
+export interface ConnectionRow {
+  /** Unique in its server. */
+  id: number;
+  worker: number;
+  /** "address:port". */
+  peer: string;
+  alpn: string;
+  serverName: string;
+  state: "handshaking" | "active" | "hibernating";
+  ageMs: number;
+  idleMs: number;
+  smoothedRttUs: number;
+  requests: number;
+  requestP50Ms: number;
+  requestP99Ms: number;
+  packetsLost: number;
+  /** What limits sending at present. */
+  limitedBy: string;
+  /** The share of the connection's time under each limit; their sum is 1. */
+  limitedShares: Record<string, number>;
+  /** The largest share in words. */
+  verdict: string;
+  [name: string]: unknown;
+}
+
+/** A page of open connections. */
+export interface ConnectionPage {
+  connections: ConnectionRow[];
+  /** Connections that pass the filters, on all pages. */
+  matches: number;
+  /** `after` of the next page; null on the last page. */
+  next: string | null;
+}
+
 /** Fate of a datagram: "acknowledged", "lost" or "dropped". A "lost" datagram may still have arrived. */
 export type DatagramFate = Uncapitalize<keyof typeof FateNumber>;
 

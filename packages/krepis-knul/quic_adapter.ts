@@ -4,8 +4,8 @@ import { AdapterError } from "./adapter_error.ts";
 import { checkFunction, checkInteger, checkOptions, checkText } from "./_conversions.ts";
 import { type ResolvedServingOptions, resolveServingOptions } from "./adapter_options.ts";
 import type { ServingOptions } from "./adapter_options.ts";
-import type { AdapterConfig, DrainReport, QuicStats } from "./adapter_reports.ts";
-import { camelCase, camelCaseKeys } from "./_camel_case.ts";
+import type { AdapterConfig, ConnectionPage, ConnectionQuery, ConnectionRow, DrainReport, QuicStats } from "./adapter_reports.ts";
+import { camelCase, camelCaseKeys, snakeCase } from "./_camel_case.ts";
 import { type ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
 import { mapRegion } from "./_region.ts";
 import { type GivenSettings, startServer } from "./_server_settings.ts";
@@ -267,6 +267,29 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
     return this.#ask((core) => core.metrics(this.#handle));
   }
 
+  /**
+   * A page of the server's open connections, of all adapters. Blocks until the workers answer: some milliseconds for
+   * 100,000 connections, at most a second. The workers go on serving their connections meanwhile.
+   *
+   * @param query which connections, in what order, and from where on
+   * @throws {AdapterError} `InvalidRequest` (4001): a wrong query; `Timeout` (2000): a worker did not answer;
+   *   `InvalidContext` (1001): not running
+   */
+  connections(query: ConnectionQuery = {}): ConnectionPage {
+    const { sort, ...rest } = checkOptions("query", query, [
+      "sort",
+      "descending",
+      "limit",
+      "after",
+      "peer",
+      "alpn",
+      "state",
+    ]);
+    const asked = typeof sort === "string" ? { ...rest, sort: snakeCase(sort) } : { ...rest, sort };
+    const page = this.#ask((core) => core.connectionsPage(this.#handle, asked));
+    return { ...page, connections: page.connections.map(camelCaseRow) };
+  }
+
   /** The settings: the values that a running server uses, else the given ones. */
   getConfig(): AdapterConfig {
     const isKnown = this.#core !== null && this.isRunning();
@@ -450,4 +473,9 @@ function asAdapterError(error: unknown, option?: string): unknown {
     error.text,
     option === undefined ? { cause: error } : { cause: error, option },
   );
+}
+
+function camelCaseRow(row: Record<string, unknown>): ConnectionRow {
+  const shares = camelCaseKeys(row.limited_shares as Record<string, number>);
+  return { ...camelCaseKeys(row), limitedShares: shares } as ConnectionRow;
 }

@@ -108,6 +108,11 @@ FfiResponse krepis_quic_connections(std::uint64_t handle) noexcept {
   return guarded([&](Process& process) { return abi::connections(process, handle); });
 }
 
+FfiResponse krepis_quic_connections_json(std::uint64_t handle, const char* query,
+                                         std::size_t length) noexcept {
+  return guarded([&](Process& process) { return abi::connections_json(process, handle, query, length); });
+}
+
 FfiResponse krepis_quic_get_metrics(std::uint64_t handle) noexcept {
   return guarded([&](Process& process) { return abi::metrics(process, handle); });
 }
@@ -147,6 +152,11 @@ std::uint32_t krepis_quic_list_into(FfiResponse* out) noexcept {
 
 std::uint32_t krepis_quic_connections_into(std::uint64_t handle, FfiResponse* out) noexcept {
   return guarded_into(out, [&] { return krepis_quic_connections(handle); });
+}
+
+std::uint32_t krepis_quic_connections_json_into(std::uint64_t handle, const char* query, std::size_t length,
+                                                FfiResponse* out) noexcept {
+  return guarded_into(out, [&] { return krepis_quic_connections_json(handle, query, length); });
 }
 
 std::uint32_t krepis_quic_get_metrics_into(std::uint64_t handle, FfiResponse* out) noexcept {

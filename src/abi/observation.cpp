@@ -10,6 +10,8 @@ namespace knul::abi {
 
 namespace {
 
+using krepis::ErrorCode;
+
 // Calls `write(server, out)` with the thread's result text while the server is pinned.
 template <class Write>
 FfiResponse answer(Process& process, std::uint64_t handle, Write&& write) {
@@ -43,6 +45,23 @@ FfiResponse metrics(Process& process, std::uint64_t handle) {
 FfiResponse connections(Process& process, std::uint64_t handle) {
   return answer(process, handle,
                 [](krepis::QuicServer& server, std::string& out) { return server.connections_json(out); });
+}
+
+FfiResponse connections_json(Process& process, std::uint64_t handle, const char* query, std::size_t length) {
+  constexpr std::size_t kMostBytes = 4'096;
+  if (query == nullptr && length > 0) {
+    return failure(ErrorCode::kInvalidPointer,
+                   "query is null, expected " + std::to_string(length) + " bytes");
+  }
+  if (length > kMostBytes) {
+    return failure(ErrorCode::kInvalidRequest,
+                   "query is " + std::to_string(length) + " bytes long, expected at most 4096");
+  }
+  std::string_view text(query == nullptr ? "" : query, length);
+  text.remove_suffix(text.ends_with('\0') ? 1 : 0);
+  return answer(process, handle, [&](krepis::QuicServer& server, std::string& out) {
+    return server.query_connections(out, text);
+  });
 }
 
 FfiResponse info(Process& process, std::uint64_t handle) {

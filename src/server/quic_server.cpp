@@ -68,11 +68,15 @@ void QuicServer::stats_json(std::string& out) const {
 void QuicServer::metrics_text(std::string& out) const {
   knul::stats::ServerSnapshot snapshot;
   impl_->fill(snapshot);
-  knul::stats::render_openmetrics(snapshot, out);
+  knul::stats::render_metrics(knul::stats::MetricsFormat::kOpenMetrics, snapshot, out);
 }
 
 Result<void> QuicServer::connections_json(std::string& out, std::size_t limit) const {
   return impl_->list_connections(out, limit);
+}
+
+Result<void> QuicServer::query_connections(std::string& out, std::string_view query) const {
+  return impl_->query_connections(out, query);
 }
 
 }  // namespace krepis

@@ -94,6 +94,9 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
   if (base::Status status = impl->start_workers(); !status) {
     return std::move(status).error();
   }
+  if (base::Status status = impl->start_admin(); !status) {
+    return std::move(status).error();
+  }
   return impl;
 }
 
@@ -149,6 +152,20 @@ base::Status QuicServer::Impl::start_workers() {
   return {};
 }
 
+base::Status QuicServer::Impl::start_admin() {
+  if (options_.admin.empty()) {
+    return {};
+  }
+  auto listener = admin::AdminListener::start(options_.admin, *this);
+  if (!listener) {
+    return std::move(listener).error();
+  }
+  admin_ = *std::move(listener);
+  options_.admin = admin_->address();
+  closed_in_forks_.push_back(std::make_unique<server::ClosedInForks>(admin_->fd()));
+  return {};
+}
+
 QuicServer::Impl::~Impl() {
   if (claim_stop()) {
     drain(std::chrono::milliseconds(0));
@@ -167,6 +184,7 @@ DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
   for (const auto& worker : workers_) {
     worker->join();
   }
+  admin_.reset();
   for (const auto& worker : workers_) {
     const DrainReport part = worker->drain_report();
     total.connections_closed += part.connections_closed;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "admin/admin_listener.hpp"
 #include "quic/crypto/tls_context.hpp"
 #include "server/fork_guard.hpp"
 #include "server/worker.hpp"
@@ -16,7 +17,7 @@
 namespace krepis {
 
 // Thread: any except the workers, see QuicServer.
-class QuicServer::Impl {
+class QuicServer::Impl final : private knul::admin::AdminSource {
  public:
   static knul::base::Result<std::unique_ptr<Impl>> start(const ServerOptions& options,
                                                          const ApplicationFactory& factory,
@@ -33,13 +34,21 @@ class QuicServer::Impl {
   [[nodiscard]] Statistics statistics() const;
   void fill(knul::stats::ServerSnapshot& snapshot) const;
   [[nodiscard]] Result<void> list_connections(std::string& out, std::size_t limit) const;
+  [[nodiscard]] Result<void> query_connections(std::string& out, std::string_view query) const;
 
  private:
+  // knul::admin::AdminSource
+  void append_stats(std::string& out) override;
+  void append_metrics(knul::admin::MetricsFormat format, std::string& out) override;
+  knul::base::Status append_connections(std::string_view query, std::string& out) override;
+  [[nodiscard]] bool is_ready() const override { return is_running(); }
+
   Impl(ServerOptions options, std::shared_ptr<knul::quic::TlsServerContext> tls,
        knul::udp::SocketGroup sockets, ApplicationMemorySource memory);
 
   knul::base::Status create_workers(const ApplicationFactory& factory);
   knul::base::Status start_workers();
+  knul::base::Status start_admin();
   [[nodiscard]] std::uint64_t uptime_ms() const;
 
   ServerOptions options_;
@@ -50,6 +59,7 @@ class QuicServer::Impl {
   knul::udp::SocketGroup sockets_;
   std::vector<std::unique_ptr<knul::server::ClosedInForks>> closed_in_forks_;  // for the sockets
   std::vector<std::unique_ptr<knul::server::Worker>> workers_;
+  std::unique_ptr<knul::admin::AdminListener> admin_;  // may be null
 };
 
 }  // namespace krepis

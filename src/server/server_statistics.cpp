@@ -5,47 +5,18 @@
 
 #include "posix/clock.hpp"
 #include "quic/crypto/library_versions.hpp"
+#include "server/connection_sweep.hpp"
 #include "server/engine_options.hpp"
+#include "server/error_codes.hpp"
 #include "server/log_sink.hpp"
 #include "server/server_impl.hpp"
+#include "stats/json.hpp"
+#include "stats/openmetrics.hpp"
 
 namespace krepis {
 namespace {
 
 using namespace knul;
-
-void append_text(const char* name, const std::string& value, std::string& out) {
-  // A peer chooses its server name; invalid UTF-8 in it is replaced and is not an error.
-  out += std::string(",\"") + name +
-         "\":" + nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-void append_number(const char* name, std::uint64_t value, std::string& out) {
-  out += std::string(",\"") + name + "\":" + std::to_string(value);
-}
-
-std::uint64_t microseconds(std::chrono::nanoseconds duration) {
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 0)) / 1'000;
-}
-
-// Without nlohmann-json, because the destructor of a JSON object allocates, which would end a process without
-// memory.
-void append_row(const server::ConnectionRow& row, std::size_t worker, std::string& out) {
-  out += "{\"id\":" + std::to_string(row.id);
-  append_number("worker", worker, out);
-  append_text("peer", row.peer, out);
-  append_text("alpn", row.alpn, out);
-  append_text("server_name", row.server_name, out);
-  out += row.is_handshake_completed ? ",\"handshake_completed\":true" : ",\"handshake_completed\":false";
-  append_number("smoothed_rtt_us", microseconds(row.info.smoothed_rtt), out);
-  append_number("min_rtt_us", microseconds(row.info.min_rtt), out);
-  append_number("congestion_window_bytes", row.info.congestion_window_bytes, out);
-  append_number("bytes_in_flight", row.info.bytes_in_flight, out);
-  append_number("bytes_received", row.info.bytes_received, out);
-  append_number("bytes_sent", row.info.bytes_sent, out);
-  append_number("streams_active", row.info.streams_active, out);
-  out += '}';
-}
 
 // Made once, so that reading statistics allocates nothing.
 const std::string& all_libraries() {
@@ -54,13 +25,6 @@ const std::string& all_libraries() {
       std::to_string(NLOHMANN_JSON_VERSION_MINOR) + "." + std::to_string(NLOHMANN_JSON_VERSION_PATCH);
   return list;
 }
-
-// Shared with the workers' tasks, because a task may run after the wait for it has timed out.
-struct Gathering {
-  explicit Gathering(std::size_t workers) : rows(workers), done(workers) {}
-  std::vector<std::vector<server::ConnectionRow>> rows;  // each element is written by its worker alone
-  runtime::CompletionLatch done;
-};
 
 }  // namespace
 
@@ -130,32 +94,47 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
 }
 
 Result<void> QuicServer::Impl::list_connections(std::string& out, std::size_t limit) const {
-  auto gathering = std::make_shared<Gathering>(workers_.size());
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    const bool is_posted =
-        workers_[i]->post_to_core([gathering, i, limit](server::WorkerCore& core, base::Instant) {
-          gathering->rows[i] = core.list_connections(limit);
-          gathering->done.count_down();
-        });
-    if (!is_posted) {
-      gathering->done.count_down();  // a stopping worker reports no connections
-    }
+  server::ConnectionQuery query;
+  query.limit = limit;
+  auto page = server::query_connections(workers_, query);
+  if (!page) {
+    return std::move(page).error();
   }
-  if (!gathering->done.wait_until(posix::monotonic_now() + std::chrono::seconds(1))) {
-    return Error{ErrorCode::kTimeout, "connections: a worker did not answer within one second"};
-  }
-  std::size_t listed = 0;
-  out += '[';
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    for (const server::ConnectionRow& row : gathering->rows[i]) {
-      if (listed < limit) {
-        out += listed++ > 0 ? "," : "";
-        append_row(row, i, out);
-      }
-    }
-  }
-  out += ']';
+  server::append_json(page->rows, out);
   return {};
+}
+
+Result<void> QuicServer::Impl::query_connections(std::string& out, std::string_view text) const {
+  auto query = server::parse_connection_query(text);
+  if (!query) {
+    return server::to_public(std::move(query).error());
+  }
+  auto page = server::query_connections(workers_, *query);
+  if (!page) {
+    return std::move(page).error();
+  }
+  server::append_json(*page, out);
+  return {};
+}
+
+void QuicServer::Impl::append_stats(std::string& out) {
+  stats::ServerSnapshot snapshot;
+  fill(snapshot);
+  stats::render_json(snapshot, out);
+}
+
+void QuicServer::Impl::append_metrics(admin::MetricsFormat format, std::string& out) {
+  stats::ServerSnapshot snapshot;
+  fill(snapshot);
+  const bool is_open = format == admin::MetricsFormat::kOpenMetrics;
+  stats::render_metrics(is_open ? stats::MetricsFormat::kOpenMetrics : stats::MetricsFormat::kPrometheus,
+                        snapshot, out);
+}
+
+base::Status QuicServer::Impl::append_connections(std::string_view query, std::string& out) {
+  Result<void> written = query_connections(out, query);
+  return written ? base::Status{}
+                 : base::Status{base::Error{base::ErrorKind::kInvalidArgument, written.error().message}};
 }
 
 }  // namespace krepis

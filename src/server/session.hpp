@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "quic/connection/connection.hpp"
+#include "stats/latency_sketch.hpp"
 
 namespace knul::server {
 
@@ -30,8 +31,9 @@ class StreamSession final : public krepis::Stream {
  public:
   enum class State : std::uint8_t {
     kOrdinary,
-    kRequestPending,  // an open request
-    kRefused,         // the Application does not know the stream, or has refused it
+    kRequestPending,    // an open request
+    kRequestCancelled,  // an open request that the client has reset
+    kRefused,           // the Application does not know the stream, or has refused it
   };
 
   // Called once for each stream, before any other function here sees it.
@@ -54,6 +56,10 @@ class StreamSession final : public krepis::Stream {
   void set_priority(krepis::StreamPriority priority) override;
   void retain() override;
   void release() override;
+
+  [[nodiscard]] bool has_open_request() const {
+    return state == State::kRequestPending || state == State::kRequestCancelled;
+  }
 
   State state = State::kOrdinary;
 
@@ -96,6 +102,17 @@ class Session final : public krepis::Connection {
   void close(std::uint64_t code, std::string_view reason) override { connection_.close(code, reason); }
 
   [[nodiscard]] quic::Connection& connection() { return connection_; }
+  // Without memory for the first latency none is recorded.
+  void record_request_latency(base::Duration latency) noexcept {
+    if (request_latency_ == nullptr) {
+      request_latency_.reset(new (std::nothrow) stats::LatencySketch);
+    }
+    if (request_latency_ != nullptr) {
+      request_latency_->record(latency);
+    }
+  }
+  // Null before the first completed request.
+  [[nodiscard]] const stats::LatencySketch* request_latency() const { return request_latency_.get(); }
   void refuse(quic::Stream& stream, std::uint64_t code) { refuser_.refuse_stream(connection_, stream, code); }
 
   // Invariant: the end is reported to the Application exactly if it was told of the beginning or opened the
@@ -105,6 +122,7 @@ class Session final : public krepis::Connection {
  private:
   quic::Connection& connection_;
   StreamRefuser& refuser_;
+  std::unique_ptr<stats::LatencySketch> request_latency_;  // many connections never serve a request
 };
 
 inline StreamSession::StreamSession(Session& session, quic::Stream& stream) noexcept

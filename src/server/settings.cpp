@@ -4,6 +4,7 @@
 #include <array>
 #include <type_traits>
 
+#include "admin/admin_listener.hpp"
 #include "base/worker_limit.hpp"
 #include "quic/crypto/protection_library.hpp"
 
@@ -68,6 +69,8 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"gro", &ServerOptions::gro, "Receive trains of packets in one system call if the kernel can (GRO)."},
     {"busy_poll_us", &ServerOptions::busy_poll_us, "How long a worker polls for more work before it sleeps. Trades CPU time for latency; 0 disables it.", "us", 0, 1'000},
     {"steering", &ServerOptions::steering, "How packets reach their worker. \"bpf\": the kernel steers by connection ID, or start fails; \"single_socket\": all workers share a socket; \"auto\": the first that works.", {}, 0, 0, kSteering},
+
+    {"admin", &ServerOptions::admin, "Address of the HTTP listener for operators: an address and a port (0: a free one), or \"unix:\" and a path; empty means none. It serves /metrics, /stats, /connections, /healthz, /readyz and a page, and is read-only. Whoever can connect can read.", {}, 0, 120},
 
     {"service", &ParsedSettings::service, "Built-in service that answers streams. \"none\": a channel answers them; without a channel the server refuses them.", {}, 0, 0, kServices},
     {"service_root", &ParsedSettings::service_root, "Folder that the service \"hq\" serves; only with \"hq\".", {}, 0, kMaxPathBytes},
@@ -189,6 +192,11 @@ base::Status check_together(const ServerOptions& options) {
   }
   if (options.packet_protection == "ipsec_mb" && quic::ipsec_mb() == nullptr) {
     return wrong("packet_protection", "\"ipsec_mb\"", "\"auto\" or \"gnutls\" with this build and processor");
+  }
+  if (!options.admin.empty()) {
+    if (auto status = admin::check_admin_address(options.admin); !status) {
+      return status;
+    }
   }
   for (const Growth& growth : kGrowths) {
     if (options.*growth.most < options.*growth.first) {

@@ -135,6 +135,7 @@ void Worker::run() {
     note_drained(now);
   }
   is_stopping_.store(true, std::memory_order_release);
+  tasks_.drain([](Task&&) {});  // whoever waits for one of them waits no longer
   drain_report_ = core_->drain_report();
   core_.reset();  // the Application is destroyed on the thread that it ran on
   stopped_.count_down();
@@ -186,6 +187,7 @@ void Worker::wait_for_work(base::Instant now) {
     is_readable_ = is_readable_ || (event.is_readable && options_.receive_socket != nullptr);
     if (event.is_writable && awaits_writable_) {
       watch_writable(false);
+      core_->note_socket_full(posix::monotonic_now() - socket_full_since_);
     }
   }
 }
@@ -303,6 +305,7 @@ void Worker::send(base::Instant now) {
     }
     const udp::SendResult result = options_.send_socket->send(send_batch_, send_cursor_, *counters_);
     if (result.status == udp::SendStatus::kAwaitWritable) {
+      socket_full_since_ = now;
       return watch_writable(true);
     }
     if (result.status == udp::SendStatus::kRetryAfter) {

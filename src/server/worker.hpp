@@ -133,6 +133,7 @@ class Worker {
   bool is_readable_ = false;
   bool had_work_ = false;  // packets or mail since the last finds_work()
   bool awaits_writable_ = false;
+  base::Instant socket_full_since_{};  // while awaits_writable_
   bool is_drain_begun_ = false;
   base::Instant retry_send_at_ = base::kNever;
 

@@ -43,6 +43,13 @@ krepis::CloseReason to_public(const quic::CloseCause& cause, bool is_drain) {
   return {is_drain ? To::kDrain : source(), cause.code, cause.reason};
 }
 
+// True if the client has closed its connection without an error of the protocol.
+bool is_clients_choice(const quic::CloseCause& cause) {
+  using Source = quic::CloseCause::Source;
+  return cause.source == Source::kPeerApplication ||
+         (cause.source == Source::kPeerTransport && cause.code == 0);
+}
+
 }  // namespace
 
 WorkerCore::WorkerCore(quic::EndpointOptions options, CoreEnvironment environment,
@@ -128,16 +135,33 @@ void WorkerCore::begin_drain(base::Instant now, base::Instant deadline) {
   drain_.handle_expiry(endpoint_, now);
 }
 
-std::vector<ConnectionRow> WorkerCore::list_connections(std::size_t limit) {
-  std::vector<ConnectionRow> rows;
-  endpoint_.for_each_connection([&](quic::Connection& connection) {
-    if (rows.size() >= limit || connection.has_ended()) {
-      return;
+std::uint64_t WorkerCore::offer_connections(const ConnectionQuery& query, std::uint64_t first,
+                                            std::size_t most, FirstPlaces& places) {
+  return endpoint_.visit_from(first, most, [&](quic::Connection& connection) {
+    if (query.matches(connection)) {
+      const auto* const session = static_cast<const Session*>(connection.user());
+      places.offer({query.value_of(connection, session, now_), connection.number()});
     }
-    const Session& session = session_of(connection);
-    rows.push_back({session.id(), session.peer_address(), connection.alpn(), connection.server_name(),
-                    connection.is_handshake_completed(), session.info()});
   });
+}
+
+void WorkerCore::append_rows(std::span<const ConnectionQuery::Place> places,
+                             std::vector<ConnectionRow>& rows) {
+  for (const ConnectionQuery::Place& place : places) {
+    quic::Connection* const connection = endpoint_.find_connection(place.id);
+    if (connection != nullptr && !connection->has_ended()) {
+      rows.push_back(make_row(*connection, static_cast<const Session*>(connection->user()), now_));
+      rows.back().worker = index_;
+      rows.back().place = place;
+    }
+  }
+}
+
+std::vector<ConnectionRow> WorkerCore::list_connections(const ConnectionQuery& query) {
+  FirstPlaces places(query);
+  offer_connections(query, 0, SIZE_MAX, places);
+  std::vector<ConnectionRow> rows;
+  append_rows(places.take(), rows);
   return rows;
 }
 
@@ -216,8 +240,12 @@ void WorkerCore::on_handshake_completed(quic::Connection& connection) {
 void WorkerCore::on_closed(quic::Connection& connection, const quic::CloseCause& cause) {
   const auto* const session = static_cast<const Session*>(connection.user());  // null: no event was reported
   const bool is_drain = drain_.has_begun() && cause.source == quic::CloseCause::Source::kLocalApplication;
-  connection.streams().for_each(
-      [this](quic::Stream& stream) { end_request(StreamSession::of(stream), RequestEnd::kFailed); });
+  const RequestEnd end = is_clients_choice(cause) ? RequestEnd::kCancelled : RequestEnd::kFailed;
+  connection.streams().for_each([&](quic::Stream& stream) { end_request(StreamSession::of(stream), end); });
+  if (connection.is_handshake_completed()) {
+    environment_.counters.rtt_at_close.record(connection.transport_state().smoothed_rtt);
+    environment_.counters.connection_age.record(now_ - connection.created_at());
+  }
   if (session != nullptr && session->is_known_to_application) {
     tell(connection, [&](krepis::Application& application, Session& told) {
       application.on_connection_closed(told, to_public(cause, is_drain));
@@ -293,12 +321,17 @@ void WorkerCore::on_stream_data(quic::Connection& connection, quic::Stream& stre
 }
 
 void WorkerCore::on_stream_reset(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) {
+  StreamSession& session = StreamSession::of(stream);
+  if (session.state == StreamSession::State::kRequestPending) {
+    session.state = StreamSession::State::kRequestCancelled;
+  }
   tell(connection, stream, [&](krepis::Application& application, krepis::Stream& receiver) {
     application.on_stream_reset(receiver, code);
   });
 }
 
 void WorkerCore::on_stop_sending(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) {
+  end_request(StreamSession::of(stream), RequestEnd::kCancelled);
   tell(connection, stream, [&](krepis::Application& application, krepis::Stream& sender) {
     application.on_stop_sending(sender, code);
   });
@@ -312,19 +345,24 @@ void WorkerCore::on_stream_writable(quic::Connection& connection, quic::Stream& 
 
 void WorkerCore::on_stream_fin_sent(quic::Connection& /*connection*/, quic::Stream& stream) {
   StreamSession& session = StreamSession::of(stream);
-  if (session.state == StreamSession::State::kRequestPending) {
-    environment_.counters.request_latency.record(now_ - stream.opened_at);
+  if (session.has_open_request()) {
+    const base::Duration latency = now_ - stream.opened_at;
+    environment_.counters.request_latency.record(latency);
+    static_cast<Session&>(session.connection()).record_request_latency(latency);
     end_request(session, RequestEnd::kCompleted);
   }
 }
 
 void WorkerCore::end_request(StreamSession& stream, RequestEnd end) {
-  if (stream.state != StreamSession::State::kRequestPending) {
+  if (!stream.has_open_request()) {
     return;
   }
+  const bool was_cancelled = stream.state == StreamSession::State::kRequestCancelled;
   stream.state = StreamSession::State::kOrdinary;
   if (end == RequestEnd::kCompleted) {
     environment_.counters.requests_completed.add();
+  } else if (end == RequestEnd::kCancelled || was_cancelled) {
+    environment_.counters.requests_cancelled.add();
   } else {
     environment_.counters.requests_failed.add();
     environment_.counters.errors.add();

@@ -8,9 +8,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
+#include <span>
+#include <vector>
 
 #include "quic/endpoint/endpoint.hpp"
+#include "server/connection_query.hpp"
+#include "server/connection_row.hpp"
 #include "server/drain.hpp"
 #include "server/session.hpp"
 #include "server/timer_queue.hpp"
@@ -24,16 +27,6 @@ struct CoreEnvironment {
   stats::WorkerCounters& counters;
   // Thread: any; the task runs on the core's thread.
   std::function<bool(std::function<void()> task)> post;
-};
-
-// The figures of one connection, for krepis_quic_connections.
-struct ConnectionRow {
-  std::uint64_t id = 0;
-  std::string peer;
-  std::string alpn;
-  std::string server_name;
-  bool is_handshake_completed = false;
-  krepis::ConnectionInfo info;
 };
 
 // Thread: one. `now` never goes backwards.
@@ -56,6 +49,7 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   // Called before and after the turn's poll_send: all input of this turn was handled, or all output sent.
   void finish_input(base::Instant now);
   void poll_send(base::SendBatch& batch, base::Instant now);
+  void note_socket_full(base::Duration time) { endpoint_.note_socket_full(time); }
   [[nodiscard]] bool wants_send() const { return endpoint_.wants_send(); }
   [[nodiscard]] bool is_for_recent_connection(const base::ReceivedDatagram& datagram) const {
     return endpoint_.is_for_recent_connection(datagram);
@@ -71,8 +65,14 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   [[nodiscard]] bool is_drained(base::Instant now) const { return drain_.is_over(endpoint_, now); }
   [[nodiscard]] krepis::DrainReport drain_report() const { return drain_.report(); }
 
-  // The first `limit` connections in no particular order.
-  [[nodiscard]] std::vector<ConnectionRow> list_connections(std::size_t limit);
+  // Offers at most `most` connections to `places`, from the number `first` on. Returns the number to go on with
+  // in a later call; 0: there are no more.
+  std::uint64_t offer_connections(const ConnectionQuery& query, std::uint64_t first, std::size_t most,
+                                  FirstPlaces& places);
+  // Appends the rows of those of `places` whose connections are still open.
+  void append_rows(std::span<const ConnectionQuery::Place> places, std::vector<ConnectionRow>& rows);
+  // All at once, for few connections.
+  [[nodiscard]] std::vector<ConnectionRow> list_connections(const ConnectionQuery& query);
 
  private:
   // krepis::Worker
@@ -117,7 +117,7 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   void run_task(const std::function<void()>& task);
   void run_guarded(const std::function<void()>& task);
   void count_close(const quic::CloseCause& cause, bool is_drain);
-  enum class RequestEnd : bool { kFailed, kCompleted };
+  enum class RequestEnd : std::uint8_t { kFailed, kCompleted, kCancelled };  // the last by the client
   void end_request(StreamSession& stream, RequestEnd end);
 
   CoreEnvironment environment_;

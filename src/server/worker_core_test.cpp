@@ -92,12 +92,12 @@ TEST(WorkerCore, ListsItsConnections) {
   CorePair pair;
   pair.shake_hands();
   pair.shake_hands();
-  const std::vector<ConnectionRow> rows = pair.server->list_connections(10);
+  const std::vector<ConnectionRow> rows = pair.server->list_connections({});
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].alpn, "knul");
   EXPECT_EQ(rows[0].peer, "127.0.0.1:40000");
-  EXPECT_TRUE(rows[0].is_handshake_completed);
-  EXPECT_EQ(pair.server->list_connections(1).size(), 1U);
+  EXPECT_STREQ(rows[0].state, "active");
+  EXPECT_EQ(pair.server->list_connections({.limit = 1}).size(), 1U);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace knul::stats {
 
 enum class Kind : std::uint8_t { kCounter, kGauge };
-enum class Unit : std::uint8_t { kNone, kBytes, kSeconds, kMilliseconds };
+enum class Unit : std::uint8_t { kNone, kBytes, kSeconds, kMilliseconds, kMicroseconds };
 
 #define KNUL_CONTRACT(json_key, value, help) #json_key,
 // JSON has these first, and leaves out list entries with the same name.
@@ -81,6 +81,16 @@ struct LabelledFamily {
    &Snapshot::family##_##value,                   \
    Kind::kCounter,                                \
    Unit::kNone},
+#define KNUL_TIME_BY(family, key, value, help)       \
+  {#family "_us_" #value,                            \
+   json_fragment(",\"" #family "_us_" #value "\":"), \
+   #family "_seconds",                               \
+   #key,                                             \
+   #value,                                           \
+   help,                                             \
+   &Snapshot::family##_us_##value,                   \
+   Kind::kCounter,                                   \
+   Unit::kMicroseconds},
 inline constexpr auto kTotals = std::to_array<Statistic<Snapshot>>({
 #include "stats/statistics.def"
 });

@@ -58,7 +58,7 @@ TEST(Catalogue, FamilyAndLabelTogetherAreUnique) {
 TEST(Catalogue, FamilyOfAUnitEndsWithIt) {
   for (const Entry& entry : all_numbers()) {
     const bool is_bytes = entry.unit == Unit::kBytes;
-    const bool is_seconds = entry.unit == Unit::kSeconds || entry.unit == Unit::kMilliseconds;
+    const bool is_seconds = entry.unit != Unit::kNone && !is_bytes;
     EXPECT_EQ(entry.family.ends_with("_bytes"), is_bytes) << entry.key;
     EXPECT_EQ(entry.family.ends_with("_seconds"), is_seconds) << entry.key;
   }

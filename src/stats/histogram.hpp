@@ -1,4 +1,4 @@
-// Log-linear latency histogram: eight equal steps per power of two, from 1.024 µs to 68.7 s, so that a
+// Log-linear latency histogram: eight equal steps per power of two, from 1.024 µs to 19.5 hours, so that a
 // quantile has a precision of 12.5 %. Larger values go to the overflow bucket and are reported as its lower
 // bound.
 #pragma once
@@ -17,7 +17,7 @@ namespace knul::stats {
 // bucket holds all values above kHighest. Upper bounds are inclusive, like OpenMetrics' `le`.
 struct HistogramLayout {
   static constexpr unsigned kLowestBits = 10;
-  static constexpr unsigned kHighestBits = 36;
+  static constexpr unsigned kHighestBits = 46;
   static constexpr unsigned kStepBits = 3;
   static constexpr std::size_t kSteps = std::size_t{1} << kStepBits;
   static constexpr std::size_t kOverflow = (kHighestBits - kLowestBits) * kSteps + 1;

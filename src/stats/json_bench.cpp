@@ -80,7 +80,7 @@ void render_openmetrics_text(benchmark::State& state) {
   std::string out;
   for (auto _ : state) {
     out.clear();
-    render_openmetrics(server, out);
+    render_metrics(MetricsFormat::kOpenMetrics, server, out);
     benchmark::DoNotOptimize(out.data());
   }
   state.counters["bytes"] = static_cast<double>(out.size());

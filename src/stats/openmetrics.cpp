@@ -24,22 +24,28 @@ std::string_view unit_name(Unit unit) {
       return "bytes";
     case Unit::kSeconds:
     case Unit::kMilliseconds:  // OpenMetrics requires base units; write_value divides
+    case Unit::kMicroseconds:
       return "seconds";
   }
   return "";
 }
 
-void write_head(TextWriter& writer, const FamilyHead& head) {
-  writer << "# TYPE knul_" << head.family << " " << head.type << "\n";
-  if (head.unit != Unit::kNone) {
+// The older format names a counter's family as its samples, and has no units.
+void write_head(TextWriter& writer, MetricsFormat format, const FamilyHead& head) {
+  const bool is_older = format == MetricsFormat::kPrometheus;
+  const std::string_view suffix = is_older && head.type == "counter" ? "_total" : "";
+  writer << "# TYPE knul_" << head.family << suffix << " " << head.type << "\n";
+  if (head.unit != Unit::kNone && !is_older) {
     writer << "# UNIT knul_" << head.family << " " << unit_name(head.unit) << "\n";
   }
-  writer << "# HELP knul_" << head.family << " " << head.help << "\n";
+  writer << "# HELP knul_" << head.family << suffix << " " << head.help << "\n";
 }
 
 void write_value(TextWriter& writer, Unit unit, std::uint64_t value) {
   if (unit == Unit::kMilliseconds) {
-    writer << static_cast<double>(value) / 1000.0 << "\n";
+    writer << static_cast<double>(value) / 1e3 << "\n";
+  } else if (unit == Unit::kMicroseconds) {
+    writer << static_cast<double>(value) / 1e6 << "\n";
   } else {
     writer << value << "\n";
   }
@@ -55,13 +61,13 @@ std::string_view family_help(std::string_view family) {
 
 // Invariant: the members of a labelled family are adjacent in the list (catalogue_test.cpp).
 template <class Table, class Owner>
-void write_values(TextWriter& writer, const Table& table, const Owner& owner) {
+void write_values(TextWriter& writer, MetricsFormat format, const Table& table, const Owner& owner) {
   std::string_view open_family;
   for (const auto& entry : table) {
     const bool is_counter = entry.kind == Kind::kCounter;
     if (entry.family != open_family) {
       const std::string_view help = entry.label_key.empty() ? entry.help : family_help(entry.family);
-      write_head(writer, {entry.family, is_counter ? "counter" : "gauge", entry.unit, help});
+      write_head(writer, format, {entry.family, is_counter ? "counter" : "gauge", entry.unit, help});
       open_family = entry.family;
     }
     writer << "knul_" << entry.family << (is_counter ? "_total" : "");
@@ -76,8 +82,9 @@ double seconds(std::uint64_t nanoseconds) { return static_cast<double>(nanosecon
 
 // One bucket per power of two: the finer steps are for our own quantiles and would only make the scraper
 // slower.
-void write_histogram(TextWriter& writer, const Histogram& entry, const HistogramSnapshot& histogram) {
-  write_head(writer, {entry.family, "histogram", Unit::kSeconds, entry.help});
+void write_histogram(TextWriter& writer, MetricsFormat format, const Histogram& entry,
+                     const HistogramSnapshot& histogram) {
+  write_head(writer, format, {entry.family, "histogram", Unit::kSeconds, entry.help});
   std::uint64_t cumulative = 0;
   for (std::size_t i = 0; i < HistogramLayout::kOverflow; ++i) {
     cumulative += histogram.bucket(i);
@@ -98,8 +105,10 @@ void write_escaped(TextWriter& writer, std::string_view text) {
   }
 }
 
-void write_info(TextWriter& writer, const ServerSnapshot& server) {
-  writer << "# TYPE knul info\n# HELP knul Versions and modes of the server.\nknul_info{";
+void write_info(TextWriter& writer, MetricsFormat format, const ServerSnapshot& server) {
+  const bool is_older = format == MetricsFormat::kPrometheus;
+  writer << (is_older ? "# TYPE knul_info gauge\n# HELP knul_info" : "# TYPE knul info\n# HELP knul");
+  writer << " Versions and modes of the server.\nknul_info{";
   std::string_view separator;
   for (const auto& entry : kServerTexts) {
     writer << separator << entry.key << "=\"";
@@ -112,14 +121,16 @@ void write_info(TextWriter& writer, const ServerSnapshot& server) {
 
 }  // namespace
 
-void render_openmetrics(const ServerSnapshot& server, std::string& out) {
+void render_metrics(MetricsFormat format, const ServerSnapshot& server, std::string& out) {
   TextWriter writer(out);
-  write_info(writer, server);
-  write_values(writer, kServerValues, server);
-  write_values(writer, kTotals, server.totals);
+  write_info(writer, format, server);
+  write_values(writer, format, kServerValues, server);
+  write_values(writer, format, kTotals, server.totals);
   for (const auto& entry : kHistograms)
-    write_histogram(writer, entry, server.totals.*entry.value);
-  writer << "# EOF\n";
+    write_histogram(writer, format, entry, server.totals.*entry.value);
+  if (format == MetricsFormat::kOpenMetrics) {
+    writer << "# EOF\n";
+  }
 }
 
 }  // namespace knul::stats

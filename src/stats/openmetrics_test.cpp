@@ -17,7 +17,7 @@ namespace {
 
 std::string rendered(const ServerSnapshot& server) {
   std::string out;
-  render_openmetrics(server, out);
+  render_metrics(MetricsFormat::kOpenMetrics, server, out);
   return out;
 }
 
@@ -62,11 +62,12 @@ std::string unit_of(Unit unit) {
 }
 
 std::string printed_by_python(Unit unit, std::uint64_t value) {
-  if (unit != Unit::kMilliseconds) {
+  const bool is_divided = unit == Unit::kMilliseconds || unit == Unit::kMicroseconds;
+  if (!is_divided) {
     return std::to_string(value);
   }
   std::ostringstream out;
-  out << static_cast<double>(value) / 1000.0;
+  out << static_cast<double>(value) / (unit == Unit::kMilliseconds ? 1e3 : 1e6);
   return out.str();
 }
 
@@ -87,6 +88,30 @@ void expect_each_once(const Parsed& parsed, const Table& table, const Owner& own
   }
 }
 
+// The older format has the same samples. It differs in the lines before them.
+TEST(PrometheusText, HasTheSamplesOfOpenMetricsAndTheNamesOfItsOwn) {
+  const auto lines_of = [](MetricsFormat format) {
+    std::string text;
+    render_metrics(format, make_sample_server(), text);
+    std::istringstream stream(text);
+    std::vector<std::string> samples;
+    std::vector<std::string> comments;
+    for (std::string line; std::getline(stream, line);) {
+      (line.starts_with("#") ? comments : samples).push_back(line);
+    }
+    return std::pair(samples, comments);
+  };
+  const auto [open_samples, open_comments] = lines_of(MetricsFormat::kOpenMetrics);
+  const auto [samples, comments] = lines_of(MetricsFormat::kPrometheus);
+  EXPECT_EQ(samples, open_samples);
+  EXPECT_EQ(std::ranges::count(comments, "# TYPE knul_requests_started_total counter"), 1);
+  EXPECT_EQ(std::ranges::count(comments, "# TYPE knul_info gauge"), 1);
+  EXPECT_EQ(std::ranges::count(comments, "# TYPE knul_connections_active gauge"), 1);
+  for (const std::string& comment : comments) {
+    EXPECT_TRUE(comment.starts_with("# TYPE ") || comment.starts_with("# HELP ")) << comment;
+  }
+}
+
 TEST(OpenMetrics, EveryEntryOfTheListIsReadOnceByTheReferenceParser) {
   const ServerSnapshot server = make_sample_server();
   const Parsed parsed = parse_elsewhere(rendered(server));
@@ -98,15 +123,15 @@ TEST(OpenMetrics, EveryEntryOfTheListIsReadOnceByTheReferenceParser) {
 TEST(OpenMetrics, LatencyIsReadAsAHistogramInSecondsByTheReferenceParser) {
   ServerSnapshot server;
   record_latency(server, std::chrono::nanoseconds(1 << 20), 3);
-  record_latency(server, std::chrono::seconds(100));
+  record_latency(server, std::chrono::hours(30));
   const Parsed parsed = parse_elsewhere(rendered(server));
   ASSERT_EQ(parsed.exit_status, 0);
   EXPECT_EQ(parsed.count("family knul_request_duration_seconds histogram seconds"), 1);
   EXPECT_EQ(parsed.count("sample knul_request_duration_seconds_bucket{le=\"0.000524288\"} 0"), 1);
   EXPECT_EQ(parsed.count("sample knul_request_duration_seconds_bucket{le=\"0.001048576\"} 3"), 1);
-  EXPECT_EQ(parsed.count("sample knul_request_duration_seconds_bucket{le=\"68.719476736\"} 3"), 1);
+  EXPECT_EQ(parsed.count("sample knul_request_duration_seconds_bucket{le=\"70368.744177664\"} 3"), 1);
   EXPECT_EQ(parsed.count("sample knul_request_duration_seconds_bucket{le=\"+Inf\"} 4"), 1);
-  EXPECT_EQ(parsed.count("sample knul_request_duration_seconds_sum{} 100.003145728"), 1);
+  EXPECT_EQ(parsed.count("sample knul_request_duration_seconds_sum{} 108000.003145728"), 1);
   EXPECT_EQ(parsed.count("sample knul_request_duration_seconds_count{} 4"), 1);
 }
 
@@ -134,7 +159,7 @@ TEST(OpenMetrics, EndsWithTheEndMark) { EXPECT_TRUE(rendered(ServerSnapshot()).e
 
 TEST(OpenMetrics, AppendsBehindWhatTheStringHolds) {
   std::string out = "before\n";
-  render_openmetrics(ServerSnapshot(), out);
+  render_metrics(MetricsFormat::kOpenMetrics, ServerSnapshot(), out);
   EXPECT_EQ(out, "before\n" + rendered(ServerSnapshot()));
 }
 

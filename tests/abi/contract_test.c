@@ -266,6 +266,8 @@ static void the_into_forms_do_what_the_others_do(void) {
   CHECK_CONTAINS(text_of(out), "# EOF");
   CHECK_EQUAL(krepis_quic_connections_into(handle, &out), KREPIS_SUCCESS);
   CHECK(strcmp(text_of(out), "[]") == 0);
+  CHECK_EQUAL(krepis_quic_connections_json_into(handle, NULL, 0, &out), KREPIS_SUCCESS);
+  CHECK(strcmp(text_of(out), "{\"connections\":[],\"matches\":0,\"next\":null}") == 0);
   CHECK_EQUAL(krepis_quic_info_into(handle, &out), KREPIS_SUCCESS);
   CHECK_CONTAINS(text_of(out), "\"state\":\"running\"");
   CHECK_EQUAL(krepis_quic_list_into(&out), KREPIS_SUCCESS);

@@ -86,6 +86,29 @@ static double wait_for_statistic(const char* name, double at_least) {
   return value;
 }
 
+static FfiResponse page_of(const char* query) {
+  return krepis_quic_connections_json(handle, query, strlen(query));
+}
+
+// Of a server with one connection, which has answered one request.
+static void expect_pages(void) {
+  const char* const page = text_of(page_of("{\"sort\":\"age_ms\",\"state\":\"active\",\"peer\":\"127.\"}"));
+  CHECK_CONTAINS(page, "\"matches\":1,\"next\":null}");
+  CHECK_CONTAINS(page, "\"requests\":1,");
+  CHECK_CONTAINS(page, "\"cipher\":\"AES-");
+  CHECK_CONTAINS(page, "\"limited_by\":\"application\"");
+  CHECK_CONTAINS(page, "% of the time\"");
+  CHECK_CONTAINS(text_of(page_of("{\"alpn\":\"other\"}")), "{\"connections\":[],\"matches\":0");
+  CHECK_EQUAL(page_of("{\"limit\":0}").error_code, KREPIS_INVALID_REQUEST);
+  CHECK_CONTAINS(krepis_last_error(), "limit is 0, expected 1 to 10000");
+  CHECK_EQUAL(krepis_quic_connections_json(handle, NULL, 1).error_code, KREPIS_INVALID_POINTER);
+  static char too_long[4097];
+  memset(too_long, ' ', sizeof(too_long));
+  CHECK_EQUAL(krepis_quic_connections_json(handle, too_long, sizeof(too_long)).error_code,
+              KREPIS_INVALID_REQUEST);
+  CHECK_EQUAL(krepis_quic_connections_json(1, NULL, 0).error_code, KREPIS_INVALID_POINTER);
+}
+
 static void traffic_shows_in_the_statistics_and_among_the_connections(void) {
   handle = start_server_json("\"service\":\"echo\"");
   Traffic* const traffic = traffic_connect(krepis_quic_port(handle));
@@ -99,6 +122,7 @@ static void traffic_shows_in_the_statistics_and_among_the_connections(void) {
   const char* const connections = text_of(krepis_quic_connections(handle));
   CHECK(connections[0] == '[' && connections[1] == '{');
   CHECK_CONTAINS(connections, "127.0.0.1:");
+  expect_pages();
   traffic_free(traffic);
   CHECK_EQUAL(krepis_quic_stop(handle).error_code, KREPIS_SUCCESS);
 }

@@ -1,5 +1,5 @@
 // What peers and the program itself can do to an adapter that runs on the real library.
-import { ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { AdapterBuilder, AdapterCode, AdapterError, type QuicAdapter } from "@krepis/knul";
 import { KrepisApplicationCode } from "@krepis/core";
 import { within } from "../interop/deadline.mjs";
@@ -142,3 +142,30 @@ test("clients that send payloads without end fill a bounded memory, and a small 
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 5));
 }
+
+test("the list of connections is selected, sorted and paged", async () => {
+  const adapter = build().onRequest(({ payload }) => payload);
+  await adapter.start();
+  const clients: DenoConnection[] = [];
+  for (let i = 0; i < 3; i++) {
+    const client = await connect(adapter);
+    for (let request = 0; request <= i; request++) {
+      await exchange(await client.open_bidi(), encoder.encode("echo"));
+    }
+    clients.push(client);
+  }
+  const first = adapter.connections({ sort: "requests", descending: true, limit: 2 });
+  strictEqual(first.matches, 3);
+  deepStrictEqual(first.connections.map(({ requests }) => requests), [3, 2]);
+  const [row] = first.connections;
+  strictEqual(row!.alpn, "knul");
+  ok(Math.abs(Object.values(row!.limitedShares).reduce((sum, share) => sum + share, 0) - 1) < 0.01);
+  ok(row!.verdict.endsWith("% of the time"));
+  const rest = adapter.connections({ sort: "requests", descending: true, limit: 2, after: first.next! });
+  deepStrictEqual(rest.connections.map(({ requests }) => requests), [1]);
+  strictEqual(rest.next, null);
+  strictEqual(adapter.connections({ alpn: "other" }).matches, 0);
+  throws(() => adapter.connections({ sort: "colour" }), { message: /sort is "colour", expected one of id/ });
+  for (const client of clients) await client.close();
+  await adapter.stop();
+});

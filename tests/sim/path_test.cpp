@@ -54,7 +54,7 @@ TEST_P(Rebinding, ShowsTheAddressThatIsValidated) {
     const std::string before = client.line().outside_address.to_string();
     client.rebind_address();
     const std::string after = client.line().outside_address.to_string();
-    const auto shown = [&] { return world.server.worker(0).core().list_connections(1).at(0).peer; };
+    const auto shown = [&] { return world.server.worker(0).core().list_connections({}).at(0).peer; };
     EXPECT_EQ(shown(), before);
     world.network.run_for(16ms);  // the first packet from there has come, the answer has not
     EXPECT_EQ(shown(), before);
@@ -79,7 +79,7 @@ TEST_P(Rebinding, ChallengesTheNewPathFirst) {
         return passed++ > 0;
       };
       const std::string after = client.line().outside_address.to_string();
-      const auto shown = [&] { return world.server.worker(0).core().list_connections(1).at(0).peer; };
+      const auto shown = [&] { return world.server.worker(0).core().list_connections({}).at(0).peer; };
       EXPECT_TRUE(world.run_until([&] { return shown() == after; }, 500ms));
       down.drops = nullptr;
       EXPECT_TRUE(world.run_until_done(record, 20s)) << record.describe();

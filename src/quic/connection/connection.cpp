@@ -25,10 +25,13 @@ Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t n
       number_(number),
       library_(environment, is_server, now),
       is_server_(is_server),
+      created_at_(now),
+      last_sent_at_(now),
       last_active_at_(now),
       hibernates_at_(now),
       datagrams_(environment, *this, library_),
-      streams_(environment, *this, library_) {}
+      streams_(environment, *this, library_),
+      limits_(now) {}
 
 Connection::~Connection() {
   for (const ConnectionId& id : routes_) {
@@ -132,6 +135,8 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   streams_.note_reading();
   bytes_received_ += datagram.payload.size();
   environment_.counters.packets_received.add();
+  ++counts_.packets_received;
+  probes_in_a_row_ = 0;
   int result = 0;
   environment_.stops_seen.clear();
   {
@@ -196,7 +201,11 @@ bool Connection::admit_crypto(ngtcp2_encryption_level level, std::span<const std
 void Connection::handle_handshake_completed() {
   TlsSession& tls = library_.tls();
   is_handshake_completed_ = true;
+  const base::Duration took = library_.now() - created_at_;
+  environment_.counters.handshake_time.record(took);
+  handshake_us_ = static_cast<std::uint32_t>(took.count() / 1'000);  // at most ten minutes, by its timeout
   alpn_ = tls.alpn();
+  algorithms_ = tls.algorithms();
   if (is_server_) {
     server_name_ = tls.server_name();
     tls.send_ticket();
@@ -234,6 +243,7 @@ bool Connection::begin_key_update(base::Instant now) {
 
 void Connection::handle_expiry(base::Instant now) {
   advance(now);
+  count_probe_timeout(now);
   fail_if(library_.handle_expiry());
   schedule();
 }
@@ -262,12 +272,48 @@ void Connection::try_hibernate(base::Instant now) {
   if (!library_.try_hibernate()) {
     return postpone_hibernation(now);
   }
+  ++counts_.hibernations;
   streams_.free_spare_memory();
   routes_.shrink_to_fit();
 }
 
 void Connection::postpone_hibernation(base::Instant now) {
   hibernates_at_ = now + std::chrono::milliseconds(1 + number_ % 4'096);
+}
+
+// RFC 9002 §6.2.1: the timeout doubles each time until an acknowledgement arrives. The library (ngtcp2 1.11)
+// does not report it. Weak case: not counted if a packet without data has left since the last one with data.
+void Connection::count_probe_timeout(base::Instant now) {
+  constexpr unsigned kMostDoublings = 16;
+  if (is_hibernating() || now - last_sent_at_ < library_.probe_timeout() * (1U << probes_in_a_row_) ||
+      library_.transport_state().in_flight_bytes == 0) {
+    return;
+  }
+  ++counts_.probe_timeouts;
+  environment_.counters.probe_timeouts.add();
+  probes_in_a_row_ = static_cast<std::uint8_t>(std::min<unsigned>(probes_in_a_row_ + 1U, kMostDoublings));
+}
+
+ConnectionStatistics Connection::statistics(base::Instant now) {
+  constexpr std::size_t kMostStreams = 128;  // so that its time is bounded
+  std::uint64_t packets_lost = counts_.packets_lost;
+  if (!is_hibernating()) {  // a hibernating connection has no stream
+    streams_.for_first(kMostStreams,
+                       [&](const Stream& stream) { packets_lost += library_.stream_loss_count(stream.id); });
+  }
+  return {.transport = library_.transport_state(),
+          .counts = counts_,
+          .packets_lost = packets_lost,
+          .bytes_received = bytes_received_,
+          .bytes_sent = bytes_sent_,
+          .streams_active = streams_.count(),
+          .memory_bytes = sizeof(*this) + library_.resident_bytes() + streams_.count() * sizeof(Stream) +
+                          SendBudget::Member::held_bytes(),
+          .age = now - created_at_,
+          .idle = now - std::min(now, last_active_at_),
+          .handshake_time = handshake_time(),
+          .limit = limits_.current(),
+          .limit_shares = limits_.shares(now)};
 }
 
 void Connection::handle_read_error(int result) {

@@ -17,10 +17,12 @@
 #include "base/result.hpp"
 #include "quic/connection/close_cause.hpp"
 #include "quic/connection/connection_environment.hpp"
+#include "quic/connection/connection_statistics.hpp"
 #include "quic/connection/datagram_sender.hpp"
 #include "quic/connection/ending.hpp"
 #include "quic/connection/frame_budget.hpp"
 #include "quic/connection/library_connection.hpp"
+#include "quic/connection/send_limits.hpp"
 #include "quic/connection/shared_places.hpp"
 #include "quic/connection/source_table.hpp"
 #include "quic/connection/stream_set.hpp"
@@ -141,10 +143,17 @@ class Connection final
   [[nodiscard]] std::uint64_t context() const { return context_; }
   // The handshake resumed an earlier session (RFC 8446 §2.2).
   [[nodiscard]] bool is_resumed() const { return is_resumed_; }
+  // Empty before the handshake completes.
+  [[nodiscard]] TlsAlgorithms algorithms() const { return algorithms_; }
   // The last path that the peer was validated on; while a migration is being validated, still the old path
   // (RFC 9000 §9.3). Before the handshake completes, the path of the first packet.
   [[nodiscard]] const base::Path& path() const { return path_; }
   [[nodiscard]] TransportState transport_state() const { return library_.transport_state(); }
+  // Bounded time. Weak case: losses of open streams count for 128 streams only, until they close.
+  [[nodiscard]] ConnectionStatistics statistics(base::Instant now);
+  [[nodiscard]] base::Instant created_at() const { return created_at_; }
+  [[nodiscard]] base::Duration handshake_time() const { return std::chrono::microseconds(handshake_us_); }
+  [[nodiscard]] ConnectionCounts& counts() { return counts_; }
   [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
   [[nodiscard]] StreamSet& streams() { return streams_; }
@@ -196,9 +205,17 @@ class Connection final
   void handle_handshake_completed();
   void handle_new_path(const ngtcp2_path& path);
   void note_activity();
+  void count_probe_timeout(base::Instant now);
   [[nodiscard]] bool may_hibernate() const;
 
   [[nodiscard]] bool is_about_to_send();
+  // True: the congestion window has room for a full packet.
+  [[nodiscard]] bool has_congestion_window() const {
+    return library_.congestion_window_left() >= environment_.transport.max_udp_payload_bytes;
+  }
+  // What the next packet waits for. Called after a round of packets.
+  [[nodiscard]] SendLimit send_limit();
+  void count_sent(const SentFrames& frames, std::uint64_t new_stream_bytes);
   ngtcp2_ssize write_packet(const PacketRoom& room);
 
   // Cold functions run at most once per connection. They stay out of the functions that run for every packet.
@@ -238,6 +255,11 @@ class Connection final
   bool is_resumed_ = false;
   bool has_been_used_ = false;
   bool has_next_keys_ = false;
+  std::uint8_t probes_in_a_row_ = 0;
+  TlsAlgorithms algorithms_;
+  std::uint32_t handshake_us_ = 0;
+  const base::Instant created_at_;
+  base::Instant last_sent_at_;
   base::Instant last_active_at_;
   base::Instant hibernates_at_;  // unless a packet is received or sent before
   base::Instant turn_{};
@@ -248,6 +270,8 @@ class Connection final
   StreamSet streams_;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;
+  ConnectionCounts counts_;
+  SendLimitTimes limits_;
 };
 
 }  // namespace knul::quic

@@ -15,6 +15,8 @@ namespace {
 
 // Thread: each worker has its own. Invariant: null outside Connection::read.
 thread_local Connection* reading_connection = nullptr;
+// The same, outside Connection::write.
+thread_local WritingScope* writing_scope = nullptr;
 
 Connection& connection_of(void* user_data) { return *static_cast<Connection*>(user_data); }
 
@@ -39,6 +41,9 @@ int guarded(Function function) {
 
 ReadingScope::ReadingScope(Connection& connection) { reading_connection = &connection; }
 ReadingScope::~ReadingScope() { reading_connection = nullptr; }
+
+WritingScope::WritingScope() { writing_scope = this; }
+WritingScope::~WritingScope() { writing_scope = nullptr; }
 
 // A struct, so that Connection can befriend all callbacks at once.
 struct ConnectionCallbacks {
@@ -73,6 +78,17 @@ struct ConnectionCallbacks {
     } catch (...) {
       return NGTCP2_ERR_CALLBACK_FAILURE;
     }
+  }
+
+  static int on_encrypt(std::uint8_t* dest, const ngtcp2_crypto_aead* aead,
+                        const ngtcp2_crypto_aead_ctx* context, const std::uint8_t* plaintext,
+                        std::size_t plaintext_length, const std::uint8_t* nonce, std::size_t nonce_length,
+                        const std::uint8_t* aad, std::size_t aad_length) {
+    if (writing_scope != nullptr) {
+      writing_scope->add({plaintext, plaintext_length});
+    }
+    return encrypt_packet(dest, aead, context, plaintext, plaintext_length, nonce, nonce_length, aad,
+                          aad_length);
   }
 
   static int on_stream_open(ngtcp2_conn* conn, std::int64_t id, void* user_data) {
@@ -139,6 +155,7 @@ struct ConnectionCallbacks {
   static int on_streams_available(ngtcp2_conn* /*conn*/, std::uint64_t /*max_streams*/, void* user_data) {
     return guarded([&] {
       Connection& connection = connection_of(user_data);
+      connection.streams_.note_streams_available();
       if (connection.is_handshake_completed_) {
         connection.environment_.observer.on_streams_available(connection, kDirection);
       }
@@ -159,6 +176,8 @@ struct ConnectionCallbacks {
   static int on_datagram_fate(ngtcp2_conn* /*conn*/, std::uint64_t id, void* user_data) {
     if constexpr (kFate == DatagramFate::kAcknowledged) {
       connection_of(user_data).datagrams_.note_acknowledged();
+    } else {
+      connection_of(user_data).datagrams_.note_lost();
     }
     const DatagramTag tag(id);
     if (!tag.reports_fate()) {
@@ -209,6 +228,7 @@ struct ConnectionCallbacks {
     Connection& connection = connection_of(user_data);
     if (std::exchange(connection.has_next_keys_, true)) {
       connection.environment_.counters.key_updates.add();
+      ++connection.counts_.key_updates;
     }
     if (has_keys_of(connection.environment_.protection, conn)) {
       return guarded([&] {
@@ -230,6 +250,7 @@ struct ConnectionCallbacks {
     }
     if (old_path != nullptr && ngtcp2_path_eq(path, old_path) == 0) {
       connection.environment_.counters.path_migrations.add();
+      ++connection.counts_.migrations;
     }
     // A path that was only probed is not in use yet.
     if (ngtcp2_path_eq(path, ngtcp2_conn_get_path(conn)) != 0) {
@@ -258,7 +279,7 @@ struct ConnectionCallbacks {
     ngtcp2_callbacks callbacks{};
     callbacks.recv_crypto_data = &on_crypto_data;
     callbacks.handshake_completed = &on_handshake_completed;
-    callbacks.encrypt = &encrypt_packet;
+    callbacks.encrypt = &on_encrypt;
     callbacks.decrypt = &on_decrypt;
     callbacks.hp_mask = &mask_header;
     callbacks.recv_stream_data = &on_stream_data;

@@ -4,6 +4,11 @@
 
 #include <ngtcp2/ngtcp2.h>
 
+#include <cstdint>
+#include <span>
+
+#include "quic/wire/frame_scanner.hpp"
+
 namespace knul::quic {
 
 [[nodiscard]] const ngtcp2_callbacks& server_callbacks();
@@ -19,6 +24,20 @@ class ReadingScope {
   ~ReadingScope();
   ReadingScope(const ReadingScope&) = delete;
   ReadingScope& operator=(const ReadingScope&) = delete;
+};
+
+// While this object lives, the thread's encrypted packets are counted in it.
+class WritingScope {
+ public:
+  WritingScope();
+  ~WritingScope();
+  WritingScope(const WritingScope&) = delete;
+  WritingScope& operator=(const WritingScope&) = delete;
+  [[nodiscard]] const SentFrames& frames() const { return frames_; }
+  void add(std::span<const std::uint8_t> payload) { frames_ += scan_sent_frames(payload); }
+
+ private:
+  SentFrames frames_;
 };
 
 }  // namespace knul::quic

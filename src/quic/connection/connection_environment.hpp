@@ -60,6 +60,7 @@ struct ConnectionEnvironment {
   ReceiveBudget& receive_budget;
   SharedFrameBudget& frame_budget;
   std::vector<StopSending>& stops_seen;  // in the datagram being read; shared to save memory
+  const base::Duration& socket_full;     // how long the kernel's send buffer was full, in all
   base::RandomSource& random;
   base::LogSink& log;
   stats::WorkerCounters& counters;

@@ -1,8 +1,10 @@
 // How a connection sends: first the deferred requests of the layer above, then packets with DATAGRAMs, then
 // with the streams in turn; several fit into one packet.
+#include <algorithm>
 #include <optional>
 
 #include "quic/connection/connection.hpp"
+#include "quic/connection/connection_callbacks.hpp"
 #include "quic/connection/transport_settings.hpp"
 
 namespace knul::quic {
@@ -12,6 +14,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   if (has_ended()) {
     return false;
   }
+  limits_.note_socket(environment_.socket_full, now, environment_.counters);
   if (const int error = streams_.run_deferred(); error != 0) {
     fail_if(error);
     return false;
@@ -21,6 +24,8 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   const std::size_t quantum = library_.send_quantum();
   const std::size_t packet_bytes = environment_.transport.max_udp_payload_bytes;
   std::size_t written_bytes = 0;
+  const std::uint64_t stream_bytes_before = streams_.sent_bytes();
+  const WritingScope scope;
   bool wants_more = false;
   bool has_sent_all = false;
   ngtcp2_path_storage path;
@@ -49,6 +54,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     }
     batch.commit(to, static_cast<base::Ecn>(info.ecn), static_cast<std::size_t>(written));
     environment_.counters.packets_sent.add();
+    ++counts_.packets_sent;
     written_bytes += static_cast<std::size_t>(written);
     wants_more = written_bytes >= quantum;
   }
@@ -56,12 +62,38 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   bytes_sent_ += written_bytes;
   datagrams_.notify_writable();
   if (written_bytes > 0) {
+    last_sent_at_ = library_.now();
+    count_sent(scope.frames(), streams_.sent_bytes() - stream_bytes_before);
     note_activity();
     library_.pace(has_sent_all);
   } else if (has_sent_all && is_handshake_confirmed_ && streams_.count() == 0 && !datagrams_.has_unsent()) {
     library_.try_pause();
   }
+  limits_.change(wants_more ? SendLimit::kWorker : send_limit(), now, environment_.counters);
   return wants_more && !has_ended();
+}
+
+// Stream bytes in packets that the streams did not give in this round were lost and are sent again.
+void Connection::count_sent(const SentFrames& frames, std::uint64_t new_stream_bytes) {
+  environment_.counters.streams_reset_sent.add(frames.resets);
+  const std::uint64_t resent = frames.stream_bytes - std::min(frames.stream_bytes, new_stream_bytes);
+  counts_.stream_bytes_resent += resent;
+  environment_.counters.stream_bytes_resent.add(resent);
+}
+
+SendLimit Connection::send_limit() {
+  const bool has_datagram = datagrams_.has_unsent();
+  if (!has_datagram && !streams_.has_something_to_send()) {
+    const SendLimit limit = streams_.limit();
+    return limit == SendLimit::kSendMemory && !has_congestion_window() ? SendLimit::kCongestionWindow : limit;
+  }
+  if (!has_datagram && library_.max_data_left() == 0) {
+    return SendLimit::kConnectionWindow;
+  }
+  if (!has_congestion_window()) {
+    return SendLimit::kCongestionWindow;
+  }
+  return library_.may_send() ? SendLimit::kWorker : SendLimit::kPacing;
 }
 
 // True when a packet with program data can leave now. It then carries the acknowledgements, which would
@@ -72,8 +104,7 @@ bool Connection::is_about_to_send() {
     return false;
   }
   const bool has_stream = streams_.has_something_to_send() && library_.max_data_left() > 0;
-  return (has_stream || datagrams_.has_unsent()) && library_.may_send() &&
-         library_.congestion_window_left() >= environment_.transport.max_udp_payload_bytes;
+  return (has_stream || datagrams_.has_unsent()) && library_.may_send() && has_congestion_window();
 }
 
 // Returns the bytes written, 0 when nothing can or need be sent now, or a library error.

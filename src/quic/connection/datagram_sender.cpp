@@ -55,11 +55,12 @@ DatagramOutcome DatagramSender::send(std::span<const std::uint8_t> bytes, const 
     const bool is_for_memory = !is_within_drop && queue_.size() < limit;
     environment_.counters.datagrams_dropped_send_memory.add(is_for_memory ? 1 : 0);
     if (request.policy == DatagramPolicy::kDropNewest || is_within_drop) {
+      ++connection_.counts().datagrams_dropped_policy;
       environment_.counters.datagrams_dropped.add();
       return DatagramOutcome::kDropped;
     }
     const DroppingScope scope(is_dropping_);
-    freed += drop_front();
+    freed += drop_front(&ConnectionCounts::datagrams_dropped_policy);
   }
   const bool expires = request.expires_after > base::Duration::zero();
   queue_.push(bytes, DatagramTag(request.fate_context),
@@ -72,8 +73,12 @@ DatagramOutcome DatagramSender::send(std::span<const std::uint8_t> bytes, const 
 std::optional<ngtcp2_ssize> DatagramSender::write(const PacketRoom& room) {
   while (has_unsent()) {
     const UnsentDatagram& datagram = queue_.front();
-    if (datagram.expires_at <= library_.now() || datagram.bytes.size() > max_bytes()) {
-      drop_front();
+    if (datagram.expires_at <= library_.now()) {
+      drop_front(&ConnectionCounts::datagrams_dropped_expired);
+      continue;
+    }
+    if (datagram.bytes.size() > max_bytes()) {
+      drop_front(&ConnectionCounts::datagrams_dropped_size);
       continue;
     }
     bool is_accepted = false;
@@ -84,7 +89,8 @@ std::optional<ngtcp2_ssize> DatagramSender::write(const PacketRoom& room) {
       environment_.counters.datagrams_sent.add();
     }
     if (written == NGTCP2_ERR_INVALID_ARGUMENT || written == NGTCP2_ERR_INVALID_STATE) {
-      drop_front();  // the path or the peer no longer accepts this size
+      drop_front(
+          &ConnectionCounts::datagrams_dropped_size);  // the path or the peer no longer accepts this size
     } else if (written != NGTCP2_ERR_WRITE_MORE) {
       return written;
     }
@@ -113,14 +119,22 @@ void DatagramSender::release(std::size_t memory) {
 
 // A peer that acknowledges DATAGRAMs makes progress, unless it owes acknowledgements of stream data.
 void DatagramSender::note_acknowledged() {
+  ++connection_.counts().datagrams_acknowledged;
+  environment_.counters.datagrams_acknowledged.add();
   if (!queue_.is_empty() && connection_.held_bytes() == queue_.held_bytes()) {
     environment_.send_budget.note_progress(connection_, library_.now());
   }
 }
 
-std::size_t DatagramSender::drop_front() {
+void DatagramSender::note_lost() {
+  ++connection_.counts().datagrams_lost;
+  environment_.counters.datagrams_lost.add();
+}
+
+std::size_t DatagramSender::drop_front(std::uint32_t ConnectionCounts::*reason) {
   const DatagramTag tag = queue_.front().tag;
   const std::size_t memory = pop();
+  ++(connection_.counts().*reason);
   environment_.counters.datagrams_dropped.add();
   if (tag.reports_fate()) {
     environment_.observer.on_datagram_fate(connection_, tag.context(), DatagramFate::kDropped);

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "quic/connection/connection_environment.hpp"
+#include "quic/connection/connection_statistics.hpp"
 #include "quic/connection/library_connection.hpp"
 #include "quic/stream/datagram_queue.hpp"
 
@@ -32,13 +33,15 @@ class DatagramSender {
   std::optional<ngtcp2_ssize> write(const PacketRoom& room);
   // The peer has acknowledged a DATAGRAM.
   void note_acknowledged();
+  // A packet with a DATAGRAM was declared lost.
+  void note_lost();
   // Reports, after kBlocked, that half of the queue is free.
   void notify_writable();
 
  private:
   [[nodiscard]] bool has_room_for(std::size_t memory) const;
   // Both return the memory that the datagram used.
-  std::size_t drop_front();
+  std::size_t drop_front(std::uint32_t ConnectionCounts::*reason);
   std::size_t pop();
   void release(std::size_t memory);
 

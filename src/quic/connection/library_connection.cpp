@@ -274,7 +274,12 @@ TransportState LibraryConnection::transport_state() const {
   ngtcp2_conn_get_conn_info(conn(), &info);
   // The library reports UINT64_MAX before the first sample.
   const ngtcp2_duration min_rtt = info.min_rtt == UINT64_MAX ? 0 : info.min_rtt;
-  return {base::Duration(info.smoothed_rtt), base::Duration(min_rtt), info.cwnd, info.bytes_in_flight};
+  return {.smoothed_rtt = base::Duration(info.smoothed_rtt),
+          .min_rtt = base::Duration(min_rtt),
+          .latest_rtt = base::Duration(info.latest_rtt),
+          .rtt_variation = base::Duration(info.rttvar),
+          .congestion_window_bytes = info.cwnd,
+          .in_flight_bytes = info.bytes_in_flight};
 }
 
 bool LibraryConnection::is_reset_token(std::span<const std::uint8_t> token) const {

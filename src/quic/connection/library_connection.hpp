@@ -33,6 +33,8 @@ namespace knul::quic {
 struct TransportState {
   base::Duration smoothed_rtt{};
   base::Duration min_rtt{};
+  base::Duration latest_rtt{};
+  base::Duration rtt_variation{};
   std::uint64_t congestion_window_bytes = 0;
   std::uint64_t in_flight_bytes = 0;
 };
@@ -143,6 +145,8 @@ class LibraryConnection {
   [[nodiscard]] bool has_arena() const { return arena_.has_value(); }
   // The memory that try_hibernate() would pack. Requires has_arena().
   [[nodiscard]] std::size_t arena_bytes() const { return arena_->used_bytes(); }
+  // The library's memory: its pages, or the packed copy; 0 without an arena.
+  [[nodiscard]] std::size_t resident_bytes() const { return arena_ ? arena_->resident_bytes() : 0; }
   // True when no timer is due and none is hidden by a pause.
   [[nodiscard]] bool is_at_rest(base::Instant now) const {
     const bool is_paused = deferred_pacing_.has_value() && deferred_pacing_->is_pause;

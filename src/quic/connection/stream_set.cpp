@@ -53,7 +53,8 @@ base::Result<Stream*> StreamSet::open(StreamDirection direction) {
   }
   std::int64_t id = -1;
   const int result = library_.open_stream(direction, id);
-  if (result == NGTCP2_ERR_STREAM_ID_BLOCKED) {
+  wants_stream_ = result == NGTCP2_ERR_STREAM_ID_BLOCKED;
+  if (wants_stream_) {
     return base::Error{base::ErrorKind::kConcurrencyLimit, "open_stream: the peer's stream limit is reached"};
   }
   if (result != 0) {
@@ -124,7 +125,6 @@ void StreamSet::reset(Stream& stream, std::uint64_t code) {
     return;
   }
   end_sending(stream);
-  environment_.counters.streams_reset_sent.add();
   deferred_.push_back({Deferred::Kind::kReset, stream.id, code});
   connection_.schedule();
 }
@@ -166,10 +166,6 @@ void StreamSet::handle_stop_sending(const StopSending& frame) {
   if (stream == nullptr || stream->has_send_ended || stream->is_closed_by_library) {
     return;
   }
-  // RFC 9000 §3.5: the library answers with RESET_STREAM unless everything is acknowledged.
-  if (!stream->is_fin_sent || stream->send.size() > 0) {
-    environment_.counters.streams_reset_sent.add();
-  }
   end_sending(*stream);
   environment_.observer.on_stop_sending(connection_, *stream, frame.code);
 }
@@ -181,7 +177,9 @@ void StreamSet::handle_closed(Stream& stream) {
     release_buffered(unsent);
   }
   stream.send.clear();
-  environment_.counters.packets_lost.add(library_.stream_loss_count(stream.id));
+  const std::uint64_t lost = library_.stream_loss_count(stream.id);
+  environment_.counters.packets_lost.add(lost);
+  connection_.counts().packets_lost += static_cast<std::uint32_t>(lost);
   if (stream.is_finished()) {
     finish(stream);
   }

@@ -18,6 +18,7 @@
 #include "quic/connection/connection_environment.hpp"
 #include "quic/connection/connection_window.hpp"
 #include "quic/connection/library_connection.hpp"
+#include "quic/connection/send_limits.hpp"
 #include "quic/connection/stream_allowance.hpp"
 #include "quic/memory/block_pool.hpp"
 #include "quic/stream/send_budget.hpp"
@@ -66,7 +67,12 @@ class StreamSet {
   // `visit` may end the visited stream, and must not open or end others.
   template <class Visit>
   void for_each(Visit visit) {
-    for (auto next = streams_.begin(); next != streams_.end();) {
+    for_first(SIZE_MAX, visit);
+  }
+  // The same for at most `most` streams.
+  template <class Visit>
+  void for_first(std::size_t most, Visit visit) {
+    for (auto next = streams_.begin(); next != streams_.end() && most > 0; --most) {
       Stream& stream = *next->second;
       ++next;
       visit(stream);
@@ -107,6 +113,12 @@ class StreamSet {
   }
   [[nodiscard]] base::Instant credit_due_at() const { return allowance_.due_at(); }
   [[nodiscard]] bool has_something_to_send() { return next_to_send() != nullptr; }
+  // What the streams wait for while has_something_to_send() is false.
+  [[nodiscard]] SendLimit limit() const;
+  // The peer granted credit (MAX_STREAMS).
+  void note_streams_available() { wants_stream_ = false; }
+  // Stream bytes in packets, each byte once.
+  [[nodiscard]] std::uint64_t sent_bytes() const { return sent_bytes_; }
   // Writes the stream data that fits into the packet. nullopt: no stream can send more; the packet may
   // already hold frames.
   std::optional<ngtcp2_ssize> write(const PacketRoom& room);
@@ -169,6 +181,7 @@ class StreamSet {
   void enqueue(Stream& stream);
   void note_written(Stream& stream, std::size_t taken, std::size_t offered, Fin offered_fin);
   void end_sending(Stream& stream);
+  void set_flow_blocked(Stream& stream, bool is_blocked);
 
   const ConnectionEnvironment& environment_;
   Connection& connection_;  // also the member of the send budget
@@ -176,8 +189,11 @@ class StreamSet {
   std::vector<Deferred> deferred_;
   std::vector<std::int64_t> waiting_for_room_;
   absl::flat_hash_map<std::int64_t, PooledPtr<Stream>> streams_;
+  std::uint64_t sent_bytes_ = 0;
   const bool is_server_;
-  std::uint32_t unseen_ = 0;  // streams that the library has not closed, see close_unseen()
+  bool wants_stream_ = false;       // the last open() had no credit
+  std::uint32_t flow_blocked_ = 0;  // streams that wait for MAX_STREAM_DATA
+  std::uint32_t unseen_ = 0;        // streams that the library has not closed, see close_unseen()
   StreamAllowance allowance_;
   std::array<Queue, Stream::kUrgencies> send_queues_;
   ConnectionWindow window_;

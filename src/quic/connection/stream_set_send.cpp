@@ -180,7 +180,7 @@ std::optional<ngtcp2_ssize> StreamSet::write(const PacketRoom& room) {
       if (library_.max_data_left() == 0) {
         return std::nullopt;  // the whole connection waits for MAX_DATA; the queue stays unchanged
       }
-      stream.is_flow_blocked = true;
+      set_flow_blocked(stream, true);
       stream.unlink();
     } else if (written == NGTCP2_ERR_STREAM_SHUT_WR || written == NGTCP2_ERR_STREAM_NOT_FOUND) {
       end_sending(stream);
@@ -198,6 +198,7 @@ std::optional<ngtcp2_ssize> StreamSet::write(const PacketRoom& room) {
 
 void StreamSet::note_written(Stream& stream, std::size_t taken, std::size_t offered, Fin offered_fin) {
   stream.send.mark_sent(taken);
+  sent_bytes_ += taken;
   const bool sent_fin = offered_fin == Fin::kYes && taken == offered;
   stream.is_fin_sent = stream.is_fin_sent || sent_fin;
   Queue& queue = queue_of(stream);
@@ -215,6 +216,7 @@ void StreamSet::note_written(Stream& stream, std::size_t taken, std::size_t offe
 void StreamSet::end_sending(Stream& stream) {
   stream.has_send_ended = true;
   stream.wants_writable = false;
+  set_flow_blocked(stream, false);
   if (stream.is_linked()) {
     stream.unlink();
   }
@@ -227,8 +229,24 @@ void StreamSet::handle_acknowledged(Stream& stream, std::uint64_t bytes) {
 }
 
 void StreamSet::handle_credit(Stream& stream) {
-  stream.is_flow_blocked = false;
+  set_flow_blocked(stream, false);
   enqueue(stream);
+}
+
+void StreamSet::set_flow_blocked(Stream& stream, bool is_blocked) {
+  flow_blocked_ += is_blocked ? 1 : 0;
+  flow_blocked_ -= stream.is_flow_blocked ? 1 : 0;
+  stream.is_flow_blocked = is_blocked;
+}
+
+SendLimit StreamSet::limit() const {
+  if (flow_blocked_ > 0) {
+    return SendLimit::kStreamWindow;
+  }
+  if (!waiting_for_room_.empty()) {
+    return SendLimit::kSendMemory;
+  }
+  return wants_stream_ ? SendLimit::kStreamLimit : SendLimit::kApplication;
 }
 
 }  // namespace knul::quic

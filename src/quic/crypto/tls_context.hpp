@@ -33,6 +33,16 @@ struct TlsConnRef : ngtcp2_crypto_conn_ref {
 // The reference that create_session() bound to `session`.
 TlsConnRef& reference_of(gnutls_session_t session);
 
+// The negotiated algorithms, by GnuTLS' numbers. 0: none yet.
+struct TlsAlgorithms {
+  std::uint16_t cipher = 0;
+  std::uint16_t group = 0;
+
+  // Lifetime: constant. "" for 0.
+  [[nodiscard]] std::string_view cipher_name() const;
+  [[nodiscard]] std::string_view group_name() const;
+};
+
 // The TLS session of one connection. Lifetime: keeps its context alive (certificates, ticket key).
 class TlsSession {
  public:
@@ -44,6 +54,8 @@ class TlsSession {
   [[nodiscard]] gnutls_session_t native() const { return session_.get(); }
   [[nodiscard]] std::string alpn() const;
   [[nodiscard]] std::string server_name() const;
+  // After the handshake.
+  [[nodiscard]] TlsAlgorithms algorithms() const;
   [[nodiscard]] bool is_resumed() const;
   // On a server after the handshake: queues one NewSessionTicket (RFC 8446 §4.6.1) as CRYPTO data.
   void send_ticket();

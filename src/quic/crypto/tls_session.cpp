@@ -28,6 +28,22 @@ std::string TlsSession::server_name() const {
   return {name.data(), std::char_traits<char>::length(name.data())};
 }
 
+TlsAlgorithms TlsSession::algorithms() const {
+  return {.cipher = static_cast<std::uint16_t>(gnutls_cipher_get(session_.get())),
+          .group = static_cast<std::uint16_t>(gnutls_group_get(session_.get()))};
+}
+
+std::string_view TlsAlgorithms::cipher_name() const {
+  const char* const name =
+      cipher == 0 ? nullptr : gnutls_cipher_get_name(static_cast<gnutls_cipher_algorithm_t>(cipher));
+  return name == nullptr ? "" : name;
+}
+
+std::string_view TlsAlgorithms::group_name() const {
+  const char* const name = group == 0 ? nullptr : gnutls_group_get_name(static_cast<gnutls_group_t>(group));
+  return name == nullptr ? "" : name;
+}
+
 bool TlsSession::is_resumed() const { return gnutls_session_is_resumed(session_.get()) != 0; }
 
 void TlsSession::send_ticket() {

@@ -80,6 +80,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
                    receive_budget_,
                    frame_budget_,
                    stops_seen_,
+                   socket_full_,
                    random,
                    log,
                    counters},
@@ -417,14 +418,13 @@ base::Result<Connection*> Endpoint::connect(const ConnectTarget& target, base::I
     return base::Error{base::ErrorKind::kUnsupported,
                        "connect: this endpoint is a server, expected a client"};
   }
-  base::make_room(connections_);
   const std::uint64_t number = next_number_++;
-  auto made = Connection::connect(environment_, *options_.client_tls, target, now, number);
+  auto made = add(
+      number, [&] { return Connection::connect(environment_, *options_.client_tls, target, now, number); });
   if (!made) {
     return std::move(made).error();
   }
   Connection& connection = **made;
-  connections_.emplace(number, Entry{*std::move(made)});
   ++half_open_;
   counters_.connections_half_open.add();
   if (!connection.is_linked()) {

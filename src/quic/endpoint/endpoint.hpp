@@ -2,7 +2,8 @@
 // the next deadline. Sans-I/O: without sockets, clocks and threads.
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
+#include <absl/cleanup/cleanup.h>
+#include <absl/container/btree_map.h>
 
 #include <boost/intrusive/list.hpp>
 #include <memory>
@@ -61,6 +62,9 @@ class Endpoint final : private ConnectionHost {
   // Sets the time for the calls of the layer above, until the next call with a time.
   void note_time(base::Instant now) { send_budget_.note_time(now); }
 
+  // The kernel's send buffer was full for this time, and no connection could send.
+  void note_socket_full(base::Duration time) { socket_full_ += time; }
+
   // From then on new connections are refused with CONNECTION_REFUSED.
   void refuse_new_connections() { is_refusing_ = true; }
   // Sends each CONNECTION_CLOSE of the closing period once more, except to unvalidated addresses.
@@ -73,12 +77,34 @@ class Endpoint final : private ConnectionHost {
     for (auto& [number, entry] : connections_)
       visit(*entry.connection);
   }
+  // Visits at most `most` connections in the order of their numbers, `first` or the next one first. Returns the
+  // number to go on with in a later call, between which connections may come and go; 0: there are no more.
+  template <class Visit>
+  std::uint64_t visit_from(std::uint64_t first, std::size_t most, Visit visit) {
+    auto next = connections_.lower_bound(first);
+    for (; next != connections_.end() && most > 0; ++next, --most)
+      visit(*next->second.connection);
+    return next == connections_.end() ? 0 : next->first;
+  }
   [[nodiscard]] Connection* find_connection(std::uint64_t number);
 
  private:
   struct Entry {
     std::unique_ptr<Connection> connection;
   };
+  // Adds the connection that `make` returns. Its place is there before, so that nothing fails after it exists.
+  template <class Make>
+  base::Result<Connection*> add(std::uint64_t number, Make make) {
+    const auto place = connections_.try_emplace(number).first;
+    absl::Cleanup erase = [&] { connections_.erase(place); };
+    base::Result<std::unique_ptr<Connection>> made = make();
+    if (!made) {
+      return std::move(made).error();
+    }
+    std::move(erase).Cancel();
+    place->second.connection = *std::move(made);
+    return place->second.connection.get();
+  }
   using WriteList = boost::intrusive::list<Connection, boost::intrusive::constant_time_size<false>>;
 
   // ConnectionHost
@@ -169,13 +195,14 @@ class Endpoint final : private ConnectionHost {
   SharedFrameBudget frame_budget_;
   std::string accepted_alpn_;
   std::vector<StopSending> stops_seen_;  // see ConnectionEnvironment
+  base::Duration socket_full_{};         // the same
   ConnectionEnvironment environment_;
   StatelessResponder responder_;
   ClosingTable closing_;
   RouteTable routes_;
   base::DeadlineHeap<Connection> deadlines_;
   base::TokenBucket hibernations_;
-  absl::flat_hash_map<std::uint64_t, Entry> connections_;
+  absl::btree_map<std::uint64_t, Entry> connections_;  // by number, for visit_from()
   WriteList write_list_;
   std::uint64_t scheduled_count_ = 0;
   std::uint64_t next_number_ = 1;

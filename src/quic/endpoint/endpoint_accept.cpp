@@ -89,11 +89,10 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
     refuse_at_limit(datagram, initial.header, now);
     return;
   }
-  // Before the connection exists, so that emplace() does not throw.
-  base::make_room(connections_);
   // Unique over all workers of the server.
   const std::uint64_t number = next_number_++ * options_.workers + options_.worker;
-  auto made = Connection::accept(environment_, *options_.server_tls, initial, now, number);
+  auto made = add(
+      number, [&] { return Connection::accept(environment_, *options_.server_tls, initial, now, number); });
   if (!made) {
     log_.write(base::LogLevel::kError, base::LogKind::kNotAccepted, [&] {
       return "connection from " + datagram.path.remote.to_string() + " not accepted: " + made.error().message;
@@ -106,7 +105,6 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
   half_open_places_.take(static_cast<HalfOpenPlace&>(connection), source->half_open);
   admitted_places_.take(static_cast<AdmittedPlace&>(connection), source->connections);
   connection.set_source(std::move(source));
-  connections_.emplace(number, Entry{*std::move(made)});
   ++half_open_;
   counters_.connections_half_open.add();
   counters_.connections_accepted.add();

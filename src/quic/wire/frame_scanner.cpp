@@ -65,8 +65,9 @@ class Reader {
     at_ = std::find_if(at_, end_, [](std::uint8_t byte) { return byte != 0; });
   }
 
- private:
   [[nodiscard]] std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+
+ private:
   void skip_varint() {
     if (is_empty() || left() < varint_length(*at_)) {
       return end();
@@ -104,6 +105,16 @@ void skip_stream(Reader& reader, std::uint64_t type) {
   }
   reader.skip_varints((type & kOffset) != 0 ? 2 : 1);
   reader.skip(reader.varint());
+}
+
+// Skips a STREAM frame and returns the length of its data.
+std::uint64_t read_stream_length(Reader& reader, std::uint64_t type) {
+  constexpr std::uint64_t kOffset = 0x04;
+  constexpr std::uint64_t kLength = 0x02;
+  reader.skip_varints((type & kOffset) != 0 ? 2 : 1);
+  const std::uint64_t length = (type & kLength) != 0 ? reader.varint() : reader.left();
+  reader.skip(length);
+  return length;
 }
 
 void skip_new_connection_id(Reader& reader) {
@@ -180,6 +191,26 @@ PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<Stop
       break;
     }
     stops.push_back({stream_id, code});
+  }
+  return found;
+}
+
+SentFrames scan_sent_frames(std::span<const std::uint8_t> payload) {
+  constexpr std::uint64_t kAck = 0x02;
+  constexpr std::uint64_t kAckEcn = 0x03;
+  constexpr std::uint64_t kResetStream = 0x04;
+  SentFrames found;
+  Reader reader(payload);
+  while (!reader.is_empty()) {
+    const std::uint64_t type = reader.varint();
+    if (is_stream(type)) {
+      found.stream_bytes += read_stream_length(reader, type);
+    } else if (type == kAck || type == kAckEcn) {
+      skip_ack(reader, type == kAckEcn);
+    } else {
+      found.resets += type == kResetStream ? 1 : 0;
+      skip_body(reader, type);
+    }
   }
   return found;
 }

@@ -1,0 +1,123 @@
+#include "admin/admin_answer.hpp"
+
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "admin/page.hpp"
+
+namespace knul::admin {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+
+AdminAnswer text(unsigned status, std::string body) {
+  AdminAnswer answer;
+  answer.status = status;
+  answer.body = std::move(body);
+  return answer;
+}
+
+AdminAnswer metrics(AdminSource& source, std::string_view accept) {
+  const bool is_open = accept.find("application/openmetrics-text") != std::string_view::npos;
+  AdminAnswer answer;
+  answer.content_type = is_open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                : "text/plain; version=0.0.4; charset=utf-8";
+  source.append_metrics(is_open ? MetricsFormat::kOpenMetrics : MetricsFormat::kPrometheus, answer.body);
+  return answer;
+}
+
+AdminAnswer connections(AdminSource& source, std::string_view url_query) {
+  AdminAnswer answer;
+  answer.content_type = kJson;
+  if (const base::Status status = source.append_connections(to_json_query(url_query), answer.body); !status) {
+    return text(400, status.error().message + "\n");
+  }
+  return answer;
+}
+
+AdminAnswer stats(AdminSource& source) {
+  AdminAnswer answer;
+  answer.content_type = kJson;
+  source.append_stats(answer.body);
+  return answer;
+}
+
+AdminAnswer page() {
+  AdminAnswer answer;
+  answer.content_type = "text/html; charset=utf-8";
+  answer.body = kPage;
+  return answer;
+}
+
+// RFC 3986 §2.1, and '+' for a space. Invalid escapes stay.
+std::string decoded(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned byte = 0;
+    if (text[i] == '%' && text.size() - i > 2) {
+      const auto read = std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16);
+      if (read.ec == std::errc{} && read.ptr == text.data() + i + 3) {
+        result += static_cast<char>(byte);
+        i += 2;
+        continue;
+      }
+    }
+    result += text[i] == '+' ? ' ' : text[i];
+  }
+  return result;
+}
+
+nlohmann::json value_of(std::string_view key, const std::string& value) {
+  if (key == "descending" && (value == "true" || value == "false")) {
+    return value == "true";
+  }
+  std::uint64_t number = 0;
+  const auto read = std::from_chars(value.data(), value.data() + value.size(), number);
+  const bool is_number = read.ec == std::errc{} && read.ptr == value.data() + value.size() && !value.empty();
+  return key == "limit" && is_number ? nlohmann::json(number) : nlohmann::json(value);
+}
+
+}  // namespace
+
+std::string to_json_query(std::string_view url_query) {
+  nlohmann::json query = nlohmann::json::object();
+  while (!url_query.empty()) {
+    const std::string_view part = url_query.substr(0, url_query.find('&'));
+    url_query.remove_prefix(std::min(url_query.size(), part.size() + 1));
+    const std::size_t equals = std::min(part.find('='), part.size());
+    if (equals > 0) {
+      const std::string key = decoded(part.substr(0, equals));
+      query[key] = value_of(key, decoded(part.substr(std::min(equals + 1, part.size()))));
+    }
+  }
+  return query.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+AdminAnswer answer(AdminSource& source, const AdminRequest& request) {
+  if (request.method != "GET" && request.method != "HEAD") {
+    return text(405, "only GET and HEAD: nothing can be changed here\n");
+  }
+  const std::string_view path = request.target.substr(0, request.target.find('?'));
+  if (path == "/") {
+    return page();
+  }
+  if (path == "/metrics") {
+    return metrics(source, request.accept);
+  }
+  if (path == "/stats") {
+    return stats(source);
+  }
+  if (path == "/connections") {
+    return connections(source, request.target.substr(std::min(path.size() + 1, request.target.size())));
+  }
+  if (path == "/healthz") {
+    return text(200, "ok\n");
+  }
+  if (path == "/readyz") {
+    return source.is_ready() ? text(200, "ready\n") : text(503, "draining\n");
+  }
+  return text(404, "not found; there are /, /metrics, /stats, /connections, /healthz and /readyz\n");
+}
+
+}  // namespace knul::admin

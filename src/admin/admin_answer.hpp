@@ -1,0 +1,30 @@
+// The answers of the admin listener, without sockets.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "admin/admin_source.hpp"
+
+namespace knul::admin {
+
+struct AdminRequest {
+  std::string_view method;
+  std::string_view target;  // path and query, as the client sent it
+  std::string_view accept;  // the Accept header, may be empty
+};
+
+struct AdminAnswer {
+  unsigned status = 200;
+  std::string_view content_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+// Paths: / (the page), /metrics, /stats, /connections?sort=...&descending=true&limit=..., /healthz, /readyz.
+// 405 for all methods but GET and HEAD, 404 for other paths, 400 for a wrong query. Throws std::bad_alloc.
+[[nodiscard]] AdminAnswer answer(AdminSource& source, const AdminRequest& request);
+
+// The JSON query of a URL's query part; an unknown key stays, so that the server can name it.
+[[nodiscard]] std::string to_json_query(std::string_view url_query);
+
+}  // namespace knul::admin
