@@ -27,6 +27,7 @@
 #include <vector>
 
 #include <krepis/expected.hpp>
+#include <krepis/log.hpp>
 
 namespace krepis {
 
@@ -361,8 +362,8 @@ struct ConnectionOptions {
 // Every setting of a server. The same names are the keys of krepis_quic_start_json and, with dashes, the
 // flags of `knul serve`.
 struct ServerOptions : ConnectionOptions {
-  std::string host = "127.0.0.1";          // numeric IPv4 or IPv6, or "localhost"
-  std::uint16_t port = 0;                  // 0: a free port, see QuicServer::port
+  std::string host = "127.0.0.1";  // numeric IPv4 or IPv6, or "localhost"
+  std::uint16_t port = 0;          // 0: a free port, see QuicServer::port
   std::string cert_path;                   // PEM, leaf first
   std::string key_path;                    // PEM, unencrypted
   unsigned workers = 0;                    // 0: the number of CPUs, at most 8; 1..64
@@ -437,6 +438,9 @@ class QuicServer {
   static Result<std::unique_ptr<QuicServer>> start(const ServerOptions& options,
                                                    const ApplicationFactory& factory = nullptr,
                                                    ApplicationMemorySource memory = nullptr);
+  // Checks options, certificate and key as start does, without a socket or a thread. Errors: kInvalidRequest,
+  // kInternal, kQuotaExceeded (descriptors), kOutOfMemory.
+  static Result<void> check(const ServerOptions& options);
   // Stops with deadline 0 if still running.
   ~QuicServer();
   QuicServer(const QuicServer&) = delete;

@@ -1,6 +1,7 @@
 // The log that layers receive in their constructors. server/log_sink.cpp decides where messages go.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -10,20 +11,113 @@ namespace knul::base {
 
 enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 
-// The subject of a message, one per call site. Each kind has its own rate limit, so that messages that a peer
-// can cause at any rate neither fill the log nor hide other messages.
+// The part of the engine that a message is about; KNUL_LOG sets a level for each (docs/operating.md).
+enum class LogSubsystem : std::uint8_t { kServer, kTls, kUdp, kQuic, kChannel };
+inline constexpr std::array<std::string_view, 5> kLogSubsystems = {"server", "tls", "udp", "quic", "channel"};
+
+// The subject of a message. Each kind has its own rate limit, so that messages that a peer can cause at any
+// rate neither fill the log nor hide other messages.
 enum class LogKind : std::uint8_t {
-  kLog,            // the log itself
-  kCertificate,    // the server's certificate has expired
-  kSocketBuffers,  // the kernel granted smaller buffers than requested
-  kSteering,       // all workers share one socket
-  kGso,            // the kernel refuses segmentation offload
-  kEcn,            // the kernel refuses ECN marks
-  kAlpnRefused,    // a client offers no protocol of the server
-  kNotAccepted,    // the first packet of a client created no connection
-  kConnect,        // a client could not start a connection
+  kLog,                   // the log itself
+  kServerStarted,         // a server listens
+  kServerStopped,         // a drain has ended
+  kApplicationException,  // a callback of the program threw
+  kOutOfMemory,           // work was dropped for lack of memory
+  kHandoverQueueFull,     // a worker dropped datagrams of another worker
+  kCertificate,           // the server's certificate has expired
+  kKeyLog,                // the secrets of connections are written to a file
+  kAlpnRefused,           // a client offers no protocol of the server
+  kHandshakeFailed,       // a handshake ended with a TLS alert or a QUIC error
+  kSocketBuffers,         // the kernel granted smaller buffers than requested
+  kSteering,              // all workers share one socket
+  kGso,                   // the kernel refuses segmentation offload
+  kEcn,                   // the kernel refuses ECN marks
+  kConnect,               // a client could not start a connection
+  kNotAccepted,           // the first packet of a client created no connection
+  kRefusedDraining,       // refused during a drain
+  kConnectionLimit,       // max_connections
+  kAddressLimit,          // max_connections_per_address
+  kHalfOpenShare,         // the share of an address in max_half_open
+  kHandshakeEvicted,      // max_half_open
+  kHandshakeTimeout,      // handshake_timeout_ms
+  kTokenRefused,          // an invalid Retry token
+  kNoProgress,            // a stalled connection was closed while a shared limit was reached
+  kTransportError,        // this side ended a connection with a transport error
+  kCryptoLimit,           // CRYPTO data that no honest client sends
+  kPacketBudget,          // packets above the budget of a turn
+  kFrameBudget,           // packets of a flood of small frames
+  kEarlyPackets,          // packets ahead of their keys
+  kSourcePort,            // packets from a port that is known for reflection
+  kPacketDropped,         // packets that belong to no connection
+  kAnswerSuppressed,      // a stateless answer above its rate
+  kClosingEvicted,        // a closing connection was forgotten early
+  kConnectionOpened,      // a handshake has completed
+  kConnectionClosed,      // a connection ended as peers and programs intend
+  kStreamRefused,         // a stream of a client was refused
+  kDatagramDropped,       // a DATAGRAM was dropped
+  kChannelClosed,         // a connection ended because of its channel
 };
-inline constexpr std::size_t kLogKinds = 9;
+
+struct LogKindFacts {
+  LogKind kind;
+  LogSubsystem subsystem;
+  std::string_view name;  // in JSON lines
+};
+inline constexpr auto kLogKindFacts = std::to_array<LogKindFacts>({
+    {LogKind::kLog, LogSubsystem::kServer, "log"},
+    {LogKind::kServerStarted, LogSubsystem::kServer, "server_started"},
+    {LogKind::kServerStopped, LogSubsystem::kServer, "server_stopped"},
+    {LogKind::kApplicationException, LogSubsystem::kServer, "application_exception"},
+    {LogKind::kOutOfMemory, LogSubsystem::kServer, "out_of_memory"},
+    {LogKind::kHandoverQueueFull, LogSubsystem::kServer, "handover_queue_full"},
+    {LogKind::kCertificate, LogSubsystem::kTls, "certificate"},
+    {LogKind::kKeyLog, LogSubsystem::kTls, "key_log"},
+    {LogKind::kAlpnRefused, LogSubsystem::kTls, "alpn_refused"},
+    {LogKind::kHandshakeFailed, LogSubsystem::kTls, "handshake_failed"},
+    {LogKind::kSocketBuffers, LogSubsystem::kUdp, "socket_buffers"},
+    {LogKind::kSteering, LogSubsystem::kUdp, "steering"},
+    {LogKind::kGso, LogSubsystem::kUdp, "gso"},
+    {LogKind::kEcn, LogSubsystem::kUdp, "ecn"},
+    {LogKind::kConnect, LogSubsystem::kQuic, "connect"},
+    {LogKind::kNotAccepted, LogSubsystem::kQuic, "not_accepted"},
+    {LogKind::kRefusedDraining, LogSubsystem::kQuic, "refused_draining"},
+    {LogKind::kConnectionLimit, LogSubsystem::kQuic, "connection_limit"},
+    {LogKind::kAddressLimit, LogSubsystem::kQuic, "address_limit"},
+    {LogKind::kHalfOpenShare, LogSubsystem::kQuic, "half_open_share"},
+    {LogKind::kHandshakeEvicted, LogSubsystem::kQuic, "handshake_evicted"},
+    {LogKind::kHandshakeTimeout, LogSubsystem::kQuic, "handshake_timeout"},
+    {LogKind::kTokenRefused, LogSubsystem::kQuic, "token_refused"},
+    {LogKind::kNoProgress, LogSubsystem::kQuic, "no_progress"},
+    {LogKind::kTransportError, LogSubsystem::kQuic, "transport_error"},
+    {LogKind::kCryptoLimit, LogSubsystem::kQuic, "crypto_limit"},
+    {LogKind::kPacketBudget, LogSubsystem::kQuic, "packet_budget"},
+    {LogKind::kFrameBudget, LogSubsystem::kQuic, "frame_budget"},
+    {LogKind::kEarlyPackets, LogSubsystem::kQuic, "early_packets"},
+    {LogKind::kSourcePort, LogSubsystem::kQuic, "source_port"},
+    {LogKind::kPacketDropped, LogSubsystem::kQuic, "packet_dropped"},
+    {LogKind::kAnswerSuppressed, LogSubsystem::kQuic, "answer_suppressed"},
+    {LogKind::kClosingEvicted, LogSubsystem::kQuic, "closing_evicted"},
+    {LogKind::kConnectionOpened, LogSubsystem::kQuic, "connection_opened"},
+    {LogKind::kConnectionClosed, LogSubsystem::kQuic, "connection_closed"},
+    {LogKind::kStreamRefused, LogSubsystem::kQuic, "stream_refused"},
+    {LogKind::kDatagramDropped, LogSubsystem::kQuic, "datagram_dropped"},
+    {LogKind::kChannelClosed, LogSubsystem::kChannel, "channel_closed"},
+});
+inline constexpr std::size_t kLogKinds = kLogKindFacts.size();
+
+[[nodiscard]] constexpr const LogKindFacts& facts_of(LogKind kind) {
+  return kLogKindFacts[static_cast<std::size_t>(kind)];
+}
+static_assert(
+    [] {
+      for (std::size_t i = 0; i < kLogKinds; ++i) {
+        if (kLogKindFacts[i].kind != static_cast<LogKind>(i)) {
+          return false;
+        }
+      }
+      return true;
+    }(),
+    "kLogKindFacts has the order of LogKind");
 
 class LogSink {
  public:

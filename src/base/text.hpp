@@ -1,7 +1,11 @@
-// Names as text for people.
+// Names, codes and foreign texts as text for people.
 #pragma once
 
+#include <charconv>
+#include <cstdint>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace knul::base {
@@ -17,6 +21,29 @@ namespace knul::base {
     }
   }
   return text.empty() ? "none" : text;
+}
+
+// The text between double quotes. Bytes that are not printable ASCII become "\\x1b"; a quote and a backslash
+// get a backslash. So a text that a peer chose neither ends a line nor controls a terminal.
+[[nodiscard]] inline std::string quoted(std::string_view foreign) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text = "\"";
+  for (const char byte : foreign) {
+    const auto value = static_cast<unsigned char>(byte);
+    if (value < 0x20 || value >= 0x7f) {
+      text.append("\\x").append(1, kDigits[value >> 4]).append(1, kDigits[value & 15]);
+    } else {
+      text.append(byte == '"' || byte == '\\' ? "\\" : "").append(1, byte);
+    }
+  }
+  return text + '"';
+}
+
+// "0x178 (376)", as error codes are written in the RFCs and in statistics.
+[[nodiscard]] inline std::string code_text(std::uint64_t code) {
+  char digits[16];
+  const auto end = std::to_chars(std::begin(digits), std::end(digits), code, 16).ptr;
+  return "0x" + std::string(digits, end) + " (" + std::to_string(code) + ")";
 }
 
 }  // namespace knul::base

@@ -3,14 +3,15 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
+#include "base/text.hpp"
 #include "posix/clock.hpp"
 #include "server/fork_guard.hpp"
+#include "server/log_filter.hpp"
 #include "server/log_limiter.hpp"
-#include "server/log_writer.hpp"
 
 namespace knul::server {
 namespace {
@@ -21,53 +22,51 @@ using base::LogLevel;
 // The longest wait of an exiting process for its last messages, if standard error accepts nothing.
 constexpr std::chrono::milliseconds kFlushAtExit{100};
 
-struct NamedLevel {
-  std::string_view name;
-  LogLevel level;
-};
-constexpr auto kLevels = std::to_array<NamedLevel>({{"trace", LogLevel::kTrace},
-                                                    {"debug", LogLevel::kDebug},
-                                                    {"info", LogLevel::kInfo},
-                                                    {"warning", LogLevel::kWarning},
-                                                    {"warn", LogLevel::kWarning},
-                                                    {"error", LogLevel::kError},
-                                                    {"err", LogLevel::kError},
-                                                    {"off", LogLevel::kOff}});
+std::string_view variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string_view{} : value;
+}
+
+// Text for people at a terminal, JSON lines for programs that collect logs, unless KNUL_LOG_FORMAT names one.
+LogFormat format_of_process() {
+  return parse_log_format(variable("KNUL_LOG_FORMAT"))
+      .value_or(::isatty(STDERR_FILENO) == 1 ? LogFormat::kText : LogFormat::kJson);
+}
 
 class ProcessLog final : public base::LogSink {
  public:
   ProcessLog() {
-    const char* const wanted = std::getenv("KNUL_LOG");
-    if (wanted == nullptr || *wanted == '\0') {
-      return;
+    if (auto filter = LogFilter::parse(variable("KNUL_LOG"))) {
+      filter_ = *filter;
+    } else {
+      warn(filter.error().message + "; logging warnings and errors");
     }
-    if (const auto level = parse_log_level(wanted)) {
-      level_ = *level;
-      return;
+    const std::string_view format = variable("KNUL_LOG_FORMAT");
+    if (!format.empty() && !parse_log_format(format)) {
+      warn("KNUL_LOG_FORMAT is " + base::quoted(format.substr(0, 80)) + ", expected text or json");
     }
-    const std::string_view shown = std::string_view(wanted).substr(0, 80);
-    write(LogLevel::kWarning, LogKind::kLog, [&] {
-      return "KNUL_LOG is \"" + std::string(shown) +
-             "\", expected trace, debug, info, warning, error or off; logging warnings and errors";
-    });
   }
 
   [[nodiscard]] LogLosses losses() const noexcept { return {limiter_.left_out(), writer_.dropped()}; }
   void flush() noexcept { writer_.flush(kFlushAtExit); }
+  void set_handler(LogWriter::Handler handler) { writer_.set_handler(std::move(handler)); }
 
  protected:
   bool admit(LogLevel level, LogKind kind) noexcept override {
-    return level >= level_ && level != LogLevel::kOff && !is_forked_child() &&
-           limiter_.take(kind, posix::monotonic_now());
+    return filter_.admits(level, kind) && !is_forked_child() && limiter_.take(kind, posix::monotonic_now());
   }
   void put(LogLevel level, LogKind kind, std::string_view text) override {
-    writer_.put(level, text, limiter_.take_left_out(kind));
+    writer_.put({level, kind, std::string(text), limiter_.take_left_out(kind), {}});
   }
 
  private:
-  LogLevel level_ = LogLevel::kWarning;
+  void warn(std::string_view text) {
+    write(LogLevel::kWarning, LogKind::kLog, [&] { return text; });
+  }
+
+  LogFilter filter_;
   LogLimiter limiter_;
-  LogWriter writer_{STDERR_FILENO};
+  LogWriter writer_{STDERR_FILENO, format_of_process()};
 };
 
 ProcessLog& log_of_process();
@@ -93,13 +92,19 @@ base::LogSink& process_log() { return log_of_process(); }
 
 LogLosses process_log_losses() noexcept { return log_of_process().losses(); }
 
-std::optional<LogLevel> parse_log_level(std::string_view text) noexcept {
-  for (const NamedLevel& known : kLevels) {
-    if (text.size() == known.name.size() && ::strncasecmp(text.data(), known.name.data(), text.size()) == 0) {
-      return known.level;
-    }
+void set_process_log_handler(LogWriter::Handler handler) {
+  if (!is_forked_child()) {
+    log_of_process().set_handler(std::move(handler));
   }
-  return std::nullopt;
+}
+
+std::optional<LogFormat> parse_log_format(std::string_view text) noexcept {
+  const auto is = [&](std::string_view name) {
+    return text.size() == name.size() && ::strncasecmp(text.data(), name.data(), name.size()) == 0;
+  };
+  return is("text")   ? std::optional(LogFormat::kText)
+         : is("json") ? std::optional(LogFormat::kJson)
+                      : std::nullopt;
 }
 
 }  // namespace knul::server

@@ -1,5 +1,5 @@
-// The process's log: standard error, level by the environment variable KNUL_LOG (trace, debug, info, warning,
-// error, off; default warning).
+// The process's log: standard error, or a handler of the program. The environment variables KNUL_LOG (levels,
+// see LogFilter) and KNUL_LOG_FORMAT (text or json) are read at the first use.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,8 @@
 #include <string_view>
 
 #include "base/log.hpp"
+#include "server/log_format.hpp"
+#include "server/log_writer.hpp"
 
 namespace knul::server {
 
@@ -16,12 +18,15 @@ namespace knul::server {
 
 struct LogLosses {
   std::uint64_t limited = 0;  // above the rate of their kind
-  std::uint64_t dropped = 0;  // standard error accepted them too slowly or not at all
+  std::uint64_t dropped = 0;  // standard error or the handler accepted them too slowly or not at all
 };
 // Messages of this process that were not written. Thread: any.
 [[nodiscard]] LogLosses process_log_losses() noexcept;
 
-// The level named by a value of KNUL_LOG, in upper or lower case; nothing for an unknown name.
-[[nodiscard]] std::optional<base::LogLevel> parse_log_level(std::string_view text) noexcept;
+// As LogWriter::set_handler. No effect in a forked child.
+void set_process_log_handler(LogWriter::Handler handler);
+
+// The format named by a value of KNUL_LOG_FORMAT, in upper or lower case; nothing for an unknown name.
+[[nodiscard]] std::optional<LogFormat> parse_log_format(std::string_view text) noexcept;
 
 }  // namespace knul::server

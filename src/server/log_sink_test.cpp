@@ -5,18 +5,14 @@
 namespace knul::server {
 namespace {
 
-using base::LogLevel;
-
-TEST(LogSink, TakesTheNameOfALevelInAnyCase) {
-  EXPECT_EQ(parse_log_level("debug"), LogLevel::kDebug);
-  EXPECT_EQ(parse_log_level("WARNING"), LogLevel::kWarning);
-  EXPECT_EQ(parse_log_level("Warn"), LogLevel::kWarning);
-  EXPECT_EQ(parse_log_level("Off"), LogLevel::kOff);
+TEST(LogSink, TakesTheNameOfAFormatInAnyCase) {
+  EXPECT_EQ(parse_log_format("text"), LogFormat::kText);
+  EXPECT_EQ(parse_log_format("JSON"), LogFormat::kJson);
 }
 
-TEST(LogSink, TakesNoLevelFromATextThatNamesNone) {
-  for (const char* text : {"", "warnin", "warningx", "2", " info", "none", "silent"}) {
-    EXPECT_EQ(parse_log_level(text), std::nullopt) << text;
+TEST(LogSink, TakesNoFormatFromATextThatNamesNone) {
+  for (const char* text : {"", "tex", "jsonl", " json", "auto"}) {
+    EXPECT_EQ(parse_log_format(text), std::nullopt) << text;
   }
 }
 

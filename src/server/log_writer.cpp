@@ -4,68 +4,37 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <utility>
 
 #include "runtime/worker_thread.hpp"
 
 namespace knul::server {
-namespace {
-
-std::string_view name_of(base::LogLevel level) {
-  switch (level) {
-    case base::LogLevel::kTrace:
-      return "trace";
-    case base::LogLevel::kDebug:
-      return "debug";
-    case base::LogLevel::kInfo:
-      return "info";
-    case base::LogLevel::kWarning:
-      return "warning";
-    case base::LogLevel::kError:
-      return "error";
-    case base::LogLevel::kOff:
-      break;
+void LogWriter::put(LogRecord record) {
+  if (record.text.size() > kMaxTextBytes) {
+    record.text.resize(kMaxTextBytes);
+    record.text += "…";
   }
-  return "off";
-}
-
-// "2026-11-29T23:06:42.123Z knul warning ". UTC, because localtime_r takes a lock, which a child forked
-// meanwhile would find locked forever.
-std::string prefix(std::chrono::system_clock::time_point at, base::LogLevel level) {
-  namespace chrono = std::chrono;
-  const auto day = chrono::floor<chrono::days>(at);
-  const chrono::year_month_day date(day);
-  const chrono::hh_mm_ss time(chrono::floor<chrono::milliseconds>(at - day));
-  std::array<char, 64> text{};
-  const int length = std::snprintf(
-      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ knul ", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-      static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-      static_cast<int>(time.seconds().count()), static_cast<int>(time.subseconds().count()));
-  return std::string(text.data(), static_cast<std::size_t>(length)) + std::string(name_of(level)) + ' ';
-}
-
-}  // namespace
-
-void LogWriter::put(base::LogLevel level, std::string_view text, std::uint64_t left_out) {
-  std::string kept(text.substr(0, kMaxTextBytes));
-  if (text.size() > kMaxTextBytes) {
-    kept += "…";
-  }
-  if (left_out > 0) {
-    kept += " (" + std::to_string(left_out) + " earlier messages of this kind omitted)";
-  }
-  Message message{std::move(kept), std::chrono::system_clock::now(), level};
+  record.at = std::chrono::system_clock::now();
   const std::lock_guard lock(mutex_);
   if (count_ < kMaxQueued) {
-    queue_[(first_ + count_++) % kMaxQueued] = std::move(message);
+    queue_[(first_ + count_++) % kMaxQueued] = std::move(record);
   } else {
     ++unreported_;
     dropped_.fetch_add(1, std::memory_order_relaxed);
   }
   if (!has_thread_) {
     start_thread();
+  }
+}
+
+void LogWriter::set_handler(Handler handler) {
+  auto next = handler ? std::make_shared<const Handler>(std::move(handler)) : nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    handler_.swap(next);
+  }
+  if (calling_thread_.load() != std::this_thread::get_id()) {
+    const std::lock_guard until_returned(call_mutex_);
   }
 }
 
@@ -82,12 +51,12 @@ void LogWriter::start_thread() {
 void LogWriter::run() {
   std::unique_lock lock(mutex_);
   while (count_ > 0) {
-    const Message message = std::move(queue_[first_]);
+    const LogRecord record = std::move(queue_[first_]);
     first_ = (first_ + 1) % kMaxQueued;
     --count_;
     const std::uint64_t lost = std::exchange(unreported_, 0);
     lock.unlock();
-    write_line(message);
+    write(record);
     if (lost > 0) {
       write_notice(lost);
     }
@@ -99,21 +68,44 @@ void LogWriter::run() {
 
 void LogWriter::write_notice(std::uint64_t lost) noexcept {
   try {
-    write_line({std::to_string(lost) + " messages omitted: standard error accepted them too slowly",
-                std::chrono::system_clock::now(), base::LogLevel::kWarning});
+    write({base::LogLevel::kWarning, base::LogKind::kLog,
+           std::to_string(lost) +
+               " messages omitted: standard error or the log handler accepted them too slowly",
+           0, std::chrono::system_clock::now()});
   } catch (...) {  // out of memory; dropped() still counts
   }
 }
 
-void LogWriter::write_line(const Message& message) noexcept {
+void LogWriter::write(const LogRecord& record) noexcept {
   bool is_written = false;
   try {
-    is_written = write_all(prefix(message.at, message.level) + message.text + '\n');
-  } catch (...) {  // out of memory for the line
+    is_written = give_to_handler(record) || write_all(line_of(record, format_));
+  } catch (...) {  // out of memory for the line, or the handler threw
   }
   if (!is_written) {
     dropped_.fetch_add(1, std::memory_order_relaxed);
   }
+}
+
+bool LogWriter::give_to_handler(const LogRecord& record) {
+  const std::lock_guard call(call_mutex_);
+  std::shared_ptr<const Handler> handler;
+  {
+    const std::lock_guard lock(mutex_);
+    handler = handler_;
+  }
+  if (handler == nullptr) {
+    return false;
+  }
+  struct Calling {
+    explicit Calling(std::atomic<std::thread::id>& thread) : thread_(thread) {
+      thread_.store(std::this_thread::get_id());
+    }
+    ~Calling() { thread_.store({}); }
+    std::atomic<std::thread::id>& thread_;
+  } const calling(calling_thread_);
+  (*handler)(record);
+  return true;
 }
 
 bool LogWriter::write_all(std::string_view bytes) noexcept {

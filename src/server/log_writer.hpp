@@ -1,5 +1,6 @@
-// Writes log lines to a descriptor of the host program, on its own thread. The descriptor may be full
-// forever, closed, or a pipe without a reader; a thread that logs never waits for it.
+// Writes log lines to a descriptor of the host program, or gives them to a handler of it, on its own thread.
+// The descriptor may be full forever, closed, or a pipe without a reader, and the handler may be slow; a
+// thread that logs never waits for either.
 #pragma once
 
 #include <array>
@@ -8,11 +9,14 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 
-#include "base/log.hpp"
+#include "server/log_format.hpp"
 
 namespace knul::server {
 
@@ -23,41 +27,49 @@ class LogWriter {
   static constexpr std::size_t kMaxQueued = 256;
   static constexpr std::size_t kMaxTextBytes = 2'048;
 
-  explicit LogWriter(int fd) : fd_(fd) {}
+  // Thread: the writer's, one call at a time.
+  using Handler = std::function<void(const LogRecord& record)>;
+
+  LogWriter(int fd, LogFormat format) : fd_(fd), format_(format) {}
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
-  // Queues a line; drops and counts it when the queue is full. The line reports `left_out` messages of its
-  // kind that were not written before it. Starts a thread, which ends when it has written everything. If the
-  // system refuses a thread, messages wait until a later call can start it. Thread: any. Never waits for the
-  // descriptor. Throws std::bad_alloc.
-  void put(base::LogLevel level, std::string_view text, std::uint64_t left_out);
+  // Queues a message; sets its time, and drops and counts it when the queue is full. Starts a thread, which
+  // ends when it has written everything. If the system refuses a thread, messages wait until a later call can
+  // start it. Thread: any. Never waits for the descriptor or the handler. Throws std::bad_alloc.
+  void put(LogRecord record);
 
-  // Messages dropped because the queue was full or the descriptor refused them.
+  // From then on messages go to `handler`; empty: to the descriptor. Blocks while the earlier handler runs,
+  // which is not called any more when this returns; does not block on the writer's thread, within a handler.
+  // Thread: any. Throws std::bad_alloc.
+  void set_handler(Handler handler);
+
+  // Messages dropped because the queue was full, the descriptor refused them or the handler threw.
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
   // Waits until all queued messages are written, at most `timeout`.
   void flush(std::chrono::milliseconds timeout) noexcept;
 
  private:
-  struct Message {
-    std::string text;
-    std::chrono::system_clock::time_point at;
-    base::LogLevel level = base::LogLevel::kOff;
-  };
-
   void start_thread();  // requires mutex_
   void run();
   void write_notice(std::uint64_t lost) noexcept;
-  void write_line(const Message& message) noexcept;
+  void write(const LogRecord& record) noexcept;
+  // False: there is no handler. Throws what the handler throws.
+  bool give_to_handler(const LogRecord& record);
   bool write_all(std::string_view bytes) noexcept;
 
   const int fd_;
+  const LogFormat format_;
   std::atomic<std::uint64_t> dropped_{0};
 
+  // Order: call_mutex_ before mutex_. Held while a handler runs, and never during a write to the descriptor.
+  std::mutex call_mutex_;
+  std::atomic<std::thread::id> calling_thread_{};
   std::mutex mutex_;
   std::condition_variable written_;
-  std::array<Message, kMaxQueued> queue_;  // a ring: count_ messages from first_ on
+  std::shared_ptr<const Handler> handler_;   // null: the descriptor
+  std::array<LogRecord, kMaxQueued> queue_;  // a ring: count_ messages from first_ on
   std::size_t first_ = 0;
   std::size_t count_ = 0;
   std::uint64_t unreported_ = 0;  // dropped since the last line that reported drops

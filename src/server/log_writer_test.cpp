@@ -5,8 +5,10 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -40,7 +42,7 @@ class LogWriterOnADescriptor : public testing::Test {
   // Never destroyed, see LogWriter. LeakSanitizer finds them through the list.
   LogWriter& new_writer(int fd) {
     static auto* const all = new std::vector<LogWriter*>;
-    return *writers_.emplace_back(all->emplace_back(new LogWriter(fd)));
+    return *writers_.emplace_back(all->emplace_back(new LogWriter(fd, LogFormat::kText)));
   }
 
   // Fills the pipe, so that the next write waits for a reader.
@@ -82,22 +84,19 @@ std::uint64_t sum_of_notices(const std::string& text) {
   return sum;
 }
 
-TEST_F(LogWriterOnADescriptor, WritesALineWithTimeLevelAndText) {
-  LogWriter& log = new_writer(pipe_.value());
-  log.put(base::LogLevel::kWarning, "the text", 0);
-  const std::string line = read_until("\n");
-  EXPECT_TRUE(
-      testing::Matcher<std::string>(
-          testing::ContainsRegex("^20[0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-9:.]+Z knul warning the text\n$"))
-          .Matches(line))
-      << line;
+LogRecord message(std::string text) {
+  return {base::LogLevel::kWarning, base::LogKind::kLog, std::move(text), 0, {}};
 }
 
-TEST_F(LogWriterOnADescriptor, SaysHowManyMessagesOfTheKindWereLeftOut) {
+TEST_F(LogWriterOnADescriptor, WritesALineWithItsTime) {
   LogWriter& log = new_writer(pipe_.value());
-  log.put(base::LogLevel::kWarning, "the text", 41);
-  EXPECT_NE(read_until("\n").find("the text (41 earlier messages of this kind omitted)\n"),
-            std::string::npos);
+  log.put(message("the text"));
+  const std::string line = read_until("\n");
+  EXPECT_TRUE(testing::Matcher<std::string>(
+                  testing::ContainsRegex(
+                      "^20[0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-9:.]+Z knul warning server: the text\n$"))
+                  .Matches(line))
+      << line;
 }
 
 TEST_F(LogWriterOnADescriptor, NeverWaitsForADescriptorThatTakesNothingAndCountsWhatItDrops) {
@@ -105,7 +104,7 @@ TEST_F(LogWriterOnADescriptor, NeverWaitsForADescriptorThatTakesNothingAndCounts
   LogWriter& log = new_writer(pipe_.value());
   constexpr std::uint64_t kMessages = 1'000;
   for (std::uint64_t i = 0; i < kMessages; ++i) {
-    log.put(base::LogLevel::kWarning, "message " + std::to_string(i), 0);
+    log.put(message("message " + std::to_string(i)));
   }
   // All messages except those in the queue and one that the thread may have taken.
   EXPECT_GE(log.dropped(), kMessages - LogWriter::kMaxQueued - 1);
@@ -123,14 +122,14 @@ TEST_F(LogWriterOnADescriptor, NeverWaitsForADescriptorThatTakesNothingAndCounts
 TEST_F(LogWriterOnADescriptor, CountsTheMessagesThatAPipeWithoutAReaderRefusesAndLives) {
   reader_.reset();
   LogWriter& log = new_writer(pipe_.value());
-  log.put(base::LogLevel::kError, "nobody reads this", 0);
+  log.put(message("nobody reads this"));
   log.flush(kLongest);
   EXPECT_EQ(log.dropped(), 1U);
 }
 
 TEST_F(LogWriterOnADescriptor, CountsTheMessagesForAClosedDescriptor) {
   LogWriter& log = new_writer(1'000'000);
-  log.put(base::LogLevel::kError, "nowhere", 0);
+  log.put(message("nowhere"));
   log.flush(kLongest);
   EXPECT_EQ(log.dropped(), 1U);
 }
@@ -140,24 +139,83 @@ TEST_F(LogWriterOnADescriptor, WaitsForRoomOnADescriptorThatTheHostMadeNonBlocki
   LogWriter& log = new_writer(pipe_.value());
   const std::string text(LogWriter::kMaxTextBytes, 'x');
   for (int i = 0; i < 100; ++i) {  // three times the capacity of a pipe
-    log.put(base::LogLevel::kWarning, text, 0);
+    log.put(message(text));
   }
-  log.put(base::LogLevel::kWarning, "the last one", 0);
+  log.put(message("the last one"));
   EXPECT_NE(read_until("the last one\n").find("the last one\n"), std::string::npos);
   EXPECT_EQ(log.dropped(), 0U);
 }
 
 TEST_F(LogWriterOnADescriptor, CutsALongText) {
   LogWriter& log = new_writer(pipe_.value());
-  log.put(base::LogLevel::kWarning, std::string(100'000, 'x'), 0);
+  log.put(message(std::string(100'000, 'x')));
   EXPECT_LT(read_until("\n").size(), LogWriter::kMaxTextBytes + 100);
 }
 
 TEST_F(LogWriterOnADescriptor, GivesUpAFlushOfADescriptorThatTakesNothing) {
   fill_pipe();
   LogWriter& log = new_writer(pipe_.value());
-  log.put(base::LogLevel::kWarning, "message", 0);
+  log.put(message("message"));
   log.flush(milliseconds(1));  // a hang fails the test by its timeout
+}
+
+TEST_F(LogWriterOnADescriptor, GivesMessagesToAHandlerOneAtATimeInPlaceOfTheDescriptor) {
+  LogWriter& log = new_writer(pipe_.value());
+  std::vector<std::string> seen;  // without a lock: calls never overlap
+  log.set_handler([&](const LogRecord& record) { seen.push_back(record.text); });
+  for (int i = 0; i < 100; ++i) {
+    log.put(message(std::to_string(i)));
+  }
+  log.flush(kLongest);
+  log.set_handler(nullptr);
+  ASSERT_EQ(seen.size(), 100U);
+  EXPECT_EQ(seen.front(), "0");
+  EXPECT_EQ(seen.back(), "99");
+  log.put(message("for the descriptor"));
+  EXPECT_NE(read_until("\n").find("for the descriptor"), std::string::npos);
+}
+
+TEST_F(LogWriterOnADescriptor, CatchesAndCountsTheExceptionsOfAHandler) {
+  LogWriter& log = new_writer(pipe_.value());
+  log.set_handler([](const LogRecord&) { throw 1; });
+  log.put(message("for nobody"));
+  log.flush(kLongest);
+  EXPECT_EQ(log.dropped(), 1U);
+}
+
+TEST_F(LogWriterOnADescriptor, DoesNotCallAHandlerAfterItsReplacementHasReturned) {
+  LogWriter& log = new_writer(pipe_.value());
+  std::atomic<bool> is_inside = false;
+  std::atomic<bool> may_return = false;
+  auto calls = std::make_unique<int>(0);
+  log.set_handler([&](const LogRecord&) {
+    is_inside = true;
+    is_inside.notify_all();
+    may_return.wait(false);
+    ++*calls;
+  });
+  log.put(message("one"));
+  is_inside.wait(false);
+  std::thread replacing([&] {
+    log.set_handler(nullptr);
+    EXPECT_GE(*calls, 1);
+    calls.reset();  // AddressSanitizer finds a later call
+  });
+  log.put(message("two"));
+  may_return = true;
+  may_return.notify_all();
+  replacing.join();
+  log.flush(kLongest);
+}
+
+TEST_F(LogWriterOnADescriptor, LetsAHandlerLogAndReplaceItself) {
+  LogWriter& log = new_writer(pipe_.value());
+  log.set_handler([&](const LogRecord&) {
+    log.set_handler(nullptr);
+    log.put(message("from the handler"));
+  });
+  log.put(message("one"));
+  EXPECT_NE(read_until("\n").find("from the handler"), std::string::npos);
 }
 
 }  // namespace

@@ -38,6 +38,17 @@ Result<std::unique_ptr<QuicServer>> QuicServer::start(const ServerOptions& optio
   }
 }
 
+Result<void> QuicServer::check(const ServerOptions& options) {
+  try {
+    if (auto checked = Impl::check(options); !checked) {
+      return to_public(std::move(checked).error());
+    }
+    return {};
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::kOutOfMemory, "check: out of memory"};
+  }
+}
+
 Result<DrainReport> QuicServer::stop(std::chrono::milliseconds deadline) {
   if (knul::server::is_forked_child() || !impl_->claim_stop()) {
     return Error{ErrorCode::kInvalidContext, "stop: the server is stopping or has stopped"};

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "posix/clock.hpp"
+#include "quic/crypto/library_versions.hpp"
 #include "quic/endpoint/endpoint_options.hpp"
 #include "server/credential_files.hpp"
 #include "server/engine_options.hpp"
@@ -97,7 +98,19 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
   if (base::Status status = impl->start_admin(); !status) {
     return std::move(status).error();
   }
+  impl->has_started_ = true;
+  impl->log_start();
   return impl;
+}
+
+base::Status QuicServer::Impl::check(const ServerOptions& asked) {
+  if (base::Status status = server::validate(asked); !status) {
+    return status;
+  }
+  if (auto tls = load_tls(asked); !tls) {
+    return std::move(tls).error();
+  }
+  return {};
 }
 
 QuicServer::Impl::Impl(ServerOptions options, std::shared_ptr<quic::TlsServerContext> tls,
@@ -166,6 +179,26 @@ base::Status QuicServer::Impl::start_admin() {
   return {};
 }
 
+void QuicServer::Impl::log_start() const {
+  server::process_log().write(base::LogLevel::kInfo, base::LogKind::kServerStarted, [&] {
+    return "server listens on " + sockets_.local_address().to_string() + " with " +
+           std::to_string(workers_.size()) + " worker(s), steering " +
+           (sockets_.is_steered() ? "bpf" : "single_socket") + "; Krepis KNUL " + version() + ", " +
+           quic::library_versions();
+  });
+}
+
+void QuicServer::Impl::log_stop(const DrainReport& report) const {
+  server::process_log().write(base::LogLevel::kInfo, base::LogKind::kServerStopped, [&] {
+    return "server on " + sockets_.local_address().to_string() + " stopped, " +
+           (report.clean ? "nothing was cut" : "streams were cut") + ": " +
+           std::to_string(report.connections_closed) + " connection(s) closed, " +
+           std::to_string(report.streams_completed) + " stream(s) completed, " +
+           std::to_string(report.streams_cut) + " cut, " + std::to_string(report.bytes_unsent) +
+           " bytes unsent, " + std::to_string(report.elapsed.count()) + " ms";
+  });
+}
+
 QuicServer::Impl::~Impl() {
   if (claim_stop()) {
     drain(std::chrono::milliseconds(0));
@@ -194,6 +227,9 @@ DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
   }
   total.clean = total.streams_cut == 0 && total.bytes_unsent == 0;
   total.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(posix::monotonic_now() - begin);
+  if (has_started_) {
+    log_stop(total);
+  }
   return total;
 }
 

@@ -22,6 +22,8 @@ class QuicServer::Impl final : private knul::admin::AdminSource {
   static knul::base::Result<std::unique_ptr<Impl>> start(const ServerOptions& options,
                                                          const ApplicationFactory& factory,
                                                          ApplicationMemorySource memory);
+  // See QuicServer::check.
+  static knul::base::Status check(const ServerOptions& options);
   ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -49,12 +51,15 @@ class QuicServer::Impl final : private knul::admin::AdminSource {
   knul::base::Status create_workers(const ApplicationFactory& factory);
   knul::base::Status start_workers();
   knul::base::Status start_admin();
+  void log_start() const;
+  void log_stop(const DrainReport& report) const;
   [[nodiscard]] std::uint64_t uptime_ms() const;
 
   ServerOptions options_;
   const ApplicationMemorySource memory_;  // may be empty
   std::shared_ptr<knul::quic::TlsServerContext> tls_;
   knul::base::Instant started_at_;
+  bool has_started_ = false;  // its start was logged
   std::atomic<bool> is_running_{true};
   knul::udp::SocketGroup sockets_;
   std::vector<std::unique_ptr<knul::server::ClosedInForks>> closed_in_forks_;  // for the sockets

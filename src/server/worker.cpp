@@ -115,6 +115,9 @@ void Worker::attempt(Part part) noexcept {
     part();
   } catch (...) {
     counters_->errors.add();
+    counters_->out_of_memory.add();
+    log_.write(base::LogLevel::kError, base::LogKind::kOutOfMemory,
+               [] { return "out of memory: a part of a turn of a worker's loop is given up"; });
   }
 }
 
@@ -226,6 +229,8 @@ void Worker::take_mail(base::Instant now) {
     } catch (...) {
       counters_->application_exceptions.add();
       counters_->errors.add();
+      log_.write(base::LogLevel::kWarning, base::LogKind::kApplicationException,
+                 [] { return "a task that the program posted threw an exception"; });
     }
   });
   const std::size_t datagrams = handed_over_.drain([&](HandedOver&& datagram) {
@@ -287,6 +292,10 @@ void Worker::deliver(const base::ReceivedDatagram& datagram, base::Instant now) 
   if (!(*peers_)[*owner]->hand_over(datagram)) {
     counters_->handovers_dropped.add();
     counters_->packets_dropped_handover_queue_full.add();
+    log_.write(base::LogLevel::kInfo, base::LogKind::kHandoverQueueFull, [&] {
+      return "packet from " + datagram.path.remote.to_string() + " dropped: the queue of worker " +
+             std::to_string(*owner) + " is full; it holds " + std::to_string(kHandOverQueue) + " datagrams";
+    });
   }
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/make_room.hpp"
+#include "base/text.hpp"
 #include "server/engine_enums.hpp"
 
 namespace knul::server {
@@ -194,6 +195,8 @@ Session& WorkerCore::make_session(quic::Connection& connection) {
 void WorkerCore::count_exception() {
   environment_.counters.application_exceptions.add();
   environment_.counters.errors.add();
+  environment_.log.write(base::LogLevel::kWarning, base::LogKind::kApplicationException,
+                         [] { return "a callback of the program threw an exception"; });
 }
 
 template <class Call>
@@ -269,6 +272,7 @@ void WorkerCore::count_close(const quic::CloseCause& cause, bool is_drain) {
     case Source::kPeerTransport:
       return counters.connections_closed_peer_transport.add();
     case Source::kLocalApplication:
+      note_channel_close(cause.code);
       return counters.connections_closed_local_application.add();
     case Source::kLocalTransport:
       counters.errors.add();
@@ -284,6 +288,21 @@ void WorkerCore::count_close(const quic::CloseCause& cause, bool is_drain) {
     case Source::kEvicted:
       return counters.connections_closed_evicted.add();
   }
+}
+
+void WorkerCore::note_channel_close(std::uint64_t code) {
+  const bool is_overloaded = code == static_cast<std::uint64_t>(LibraryCode::kOverloaded);
+  if (!is_overloaded && code != static_cast<std::uint64_t>(LibraryCode::kConsumerGone)) {
+    return;
+  }
+  stats::WorkerCounters& counters = environment_.counters;
+  (is_overloaded ? counters.channel_closes_overloaded : counters.channel_closes_consumer_gone).add();
+  environment_.log.write(base::LogLevel::kInfo, base::LogKind::kChannelClosed, [&] {
+    return std::string("connection closed: ") +
+           (is_overloaded ? "its channel has no room for more events or bytes (queue_bytes, ring_records)"
+                          : "its channel was closed, or its consumer died (consumer_timeout_ms)") +
+           ", code " + base::code_text(code);
+  });
 }
 
 void WorkerCore::on_stream_opened(quic::Connection& connection, quic::Stream& stream) {
@@ -303,9 +322,29 @@ void WorkerCore::on_stream_opened(quic::Connection& connection, quic::Stream& st
   });
 }
 
+void WorkerCore::note_refusal(const quic::Connection& connection, const quic::Stream& stream,
+                              std::uint64_t code) {
+  stats::WorkerCounters& counters = environment_.counters;
+  counters.streams_refused.add();
+  const bool is_draining = code == static_cast<std::uint64_t>(LibraryCode::kDraining);
+  const bool has_no_consumer = code == static_cast<std::uint64_t>(LibraryCode::kNoConsumer);
+  (is_draining       ? counters.stream_refusals_draining
+   : has_no_consumer ? counters.stream_refusals_no_consumer
+                     : counters.stream_refusals_program)
+      .add();
+  environment_.log.write(base::LogLevel::kDebug, base::LogKind::kStreamRefused, [&] {
+    return "stream " + std::to_string(stream.id) + " of connection " + std::to_string(connection.number()) +
+           " refused: " +
+           (is_draining       ? "the server drains"
+            : has_no_consumer ? "no service and no channel accepts streams (service)"
+                              : "by the program") +
+           ", code " + base::code_text(code);
+  });
+}
+
 void WorkerCore::refuse_stream(quic::Connection& connection, quic::Stream& stream, std::uint64_t code) {
   StreamSession& session = StreamSession::of(stream);
-  environment_.counters.streams_refused.add();
+  note_refusal(connection, stream, code);
   end_request(session, RequestEnd::kFailed);
   session.state = StreamSession::State::kRefused;
   connection.streams().reset(stream, code);

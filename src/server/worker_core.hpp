@@ -118,6 +118,8 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   void run_guarded(const std::function<void()>& task);
   void count_close(const quic::CloseCause& cause, bool is_drain);
   enum class RequestEnd : std::uint8_t { kFailed, kCompleted, kCancelled };  // the last by the client
+  void note_channel_close(std::uint64_t code);
+  void note_refusal(const quic::Connection& connection, const quic::Stream& stream, std::uint64_t code);
   void end_request(StreamSession& stream, RequestEnd end);
 
   CoreEnvironment environment_;

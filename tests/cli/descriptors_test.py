@@ -85,7 +85,9 @@ class Log(KnulTest):
     def test_a_level_that_is_unknown_or_empty_or_of_another_case_never_silences(self):
         for value in ("", "nonsense", "WARNING", "Info", "warn", "2"):
             self.assertIn("foreign", self.level(value), value)
-        self.assertIn('KNUL_LOG is "nonsense", expected trace, debug', self.level("nonsense"))
+        line = json.loads(self.level("nonsense").splitlines()[0])
+        self.assertIn('KNUL_LOG is "nonsense", expected trace, debug', line["message"])
+        self.assertEqual((line["level"], line["subsystem"]), ("warning", "server"))
         for value in ("off", "OFF", "error"):
             self.assertNotIn("foreign", self.level(value), value)
 

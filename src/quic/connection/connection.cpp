@@ -169,6 +169,11 @@ std::span<const std::uint8_t> Connection::admit(std::span<const std::uint8_t> da
   const std::span<const std::uint8_t> admitted = early_packets_.admit(datagram, keys);
   if (admitted.size() < datagram.size()) {
     environment_.counters.packets_dropped_early.add();
+    environment_.log.write(base::LogLevel::kInfo, base::LogKind::kEarlyPackets, [&] {
+      return "packet from " + path().remote.to_string() +
+             " dropped: it arrived before its keys; the bytes kept per handshake are " +
+             std::to_string(EarlyPackets::kMostBytes);
+    });
   }
   return admitted;
 }
@@ -347,6 +352,7 @@ void Connection::fail_tls() {
 }
 
 void Connection::abort_for_unseen_streams() {
+  environment_.counters.unseen_stream_limit_violations.add();
   abort(TransportCode::kInternalError, "more than " + std::to_string(StreamSet::kMostUnseen) +
                                            " unidirectional streams were reset before their data arrived");
 }

@@ -54,6 +54,7 @@ DatagramOutcome DatagramSender::send(std::span<const std::uint8_t> bytes, const 
     }
     const bool is_for_memory = !is_within_drop && queue_.size() < limit;
     environment_.counters.datagrams_dropped_send_memory.add(is_for_memory ? 1 : 0);
+    note_drop(is_for_memory ? Shortage::kMemory : Shortage::kQueue);
     if (request.policy == DatagramPolicy::kDropNewest || is_within_drop) {
       ++connection_.counts().datagrams_dropped_policy;
       environment_.counters.datagrams_dropped.add();
@@ -68,6 +69,15 @@ DatagramOutcome DatagramSender::send(std::span<const std::uint8_t> bytes, const 
   environment_.send_budget.take_for_datagram(connection_, memory, library_.now());
   environment_.counters.datagram_queue_bytes.add(memory);
   return DatagramOutcome::kQueued;
+}
+
+void DatagramSender::note_drop(Shortage shortage) const {
+  environment_.log.write(base::LogLevel::kInfo, base::LogKind::kDatagramDropped, [&] {
+    return "DATAGRAM to " + connection_.path().remote.to_string() + " dropped: " +
+           (shortage == Shortage::kMemory ? "its connection has used up its share of server_send_buffer_bytes"
+                                          : "the queue of its connection is full; datagram_queue is " +
+                                                std::to_string(environment_.transport.datagram_queue));
+  });
 }
 
 std::optional<ngtcp2_ssize> DatagramSender::write(const PacketRoom& room) {

@@ -42,6 +42,8 @@ class DatagramSender {
   [[nodiscard]] bool has_room_for(std::size_t memory) const;
   // Both return the memory that the datagram used.
   std::size_t drop_front(std::uint32_t ConnectionCounts::*reason);
+  enum class Shortage : std::uint8_t { kMemory, kQueue };
+  void note_drop(Shortage shortage) const;
   std::size_t pop();
   void release(std::size_t memory);
 

@@ -48,6 +48,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
     : options_(std::move(options)),
       random_(random),
       log_(log),
+      log_lines_(log, options_),
       counters_(counters),
       codec_(options_.worker, options_.workers),
       hash_key_(make_key(random)),
@@ -84,7 +85,7 @@ Endpoint::Endpoint(EndpointOptions options, ConnectionObserver& observer, base::
                    random,
                    log,
                    counters},
-      responder_(address_tokens_, reset_tokens_, codec_, hash_key_, random, counters),
+      responder_(address_tokens_, reset_tokens_, codec_, hash_key_, random, log, counters),
       closing_(options_.max_closing),
       routes_(hash_key_),
       hibernations_(kHibernationsPerSecond, kHibernationsAtOnce) {}
@@ -102,9 +103,9 @@ void Endpoint::release_places(Connection& connection) {
 inline void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagram, base::Instant now) {
   if (route.connection != nullptr) {
     if (!route.connection->admit_packet(now)) {
-      counters_.packets_dropped_budget.add();
+      drop_above_budget(datagram.path.remote);
     } else if (!route.connection->has_frames_left(now)) {
-      counters_.packets_dropped_frame_budget.add();
+      drop_above_frame_budget(datagram.path.remote);
     } else if (!route.connection->has_ended()) {
       read(*route.connection, datagram, now);
     }
@@ -115,9 +116,22 @@ inline void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagra
     try {
       responder_.repeat(route.closing->path(), route.closing->packet(), now);
     } catch (...) {
-      counters_.errors.add();
+      note_out_of_memory("a CONNECTION_CLOSE is not repeated");
     }
   }
+}
+
+void Endpoint::drop_above_budget(const base::SocketAddress& from) {
+  counters_.packets_dropped_budget.add();
+  log_lines_.dropped(base::LogKind::kPacketBudget, from,
+                     "its connection has used up its packets of this turn",
+                     {"the budget of a connection", Connection::kPacketsPerTurn});
+}
+
+void Endpoint::drop_above_frame_budget(const base::SocketAddress& from) {
+  counters_.packets_dropped_frame_budget.add();
+  log_lines_.dropped(base::LogKind::kFrameBudget, from, "its connection sent too many small frames",
+                     {"the budget of a connection per second", FrameBudget::kPerSecond});
 }
 
 std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& datagram, base::Instant now) {
@@ -131,6 +145,7 @@ std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& 
 std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& datagram, base::Instant now) {
   if (datagram.payload.empty()) {
     counters_.packets_dropped_empty.add();
+    log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote, "it is empty");
     return std::nullopt;
   }
   ngtcp2_version_cid header;
@@ -138,18 +153,20 @@ std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& d
                                                    ConnectionIdCodec::kLength);
   if (result == NGTCP2_ERR_VERSION_NEGOTIATION) {
     counters_.packets_dropped_unsupported_version.add();
+    log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote, "its QUIC version is unknown");
     try {
       if (options_.server_tls != nullptr && !count_reflection(datagram.path.remote)) {
         responder_.negotiate_version(datagram, header, now);
       }
     } catch (...) {
-      counters_.errors.add();
+      note_out_of_memory("a Version Negotiation packet is not sent");
     }
     return std::nullopt;
   }
   // A Version Negotiation packet may carry IDs of up to 255 bytes, which the tables here cannot hold.
   if (result != 0 || header.dcidlen > NGTCP2_MAX_CIDLEN) {
     counters_.packets_dropped_malformed.add();
+    log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote, "it is not a QUIC packet");
     return std::nullopt;
   }
   if (const Route route = routes_.find(ConnectionId({header.dcid, header.dcidlen})); route.is_known()) {
@@ -162,7 +179,7 @@ std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& d
   try {
     handle_unrouted(datagram, header, now);
   } catch (...) {  // out of memory for an answer or for a connection, which has then ended
-    counters_.errors.add();
+    note_out_of_memory("a packet without a connection is dropped");
   }
   return std::nullopt;
 }
@@ -170,6 +187,8 @@ std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& d
 void Endpoint::handle_handed_over(const base::ReceivedDatagram& datagram, base::Instant now) {
   if (handle_datagram(datagram, now).has_value()) {
     counters_.packets_dropped_unknown_connection.add();
+    log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote,
+                       "two workers name each other as its owner");
   }
 }
 
@@ -269,7 +288,7 @@ void Endpoint::close_stalled(base::Instant now) {
       });
   if (stalled != nullptr) {
     static_cast<Connection*>(stalled)->end_for_no_progress(
-        "no data was acknowledged while send memory was short");
+        "no data was acknowledged while server_send_buffer_bytes was used up");
   }
 }
 
@@ -281,6 +300,7 @@ void Endpoint::retire(Connection& connection, base::Instant now) {
   guarded(connection, [&] { begin_closing_period(connection, now); });
   guarded(connection, [&] { environment_.observer.on_closed(connection, connection.cause()); });
   count_closed(connection);
+  log_lines_.closed(connection);
   release_places(connection);
   const auto found = connections_.find(connection.number());
   const std::unique_ptr<Connection> last = std::move(found->second.connection);
@@ -328,6 +348,7 @@ ClosingConnection* Endpoint::try_add_closing(const Connection& connection, const
   const SourceRef& source = connection.source();
   if (const ClosingConnection::Owner evicted = closing_.make_place(source.get())) {
     counters_.connections_closing_evicted.add();
+    log_lines_.closing_evicted(evicted->path().remote);
     forget(*evicted);
   }
   try {
@@ -364,7 +385,7 @@ void Endpoint::repeat_closes() {
       }
     });
   } catch (...) {
-    counters_.errors.add();
+    note_out_of_memory("a CONNECTION_CLOSE is not repeated");
   }
 }
 
@@ -411,6 +432,7 @@ void Endpoint::note_handshake_completed(Connection& connection) {
   counters_.connections_half_open.sub();
   counters_.connections_active.add();
   counters_.handshakes_completed.add();
+  log_lines_.opened(connection);
 }
 
 base::Result<Connection*> Endpoint::connect(const ConnectTarget& target, base::Instant now) {

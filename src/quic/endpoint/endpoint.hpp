@@ -15,6 +15,7 @@
 #include "quic/connection/connection.hpp"
 #include "quic/crypto/ticket_store.hpp"
 #include "quic/endpoint/closing_table.hpp"
+#include "quic/endpoint/endpoint_log.hpp"
 #include "quic/endpoint/endpoint_options.hpp"
 #include "quic/endpoint/route_table.hpp"
 #include "quic/endpoint/stateless_responder.hpp"
@@ -120,10 +121,18 @@ class Endpoint final : private ConnectionHost {
     try {
       work();
     } catch (...) {
-      counters_.errors.add();
+      note_out_of_memory("a connection ends");
       connection.abort(TransportCode::kInternalError, "out of memory");
     }
   }
+  void note_out_of_memory(std::string_view consequence) noexcept {
+    counters_.errors.add();
+    counters_.out_of_memory.add();
+    log_lines_.out_of_memory(consequence);
+  }
+  // Not inline: only floods get here.
+  [[gnu::noinline, gnu::cold]] void drop_above_budget(const base::SocketAddress& from);
+  [[gnu::noinline, gnu::cold]] void drop_above_frame_budget(const base::SocketAddress& from);
   // handle_datagram() for a packet whose predecessor had another connection. Not inline, so that packets of
   // the same connection need no stack for it.
   [[nodiscard, gnu::noinline]] std::optional<unsigned> route_datagram(const base::ReceivedDatagram& datagram,
@@ -179,6 +188,7 @@ class Endpoint final : private ConnectionHost {
   EndpointOptions options_;
   base::RandomSource& random_;
   base::LogSink& log_;
+  EndpointLog log_lines_;
   stats::WorkerCounters& counters_;
   ConnectionIdCodec codec_;
   base::SipKey hash_key_;

@@ -17,6 +17,9 @@ namespace {
 constexpr std::array<std::uint16_t, 17> kReflectionPorts{0,   7,   9,   17,  19,   53,   69,    111,  123,
                                                          137, 161, 389, 520, 1900, 5353, 11211, 27015};
 
+constexpr std::uint64_t kRetrySeconds =
+    std::chrono::duration_cast<std::chrono::seconds>(AddressTokens::kRetryLifetime).count();
+
 }  // namespace
 
 bool Endpoint::count_reflection(const base::SocketAddress& source) {
@@ -24,6 +27,8 @@ bool Endpoint::count_reflection(const base::SocketAddress& source) {
     return false;
   }
   counters_.packets_dropped_source_port_blocked.add();
+  log_lines_.dropped(base::LogKind::kSourcePort, source, "its source port is one that forged packets use",
+                     {"the port", source.port()});
   return true;
 }
 
@@ -38,6 +43,8 @@ void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngt
     // the length only without a token.
     if (header.dcidlen < NGTCP2_MIN_INITIAL_DCIDLEN) {
       counters_.packets_dropped_short_connection_id.add();
+      log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote,
+                         "its connection ID is shorter than 8 bytes");
       return;
     }
     accept(datagram, now);
@@ -48,6 +55,7 @@ void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngt
     return;
   }
   counters_.packets_dropped_unknown_connection.add();
+  log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote, "its connection is unknown");
   if (!is_long && options_.server_tls != nullptr) {
     responder_.reset(datagram, {header.dcid, header.dcidlen}, now);
   }
@@ -75,6 +83,9 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
     const bool is_small = datagram.payload.size() < NGTCP2_MAX_UDP_PAYLOAD_SIZE;
     (is_small ? counters_.packets_dropped_too_short_initial : counters_.packets_dropped_unknown_connection)
         .add();
+    log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote,
+                       is_small ? "an Initial packet in a datagram below 1200 bytes"
+                                : "it begins no connection, and its connection is unknown");
     return;
   }
   if (!admit(datagram, initial.header, now) || !validate_token(initial, now)) {
@@ -83,6 +94,9 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
   SourceRef source = sources_.acquire(datagram.path.remote);
   if (!make_half_open_place(*source, now)) {
     counters_.packets_dropped_half_open_share.add();
+    log_lines_.dropped(base::LogKind::kHalfOpenShare, datagram.path.remote,
+                       "its address has used up its share of the incomplete handshakes",
+                       {"max_half_open", options_.max_half_open, LogLimit::Scope::kWorker});
     return;
   }
   if (admitted_places_.is_full() && (initial.validated_token.empty() || !make_place(*source, now))) {
@@ -98,6 +112,7 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
       return "connection from " + datagram.path.remote.to_string() + " not accepted: " + made.error().message;
     });
     counters_.errors.add();
+    counters_.connections_refused_internal.add();
     return;
   }
   Connection& connection = **made;
@@ -114,6 +129,7 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
 bool Endpoint::admit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header, base::Instant now) {
   if (is_refusing_) {
     counters_.connections_refused_draining.add();
+    log_lines_.refused(base::LogKind::kRefusedDraining, datagram.path.remote, "the server drains");
     responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
     return false;
   }
@@ -126,6 +142,10 @@ bool Endpoint::admit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd
   if (is_at_address_limit(connections)) {
     counters_.connections_refused_address_limit.add();
     counters_.packets_dropped_address_limit.add();
+    log_lines_.refused(
+        base::LogKind::kAddressLimit, datagram.path.remote,
+        "its address has as many connections as it may have",
+        {"max_connections_per_address", options_.max_connections_per_address, LogLimit::Scope::kWorker});
     responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
     return false;
   }
@@ -141,6 +161,9 @@ void Endpoint::refuse_at_limit(const base::ReceivedDatagram& datagram, const ngt
                                base::Instant now) {
   counters_.connections_refused_limit.add();
   counters_.packets_dropped_connection_limit.add();
+  log_lines_.refused(base::LogKind::kConnectionLimit, datagram.path.remote,
+                     "the server has as many connections as it may have",
+                     {"max_connections", options_.max_connections, LogLimit::Scope::kWorker});
   responder_.refuse(datagram.path, header, NGTCP2_CONNECTION_REFUSED, now);
 }
 
@@ -218,6 +241,8 @@ bool Endpoint::validate_token(AcceptedInitial& initial, base::Instant now) {
       // The client accepts no second Retry, so it gets a close at once (RFC 9000 §8.1.2).
       counters_.connections_refused_invalid_token.add();
       counters_.packets_dropped_token_invalid.add();
+      log_lines_.refused(base::LogKind::kTokenRefused, remote, "its Retry token is invalid or too old",
+                         {"the lifetime of a Retry token in seconds", kRetrySeconds});
       responder_.refuse(initial.path, header, NGTCP2_INVALID_TOKEN, now);
       return false;
     }

@@ -25,18 +25,20 @@ constexpr std::array<std::uint32_t, 2> kVersions{NGTCP2_PROTO_VER_V1, NGTCP2_PRO
 
 StatelessResponder::StatelessResponder(AddressTokens& address_tokens, ResetTokens& reset_tokens,
                                        const ConnectionIdCodec& codec, base::SipKey source_key,
-                                       base::RandomSource& random, stats::WorkerCounters& counters)
+                                       base::RandomSource& random, base::LogSink& log,
+                                       stats::WorkerCounters& counters)
     : address_tokens_(address_tokens),
       reset_tokens_(reset_tokens),
       codec_(codec),
       random_(random),
+      log_(log),
       counters_(counters),
       source_key_(source_key),
-      version_limit_(kVersionRate, kVersionRate),
-      retry_limit_(kRetryRate, kRetryRate / 10),
-      reset_limit_(kResetRate, kResetRate),
-      refuse_limit_(kRefuseRate, kRefuseRate),
-      repeat_limit_(kRepeatRate, kRepeatRate) {}
+      version_limit_("Version Negotiation", kVersionRate, kVersionRate),
+      retry_limit_("Retry", kRetryRate, kRetryRate / 10),
+      reset_limit_("Stateless Reset", kResetRate, kResetRate),
+      refuse_limit_("CONNECTION_CLOSE", kRefuseRate, kRefuseRate),
+      repeat_limit_("repeated CONNECTION_CLOSE", kRepeatRate, kRepeatRate) {}
 
 bool StatelessResponder::take_token(Limit& limit, const base::SocketAddress& to, base::Instant now) {
   const std::size_t slot = source_slot(source_key_, to);
@@ -45,13 +47,23 @@ bool StatelessResponder::take_token(Limit& limit, const base::SocketAddress& to,
   if (!is_in_share || base::fair_share::room_of_source(free, waiting_of_[slot]) == 0) {
     counters_.responses_suppressed.add();
     counters_.responses_suppressed_by_share.add();
+    note_suppressed(limit, to, "its address has used up its share");
     return false;
   }
   if (!limit.all.take(now)) {
     counters_.responses_suppressed.add();
+    note_suppressed(limit, to, "all addresses together have used up the rate");
     return false;
   }
   return true;
+}
+
+void StatelessResponder::note_suppressed(const Limit& limit, const base::SocketAddress& to,
+                                         std::string_view why) {
+  log_.write(base::LogLevel::kInfo, base::LogKind::kAnswerSuppressed, [&] {
+    return "no " + std::string(limit.what) + " packet to " + to.to_string() + ": " + std::string(why) +
+           "; the rate of such answers is " + std::to_string(limit.per_second) + " a second on each worker";
+  });
 }
 
 void StatelessResponder::queue(const base::Path& path, std::span<const std::uint8_t> packet) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/datagram.hpp"
+#include "base/log.hpp"
 #include "base/random.hpp"
 #include "base/token_bucket.hpp"
 #include "quic/endpoint/source_buckets.hpp"
@@ -29,7 +30,8 @@ namespace knul::quic {
 class StatelessResponder {
  public:
   StatelessResponder(AddressTokens& address_tokens, ResetTokens& reset_tokens, const ConnectionIdCodec& codec,
-                     base::SipKey source_key, base::RandomSource& random, stats::WorkerCounters& counters);
+                     base::SipKey source_key, base::RandomSource& random, base::LogSink& log,
+                     stats::WorkerCounters& counters);
 
   void negotiate_version(const base::ReceivedDatagram& datagram, const ngtcp2_version_cid& header,
                          base::Instant now);
@@ -55,20 +57,27 @@ class StatelessResponder {
   // The limits of one kind: for all addresses, and for one source address however many answers the others
   // cause. An address gets more while half of the burst of `all` is free.
   struct Limit {
-    Limit(std::uint32_t rate, std::uint32_t burst)
-        : all(rate, burst), by_source(std::max(1U, rate / 4), std::max(1U, burst / 2)) {}
+    Limit(std::string_view name, std::uint32_t rate, std::uint32_t burst)
+        : what(name),
+          per_second(rate),
+          all(rate, burst),
+          by_source(std::max(1U, rate / 4), std::max(1U, burst / 2)) {}
+    std::string_view what;  // for the log
+    std::uint32_t per_second;
     base::TokenBucket all;
     SourceBuckets by_source;
   };
 
   // False: the answer must not be sent. It is counted.
   bool take_token(Limit& limit, const base::SocketAddress& to, base::Instant now);
+  void note_suppressed(const Limit& limit, const base::SocketAddress& to, std::string_view why);
   void queue(const base::Path& path, std::span<const std::uint8_t> packet);
 
   AddressTokens& address_tokens_;
   ResetTokens& reset_tokens_;
   const ConnectionIdCodec& codec_;
   base::RandomSource& random_;
+  base::LogSink& log_;
   stats::WorkerCounters& counters_;
   const base::SipKey source_key_;
   Limit version_limit_;

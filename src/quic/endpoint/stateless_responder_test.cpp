@@ -22,7 +22,9 @@ struct Responder {
   AddressTokens address_tokens{secret, random};
   ResetTokens reset_tokens{secret};
   ConnectionIdCodec codec{0, 1};
-  StatelessResponder responder{address_tokens, reset_tokens, codec, base::SipKey{1, 2}, random, counters};
+  base::NullLogSink log;
+  StatelessResponder responder{address_tokens, reset_tokens, codec,   base::SipKey{1, 2},
+                               random,         log,          counters};
 };
 
 base::Path path_to(std::uint16_t port) {
