@@ -19,8 +19,9 @@ enum class ExitCode : std::uint8_t {
 
 struct Failure {
   ExitCode code = ExitCode::kFailure;
-  std::string message;       // one or more lines, without a prefix
-  std::string setting = {};  // the setting of the library that caused it; empty: none
+  std::string message;             // one or more lines, without a prefix
+  std::string setting = {};        // the setting of the library that caused it; empty: none
+  std::uint32_t library_code = 0;  // KrepisError; 0: the error is not the library's
 };
 
 template <class T>

@@ -2,25 +2,27 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <deque>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
-#include <thread>
 
 #include "cli/commands.hpp"
 #include "cli/number.hpp"
 #include "cli/output_writer.hpp"
 #include "cli/serve_config.hpp"
+#include "cli/serve_loop.hpp"
 #include "cli/serve_reporter.hpp"
 #include "cli/server_control.hpp"
+#include "cli/service_manager.hpp"
 #include "cli/settings.hpp"
+#include "cli/socket_activation.hpp"
 #include "cli/stop_signals.hpp"
 
 namespace knul::cli {
@@ -28,11 +30,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// The interval of reading statistics during the drain, so that the last statistics are at most this old.
-constexpr milliseconds kDrainPoll{10};
-// The longest wait for standard output to accept the last lines: after a drain, and after a forced end.
-constexpr milliseconds kLastFlush{2'000};
-constexpr milliseconds kForcedFlush{100};
+// The longest wait for standard output to accept the event of a failed start.
+constexpr milliseconds kFailureFlush{100};
 
 // Lifetime: shared with the callback that CLI11 keeps; CLI11 writes into it by reference.
 struct ServeFlags {
@@ -42,6 +41,7 @@ struct ServeFlags {
   std::map<std::string, CLI::Option*> options;
   std::optional<std::string> config_path;
   bool json = false;
+  bool checks_only = false;
   double stats_interval_seconds = 0;
 };
 
@@ -91,114 +91,92 @@ std::unique_ptr<ServeReporter> make_reporter(const ServeFlags& flags, OutputWrit
   return flags.json ? json_reporter(output) : text_reporter(output, LiveLine{is_terminal});
 }
 
-std::map<std::string, std::string> knul_variables() {
+std::map<std::string, std::string> environment_of_process() {
   std::map<std::string, std::string> variables;
   for (const char* const* entry = ::environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
-    const std::size_t equals = text.find('=');
-    if (text.starts_with("KNUL_") && equals != std::string_view::npos) {
+    if (const std::size_t equals = text.find('='); equals != std::string_view::npos) {
       variables.emplace(text.substr(0, equals), text.substr(equals + 1));
     }
   }
   return variables;
 }
 
-// Runs until a signal, then drains. Invariant: a second signal ends the process.
-class ServeLoop {
- public:
-  ServeLoop(std::uint64_t handle, StopSignals& signals, OutputWriter& output, ServeReporter& reporter)
-      : handle_(handle), signals_(signals), output_(output), reporter_(reporter) {}
+std::map<std::string, std::string> knul_variables(const std::map<std::string, std::string>& environment) {
+  std::map<std::string, std::string> variables;
+  std::ranges::copy_if(environment, std::inserter(variables, variables.end()),
+                       [](const auto& variable) { return variable.first.starts_with("KNUL_"); });
+  return variables;
+}
 
-  // A negative interval prints no statistics.
-  void run_until_signal(milliseconds interval) {
-    while (signals_.wait(interval) != StopSignals::Wake::kSignal) {
-      reporter_.statistics(server_statistics(handle_));
-    }
+Outcome<MergedConfig> merged_config(const ServeFlags& flags,
+                                    const std::map<std::string, std::string>& environment) {
+  const auto inherited = inherited_socket(environment);
+  if (!inherited) {
+    return inherited.error();
   }
-
-  CommandResult drain(milliseconds deadline) {
-    reporter_.draining(static_cast<std::uint64_t>(deadline.count()));
-    StopResult result;
-    std::string last_statistics = server_statistics(handle_);
-    std::thread stopping([&] {
-      result = stop_server(handle_, static_cast<std::uint64_t>(deadline.count()));
-      signals_.notify();
-    });
-    for (;;) {
-      const StopSignals::Wake wake = signals_.wait(kDrainPoll);
-      if (wake == StopSignals::Wake::kSignal) {
-        force();
-      }
-      if (wake == StopSignals::Wake::kNotified) {
-        break;
-      }
-      if (std::string now = server_statistics(handle_); !now.empty()) {
-        last_statistics = std::move(now);
-      }
-    }
-    stopping.join();
-    if (!result.is_stopped) {
-      return run_failure(result.error);
-    }
-    reporter_.stopped(result.report, last_statistics);
-    flush();
-    return result.is_clean ? ExitCode::kSuccess : ExitCode::kCut;
-  }
-
- private:
-  [[noreturn]] void force() {
-    reporter_.forced();
-    (void)output_.flush(kForcedFlush);
-    // Not std::exit, because workers may still run. Nothing else can end the drain early.
-    std::_Exit(static_cast<int>(ExitCode::kForced));
-  }
-
-  // Waits at most kLastFlush for standard output to accept the last lines.
-  void flush() {
-    const auto end = std::chrono::steady_clock::now() + kLastFlush;
-    while (!output_.flush(kDrainPoll) && std::chrono::steady_clock::now() < end) {
-      if (signals_.wait(milliseconds(0)) == StopSignals::Wake::kSignal) {
-        force();
-      }
-    }
-  }
-
-  std::uint64_t handle_;
-  StopSignals& signals_;
-  OutputWriter& output_;
-  ServeReporter& reporter_;
-};
-
-CommandResult serve(const ServeFlags& flags) {
-  const auto variables = knul_variables();
-  const auto config = merge_config(
-      flags.settings,
-      {.flags = given_settings(flags), .file_path = flags.config_path, .environment = variables});
-  if (!config) {
-    return config.error();
-  }
+  const auto variables = knul_variables(environment);
   for (const std::string& line : unknown_variables(flags.settings, variables)) {
     std::fprintf(stderr, "knul: %s\n", line.c_str());
+  }
+  return merge_config(flags.settings, {.flags = given_settings(flags),
+                                       .file_path = flags.config_path,
+                                       .inherited_socket = *inherited,
+                                       .environment = variables});
+}
+
+CommandResult check(const MergedConfig& config) {
+  auto checked = check_settings(config.json);
+  if (!checked) {
+    Failure failure = with_source(std::move(checked).error(), config);
+    failure.code = ExitCode::kUsage;
+    return failure;
+  }
+  return ExitCode::kSuccess;
+}
+
+std::string address_of(const nlohmann::json& info) {
+  const auto host = info.at("settings").at("host").get<std::string>();
+  const bool is_ipv6 = host.find(':') != std::string::npos;
+  return (is_ipv6 ? "[" + host + "]" : host) + ":" + info.at("port").dump();
+}
+
+CommandResult run_server(const ServeFlags& flags, const ServeParts& parts, bool is_terminal) {
+  const std::string text = server_info(parts.handle);
+  const auto info = nlohmann::json::parse(text);
+  parts.reporter.listening(text);
+  ServeLoop loop(parts, address_of(info));
+  parts.manager.ready("listening on " + address_of(info));
+  const double interval = flags.stats_interval_seconds > 0 ? flags.stats_interval_seconds
+                          : is_terminal && !flags.json     ? 1
+                                                           : -1e-3;
+  loop.run_until_stop(milliseconds(static_cast<std::int64_t>(interval * 1e3)));
+  return loop.drain(milliseconds(info.at("settings").at("drain_timeout_ms").get<std::int64_t>()));
+}
+
+CommandResult serve(const ServeFlags& flags) {
+  const auto environment = environment_of_process();
+  const auto config = merged_config(flags, environment);
+  if (config && flags.checks_only) {
+    return check(*config);
   }
   // The end of a process that reads the log must not end the server.
   std::signal(SIGPIPE, SIG_IGN);
   StopSignals signals;
-  const auto handle = start_server(config->json);
-  if (!handle) {
-    return with_source(handle.error(), *config);
-  }
+  const auto handle = config ? start_server(config->json) : Outcome<std::uint64_t>(config.error());
   const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   OutputWriter output(STDOUT_FILENO);
   const auto reporter = make_reporter(flags, output, is_terminal);
-  const std::string info = server_info(*handle);
-  reporter->listening(info);
-  const double interval = flags.stats_interval_seconds > 0 ? flags.stats_interval_seconds
-                          : is_terminal && !flags.json     ? 1
-                                                           : -1e-3;
-  ServeLoop loop(*handle, signals, output, *reporter);
-  loop.run_until_signal(milliseconds(static_cast<std::int64_t>(interval * 1e3)));
-  const auto settings = nlohmann::json::parse(info).at("settings");
-  return loop.drain(milliseconds(settings.at("drain_timeout_ms").get<std::int64_t>()));
+  if (!handle) {
+    Failure failure = config ? with_source(handle.error(), *config) : handle.error();
+    if (!flags.checks_only) {
+      reporter->failed(failure);
+      (void)output.flush(kFailureFlush);
+    }
+    return failure;
+  }
+  ServiceManager manager(environment);
+  return run_server(flags, {*handle, signals, output, *reporter, manager}, is_terminal);
 }
 
 }  // namespace
@@ -215,6 +193,8 @@ Outcome<void> add_serve_command(CLI::App& app, CommandResult& result) {
   command->add_option("-c,--config", flags->config_path,
                       "TOML file of settings; names as below, with _ instead of -");
   command->add_flag("--json", flags->json, "One JSON object per line and event on standard output");
+  command->add_flag("--check-config", flags->checks_only,
+                    "Check settings, certificate and key without binding, and exit with code 0 or 2");
   command->add_option("--stats-interval", flags->stats_interval_seconds, "Seconds between printed statistics")
       ->type_name("SECONDS")
       ->check(decimal(0.001, 86'400));
@@ -225,8 +205,9 @@ Outcome<void> add_serve_command(CLI::App& app, CommandResult& result) {
   }
   command->footer(
       "A setting comes from its flag, else the TOML file, else the environment variable\n"
-      "KNUL_<SETTING> (KNUL_MAX_STREAMS=10), else its default. KNUL_LOG sets the log level.\n"
+      "KNUL_<SETTING> (KNUL_MAX_STREAMS=10), else its default. KNUL_LOG sets the log's levels.\n"
       "A first SIGINT or SIGTERM drains for at most drain-timeout-ms, a second one ends the process.\n"
+      "SIGUSR1 prints statistics, SIGHUP reads certificate and key again.\n"
       "Exit codes: 0 drained, 1 failed, 2 wrong usage, 3 the drain deadline cut streams, 4 forced.");
   command->callback([flags, &result] { result = serve(*flags); });
   return {};

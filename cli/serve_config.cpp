@@ -66,6 +66,14 @@ Outcome<void> add_environment(Merger& merger, const std::vector<Setting>& settin
   return {};
 }
 
+Outcome<void> add_inherited_socket(Merger& merger, const std::vector<Setting>& settings, int descriptor) {
+  const auto setting = std::ranges::find(settings, "listen_fd", &Setting::name);
+  if (setting == settings.end() || merger.has(*setting)) {
+    return {};
+  }
+  return merger.add_text(*setting, std::to_string(descriptor), "LISTEN_FDS");
+}
+
 std::string place(const std::string& path, const toml::source_region& region) {
   return path + ":" + std::to_string(region.begin.line);
 }
@@ -236,6 +244,9 @@ Outcome<MergedConfig> merge_config(const std::vector<Setting>& settings, const C
   if (merged) {
     merged = add_environment(merger, settings, sources.environment);
   }
+  if (merged && sources.inherited_socket) {
+    merged = add_inherited_socket(merger, settings, *sources.inherited_socket);
+  }
   if (!merged) {
     return std::move(merged).error();
   }
@@ -251,7 +262,7 @@ Failure with_source(Failure failure, const MergedConfig& config) {
 
 std::vector<std::string> unknown_variables(const std::vector<Setting>& settings,
                                            const std::map<std::string, std::string>& environment) {
-  std::vector<std::string> known = {"KNUL_LOG"};
+  std::vector<std::string> known = {"KNUL_LOG", "KNUL_LOG_FORMAT"};
   std::ranges::transform(settings, std::back_inserter(known), environment_variable_of);
   std::vector<std::string> lines;
   for (const auto& [variable, text] : environment) {

@@ -15,6 +15,7 @@ namespace knul::cli {
 struct ConfigSources {
   std::map<std::string, std::string> flags;        // setting name -> text
   std::optional<std::string> file_path;            // TOML
+  std::optional<int> inherited_socket;             // from the service manager; after all others
   std::map<std::string, std::string> environment;  // the variables that begin with KNUL_
 };
 

@@ -47,6 +47,11 @@ class JsonReporter final : public ServeReporter {
   void statistics(const std::string& statistics) override {
     emit({{"event", "stats"}, {"stats", parsed(statistics)}}, OutputWriter::Loss::kWhenFull);
   }
+  void all_statistics(const std::string& text) override { statistics(text); }
+  void reloaded() override { emit({{"event", "reloaded"}}); }
+  void reload_failed(const std::string& error) override {
+    emit({{"event", "reload_failed"}, {"error", error}});
+  }
   void draining(std::uint64_t deadline_ms) override {
     emit({{"event", "draining"}, {"deadline_ms", deadline_ms}});
   }
@@ -57,10 +62,16 @@ class JsonReporter final : public ServeReporter {
     emit(event);
   }
   void forced() override { emit({{"event", "forced"}}); }
+  void failed(const Failure& failure) override {
+    emit({{"event", "failed"},
+          {"error", failure.message},
+          {"code", failure.library_code},
+          {"exit_code", static_cast<int>(failure.code)}});
+  }
 
  private:
   void emit(const ordered_json& event, OutputWriter::Loss loss = OutputWriter::Loss::kNever) {
-    output_.write(event.dump() + "\n", loss);
+    output_.write(event.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n", loss);
   }
 
   OutputWriter& output_;
@@ -80,12 +91,16 @@ class TextReporter final : public ServeReporter {
          std::to_string(::getpid()));
   }
   void statistics(const std::string& statistics) override;
+  void all_statistics(const std::string& statistics) override;
+  void reloaded() override { line("reloaded"); }
+  void reload_failed(const std::string& error) override { line("reload failed: " + error); }
   void draining(std::uint64_t deadline_ms) override {
     line("draining for at most " + format_duration(static_cast<double>(deadline_ms) / 1e3) +
          "; a second signal stops at once");
   }
   void stopped(const std::string& report, const std::string& last_statistics) override;
   void forced() override { line("forced: open streams were cut"); }
+  void failed(const Failure& /*failure*/) override {}
 
  private:
   void line(const std::string& text, OutputWriter::Loss loss = OutputWriter::Loss::kNever) {
@@ -121,6 +136,16 @@ void TextReporter::statistics(const std::string& statistics) {
   } else {
     line(text, OutputWriter::Loss::kWhenFull);
   }
+}
+
+void TextReporter::all_statistics(const std::string& statistics) {
+  std::string text = "statistics (without those that are 0)";
+  for (const auto& [name, value] : parsed(statistics).items()) {
+    if (!value.is_number() || value.get<double>() != 0) {
+      text += "\n  " + name + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+    }
+  }
+  line(text, OutputWriter::Loss::kWhenFull);
 }
 
 void TextReporter::stopped(const std::string& report, const std::string& last_statistics) {

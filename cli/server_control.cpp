@@ -31,7 +31,7 @@ Failure server_failure(std::uint32_t code, std::string message) {
     message += "\nfor development: `knul cert --out DIR`, then --cert DIR/cert.pem --key DIR/key.pem";
   }
   const bool is_usage = is_of_credentials || code == KREPIS_INVALID_REQUEST;
-  return {is_usage ? ExitCode::kUsage : ExitCode::kFailure, std::move(message), std::move(setting)};
+  return {is_usage ? ExitCode::kUsage : ExitCode::kFailure, std::move(message), std::move(setting), code};
 }
 
 }  // namespace
@@ -49,6 +49,26 @@ Outcome<std::uint64_t> start_server(const std::string& json) {
 std::string server_info(std::uint64_t handle) { return text_if_success(krepis_quic_info(handle)); }
 
 std::string server_statistics(std::uint64_t handle) { return text_if_success(krepis_quic_get_stats(handle)); }
+
+bool do_workers_answer(std::uint64_t handle) {
+  return krepis_quic_connections(handle).error_code != KREPIS_TIMEOUT;
+}
+
+Outcome<void> check_settings(const std::string& json) {
+  const FfiResponse response = krepis_quic_check_json(json.data(), json.size());
+  if (response.error_code != KREPIS_SUCCESS) {
+    return server_failure(response.error_code, krepis_last_error());
+  }
+  return {};
+}
+
+// CONNECT HERE: the single place that calls the library's reload. When krepis.h has krepis_quic_reload:
+//   const FfiResponse response = krepis_quic_reload(handle);
+//   if (response.error_code == KREPIS_SUCCESS) { return {}; }
+//   return run_failure(krepis_last_error());
+Outcome<void> reload_server(std::uint64_t /*handle*/) {
+  return run_failure("reload is not supported by this library");
+}
 
 StopResult stop_server(std::uint64_t handle, std::uint64_t deadline_ms) {
   const FfiResponse response = krepis_quic_stop_report(handle, deadline_ms);

@@ -15,8 +15,9 @@ namespace knul::cli {
 StopSignals::StopSignals() {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
+  for (const int number : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) {
+    sigaddset(&set, number);
+  }
   pthread_sigmask(SIG_BLOCK, &set, &before_);
   signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   notification_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -25,7 +26,7 @@ StopSignals::StopSignals() {
 StopSignals::~StopSignals() {
   ::close(signals_);
   ::close(notification_);
-  if (!has_signal_come_) {
+  if (!has_stop_come_) {
     // The server did not start. A signal must be able to end the write of its error to a blocked standard
     // error.
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
@@ -39,8 +40,14 @@ StopSignals::Wake StopSignals::wait(std::chrono::milliseconds timeout) {
   }
   signalfd_siginfo signal{};
   if (::read(signals_, &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal)) {
-    has_signal_come_ = true;
-    return Wake::kSignal;
+    if (signal.ssi_signo == SIGUSR1) {
+      return Wake::kStatistics;
+    }
+    if (signal.ssi_signo == SIGHUP) {
+      return Wake::kReload;
+    }
+    has_stop_come_ = true;
+    return Wake::kStop;
   }
   std::uint64_t count = 0;
   const bool is_notified = ::read(notification_, &count, sizeof count) == static_cast<ssize_t>(sizeof count);

@@ -1,4 +1,4 @@
-// Waits for SIGINT and SIGTERM.
+// Waits for the signals of `knul serve`: SIGINT and SIGTERM to stop, SIGUSR1 for statistics, SIGHUP to reload.
 #pragma once
 
 #include <chrono>
@@ -15,8 +15,9 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  enum class Wake : std::uint8_t { kTimeout, kSignal, kNotified };
-  // Without limit if the timeout is negative. Reports each signal once.
+  enum class Wake : std::uint8_t { kTimeout, kStop, kStatistics, kReload, kNotified };
+  // Without limit if the timeout is negative. Reports each signal once; the kernel merges equal signals that
+  // wait.
   Wake wait(std::chrono::milliseconds timeout);
 
   // Ends a wait with kNotified. Thread: any.
@@ -24,7 +25,7 @@ class StopSignals {
 
  private:
   sigset_t before_{};
-  bool has_signal_come_ = false;
+  bool has_stop_come_ = false;
   int signals_;
   int notification_;
 };

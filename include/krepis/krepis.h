@@ -187,6 +187,15 @@ KREPIS_API FfiResponse krepis_settings(void) KREPIS_NOEXCEPT;
  * Since: 1.2.0. */
 KREPIS_API FfiResponse krepis_quic_start_json(const char* json, size_t length) KREPIS_NOEXCEPT;
 
+/* Checks the settings of krepis_quic_start_json: each value, and the certificate with its key. Opens no
+ * socket and starts no thread.
+ *
+ * json, length: as krepis_quic_start_json.
+ * Result: none.
+ * Errors: as krepis_quic_start_json, except those of sockets, threads and the number of servers.
+ * Blocks: to read files and check keys. Threads: any. Memory: none. Since: 1.2.0. */
+KREPIS_API FfiResponse krepis_quic_check_json(const char* json, size_t length) KREPIS_NOEXCEPT;
+
 /* The UDP port that a server listens on.
  *
  * handle: from a start function.
@@ -280,6 +289,8 @@ KREPIS_API uint32_t krepis_quic_stop_into(uint64_t handle, FfiResponse* out) KRE
 KREPIS_API uint32_t krepis_quic_get_stats_into(uint64_t handle, FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_settings_into(FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_start_json_into(const char* json, size_t length,
+                                                FfiResponse* out) KREPIS_NOEXCEPT;
+KREPIS_API uint32_t krepis_quic_check_json_into(const char* json, size_t length,
                                                 FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_info_into(uint64_t handle, FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_stop_report_into(uint64_t handle, uint64_t deadline_ms,

@@ -70,6 +70,10 @@ FfiResponse krepis_quic_start_json(const char* json, std::size_t length) noexcep
   return guarded([&](Process& process) { return abi::start_json(process, json, length); });
 }
 
+FfiResponse krepis_quic_check_json(const char* json, std::size_t length) noexcept {
+  return guarded([&](Process&) { return abi::check_json(json, length); });
+}
+
 std::uint16_t krepis_quic_port(std::uint64_t handle) noexcept {
   std::uint16_t port = 0;
   (void)guarded([&](Process& process) {
@@ -135,6 +139,10 @@ std::uint32_t krepis_settings_into(FfiResponse* out) noexcept {
 
 std::uint32_t krepis_quic_start_json_into(const char* json, std::size_t length, FfiResponse* out) noexcept {
   return guarded_into(out, [&] { return krepis_quic_start_json(json, length); });
+}
+
+std::uint32_t krepis_quic_check_json_into(const char* json, std::size_t length, FfiResponse* out) noexcept {
+  return guarded_into(out, [&] { return krepis_quic_check_json(json, length); });
 }
 
 std::uint32_t krepis_quic_info_into(std::uint64_t handle, FfiResponse* out) noexcept {

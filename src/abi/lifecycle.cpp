@@ -104,6 +104,36 @@ std::string timeout_text(const DrainReport& report) {
          std::to_string(report.elapsed.count()) + " ms";
 }
 
+struct ParsedStart {
+  krepis::ServerOptions options;
+  krepis::ApplicationFactory factory;  // empty without a service
+  ServiceChoice service;
+};
+
+krepis::Result<ParsedStart> parse_start(const char* json, std::size_t length) {
+  if (json == nullptr) {
+    return krepis::Error{ErrorCode::kInvalidPointer,
+                         "json is null, expected " + std::to_string(length) + " bytes"};
+  }
+  std::string_view text(json, length);
+  if (text.size() <= server::kMaxSettingsBytes && text.ends_with('\0')) {
+    text.remove_suffix(1);
+  }
+  auto parsed = server::parse_settings_json(text);
+  if (!parsed) {
+    return server::to_public(std::move(parsed).error());
+  }
+  ParsedStart start{std::move(parsed->options), nullptr, {parsed->service, parsed->service_root}};
+  if (parsed->service != "none") {
+    auto made = service::service_factory(parsed->service, parsed->service_root);
+    if (!made) {
+      return std::move(made).error();
+    }
+    start.factory = *std::move(made);
+  }
+  return start;
+}
+
 }  // namespace
 
 FfiResponse unknown_handle(std::uint64_t handle) {
@@ -116,27 +146,23 @@ FfiResponse start(Process& process, const FfiQuicConfig* config) {
   return options ? start_server(process, *options, nullptr, {}) : failure(options.error());
 }
 
-FfiResponse start_json(Process& process, const char* json, std::size_t length) {
-  if (json == nullptr) {
-    return failure(ErrorCode::kInvalidPointer, "json is null, expected " + std::to_string(length) + " bytes");
-  }
-  std::string_view text(json, length);
-  if (text.size() <= server::kMaxSettingsBytes && text.ends_with('\0')) {
-    text.remove_suffix(1);
-  }
-  auto parsed = server::parse_settings_json(text);
+FfiResponse check_json(const char* json, std::size_t length) {
+  auto parsed = parse_start(json, length);
   if (!parsed) {
-    return failure(server::to_public(std::move(parsed).error()));
+    return failure(parsed.error());
   }
-  krepis::ApplicationFactory factory;
-  if (parsed->service != "none") {
-    auto made = service::service_factory(parsed->service, parsed->service_root);
-    if (!made) {
-      return failure(made.error());
-    }
-    factory = *std::move(made);
+  if (auto checked = QuicServer::check(parsed->options); !checked) {
+    return failure(checked.error());
   }
-  return start_server(process, parsed->options, std::move(factory), {parsed->service, parsed->service_root});
+  return success({});
+}
+
+FfiResponse start_json(Process& process, const char* json, std::size_t length) {
+  auto parsed = parse_start(json, length);
+  if (!parsed) {
+    return failure(parsed.error());
+  }
+  return start_server(process, parsed->options, std::move(parsed->factory), std::move(parsed->service));
 }
 
 FfiResponse stop(Process& process, std::uint64_t handle, std::optional<std::chrono::milliseconds> deadline,

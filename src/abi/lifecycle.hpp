@@ -12,6 +12,7 @@
 namespace knul::abi {
 
 FfiResponse start(Process& process, const FfiQuicConfig* config);
+FfiResponse check_json(const char* json, std::size_t length);
 FfiResponse start_json(Process& process, const char* json, std::size_t length);
 
 enum class Report : bool { kNo, kYes };

@@ -239,6 +239,7 @@ static void the_into_forms_refuse_an_out_that_cannot_be_written_and_do_nothing(v
   CHECK_EQUAL(krepis_quic_start_into(&config, NULL), KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_quic_start_into(&config, misaligned), KREPIS_MEMORY_ALIGNMENT);
   CHECK_EQUAL(krepis_quic_start_json_into("{}", 2, NULL), KREPIS_INVALID_POINTER);
+  CHECK_EQUAL(krepis_quic_check_json_into("{}", 2, NULL), KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_quic_stop_into(1, NULL), KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_quic_stop_report_into(1, 0, misaligned), KREPIS_MEMORY_ALIGNMENT);
   CHECK_EQUAL(krepis_quic_get_stats_into(1, misaligned), KREPIS_MEMORY_ALIGNMENT);

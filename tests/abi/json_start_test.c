@@ -11,6 +11,12 @@ static const char* settings_with(const char* members) {
   return json;
 }
 
+/* As a start refuses, so does a check. */
+static void expect_check_refused(const char* text, size_t length, uint32_t code, const char* part) {
+  CHECK_EQUAL(krepis_quic_check_json(text, length).error_code, code);
+  CHECK_CONTAINS(krepis_last_error(), part);
+}
+
 static void expect_refused(const char* text, size_t length, uint32_t code, const char* part) {
   const int descriptors_before = open_descriptors();
   const int threads_before = threads();
@@ -20,6 +26,7 @@ static void expect_refused(const char* text, size_t length, uint32_t code, const
   CHECK_CONTAINS(krepis_last_error(), part);
   CHECK_EQUAL(open_descriptors(), descriptors_before);
   CHECK_EQUAL(threads(), threads_before);
+  expect_check_refused(text, length, code, part);
 }
 
 static void expect_member_refused(const char* members, const char* part) {
@@ -70,6 +77,15 @@ static void the_text_of_an_error_about_a_setting_begins_with_its_name(void) {
   snprintf(members, sizeof members, "\"cert_path\":\"%s\",\"key_path\":\"%s\",\"service\":\"hq\"",
            fixture_files.cert_path, fixture_files.key_path);
   expect_text_of(members, "service_root");
+}
+
+static void a_check_of_valid_settings_starts_nothing(void) {
+  const int descriptors_before = open_descriptors();
+  const int threads_before = threads();
+  const char* const text = settings_with("\"workers\":2");
+  CHECK_EQUAL(krepis_quic_check_json(text, strlen(text)).error_code, KREPIS_SUCCESS);
+  CHECK_EQUAL(open_descriptors(), descriptors_before);
+  CHECK_EQUAL(threads(), threads_before);
 }
 
 static void port_zero_takes_a_free_port_and_tells_it(void) {
@@ -176,6 +192,7 @@ int main(void) {
   RUN(texts_that_are_no_settings_are_refused);
   RUN(unknown_keys_wrong_types_and_ranges_are_refused_by_name);
   RUN(the_text_of_an_error_about_a_setting_begins_with_its_name);
+  RUN(a_check_of_valid_settings_starts_nothing);
   RUN(port_zero_takes_a_free_port_and_tells_it);
   RUN(a_trailing_nul_inside_the_length_is_ignored);
   RUN(the_settings_in_force_are_told);
