@@ -364,8 +364,13 @@ struct ConnectionOptions {
 struct ServerOptions : ConnectionOptions {
   std::string host = "127.0.0.1";  // numeric IPv4 or IPv6, or "localhost"
   std::uint16_t port = 0;          // 0: a free port, see QuicServer::port
+  // A bound UDP socket of the program in place of host and port, which must have their defaults; 0: none. The
+  // server uses a duplicate, makes the socket non-blocking and changes its options; the program's descriptor
+  // stays open. The workers share it, or, if SO_REUSEPORT was set before the bind, add their own sockets.
+  std::uint64_t listen_fd = 0;
   std::string cert_path;                   // PEM, leaf first
   std::string key_path;                    // PEM, unencrypted
+  std::string key_log_path;                // secrets of all connections are appended; empty: none
   unsigned workers = 0;                    // 0: the number of CPUs, at most 8; 1..64
   std::uint64_t drain_timeout_ms = 5'000;  // 0..3,600,000, default deadline of stop
 

@@ -104,6 +104,9 @@ udp::GroupOptions group_options(const krepis::ServerOptions& options, unsigned w
   // Validation has made sure that the host is numeric or "localhost".
   group.socket = socket_options(options, *base::SocketAddress::parse(options.host, options.port));
   group.workers = workers;
+  if (options.listen_fd != 0) {
+    group.adopted_fd = static_cast<int>(options.listen_fd);
+  }
   if (options.steering != "single_socket") {
     group.steering_program = quic::steering_program(workers);
   }

@@ -19,7 +19,8 @@ using namespace knul;
 using base::Error;
 using base::ErrorKind;
 
-base::Result<std::shared_ptr<quic::TlsServerContext>> load_tls(const ServerOptions& options) {
+base::Result<std::shared_ptr<quic::TlsServerContext>> load_tls(const ServerOptions& options,
+                                                               base::KeyLog* key_log) {
   auto certificate = server::read_credential_file("cert_path", options.cert_path);
   if (!certificate) {
     return std::move(certificate).error();
@@ -31,8 +32,10 @@ base::Result<std::shared_ptr<quic::TlsServerContext>> load_tls(const ServerOptio
   const auto bytes = [](const std::string& text) {
     return std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
   };
-  auto tls = quic::TlsServerContext::create(
-      {.certificate_pem = bytes(*certificate), .private_key_pem = bytes(*key), .alpn = options.alpn});
+  auto tls = quic::TlsServerContext::create({.certificate_pem = bytes(*certificate),
+                                             .private_key_pem = bytes(*key),
+                                             .alpn = options.alpn,
+                                             .key_log = key_log});
   explicit_bzero(key->data(), key->size());
   if (!tls) {
     Error error = std::move(tls).error();
@@ -78,7 +81,11 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
     return std::move(status).error();
   }
   options.workers = options.workers == 0 ? server::automatic_workers() : options.workers;
-  auto tls = load_tls(options);
+  auto key_log = server::KeyLogFile::open(options.key_log_path, server::process_log());
+  if (!key_log) {
+    return std::move(key_log).error();
+  }
+  auto tls = load_tls(options, key_log->get());
   if (!tls) {
     return std::move(tls).error();
   }
@@ -87,8 +94,12 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
     return std::move(sockets).error();
   }
   options.port = sockets->local_address().port();
+  if (options.listen_fd != 0) {
+    options.host = sockets->local_address().ip_to_string();
+  }
   std::unique_ptr<Impl> impl(
       new Impl(std::move(options), *std::move(tls), *std::move(sockets), std::move(memory)));
+  impl->key_log_ = *std::move(key_log);
   if (base::Status status = impl->create_workers(factory); !status) {
     return std::move(status).error();
   }
@@ -107,7 +118,7 @@ base::Status QuicServer::Impl::check(const ServerOptions& asked) {
   if (base::Status status = server::validate(asked); !status) {
     return status;
   }
-  if (auto tls = load_tls(asked); !tls) {
+  if (auto tls = load_tls(asked, nullptr); !tls) {
     return std::move(tls).error();
   }
   return {};

@@ -10,6 +10,7 @@
 #include "admin/admin_listener.hpp"
 #include "quic/crypto/tls_context.hpp"
 #include "server/fork_guard.hpp"
+#include "server/key_log.hpp"
 #include "server/worker.hpp"
 #include "stats/snapshot.hpp"
 #include "udp/socket_group.hpp"
@@ -56,7 +57,8 @@ class QuicServer::Impl final : private knul::admin::AdminSource {
   [[nodiscard]] std::uint64_t uptime_ms() const;
 
   ServerOptions options_;
-  const ApplicationMemorySource memory_;  // may be empty
+  const ApplicationMemorySource memory_;               // may be empty
+  std::unique_ptr<knul::server::KeyLogFile> key_log_;  // null: off. Order: before the users of tls_
   std::shared_ptr<knul::quic::TlsServerContext> tls_;
   knul::base::Instant started_at_;
   bool has_started_ = false;  // its start was logged

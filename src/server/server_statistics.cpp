@@ -73,6 +73,7 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
   snapshot.workers = workers_.size();
   snapshot.certificate_not_after = static_cast<std::uint64_t>(tls_->certificate_not_after());
   snapshot.certificate_expired = tls_->certificate_not_after() < std::time(nullptr) ? 1 : 0;
+  snapshot.key_log = key_log_ != nullptr ? 1 : 0;
   snapshot.socket_receive_buffer_asked_bytes = socket.receive_buffer().asked_bytes;
   snapshot.socket_receive_buffer_bytes = socket.receive_buffer().got_bytes;
   snapshot.socket_receive_buffer_limit_bytes = socket.receive_buffer().limit_bytes;

@@ -18,6 +18,7 @@ constexpr std::uint64_t kKiB = 1 << 10;
 constexpr std::uint64_t kGiB = 1 << 30;
 constexpr std::uint64_t kMaxU32 = 0xffff'ffff;
 constexpr std::uint64_t kMaxConnections = 16'000'000;
+constexpr std::uint64_t kMaxFd = 0x7fff'ffff;
 constexpr std::uint64_t kMaxPathBytes = 4'096;
 constexpr std::size_t kMaxAlpnNames = 16;
 
@@ -31,8 +32,10 @@ constexpr std::array<std::string_view, 4> kServices = {"none", "echo", "perf", "
 constexpr auto kSettings = std::to_array<Setting>({
     {"host", &ServerOptions::host, "Address to listen on: numeric IPv4 or IPv6, or \"localhost\" (127.0.0.1). \"0.0.0.0\" is every IPv4 address, \"::\" every IPv6 address without IPv4. Multicast, broadcast and link-local addresses are refused.", {}, 1, 255},
     {"port", &ServerOptions::port, "UDP port; 0 selects a free port.", {}, 0, 65'535},
+    {"listen_fd", &ServerOptions::listen_fd, "Descriptor of a bound UDP socket of the program, in place of host and port, which must then not be given; 0 means none. The server uses a duplicate. The workers share the socket, or add sockets of their own if SO_REUSEPORT is set.", {}, 0, kMaxFd},
     {"cert_path", &ServerOptions::cert_path, "PEM file of the certificate chain, leaf first.", {}, 1, kMaxPathBytes},
     {"key_path", &ServerOptions::key_path, "PEM file of the leaf's private key, not encrypted.", {}, 1, kMaxPathBytes},
+    {"key_log_path", &ServerOptions::key_log_path, "File to which the secrets of all connections are appended, for programs that decrypt captured packets; empty means none. Created with mode 0600; an existing file must be regular and private. The environment variable SSLKEYLOGFILE has no effect.", {}, 0, kMaxPathBytes},
     {"alpn", &ServerOptions::alpn, "Application protocols (RFC 7301) in order of preference: one name, or a list of up to 16. A service has its own default.", "bytes", 1, 255},
     {"workers", &ServerOptions::workers, "Worker threads; 0 means the number of CPUs, at most 8.", "threads", 0, base::kMostWorkers},
 
@@ -186,7 +189,24 @@ base::Status check_host(const ServerOptions& options) {
   return {};
 }
 
+base::Status check_listen_fd(const ServerOptions& options) {
+  const ServerOptions defaults;
+  if (options.listen_fd == 0) {
+    return {};
+  }
+  if (options.port != defaults.port) {
+    return wrong("port", std::to_string(options.port), "none with listen_fd");
+  }
+  if (options.host != defaults.host) {
+    return wrong("host", in_quotes(options.host), "none with listen_fd");
+  }
+  return {};
+}
+
 base::Status check_together(const ServerOptions& options) {
+  if (auto status = check_listen_fd(options); !status) {
+    return status;
+  }
   if (auto status = check_host(options); !status) {
     return status;
   }

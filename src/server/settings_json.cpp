@@ -56,6 +56,9 @@ class SettingsReader final : public nlohmann::json_sax<Json> {
   explicit SettingsReader(std::size_t text_size) : text_size_(text_size) {}
 
   [[nodiscard]] bool has_alpn() const { return has_alpn_; }
+  [[nodiscard]] bool has(std::string_view name) const {
+    return seen_.test(static_cast<std::size_t>(find_setting(name) - settings().data()));
+  }
   ParsedSettings& parsed() { return parsed_; }
   std::optional<base::Error>& error() { return error_; }
 
@@ -238,6 +241,11 @@ base::Result<ParsedSettings> parse_settings_json(std::string_view text) {
   ParsedSettings& parsed = reader.parsed();
   if (!reader.has_alpn()) {
     parsed.options.alpn = {std::string(default_alpn(parsed.service))};
+  }
+  for (const std::string_view name : {"host", "port"}) {
+    if (parsed.options.listen_fd != 0 && reader.has(name)) {
+      return invalid(std::string(name) + " is given, expected none with listen_fd");
+    }
   }
   if (auto status = validate(parsed); !status) {
     return std::move(status).error();

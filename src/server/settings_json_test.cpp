@@ -103,6 +103,14 @@ TEST(SettingsJson, NamesTheKeyOfAValueOutOfRange) {
   expect_refused(R"("service":"ftp")", "service is \"ftp\", expected one of");
 }
 
+TEST(SettingsJson, RefusesAnAddressBesideASocketOfTheProgram) {
+  EXPECT_EQ(parse(R"("listen_fd":7)")->options.listen_fd, 7U);
+  expect_refused(R"("listen_fd":7,"port":0)", "port is given, expected none with listen_fd");
+  expect_refused(R"("host":"127.0.0.1","listen_fd":7)", "host is given, expected none with listen_fd");
+  expect_refused(R"("listen_fd":2147483648)", "listen_fd is 2147483648");
+  EXPECT_TRUE(parse(R"("listen_fd":0,"port":4433)"));
+}
+
 TEST(SettingsJson, RefusesAServiceRootThatWouldNotBeUsedAndAnHqServiceWithoutOne) {
   expect_refused(R"("service_root":"/srv")", "service_root");
   expect_refused(R"("service":"hq")", "service_root is not given");

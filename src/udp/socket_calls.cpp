@@ -16,6 +16,20 @@ int SocketCalls::open(int family) {
   return ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
 }
 
+int SocketCalls::duplicate(int fd) {
+  const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (copy >= 0) {
+    ::fcntl(copy, F_SETFL, ::fcntl(copy, F_GETFL) | O_NONBLOCK);
+  }
+  return copy;
+}
+
+bool SocketCalls::is_connected(int fd) {
+  sockaddr_storage peer{};
+  socklen_t length = sizeof(peer);
+  return ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) == 0;
+}
+
 int SocketCalls::bind(int fd, const base::SocketAddress& address) {
   return ::bind(fd, address.data(), address.size());
 }

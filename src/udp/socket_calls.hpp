@@ -16,6 +16,10 @@ class SocketCalls {
 
   // A non-blocking, close-on-exec UDP socket.
   virtual int open(int family);
+  // A non-blocking, close-on-exec duplicate of a socket. The duplicate and `fd` are one socket, so that both
+  // are non-blocking then.
+  virtual int duplicate(int fd);
+  virtual bool is_connected(int fd);
   virtual int bind(int fd, const base::SocketAddress& address);
   virtual int set_option(int fd, int level, int name, const void* value, socklen_t length);
   virtual int get_option(int fd, int level, int name, void* value, socklen_t* length);

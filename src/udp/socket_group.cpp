@@ -34,13 +34,15 @@ base::Result<SocketGroup> SocketGroup::open(const GroupOptions& options, base::L
                                             SocketCalls& calls) {
   SocketOptions first_options = options.socket;
   first_options.sharing = PortSharing::kExclusive;
-  auto first = UdpSocket::open(first_options, log, calls);
+  auto first = options.adopted_fd ? UdpSocket::adopt(*options.adopted_fd, first_options, log, calls)
+                                  : UdpSocket::open(first_options, log, calls);
   if (!first) {
     return std::move(first).error();
   }
   SocketGroup group(std::move(first).value(), options.workers);
   advise_on_buffers(group.sockets_.front(), log);
-  if (options.workers == 1 || options.steering_program.empty()) {
+  const bool can_grow = !options.adopted_fd || group.sockets_.front().has_reuseport();
+  if (options.workers == 1 || options.steering_program.empty() || !can_grow) {
     return group;
   }
   base::Status grown = group.grow(options, log, calls);

@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "base/log.hpp"
@@ -15,6 +16,10 @@ namespace knul::udp {
 
 struct GroupOptions {
   SocketOptions socket;  // its `sharing` is ignored
+  // A bound socket of the caller (UdpSocket::adopt) in place of one for socket.address. Without SO_REUSEPORT
+  // all workers share it, without a warning. With that option its group must have no other sockets, because
+  // the program names the sockets of the group by their order.
+  std::optional<int> adopted_fd = {};
   std::size_t workers = 1;
   // Classic BPF: reads the payload of a datagram and returns the worker whose socket gets it. For any other
   // result, the kernel's hash of the addresses decides. If the kernel refuses the program, the log gets a

@@ -1,7 +1,9 @@
 #include "udp/socket_group.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "udp/test_support.hpp"
 
@@ -199,6 +201,93 @@ TEST_F(GroupOfSockets, ReportsAQuotaErrorForEveryDescriptorThatIsMissing) {
       EXPECT_EQ(group.error().kind, base::ErrorKind::kQuota);
       EXPECT_EQ(open_descriptors(), before);
     }
+  }
+}
+
+// A bound socket of a program.
+class GivenSocket {
+ public:
+  explicit GivenSocket(int type = SOCK_DGRAM, int domain = AF_INET) : fd_(::socket(domain, type, 0)) {}
+  ~GivenSocket() { ::close(fd_); }
+  GivenSocket(const GivenSocket&) = delete;
+  GivenSocket& operator=(const GivenSocket&) = delete;
+
+  void set(int level, int name, int value) const { ::setsockopt(fd_, level, name, &value, sizeof value); }
+  void bind(const base::SocketAddress& to) const { ASSERT_EQ(::bind(fd_, to.data(), to.size()), 0); }
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+TEST_F(GroupOfSockets, SharesAGivenSocketAmongTheWorkersAndLeavesItOpen) {
+  const GivenSocket given;
+  given.bind(address("127.0.0.1"));
+  GroupOptions group_options = options(3);
+  group_options.adopted_fd = given.fd();
+  {
+    auto group = open(group_options).value();
+    EXPECT_TRUE(group.is_single_socket());
+    EXPECT_NE(group.local_address().port(), 0);
+    EXPECT_NE(group.send_socket(0).fd(), given.fd());
+    const auto client = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
+    const base::SocketAddress& to = group.local_address();
+    ASSERT_EQ(sendto(client.fd(), "x", 1, 0, to.data(), to.size()), 1);
+    stats::WorkerCounters counters;
+    EXPECT_EQ(receive(*group.receive_socket(0), 1, counters).size(), 1U);
+  }
+  EXPECT_TRUE(log_.lines.empty());
+  EXPECT_GE(fcntl(given.fd(), F_GETFD), 0);
+}
+
+TEST_F(GroupOfSockets, AddsSocketsToAGivenSocketThatAllowsIt) {
+  const GivenSocket given;
+  given.set(SOL_SOCKET, SO_REUSEPORT, 1);
+  given.bind(address("127.0.0.1"));
+  GroupOptions group_options = options(3);
+  group_options.adopted_fd = given.fd();
+  auto group = open(group_options).value();
+  EXPECT_TRUE(group.is_steered());
+  const auto client = UdpSocket::open({.address = address("127.0.0.1")}, log_).value();
+  stats::WorkerCounters counters;
+  for (std::size_t number = 0; number < 9; ++number) {
+    const std::vector<std::uint8_t> payload = packet(number, 10);
+    const base::SocketAddress& to = group.local_address();
+    ASSERT_EQ(sendto(client.fd(), payload.data(), payload.size(), 0, to.data(), to.size()), 10);
+    ASSERT_EQ(receive(*group.receive_socket(payload[0] % 3U), 1, counters).size(), 1U) << "number " << number;
+  }
+}
+
+TEST_F(GroupOfSockets, RefusesAGivenDescriptorThatIsNoBoundUdpSocket) {
+  const auto expect_refusal = [&](int fd, const char* why) {
+    GroupOptions group_options = options(2);
+    group_options.adopted_fd = fd;
+    const std::size_t before = open_descriptors();
+    const auto group = open(group_options);
+    ASSERT_FALSE(group) << why;
+    EXPECT_EQ(group.error().kind, base::ErrorKind::kInvalidArgument);
+    EXPECT_TRUE(group.error().message.starts_with("listen_fd is ")) << group.error().message;
+    EXPECT_NE(group.error().message.find(why), std::string::npos) << group.error().message;
+    EXPECT_EQ(open_descriptors(), before);
+  };
+  expect_refusal(1'000'000, "not an open descriptor");
+  const posix::FileDescriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  expect_refusal(file.value(), "not a socket");
+  const GivenSocket stream(SOCK_STREAM);
+  expect_refusal(stream.fd(), "not a UDP socket");
+  const GivenSocket local(SOCK_DGRAM, AF_UNIX);
+  expect_refusal(local.fd(), "not a UDP socket");
+  const GivenSocket unbound;
+  expect_refusal(unbound.fd(), "not bound");
+  const GivenSocket connected;
+  const base::SocketAddress peer = address("127.0.0.1", 9);
+  ASSERT_EQ(::connect(connected.fd(), peer.data(), peer.size()), 0);
+  expect_refusal(connected.fd(), "connected");
+  if (has_ipv6()) {
+    const GivenSocket both(SOCK_DGRAM, AF_INET6);
+    both.set(IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    both.bind(address("::"));
+    expect_refusal(both.fd(), "IPV6_V6ONLY");
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
 #include <utility>
 
 #include "stats/worker_counters.hpp"
@@ -15,6 +16,11 @@ namespace {
 
 bool is_wildcard(const base::SocketAddress& address) {
   return std::ranges::all_of(address.ip_bytes(), [](std::uint8_t byte) { return byte == 0; });
+}
+
+base::Error refused(int fd, std::string_view what) {
+  return {base::ErrorKind::kInvalidArgument,
+          "listen_fd is " + std::to_string(fd) + ", " + std::string(what) + ", expected a bound UDP socket"};
 }
 
 }  // namespace
@@ -42,7 +48,7 @@ base::Status UdpSocket::configure(const SocketOptions& options) {
   const bool is_v6 = options.address.is_v6();
   const int level = is_v6 ? IPPROTO_IPV6 : IPPROTO_IP;
   bool is_set = true;
-  if (is_v6) {
+  if (is_v6 && options.sharing != PortSharing::kAdopted) {  // the kernel refuses it for a bound socket
     is_set = is_set && set_flag(IPPROTO_IPV6, IPV6_V6ONLY, 1);
   }
   if (options.sharing == PortSharing::kReuseportMember) {
@@ -89,15 +95,73 @@ base::Status UdpSocket::bind_to(const base::SocketAddress& address) {
   if (calls_->bind(fd(), address) != 0) {
     return socket_error(errno, "bind", address);
   }
+  return note_address("read back", address);
+}
+
+base::Status UdpSocket::note_address(std::string_view action, const base::SocketAddress& wanted) {
   sockaddr_storage storage{};
   socklen_t length = sizeof(storage);
   if (calls_->local_address(fd(), &storage, &length) != 0) {
-    return socket_error(errno, "read back", address);
+    return socket_error(errno, action, wanted);
   }
   local_address_ = base::SocketAddress::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
   is_wildcard_ = is_wildcard(local_address_);
   return {};
 }
+
+base::Result<UdpSocket> UdpSocket::adopt(int given, const SocketOptions& options, base::LogSink& log,
+                                         SocketCalls& calls) {
+  posix::FileDescriptor fd(calls.duplicate(given));
+  if (!fd.is_open()) {
+    return errno == EBADF ? refused(given, "not an open descriptor")
+                          : socket_error(errno, "duplicate the socket of", options.address);
+  }
+  UdpSocket socket(std::move(fd), log, calls);
+  if (base::Status checked = socket.check_adopted(given); !checked) {
+    return std::move(checked).error();
+  }
+  SocketOptions adopted = options;
+  adopted.address = socket.local_address();
+  adopted.sharing = PortSharing::kAdopted;
+  if (base::Status configured = socket.configure(adopted); !configured) {
+    return std::move(configured).error();
+  }
+  return socket;
+}
+
+base::Status UdpSocket::check_adopted(int given) {
+  const std::optional<int> type = int_option(SOL_SOCKET, SO_TYPE);
+  if (!type) {
+    return refused(given, "not a socket");
+  }
+  const std::optional<int> family = int_option(SOL_SOCKET, SO_DOMAIN);
+  const bool is_ip = family == AF_INET || family == AF_INET6;
+  if (type != SOCK_DGRAM || !is_ip || int_option(SOL_SOCKET, SO_PROTOCOL) != IPPROTO_UDP) {
+    return refused(given, "not a UDP socket for IPv4 or IPv6");
+  }
+  if (base::Status noted = note_address("read back", {}); !noted) {
+    return noted;
+  }
+  if (local_address_.port() == 0) {
+    return refused(given, "a socket that is not bound");
+  }
+  if (calls_->is_connected(fd())) {
+    return refused(given, "a connected socket");
+  }
+  // The per-address limits would treat all IPv4 peers as one IPv6 network.
+  if (family == AF_INET6 && is_wildcard_ && int_option(IPPROTO_IPV6, IPV6_V6ONLY) != 1) {
+    return refused(given, "a socket for both IPv4 and IPv6, set IPV6_V6ONLY (BindIPv6Only=ipv6-only)");
+  }
+  return {};
+}
+
+std::optional<int> UdpSocket::int_option(int level, int name) {
+  int value = 0;
+  socklen_t length = sizeof(value);
+  return calls_->get_option(fd(), level, name, &value, &length) == 0 ? std::optional(value) : std::nullopt;
+}
+
+bool UdpSocket::has_reuseport() { return int_option(SOL_SOCKET, SO_REUSEPORT).value_or(0) != 0; }
 
 SocketFeatures UdpSocket::features() const {
   return {shared_->gso.load(std::memory_order_relaxed), gro_, shared_->ecn.load(std::memory_order_relaxed)};

@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/datagram.hpp"
 #include "base/log.hpp"
@@ -27,6 +29,7 @@ namespace knul::udp {
 enum class PortSharing : std::uint8_t {
   kExclusive,        // a second bind to the address is refused
   kReuseportMember,  // joins the SO_REUSEPORT group of the address
+  kAdopted,          // bound by the caller
 };
 
 struct SocketOptions {
@@ -87,6 +90,13 @@ class UdpSocket {
   static base::Result<UdpSocket> open(const SocketOptions& options, base::LogSink& log,
                                       SocketCalls& calls = SocketCalls::system());
 
+  // Uses a socket that the caller has bound, by a duplicate of its descriptor: both share the socket, whose
+  // options change and which becomes non-blocking. Ignores the address and `sharing` of the options.
+  // Errors: kInvalidArgument (the message begins with "listen_fd"): not an open descriptor, not a UDP socket
+  // for IPv4 or IPv6, not bound, connected, or one that receives IPv4 as mapped addresses. Else as open().
+  static base::Result<UdpSocket> adopt(int fd, const SocketOptions& options, base::LogSink& log,
+                                       SocketCalls& calls = SocketCalls::system());
+
   UdpSocket(UdpSocket&& other) noexcept = default;
   UdpSocket& operator=(UdpSocket&& other) noexcept = default;
 
@@ -106,6 +116,8 @@ class UdpSocket {
   // Thread: any. gso and ecn become false, and stay so, when the kernel or the device refuses them.
   [[nodiscard]] SocketFeatures features() const;
 
+  // True: other sockets may join this one (SO_REUSEPORT).
+  [[nodiscard]] bool has_reuseport();
   // Sets SO_REUSEPORT, which decides whether other sockets may join this one from then on. Errors: kNetwork.
   base::Status set_reuseport(bool is_on);
   // Attaches a classic BPF program to this socket's reuseport group. Errors: kUnsupported.
@@ -121,6 +133,9 @@ class UdpSocket {
   UdpSocket(posix::FileDescriptor fd, base::LogSink& log, SocketCalls& calls);
 
   base::Status configure(const SocketOptions& options);
+  base::Status check_adopted(int given);
+  std::optional<int> int_option(int level, int name);
+  base::Status note_address(std::string_view action, const base::SocketAddress& wanted);
   bool set_flag(int level, int name, int value);
   struct BufferNames {
     int option;

@@ -170,6 +170,18 @@ bool is_address(const std::string& name) {
          inet_pton(AF_INET6, name.c_str(), bytes.data()) == 1;
 }
 
+// Replaces GnuTLS's own function, which would append the secrets to the file that the environment variable
+// SSLKEYLOGFILE names, readable by all.
+int log_secret(gnutls_session_t session, const char* label, const gnutls_datum_t* secret) {
+  if (base::KeyLog* const key_log = reference_of(session).key_log) {
+    gnutls_datum_t client_random{};
+    gnutls_datum_t server_random{};
+    gnutls_session_get_random(session, &client_random, &server_random);
+    key_log->write(label, {client_random.data, client_random.size}, {secret->data, secret->size});
+  }
+  return 0;
+}
+
 struct SessionParts {
   unsigned flags;
   gnutls_priority_t priority;
@@ -196,6 +208,7 @@ base::Result<TlsSession> make_session(SessionParts parts) {
     return tls_error(ErrorKind::kOutOfMemory, "cannot create a TLS session", rv);
   }
   TlsSession session(native, std::move(parts.context));
+  gnutls_session_set_keylog_function(native, &log_secret);
   int rv = gnutls_priority_set(native, parts.priority);
   if (rv == 0)
     rv = gnutls_credentials_set(native, GNUTLS_CRD_CERTIFICATE, parts.credentials);
@@ -223,6 +236,7 @@ base::Result<std::shared_ptr<TlsServerContext>> TlsServerContext::create(const T
 
 base::Status TlsServerContext::load(const TlsServerOptions& options) {
   alpn_ = options.alpn;
+  key_log_ = options.key_log;
   auto priority = make_priority(kCiphers);
   if (!priority) {
     return std::move(priority).error();
@@ -278,6 +292,7 @@ base::Result<TlsSession> TlsServerContext::create_session(TlsConnRef& conn_ref) 
   }
   gnutls_handshake_set_hook_function(native, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE,
                                      &require_extensions);
+  conn_ref.key_log = key_log_;
   return bind(*std::move(session), conn_ref);
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/key_log.hpp"
 #include "base/result.hpp"
 #include "quic/crypto/gnutls_owners.hpp"
 #include "quic/crypto/protection_library.hpp"
@@ -28,6 +29,7 @@ struct TlsConnRef : ngtcp2_crypto_conn_ref {
   HeaderKeyList header_keys;                      // linked for leak checkers while the arena is packed
   TicketStore* tickets = nullptr;                 // null: sessions are neither stored nor resumed
   std::string_view server_name;                   // its key in `tickets`
+  base::KeyLog* key_log = nullptr;                // null: secrets are not written
 };
 
 // The reference that create_session() bound to `session`.
@@ -73,6 +75,7 @@ struct TlsServerOptions {
   std::span<const std::uint8_t> certificate_pem;  // chain, leaf first
   std::span<const std::uint8_t> private_key_pem;  // unencrypted
   std::vector<std::string> alpn;                  // in order of preference; not empty
+  base::KeyLog* key_log = nullptr;  // null: none. Lifetime: outlives the context and its sessions
 };
 
 // Thread: any; immutable after create.
@@ -98,6 +101,7 @@ class TlsServerContext : public std::enable_shared_from_this<TlsServerContext> {
   Priority priority_;
   gnutls_datum_t ticket_key_{};
   std::vector<std::string> alpn_;
+  base::KeyLog* key_log_ = nullptr;
   std::int64_t certificate_not_after_ = 0;
 };
 
