@@ -97,8 +97,9 @@ typedef struct FfiQuicConfig {
  *   KREPIS_MEMORY_ALIGNMENT: config is not aligned to 8 bytes; the call reads nothing.
  *   KREPIS_INVALID_REQUEST: port or max_streams is 0, idle_timeout_ms is below 1,000, host_addr is not an
  *     address, or a text is empty, too long, contains a NUL before its end, has null data or cap below len.
- *   KREPIS_INTERNAL: a certificate or key file is unreadable, not PEM or encrypted, or the key does not
- *     match the certificate.
+ *   KREPIS_INTERNAL: a certificate or key file is unreadable, not PEM or encrypted, the key does not match
+ *     the certificate, the chain is not in order, or clients cannot accept the certificate: it is not valid
+ *     yet, is not for servers, or has a key that TLS 1.3 cannot sign with (docs/settings.md).
  *   KREPIS_NETWORK_ERROR: the port is in use or not permitted, or the address is not this machine's.
  *   KREPIS_QUOTA_EXCEEDED: no file descriptors or threads left.
  *   KREPIS_CONCURRENCY_LIMIT_EXCEEDED: the process has 1,024 servers.
@@ -167,14 +168,14 @@ KREPIS_API const char* krepis_last_error(void) KREPIS_NOEXCEPT;
 /* Describes every setting of krepis_quic_start_json; docs/settings.md has the same list.
  *
  * Result: JSON array of objects with name, type ("string", "integer", "boolean", "list of strings"), default
- *   (null: required) and doc, and where they apply min, max, values and unit.
+ *   and doc, and where they apply min, max, values and unit.
  * Errors: convention 2. Blocks: never. Threads: any. Memory: convention 5. Since: 1.2.0. */
 KREPIS_API FfiResponse krepis_settings(void) KREPIS_NOEXCEPT;
 
 /* ---- Servers ------------------------------------------------------------------------------------------- */
 
 /* Starts a server with settings given as a JSON object: {"port":4433,"cert_path":"...","workers":2}.
- * cert_path and key_path are required. Port 0, the default here, selects a free port: see krepis_quic_port.
+ * Required: cert_path or cert_pem, key_path or key_pem. Port 0, the default, selects a free port.
  * With "service" ("echo", "perf", or "hq" and "service_root") a built-in service answers the streams.
  *
  * json: the text, read by length; may be freed after the call returns.
@@ -207,7 +208,8 @@ KREPIS_API uint16_t krepis_quic_port(uint64_t handle) KREPIS_NOEXCEPT;
  *
  * handle: from a start function.
  * Result: JSON {"handle":1024,"port":4433,"state":"running","settings":{...}}. state is "running" or
- *   "draining"; settings are the values that the server uses, with port and workers resolved.
+ *   "draining"; settings are the values that the server uses, with port and workers resolved; key_pem is
+ *   "(not shown)" if it was given.
  * Errors: KREPIS_INVALID_POINTER: the handle does not name a server.
  * Blocks: never. Threads: any. Memory: convention 5. Since: 1.2.0. */
 KREPIS_API FfiResponse krepis_quic_info(uint64_t handle) KREPIS_NOEXCEPT;
@@ -225,6 +227,24 @@ KREPIS_API FfiResponse krepis_quic_info(uint64_t handle) KREPIS_NOEXCEPT;
  * Memory: convention 5; invalidates the 8 bytes of the start.
  * Since: 1.2.0. RFC 9000 §10.2. */
 KREPIS_API FfiResponse krepis_quic_stop_report(uint64_t handle, uint64_t deadline_ms) KREPIS_NOEXCEPT;
+
+/* Reads the certificate and key files of a server again (cert_path, key_path, sni_cert_paths, sni_key_paths),
+ * checks them as the start does, and replaces all certificates in one step. Handshakes that start after the
+ * return use the new ones; handshakes and connections that have begun go on unchanged. Clients still resume
+ * their sessions, unless a DNS name has gone from the certificates: then they make full handshakes. The
+ * statistics certificate_* show the result. The setting watch_certificates calls for a reload by itself.
+ *
+ * handle: from a start function.
+ * Result: none.
+ * Errors: after each the present certificates stay in use; the error is counted and logged.
+ *   KREPIS_INVALID_POINTER: the handle does not name a server.
+ *   KREPIS_INTERNAL: a file is unusable; as krepis_quic_start.
+ *   KREPIS_INVALID_CONTEXT: the server is stopping, or has no certificate or key file, only texts.
+ *   KREPIS_QUOTA_EXCEEDED: no file descriptors left.
+ * Blocks: to read files and check keys, well under a second, and for another reload of this server. A stop of
+ *   this server waits for this call.
+ * Threads: any. Memory: none. Since: 1.2.0. */
+KREPIS_API FfiResponse krepis_quic_reload(uint64_t handle) KREPIS_NOEXCEPT;
 
 /* The handles of this process's servers, as a JSON array of numbers in no particular order. A server that is
  * stopping is in the list until its stop returns.
@@ -295,6 +315,7 @@ KREPIS_API uint32_t krepis_quic_check_json_into(const char* json, size_t length,
 KREPIS_API uint32_t krepis_quic_info_into(uint64_t handle, FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_stop_report_into(uint64_t handle, uint64_t deadline_ms,
                                                  FfiResponse* out) KREPIS_NOEXCEPT;
+KREPIS_API uint32_t krepis_quic_reload_into(uint64_t handle, FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_list_into(FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_connections_into(uint64_t handle, FfiResponse* out) KREPIS_NOEXCEPT;
 KREPIS_API uint32_t krepis_quic_connections_json_into(uint64_t handle, const char* query, size_t length,

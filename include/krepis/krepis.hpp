@@ -368,10 +368,18 @@ struct ServerOptions : ConnectionOptions {
   // server uses a duplicate, makes the socket non-blocking and changes its options; the program's descriptor
   // stays open. The workers share it, or, if SO_REUSEPORT was set before the bind, add their own sockets.
   std::uint64_t listen_fd = 0;
-  std::string cert_path;                   // PEM, leaf first
-  std::string key_path;                    // PEM, unencrypted
-  std::string key_log_path;                // secrets of all connections are appended; empty: none
-  unsigned workers = 0;                    // 0: the number of CPUs, at most 8; 1..64
+  std::string key_log_path;  // secrets of all connections are appended; empty: none
+  // The certificate of handshakes without a name of `sni_cert_paths`: a PEM file or the PEM text itself, leaf
+  // first; the key unencrypted. Of path and text exactly one.
+  std::string cert_path;
+  std::string key_path;
+  std::string cert_pem;
+  std::string key_pem;  // secret: options() has "(not shown)" in place of it
+  // Certificates that clients choose by name (SNI), with their keys in the same order; at most 1,000.
+  std::vector<std::string> sni_cert_paths;
+  std::vector<std::string> sni_key_paths;
+  bool watch_certificates = false;  // a thread looks at the files once a second and reloads, see reload()
+  unsigned workers = 0;             // 0: the number of CPUs, at most 8; 1..64
   std::uint64_t drain_timeout_ms = 5'000;  // 0..3,600,000, default deadline of stop
 
   std::uint64_t max_connections = 200'000;           // per server
@@ -457,6 +465,16 @@ class QuicServer {
   Result<DrainReport> stop(std::chrono::milliseconds deadline);
   // The same with ServerOptions::drain_timeout_ms.
   Result<DrainReport> stop();
+
+  // Reads the certificate and key files again, checks them as start does, and replaces all certificates in
+  // one step: handshakes that start after the return use the new ones; handshakes and connections that have
+  // begun go on unchanged. Sessions are still resumed, unless a DNS name has gone from the certificates: then
+  // clients make full handshakes. After an error the present certificates stay in use; the error is counted
+  // and logged. Texts (cert_pem, key_pem) stay as they are.
+  // Errors: kInternal (certificate or key), kQuotaExceeded (descriptors), kOutOfMemory, kInvalidContext (the
+  // server stops, or it has no certificate or key file). Blocks while the file system reads, and for another
+  // reload.
+  Result<void> reload();
 
   [[nodiscard]] bool is_running() const;  // false after stop was called
   [[nodiscard]] std::uint16_t port() const;

@@ -104,6 +104,10 @@ std::uint32_t krepis_quic_stop_begin(std::uint64_t handle, std::uint64_t deadlin
       .error_code;
 }
 
+FfiResponse krepis_quic_reload(std::uint64_t handle) noexcept {
+  return guarded([&](Process& process) { return abi::reload(process, handle); });
+}
+
 FfiResponse krepis_quic_list(void) noexcept {
   return guarded([](Process& process) { return abi::list(process); });
 }
@@ -152,6 +156,10 @@ std::uint32_t krepis_quic_info_into(std::uint64_t handle, FfiResponse* out) noex
 std::uint32_t krepis_quic_stop_report_into(std::uint64_t handle, std::uint64_t deadline_ms,
                                            FfiResponse* out) noexcept {
   return guarded_into(out, [&] { return krepis_quic_stop_report(handle, deadline_ms); });
+}
+
+std::uint32_t krepis_quic_reload_into(std::uint64_t handle, FfiResponse* out) noexcept {
+  return guarded_into(out, [&] { return krepis_quic_reload(handle); });
 }
 
 std::uint32_t krepis_quic_list_into(FfiResponse* out) noexcept {

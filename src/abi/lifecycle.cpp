@@ -35,6 +35,18 @@ class Removal {
   std::uint64_t handle_;
 };
 
+// Wipes the secrets of options at the end of the scope.
+class WipesSecrets {
+ public:
+  explicit WipesSecrets(krepis::ServerOptions& options) : options_(options) {}
+  ~WipesSecrets() { server::wipe_secrets(options_); }
+  WipesSecrets(const WipesSecrets&) = delete;
+  WipesSecrets& operator=(const WipesSecrets&) = delete;
+
+ private:
+  krepis::ServerOptions& options_;
+};
+
 FfiResponse start_server(Process& process, const krepis::ServerOptions& options,
                          krepis::ApplicationFactory factory, ServiceChoice service) {
   // Without a service, the program handles connections through channels.
@@ -151,10 +163,9 @@ FfiResponse check_json(const char* json, std::size_t length) {
   if (!parsed) {
     return failure(parsed.error());
   }
-  if (auto checked = QuicServer::check(parsed->options); !checked) {
-    return failure(checked.error());
-  }
-  return success({});
+  const WipesSecrets wiped(parsed->options);
+  auto checked = QuicServer::check(parsed->options);
+  return checked ? success({}) : failure(checked.error());
 }
 
 FfiResponse start_json(Process& process, const char* json, std::size_t length) {
@@ -162,7 +173,17 @@ FfiResponse start_json(Process& process, const char* json, std::size_t length) {
   if (!parsed) {
     return failure(parsed.error());
   }
+  const WipesSecrets wiped(parsed->options);
   return start_server(process, parsed->options, std::move(parsed->factory), std::move(parsed->service));
+}
+
+FfiResponse reload(Process& process, std::uint64_t handle) {
+  const auto pin = process.registry().find(handle);
+  if (!pin) {
+    return unknown_handle(handle);
+  }
+  const krepis::Result<void> reloaded = pin->reload();
+  return reloaded ? success() : failure(reloaded.error());
 }
 
 FfiResponse stop(Process& process, std::uint64_t handle, std::optional<std::chrono::milliseconds> deadline,

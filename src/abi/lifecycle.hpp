@@ -15,6 +15,8 @@ FfiResponse start(Process& process, const FfiQuicConfig* config);
 FfiResponse check_json(const char* json, std::size_t length);
 FfiResponse start_json(Process& process, const char* json, std::size_t length);
 
+FfiResponse reload(Process& process, std::uint64_t handle);
+
 enum class Report : bool { kNo, kYes };
 // Without a deadline: the server's drain_timeout_ms.
 FfiResponse stop(Process& process, std::uint64_t handle, std::optional<std::chrono::milliseconds> deadline,

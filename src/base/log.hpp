@@ -24,7 +24,8 @@ enum class LogKind : std::uint8_t {
   kApplicationException,  // a callback of the program threw
   kOutOfMemory,           // work was dropped for lack of memory
   kHandoverQueueFull,     // a worker dropped datagrams of another worker
-  kCertificate,           // the server's certificate has expired
+  kCertificate,           // a certificate of the server expires soon or has expired
+  kReload,                // the server's certificates were reloaded, or could not be
   kKeyLog,                // the secrets of connections are written to a file
   kAlpnRefused,           // a client offers no protocol of the server
   kHandshakeFailed,       // a handshake ended with a TLS alert or a QUIC error
@@ -71,6 +72,7 @@ inline constexpr auto kLogKindFacts = std::to_array<LogKindFacts>({
     {LogKind::kOutOfMemory, LogSubsystem::kServer, "out_of_memory"},
     {LogKind::kHandoverQueueFull, LogSubsystem::kServer, "handover_queue_full"},
     {LogKind::kCertificate, LogSubsystem::kTls, "certificate"},
+    {LogKind::kReload, LogSubsystem::kTls, "reload"},
     {LogKind::kKeyLog, LogSubsystem::kTls, "key_log"},
     {LogKind::kAlpnRefused, LogSubsystem::kTls, "alpn_refused"},
     {LogKind::kHandshakeFailed, LogSubsystem::kTls, "handshake_failed"},

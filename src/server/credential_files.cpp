@@ -18,15 +18,8 @@ struct Named {
   std::string_view what;
   const std::string& path;
 
-  // A very long path loses its middle, so that the reason behind it is still read.
-  [[nodiscard]] std::string shown_path() const {
-    constexpr std::size_t kShown = 240;
-    return path.size() <= 2 * kShown ? path
-                                     : path.substr(0, kShown) + "..." + path.substr(path.size() - kShown);
-  }
   [[nodiscard]] base::Error error(std::string_view why) const {
-    return {base::ErrorKind::kCredentials,
-            std::string(what) + " \"" + shown_path() + "\": " + std::string(why)};
+    return {base::ErrorKind::kCredentials, credential_source(what, path) + ": " + std::string(why)};
   }
   [[nodiscard]] base::Error system_error(int code) const {
     const auto kind =
@@ -59,6 +52,13 @@ ssize_t read_some(int fd, char* to, std::size_t size) {
 }
 
 }  // namespace
+
+std::string credential_source(std::string_view what, const std::string& path) {
+  constexpr std::size_t kShown = 240;  // so that the reason behind it is still read
+  const std::string shown =
+      path.size() <= 2 * kShown ? path : path.substr(0, kShown) + "..." + path.substr(path.size() - kShown);
+  return std::string(what) + " \"" + shown + '"';
+}
 
 base::Result<std::string> read_credential_file(std::string_view what, const std::string& path) {
   const Named named{what, path};

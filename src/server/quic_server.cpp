@@ -60,6 +60,20 @@ Result<DrainReport> QuicServer::stop() {
   return stop(std::chrono::milliseconds(static_cast<std::int64_t>(options().drain_timeout_ms)));
 }
 
+Result<void> QuicServer::reload() {
+  if (knul::server::is_forked_child() || !impl_->is_running()) {
+    return Error{ErrorCode::kInvalidContext, "reload: the server is stopping or has stopped"};
+  }
+  try {
+    if (knul::base::Status status = impl_->reload(); !status) {
+      return to_public(std::move(status).error());
+    }
+    return {};
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::kOutOfMemory, "reload: out of memory"};
+  }
+}
+
 bool QuicServer::is_running() const { return impl_->is_running(); }
 
 std::uint16_t QuicServer::port() const { return impl_->options().port; }
@@ -68,17 +82,16 @@ const ServerOptions& QuicServer::options() const { return impl_->options(); }
 
 Statistics QuicServer::stats() const { return impl_->statistics(); }
 
-// On the stack: a thread_local with a destructor ends the process when memory is short. The texts of a
-// snapshot are short enough to need no allocation.
+// On the stack: a thread_local with a destructor ends the process when memory is short.
 void QuicServer::stats_json(std::string& out) const {
   knul::stats::ServerSnapshot snapshot;
-  impl_->fill(snapshot);
+  const auto texts = impl_->fill(snapshot);
   knul::stats::render_json(snapshot, out);
 }
 
 void QuicServer::metrics_text(std::string& out) const {
   knul::stats::ServerSnapshot snapshot;
-  impl_->fill(snapshot);
+  const auto texts = impl_->fill(snapshot);
   knul::stats::render_metrics(knul::stats::MetricsFormat::kOpenMetrics, snapshot, out);
 }
 

@@ -1,12 +1,10 @@
 #include "server/server_impl.hpp"
 
 #include <algorithm>
-#include <ctime>
 
 #include "posix/clock.hpp"
 #include "quic/crypto/library_versions.hpp"
 #include "quic/endpoint/endpoint_options.hpp"
-#include "server/credential_files.hpp"
 #include "server/engine_options.hpp"
 #include "server/log_sink.hpp"
 #include "server/settings.hpp"
@@ -19,35 +17,36 @@ using namespace knul;
 using base::Error;
 using base::ErrorKind;
 
-base::Result<std::shared_ptr<quic::TlsServerContext>> load_tls(const ServerOptions& options,
-                                                               base::KeyLog* key_log) {
-  auto certificate = server::read_credential_file("cert_path", options.cert_path);
-  if (!certificate) {
-    return std::move(certificate).error();
+// Replaces secrets of the options at the end of the scope: the certificates are loaded then, or the start failed.
+class HidesSecrets {
+ public:
+  explicit HidesSecrets(ServerOptions& options) : options_(options), has_secret_(!options.key_pem.empty()) {}
+  ~HidesSecrets() {
+    server::wipe_secrets(options_);
+    if (has_secret_) {
+      options_.key_pem = server::kNotShown;  // short enough to need no allocation
+    }
   }
-  auto key = server::read_credential_file("key_path", options.key_path);
-  if (!key) {
-    return std::move(key).error();
-  }
-  const auto bytes = [](const std::string& text) {
-    return std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
-  };
-  auto tls = quic::TlsServerContext::create({.certificate_pem = bytes(*certificate),
-                                             .private_key_pem = bytes(*key),
-                                             .alpn = options.alpn,
-                                             .key_log = key_log});
-  explicit_bzero(key->data(), key->size());
-  if (!tls) {
-    Error error = std::move(tls).error();
-    error.message += " (cert_path \"" + options.cert_path + "\", key_path \"" + options.key_path + "\")";
-    return error;
-  }
-  if ((*tls)->certificate_not_after() < std::time(nullptr)) {
-    server::process_log().write(base::LogLevel::kWarning, base::LogKind::kCertificate, [&] {
-      return "the certificate in " + options.cert_path + " has expired: clients will refuse it";
-    });
-  }
-  return tls;
+  HidesSecrets(const HidesSecrets&) = delete;
+  HidesSecrets& operator=(const HidesSecrets&) = delete;
+
+ private:
+  ServerOptions& options_;
+  const bool has_secret_;
+};
+
+base::Result<std::unique_ptr<server::CertificateStore>> load_certificates(ServerOptions& options,
+                                                                          base::KeyLog* key_log) {
+  const HidesSecrets hidden(options);
+  return server::CertificateStore::load(options, key_log, server::process_log());
+}
+
+// On a worker's timer, so that it needs no thread.
+void warn_of_expiry_hourly(server::WorkerCore& core, server::CertificateStore& certificates) {
+  core.call_after(std::chrono::hours(1), [&core, &certificates] {
+    certificates.warn_of_expiry();
+    warn_of_expiry_hourly(core, certificates);
+  });
 }
 
 base::Result<udp::SocketGroup> open_sockets(const ServerOptions& options) {
@@ -85,9 +84,9 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
   if (!key_log) {
     return std::move(key_log).error();
   }
-  auto tls = load_tls(options, key_log->get());
-  if (!tls) {
-    return std::move(tls).error();
+  auto certificates = load_certificates(options, key_log->get());
+  if (!certificates) {
+    return std::move(certificates).error();
   }
   auto sockets = open_sockets(options);
   if (!sockets) {
@@ -98,12 +97,15 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
     options.host = sockets->local_address().ip_to_string();
   }
   std::unique_ptr<Impl> impl(
-      new Impl(std::move(options), *std::move(tls), *std::move(sockets), std::move(memory)));
+      new Impl(std::move(options), *std::move(certificates), *std::move(sockets), std::move(memory)));
   impl->key_log_ = *std::move(key_log);
   if (base::Status status = impl->create_workers(factory); !status) {
     return std::move(status).error();
   }
   if (base::Status status = impl->start_workers(); !status) {
+    return std::move(status).error();
+  }
+  if (base::Status status = impl->start_watcher(); !status) {
     return std::move(status).error();
   }
   if (base::Status status = impl->start_admin(); !status) {
@@ -118,17 +120,16 @@ base::Status QuicServer::Impl::check(const ServerOptions& asked) {
   if (base::Status status = server::validate(asked); !status) {
     return status;
   }
-  if (auto tls = load_tls(asked, nullptr); !tls) {
-    return std::move(tls).error();
-  }
-  return {};
+  ServerOptions options = asked;
+  auto certificates = load_certificates(options, nullptr);
+  return certificates ? base::Status{} : base::Status{std::move(certificates).error()};
 }
 
-QuicServer::Impl::Impl(ServerOptions options, std::shared_ptr<quic::TlsServerContext> tls,
+QuicServer::Impl::Impl(ServerOptions options, std::unique_ptr<server::CertificateStore> certificates,
                        udp::SocketGroup sockets, ApplicationMemorySource memory)
     : options_(std::move(options)),
       memory_(std::move(memory)),
-      tls_(std::move(tls)),
+      certificates_(std::move(certificates)),
       started_at_(posix::monotonic_now()),
       sockets_(std::move(sockets)) {
   for (std::size_t i = 0; i < sockets_.workers(); ++i) {
@@ -146,7 +147,8 @@ base::Status QuicServer::Impl::create_workers(const ApplicationFactory& factory)
     server::WorkerOptions worker;
     worker.endpoint = server::endpoint_options(options_, options_.workers);
     worker.endpoint.worker = i;
-    worker.endpoint.server_tls = tls_;
+    worker.endpoint.server_tls = certificates_->context();
+    worker.endpoint.tls_source = certificates_.get();
     worker.endpoint.static_secret = secret;
     worker.endpoint.steering =
         sockets_.is_single_socket() ? quic::Steering::kByConnectionId : quic::Steering::kByKernel;
@@ -173,6 +175,23 @@ base::Status QuicServer::Impl::start_workers() {
       return status;
     }
   }
+  workers_.front()->post_to_core(
+      [certificates = certificates_.get()](server::WorkerCore& core, base::Instant) {
+        warn_of_expiry_hourly(core, *certificates);
+      });
+  return {};
+}
+
+base::Status QuicServer::Impl::start_watcher() {
+  if (!options_.watch_certificates) {
+    return {};
+  }
+  auto watcher =
+      server::CertificateWatcher::start(*certificates_, "knul-" + std::to_string(options_.port) + "-cert");
+  if (!watcher) {
+    return std::move(watcher).error();
+  }
+  watcher_ = *std::move(watcher);
   return {};
 }
 
@@ -216,6 +235,8 @@ QuicServer::Impl::~Impl() {
   }
 }
 
+base::Status QuicServer::Impl::reload() { return certificates_->reload(); }
+
 DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
   const base::Instant begin = posix::monotonic_now();
   // Limited, so that the deadline does not overflow.
@@ -223,6 +244,7 @@ DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
   for (const auto& worker : workers_) {
     worker->request_drain(deadline);
   }
+  watcher_.reset();
   DrainReport total;
   // All threads first: a worker that still runs may hand over packets to a finished one.
   for (const auto& worker : workers_) {

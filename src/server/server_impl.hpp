@@ -9,6 +9,8 @@
 
 #include "admin/admin_listener.hpp"
 #include "quic/crypto/tls_context.hpp"
+#include "server/certificate_store.hpp"
+#include "server/certificate_watcher.hpp"
 #include "server/fork_guard.hpp"
 #include "server/key_log.hpp"
 #include "server/worker.hpp"
@@ -32,10 +34,12 @@ class QuicServer::Impl final : private knul::admin::AdminSource {
   // True for one caller only.
   [[nodiscard]] bool claim_stop() { return is_running_.exchange(false); }
   DrainReport drain(std::chrono::milliseconds deadline);
+  knul::base::Status reload();
   [[nodiscard]] bool is_running() const { return is_running_.load(); }
   [[nodiscard]] const ServerOptions& options() const { return options_; }
   [[nodiscard]] Statistics statistics() const;
-  void fill(knul::stats::ServerSnapshot& snapshot) const;
+  // The snapshot's texts live as long as the returned object.
+  [[nodiscard]] std::shared_ptr<const void> fill(knul::stats::ServerSnapshot& snapshot) const;
   [[nodiscard]] Result<void> list_connections(std::string& out, std::size_t limit) const;
   [[nodiscard]] Result<void> query_connections(std::string& out, std::string_view query) const;
 
@@ -46,7 +50,7 @@ class QuicServer::Impl final : private knul::admin::AdminSource {
   knul::base::Status append_connections(std::string_view query, std::string& out) override;
   [[nodiscard]] bool is_ready() const override { return is_running(); }
 
-  Impl(ServerOptions options, std::shared_ptr<knul::quic::TlsServerContext> tls,
+  Impl(ServerOptions options, std::unique_ptr<knul::server::CertificateStore> certificates,
        knul::udp::SocketGroup sockets, ApplicationMemorySource memory);
 
   knul::base::Status create_workers(const ApplicationFactory& factory);
@@ -54,19 +58,21 @@ class QuicServer::Impl final : private knul::admin::AdminSource {
   knul::base::Status start_admin();
   void log_start() const;
   void log_stop(const DrainReport& report) const;
+  knul::base::Status start_watcher();
   [[nodiscard]] std::uint64_t uptime_ms() const;
 
   ServerOptions options_;
-  const ApplicationMemorySource memory_;               // may be empty
-  std::unique_ptr<knul::server::KeyLogFile> key_log_;  // null: off. Order: before the users of tls_
-  std::shared_ptr<knul::quic::TlsServerContext> tls_;
+  const ApplicationMemorySource memory_;                          // may be empty
+  std::unique_ptr<knul::server::KeyLogFile> key_log_;             // null: off. Order: before its users
+  std::unique_ptr<knul::server::CertificateStore> certificates_;  // before the workers, which use it
   knul::base::Instant started_at_;
   bool has_started_ = false;  // its start was logged
   std::atomic<bool> is_running_{true};
   knul::udp::SocketGroup sockets_;
   std::vector<std::unique_ptr<knul::server::ClosedInForks>> closed_in_forks_;  // for the sockets
   std::vector<std::unique_ptr<knul::server::Worker>> workers_;
-  std::unique_ptr<knul::admin::AdminListener> admin_;  // may be null
+  std::unique_ptr<knul::admin::AdminListener> admin_;          // may be null
+  std::unique_ptr<knul::server::CertificateWatcher> watcher_;  // null: certificates are not watched
 };
 
 }  // namespace krepis

@@ -1,6 +1,5 @@
 // The statistics and the list of connections of a server.
 #include <algorithm>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "posix/clock.hpp"
@@ -49,7 +48,7 @@ Statistics QuicServer::Impl::statistics() const {
   return result;
 }
 
-void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
+std::shared_ptr<const void> QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
   snapshot.totals = {};
   for (const auto& worker : workers_) {
     snapshot.totals += worker->counters();
@@ -71,8 +70,6 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
   snapshot.uptime_ms = uptime_ms();
   snapshot.draining = is_running() ? 0 : 1;
   snapshot.workers = workers_.size();
-  snapshot.certificate_not_after = static_cast<std::uint64_t>(tls_->certificate_not_after());
-  snapshot.certificate_expired = tls_->certificate_not_after() < std::time(nullptr) ? 1 : 0;
   snapshot.key_log = key_log_ != nullptr ? 1 : 0;
   snapshot.socket_receive_buffer_asked_bytes = socket.receive_buffer().asked_bytes;
   snapshot.socket_receive_buffer_bytes = socket.receive_buffer().got_bytes;
@@ -92,6 +89,7 @@ void QuicServer::Impl::fill(stats::ServerSnapshot& snapshot) const {
   snapshot.quic_library = quic::quic_library_version();
   snapshot.libraries = all_libraries();
   snapshot.version = version();
+  return certificates_->fill(snapshot);
 }
 
 Result<void> QuicServer::Impl::list_connections(std::string& out, std::size_t limit) const {
@@ -120,13 +118,13 @@ Result<void> QuicServer::Impl::query_connections(std::string& out, std::string_v
 
 void QuicServer::Impl::append_stats(std::string& out) {
   stats::ServerSnapshot snapshot;
-  fill(snapshot);
+  const auto texts = fill(snapshot);
   stats::render_json(snapshot, out);
 }
 
 void QuicServer::Impl::append_metrics(admin::MetricsFormat format, std::string& out) {
   stats::ServerSnapshot snapshot;
-  fill(snapshot);
+  const auto texts = fill(snapshot);
   const bool is_open = format == admin::MetricsFormat::kOpenMetrics;
   stats::render_metrics(is_open ? stats::MetricsFormat::kOpenMetrics : stats::MetricsFormat::kPrometheus,
                         snapshot, out);

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <type_traits>
 
 #include "admin/admin_listener.hpp"
 #include "base/worker_limit.hpp"
 #include "quic/crypto/protection_library.hpp"
+#include "server/credential_files.hpp"
 
 namespace knul::server {
 
@@ -20,7 +22,7 @@ constexpr std::uint64_t kMaxU32 = 0xffff'ffff;
 constexpr std::uint64_t kMaxConnections = 16'000'000;
 constexpr std::uint64_t kMaxFd = 0x7fff'ffff;
 constexpr std::uint64_t kMaxPathBytes = 4'096;
-constexpr std::size_t kMaxAlpnNames = 16;
+constexpr std::size_t kMaxSniPairs = 1'000;
 
 constexpr std::array<std::string_view, 3> kRetry = {"auto", "never", "always"};
 constexpr std::array<std::string_view, 3> kCongestionControl = {"cubic", "bbr", "reno"};
@@ -33,10 +35,15 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"host", &ServerOptions::host, "Address to listen on: numeric IPv4 or IPv6, or \"localhost\" (127.0.0.1). \"0.0.0.0\" is every IPv4 address, \"::\" every IPv6 address without IPv4. Multicast, broadcast and link-local addresses are refused.", {}, 1, 255},
     {"port", &ServerOptions::port, "UDP port; 0 selects a free port.", {}, 0, 65'535},
     {"listen_fd", &ServerOptions::listen_fd, "Descriptor of a bound UDP socket of the program, in place of host and port, which must then not be given; 0 means none. The server uses a duplicate. The workers share the socket, or add sockets of their own if SO_REUSEPORT is set.", {}, 0, kMaxFd},
-    {"cert_path", &ServerOptions::cert_path, "PEM file of the certificate chain, leaf first.", {}, 1, kMaxPathBytes},
-    {"key_path", &ServerOptions::key_path, "PEM file of the leaf's private key, not encrypted.", {}, 1, kMaxPathBytes},
     {"key_log_path", &ServerOptions::key_log_path, "File to which the secrets of all connections are appended, for programs that decrypt captured packets; empty means none. Created with mode 0600; an existing file must be regular and private. The environment variable SSLKEYLOGFILE has no effect.", {}, 0, kMaxPathBytes},
-    {"alpn", &ServerOptions::alpn, "Application protocols (RFC 7301) in order of preference: one name, or a list of up to 16. A service has its own default.", "bytes", 1, 255},
+    {"cert_path", &ServerOptions::cert_path, "PEM file of the certificate chain, leaf first. Required, or cert_pem.", {}, 0, kMaxPathBytes},
+    {"key_path", &ServerOptions::key_path, "PEM file of the leaf's private key, not encrypted. Required, or key_pem.", {}, 0, kMaxPathBytes},
+    {"cert_pem", &ServerOptions::cert_pem, "The certificate chain as PEM text, in place of cert_path.", {}, 0, kMaxCredentialFileBytes},
+    {"key_pem", &ServerOptions::key_pem, "The private key as PEM text, in place of key_path. The library wipes its copy after use, and shows it nowhere.", {}, 0, kMaxCredentialFileBytes},
+    {"sni_cert_paths", &ServerOptions::sni_cert_paths, "PEM files of certificate chains for clients that ask for one of their DNS names (SNI); other clients get cert_path. Up to 1,000.", "bytes", 1, kMaxPathBytes, {}, AboveMax::kRefuse, {0, kMaxSniPairs, false}},
+    {"sni_key_paths", &ServerOptions::sni_key_paths, "PEM files of the private keys of sni_cert_paths, in the same order.", "bytes", 1, kMaxPathBytes, {}, AboveMax::kRefuse, {0, kMaxSniPairs, false}},
+    {"watch_certificates", &ServerOptions::watch_certificates, "Look at the certificate and key files once a second, and reload them when they have changed."},
+    {"alpn", &ServerOptions::alpn, "Application protocols (RFC 7301) in order of preference: one name, or a list of up to 16. A service has its own default.", "bytes", 1, 255, {}, AboveMax::kRefuse, {1, 16, true}},
     {"workers", &ServerOptions::workers, "Worker threads; 0 means the number of CPUs, at most 8.", "threads", 0, base::kMostWorkers},
 
     {"max_streams", &ServerOptions::max_streams, "Concurrent bidirectional streams that a client may open, per connection.", "streams", 1, kMaxU32},
@@ -127,17 +134,19 @@ base::Status check_text(const Setting& setting, const std::string& value) {
   return {};
 }
 
-base::Status check_list(const Setting& setting, const std::vector<std::string>& names) {
-  if (names.empty() || names.size() > kMaxAlpnNames) {
-    return wrong(setting.name, "a list of " + std::to_string(names.size()) + " names", "1 to 16 names");
+base::Status check_list(const Setting& setting, const std::vector<std::string>& texts) {
+  const ListRules& rules = setting.list;
+  if (texts.size() < rules.min_items || texts.size() > rules.max_items) {
+    return wrong(setting.name, "a list of " + std::to_string(texts.size()),
+                 "a list of " + std::to_string(rules.min_items) + " to " + std::to_string(rules.max_items));
   }
-  for (const std::string& name : names) {
-    if (name.size() < setting.min || name.size() > setting.max) {
-      return wrong(setting.name, "a name of " + std::to_string(name.size()) + " bytes",
+  for (const std::string& text : texts) {
+    if (text.size() < setting.min || text.size() > setting.max) {
+      return wrong(setting.name, "a list with a text of " + std::to_string(text.size()) + " bytes",
                    range(setting) + " bytes");
     }
-    if (std::ranges::count(names, name) > 1) {
-      return wrong(setting.name, in_quotes(name) + " twice", "each name once");
+    if (rules.is_unique && std::ranges::count(texts, text) > 1) {
+      return wrong(setting.name, in_quotes(text) + " twice", "each name once");
     }
   }
   return {};
@@ -203,8 +212,67 @@ base::Status check_listen_fd(const ServerOptions& options) {
   return {};
 }
 
+// A path and the text that may replace it.
+struct Credential {
+  std::string_view path_name;
+  std::string ServerOptions::*path;
+  std::string_view text_name;
+  std::string ServerOptions::*text;
+};
+constexpr auto kCredentials = std::to_array<Credential>({
+    {"cert_path", &ServerOptions::cert_path, "cert_pem", &ServerOptions::cert_pem},
+    {"key_path", &ServerOptions::key_path, "key_pem", &ServerOptions::key_pem},
+});
+
+// A private key in place of its path would be shown in errors and by krepis_quic_info.
+base::Status check_path(std::string_view name, const std::string& path, std::string_view expected) {
+  if (path.find('\0') != std::string::npos) {
+    return wrong(name, "a text with a NUL", "a text without NUL");
+  }
+  return path.find("-----BEGIN ") == std::string::npos ? base::Status{}
+                                                       : wrong(name, "a PEM text", std::string(expected));
+}
+
+base::Status check_credentials(const ServerOptions& options) {
+  for (const Credential& one : kCredentials) {
+    const bool has_path = !(options.*one.path).empty();
+    const bool has_text = !(options.*one.text).empty();
+    const std::string either = "a path, or the PEM text in " + std::string(one.text_name);
+    if (!has_path && !has_text) {
+      return wrong(one.path_name, "not given", either);
+    }
+    if (has_path && has_text) {
+      return wrong(one.path_name, "given beside " + std::string(one.text_name), "one of both");
+    }
+    if (auto status = check_path(one.path_name, options.*one.path, either); !status) {
+      return status;
+    }
+  }
+  const auto& keys = options.sni_key_paths;
+  if (keys.size() != options.sni_cert_paths.size()) {
+    return wrong("sni_key_paths", "a list of " + std::to_string(keys.size()),
+                 "as many as sni_cert_paths (" + std::to_string(options.sni_cert_paths.size()) + ")");
+  }
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    auto status = check_path("sni_cert_paths", options.sni_cert_paths[i], "paths");
+    if (status) {
+      status = check_path("sni_key_paths", keys[i], "paths");
+    }
+    if (!status) {
+      return status;
+    }
+  }
+  if (options.watch_certificates && options.cert_path.empty() && options.key_path.empty() && keys.empty()) {
+    return wrong("watch_certificates", "true", "false without a certificate or key file");
+  }
+  return {};
+}
+
 base::Status check_together(const ServerOptions& options) {
   if (auto status = check_listen_fd(options); !status) {
+    return status;
+  }
+  if (auto status = check_credentials(options); !status) {
     return status;
   }
   if (auto status = check_host(options); !status) {
@@ -282,6 +350,16 @@ std::string_view why_unusable(const base::SocketAddress& address) {
 }
 
 std::span<const Setting> settings() { return kSettings; }
+
+bool is_secret(const Setting& setting) {
+  const auto* place = std::get_if<std::string ServerOptions::*>(&setting.place);
+  return place != nullptr && *place == &ServerOptions::key_pem;
+}
+
+void wipe_secrets(krepis::ServerOptions& options) {
+  explicit_bzero(options.key_pem.data(), options.key_pem.size());
+  options.key_pem.clear();
+}
 
 const Setting* find_setting(std::string_view name) {
   const auto* found = std::ranges::find(kSettings, name, &Setting::name);

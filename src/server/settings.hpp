@@ -32,6 +32,13 @@ using SettingPlace =
 
 enum class AboveMax : bool { kRefuse, kClamp };
 
+// Rules for a list; range and unit of the Setting are those of its texts.
+struct ListRules {
+  std::size_t min_items = 0;
+  std::size_t max_items = 0;
+  bool is_unique = false;
+};
+
 struct Setting {
   std::string_view name;
   SettingPlace place;
@@ -41,7 +48,14 @@ struct Setting {
   std::uint64_t max = 0;                          // the same
   std::span<const std::string_view> values = {};  // the valid texts; empty: any text
   AboveMax above_max = AboveMax::kRefuse;
+  ListRules list = {};
 };
+
+// Shown in place of a secret, which key_pem is.
+inline constexpr std::string_view kNotShown = "(not shown)";
+[[nodiscard]] bool is_secret(const Setting& setting);
+// Overwrites the texts of secrets and empties them.
+void wipe_secrets(krepis::ServerOptions& options);
 
 // Why no server can listen on this address and no client can reach it, for example "a multicast address".
 // Empty for the address of a single host and for the wildcard.

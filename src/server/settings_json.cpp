@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <bitset>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <type_traits>
@@ -77,7 +78,11 @@ class SettingsReader final : public nlohmann::json_sax<Json> {
       list_->push_back(value);
       return true;
     }
-    return store(value, cut_json_text(value));
+    const bool is_stored = store(value, cut_json_text(value));
+    if (setting_ != nullptr && is_secret(*setting_)) {
+      explicit_bzero(value.data(), value.size());  // the parser's copy
+    }
+    return is_stored;
   }
 
   bool start_object(std::size_t) override {
@@ -168,7 +173,7 @@ class SettingsReader final : public nlohmann::json_sax<Json> {
   std::size_t text_size_;
   ParsedSettings parsed_;
   std::optional<base::Error> error_;
-  std::bitset<64> seen_;
+  std::bitset<128> seen_;
   bool has_alpn_ = false;
   bool is_inside_ = false;
   const Setting* setting_ = nullptr;          // the setting whose value comes next
@@ -180,10 +185,6 @@ std::string_view default_alpn(std::string_view service) {
     return "perf";
   }
   return service == "hq" ? "hq-interop" : "knul";
-}
-
-bool must_be_given(const Setting& setting) {
-  return setting.name == "cert_path" || setting.name == "key_path";
 }
 
 std::string json_of(const std::string& value) { return json_text(value); }
@@ -210,11 +211,18 @@ std::string value_of(ParsedSettings& parsed, const Setting& setting) {
   return std::visit([&](auto place) { return json_of(at(parsed, place)); }, setting.place);
 }
 
+std::string shown_value(ParsedSettings& parsed, const Setting& setting) {
+  if (is_secret(setting) && !parsed.options.key_pem.empty()) {
+    return json_text(std::string(kNotShown));
+  }
+  return value_of(parsed, setting);
+}
+
 std::string describe(const Setting& setting, ParsedSettings& defaults) {
   const std::string_view type = type_name(setting);
   std::string entry = "{\"name\":" + json_text(std::string(setting.name)) +
                       ",\"type\":" + json_text(std::string(type)) +
-                      ",\"default\":" + (must_be_given(setting) ? "null" : value_of(defaults, setting));
+                      ",\"default\":" + value_of(defaults, setting);
   if (!setting.values.empty()) {
     entry += ",\"values\":" + json_of_list(setting.values);
   } else if (type != "boolean") {
@@ -236,6 +244,7 @@ base::Result<ParsedSettings> parse_settings_json(std::string_view text) {
   }
   SettingsReader reader(text.size());
   if (!Json::sax_parse(text.begin(), text.end(), &reader)) {
+    wipe_secrets(reader.parsed().options);
     return reader.error().value_or(invalid("not valid JSON"));
   }
   ParsedSettings& parsed = reader.parsed();
@@ -248,6 +257,7 @@ base::Result<ParsedSettings> parse_settings_json(std::string_view text) {
     }
   }
   if (auto status = validate(parsed); !status) {
+    wipe_secrets(parsed.options);
     return std::move(status).error();
   }
   clamp(parsed.options);
@@ -257,8 +267,8 @@ base::Result<ParsedSettings> parse_settings_json(std::string_view text) {
 std::string settings_to_json(ParsedSettings parsed) {
   std::string object;
   for (const Setting& setting : settings()) {
-    object +=
-        (object.empty() ? "{" : ",") + json_text(std::string(setting.name)) + ":" + value_of(parsed, setting);
+    object += (object.empty() ? "{" : ",") + json_text(std::string(setting.name)) + ":" +
+              shown_value(parsed, setting);
   }
   return object + "}";
 }

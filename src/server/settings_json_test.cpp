@@ -135,7 +135,32 @@ TEST(SettingsJson, RefusesDeepNestingWithoutUsingTheStack) {
 TEST(SettingsJson, NamesACertificateThatIsNotGiven) {
   const auto result = parse_settings_json("{}");
   ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().message, "cert_path is empty, expected 1 to 4096 bytes");
+  EXPECT_EQ(result.error().message, "cert_path is not given, expected a path, or the PEM text in cert_pem");
+}
+
+TEST(SettingsJson, NeverShowsAPrivateKey) {
+  const auto parsed = parse_settings_json(R"({"cert_pem":"public","key_pem":"secret"})");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->options.key_pem, "secret");
+  const std::string shown = settings_to_json(*parsed);
+  EXPECT_THAT(shown, HasSubstr("\"cert_pem\":\"public\""));
+  EXPECT_THAT(shown, HasSubstr("\"key_pem\":\"(not shown)\""));
+  for (const std::string members :
+       {R"("key_pem":["secret"]})", R"("key_pem":{"secret":1}})", R"("key_pem":"secret","port":-1})",
+        R"("key_pem":"secret","key_path":"k"})", R"("key_pem":"secret","key_pem":"secret"})",
+        R"("keypem":"secret"})", R"("key_path":"-----BEGIN PRIVATE KEY-----secret"})",
+        R"("key_pem":"secret\u0000"})", R"("key_pem":"secret)"}) {
+    const auto refused = parse_settings_json(R"({"cert_path":"c",)" + members);
+    ASSERT_FALSE(refused) << members;
+    EXPECT_EQ(refused.error().message.find("secret"), std::string::npos) << refused.error().message;
+  }
+}
+
+TEST(SettingsJson, TakesListsOfPaths) {
+  const auto parsed = parse(R"("sni_cert_paths":["a","b"],"sni_key_paths":["c","c"])");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_THAT(parsed->options.sni_cert_paths, ElementsAre("a", "b"));
+  EXPECT_THAT(parsed->options.sni_key_paths, ElementsAre("c", "c"));
 }
 
 TEST(SettingsJson, ClampsALongIdleTimeout) {

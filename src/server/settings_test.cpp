@@ -159,6 +159,70 @@ TEST(Settings, RefuseAMissingCertificateAndATextWithANul) {
   EXPECT_FALSE(validate(options));
 }
 
+void expect_refused(const ServerOptions& options, const std::string& text) {
+  const auto status = validate(options);
+  ASSERT_FALSE(status) << text;
+  EXPECT_EQ(status.error().kind, base::ErrorKind::kInvalidArgument);
+  EXPECT_EQ(status.error().message, text);
+}
+
+TEST(Settings, RequireExactlyOneOfPathAndTextOfCertificateAndKey) {
+  ServerOptions options;
+  expect_refused(options, "cert_path is not given, expected a path, or the PEM text in cert_pem");
+  options.cert_pem = "-----BEGIN CERTIFICATE-----";
+  expect_refused(options, "key_path is not given, expected a path, or the PEM text in key_pem");
+  options.key_pem = "-----BEGIN PRIVATE KEY-----";
+  EXPECT_TRUE(validate(options));
+  options.key_path = "key.pem";
+  expect_refused(options, "key_path is given beside key_pem, expected one of both");
+  options.key_pem.clear();
+  EXPECT_TRUE(validate(options)) << "a text and a path may be combined";
+  options.cert_path = "cert.pem";
+  expect_refused(options, "cert_path is given beside cert_pem, expected one of both");
+}
+
+TEST(Settings, RefuseAPrivateKeyInPlaceOfAPathWithoutShowingIt) {
+  ServerOptions options = valid();
+  options.key_path = "-----BEGIN PRIVATE KEY-----\nsecret";
+  expect_refused(options, "key_path is a PEM text, expected a path, or the PEM text in key_pem");
+  options = valid();
+  options.sni_cert_paths = {"a"};
+  options.sni_key_paths = {"-----BEGIN PRIVATE KEY-----\nsecret"};
+  expect_refused(options, "sni_key_paths is a PEM text, expected paths");
+}
+
+TEST(Settings, RequireAsManyKeysAsCertificatesForNames) {
+  ServerOptions options = valid();
+  options.sni_cert_paths = {"a", "b"};
+  options.sni_key_paths = {"a"};
+  expect_refused(options, "sni_key_paths is a list of 1, expected as many as sni_cert_paths (2)");
+  options.sni_key_paths = {"a", "a"};
+  EXPECT_TRUE(validate(options)) << "two certificates may have the same key";
+  options.sni_key_paths = {"a", ""};
+  expect_refused(options, "sni_key_paths is a list with a text of 0 bytes, expected 1 to 4096 bytes");
+  options.sni_cert_paths.assign(1'001, "a");
+  expect_refused(options, "sni_cert_paths is a list of 1001, expected a list of 0 to 1000");
+}
+
+TEST(Settings, RefuseToWatchTexts) {
+  ServerOptions options;
+  options.cert_pem = options.key_pem = "text";
+  options.watch_certificates = true;
+  expect_refused(options, "watch_certificates is true, expected false without a certificate or key file");
+  options.key_pem.clear();
+  options.key_path = "key.pem";
+  EXPECT_TRUE(validate(options));
+}
+
+TEST(Settings, WipeTheirSecrets) {
+  ServerOptions options;
+  options.key_pem = std::string(100, 'k');
+  const char* const bytes = options.key_pem.data();
+  wipe_secrets(options);
+  EXPECT_TRUE(options.key_pem.empty());
+  EXPECT_EQ(std::string_view(bytes, 100).find('k'), std::string_view::npos);
+}
+
 TEST(Settings, RefuseAlpnListsThatTlsCannotCarry) {
   for (const std::vector<std::string>& alpn : {std::vector<std::string>{},
                                                {""},

@@ -44,6 +44,8 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   void handle_handed_over(const base::ReceivedDatagram& datagram, base::Instant now);
   void handle_expiry(base::Instant now);
   [[nodiscard]] base::Instant next_expiry() const;
+  // Of krepis::Worker; also for the server itself.
+  void call_after(std::chrono::nanoseconds delay, std::function<void()> task) override;
   // Runs a task of krepis::Worker::post on the core's thread.
   void run_posted(const std::function<void()>& task, base::Instant now);
   // Called before and after the turn's poll_send: all input of this turn was handled, or all output sent.
@@ -78,7 +80,6 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   // krepis::Worker
   [[nodiscard]] unsigned index() const override { return index_; }
   bool post(std::function<void()> task) override { return environment_.post(std::move(task)); }
-  void call_after(std::chrono::nanoseconds delay, std::function<void()> task) override;
   [[nodiscard]] std::chrono::nanoseconds now() const override { return now_.time_since_epoch(); }
 
   // quic::ConnectionObserver

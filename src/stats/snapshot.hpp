@@ -28,7 +28,8 @@ struct Snapshot {
 struct ServerSnapshot {
   Snapshot totals;
 #define KNUL_SERVER_VALUE(member, unit, family, help) std::uint64_t member = 0;
-#define KNUL_SERVER_TEXT(member, help) std::string_view member; /* Lifetime: the process */
+#define KNUL_SERVER_TEXT(member, help) \
+  std::string_view member; /* Lifetime: as the source of the snapshot states */
 #include "stats/statistics.def"
 };
 

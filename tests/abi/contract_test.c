@@ -246,6 +246,7 @@ static void the_into_forms_refuse_an_out_that_cannot_be_written_and_do_nothing(v
   CHECK_EQUAL(krepis_quic_get_metrics_into(1, NULL), KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_quic_connections_into(1, NULL), KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_quic_info_into(1, NULL), KREPIS_INVALID_POINTER);
+  CHECK_EQUAL(krepis_quic_reload_into(1, NULL), KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_quic_list_into(NULL), KREPIS_INVALID_POINTER);
   CHECK_EQUAL(krepis_settings_into(misaligned), KREPIS_MEMORY_ALIGNMENT);
   CHECK_CONTAINS(krepis_last_error(), "out");
@@ -271,6 +272,7 @@ static void the_into_forms_do_what_the_others_do(void) {
   CHECK(strcmp(text_of(out), "{\"connections\":[],\"matches\":0,\"next\":null}") == 0);
   CHECK_EQUAL(krepis_quic_info_into(handle, &out), KREPIS_SUCCESS);
   CHECK_CONTAINS(text_of(out), "\"state\":\"running\"");
+  CHECK_EQUAL(krepis_quic_reload_into(handle, &out), KREPIS_SUCCESS);
   CHECK_EQUAL(krepis_quic_list_into(&out), KREPIS_SUCCESS);
   CHECK_EQUAL(krepis_settings_into(&out), KREPIS_SUCCESS);
   CHECK_EQUAL(krepis_quic_stop_into(handle, &out), KREPIS_SUCCESS);

@@ -21,8 +21,7 @@ std::shared_ptr<const quic::TlsServerContext> chain_of(int certificates) {
   EXPECT_EQ(knul_test_write_certificates(folder.path().c_str(), "chain", &options, &files), 0);
   const std::string chain = read_file(files.cert_path);
   const std::string key = read_file(files.key_path);
-  return *quic::TlsServerContext::create(
-      {.certificate_pem = quic::bytes_of(chain), .private_key_pem = quic::bytes_of(key), .alpn = {"knul"}});
+  return *quic::TlsServerContext::create({.pairs = {quic::load_pair({chain, key})}, .alpn = {"knul"}});
 }
 
 // Of twelve, the first flight is longer than three Initial packets allow.

@@ -213,6 +213,7 @@ void Connection::handle_handshake_completed() {
   algorithms_ = tls.algorithms();
   if (is_server_) {
     server_name_ = tls.server_name();
+    library_.tls_reference().server->note_handshake();
     tls.send_ticket();
     // RFC 9000 §8.1.3: this token saves the client's next connection a Retry.
     library_.submit_new_token(environment_.address_tokens.make_new_token(path_.remote, library_.now()));

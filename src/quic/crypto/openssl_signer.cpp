@@ -1,5 +1,5 @@
 // GnuTLS signs with a key whose operations are callbacks. OpenSSL makes the signatures of a handshake; the
-// original GnuTLS key makes all others, above all for GnuTLS's check that key and certificate match.
+// original GnuTLS key makes all others.
 #include "quic/crypto/openssl_signer.hpp"
 
 #ifndef KNUL_HAS_OPENSSL
@@ -8,7 +8,7 @@ namespace knul::quic {
 
 bool has_openssl() { return false; }
 
-Credentials sign_by_openssl(gnutls_certificate_credentials_t) { return nullptr; }
+PrivateKey sign_by_openssl(gnutls_x509_privkey_t) { return nullptr; }
 
 }  // namespace knul::quic
 
@@ -178,11 +178,6 @@ class OpensslSigner {
   std::vector<EvpContext> contexts_;  // one for each scheme of kind_
 };
 
-X509Key key_of(gnutls_certificate_credentials_t credentials) {
-  gnutls_x509_privkey_t key = nullptr;
-  return X509Key(gnutls_certificate_get_x509_key(credentials, 0, &key) == GNUTLS_E_SUCCESS ? key : nullptr);
-}
-
 // An external key that owns the signer and signs with it.
 PrivateKey make_external(std::unique_ptr<OpensslSigner> signer) {
   gnutls_privkey_t key = nullptr;
@@ -198,69 +193,22 @@ PrivateKey make_external(std::unique_ptr<OpensslSigner> signer) {
   return made;
 }
 
-// The certificates of a chain. The destructor releases them unless transfer() succeeded.
-class Chain {
- public:
-  explicit Chain(gnutls_certificate_credentials_t credentials) {
-    gnutls_x509_crt_t* list = nullptr;
-    unsigned count = 0;
-    if (gnutls_certificate_get_x509_crt(credentials, 0, &list, &count) != GNUTLS_E_SUCCESS) {
-      return;
-    }
-    certificates_.resize(count);
-    is_whole_ = count > 0;
-    for (unsigned i = 0; i < count; ++i) {
-      is_whole_ = gnutls_pcert_import_x509(&certificates_[i], list[i], 0) == GNUTLS_E_SUCCESS && is_whole_;
-      gnutls_x509_crt_deinit(list[i]);
-    }
-    gnutls_free(list);
-  }
-  ~Chain() {
-    std::ranges::for_each(certificates_, [](gnutls_pcert_st& one) { gnutls_pcert_deinit(&one); });
-  }
-  Chain(const Chain&) = delete;
-  Chain& operator=(const Chain&) = delete;
-
-  [[nodiscard]] bool is_whole() const { return is_whole_; }
-  // Transfers certificates and key to `to` if they match.
-  [[nodiscard]] bool transfer(gnutls_certificate_credentials_t to, PrivateKey key) {
-    if (gnutls_certificate_set_key(to, nullptr, 0, certificates_.data(),
-                                   static_cast<int>(certificates_.size()), key.get()) < 0) {
-      return false;
-    }
-    (void)key.release();
-    certificates_.clear();
-    return true;
-  }
-
- private:
-  std::vector<gnutls_pcert_st> certificates_;
-  bool is_whole_ = false;
-};
-
 }  // namespace
 
 bool has_openssl() { return true; }
 
-Credentials sign_by_openssl(gnutls_certificate_credentials_t credentials) {
+PrivateKey sign_by_openssl(gnutls_x509_privkey_t key) {
   // NO_ATEXIT: workers may still sign during exit. NO_LOAD_CONFIG: this copy of OpenSSL is private to the
   // library.
   OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
-  const X509Key key = key_of(credentials);
-  const KeyKind kind = key == nullptr ? KeyKind() : kind_of(key.get());
+  const KeyKind kind = kind_of(key);
   if (kind.schemes.empty()) {
     return nullptr;
   }
-  auto signer = OpensslSigner::create(key.get(), kind);
+  auto signer = OpensslSigner::create(key, kind);
   PrivateKey external = signer == nullptr ? nullptr : make_external(std::move(signer));
   ERR_clear_error();
-  Chain chain(credentials);
-  gnutls_certificate_credentials_t made = nullptr;
-  if (external == nullptr || !chain.is_whole() || gnutls_certificate_allocate_credentials(&made) != 0) {
-    return nullptr;
-  }
-  Credentials owned(made);
-  return chain.transfer(made, std::move(external)) ? std::move(owned) : nullptr;
+  return external;
 }
 
 }  // namespace knul::quic

@@ -9,10 +9,9 @@ namespace knul::quic {
 // True if this library was built with OpenSSL.
 [[nodiscard]] bool has_openssl();
 
-// Returns new credentials with the certificates of `credentials` and a key that signs by OpenSSL: ECDSA on
-// P-256, or RSA-PSS with an RSA key. Null for every other key, where OpenSSL gains nothing, and when OpenSSL
-// fails; the given credentials then serve unchanged. The caller keeps `credentials` in any case.
+// Returns a copy of `key` that makes the signatures of handshakes by OpenSSL: ECDSA on P-256, or RSA-PSS with
+// an RSA key. Null for every other key, where OpenSSL gains nothing, and when OpenSSL fails.
 // Thread: any; sessions of several threads may sign with the result at once.
-[[nodiscard]] Credentials sign_by_openssl(gnutls_certificate_credentials_t credentials);
+[[nodiscard]] PrivateKey sign_by_openssl(gnutls_x509_privkey_t key);
 
 }  // namespace knul::quic

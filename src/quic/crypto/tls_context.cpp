@@ -4,10 +4,11 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
+#include <new>
 #include <utility>
 
-#include "quic/crypto/openssl_signer.hpp"
 #include "quic/crypto/packet_protection.hpp"
 
 namespace knul::quic {
@@ -37,11 +38,6 @@ gnutls_datum_t datum(std::span<const std::uint8_t> bytes) {
 bool holds_private_key(std::span<const std::uint8_t> pem) {
   const std::string_view text(reinterpret_cast<const char*>(pem.data()), pem.size());
   return text.find("PRIVATE KEY-----") != std::string_view::npos;
-}
-
-// Refuses the PIN: without this callback an encrypted key could make GnuTLS prompt on a terminal.
-int refuse_pin(void*, int, const char*, const char*, unsigned, char*, std::size_t) {
-  return GNUTLS_E_PKCS11_PIN_ERROR;
 }
 
 base::Result<Priority> make_priority(std::span<const gnutls_cipher_algorithm_t> ciphers) {
@@ -82,19 +78,6 @@ base::Status trust(gnutls_certificate_credentials_t credentials, std::span<const
   }
   return rv > 0 ? base::Status{}
                 : tls_error(ErrorKind::kCredentials, "ca_path: expected PEM certificates", rv);
-}
-
-base::Result<std::int64_t> leaf_not_after(std::span<const std::uint8_t> pem) {
-  gnutls_x509_crt_t certificate = nullptr;
-  if (const int rv = gnutls_x509_crt_init(&certificate); rv != GNUTLS_E_SUCCESS) {
-    return tls_error(ErrorKind::kOutOfMemory, "cannot create a certificate", rv);
-  }
-  const Certificate owned(certificate);
-  const gnutls_datum_t data = datum(pem);
-  if (const int rv = gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_PEM); rv != 0) {
-    return tls_error(ErrorKind::kCredentials, "cert_path: not a PEM certificate", rv);
-  }
-  return static_cast<std::int64_t>(gnutls_x509_crt_get_expiration_time(certificate));
 }
 
 int set_alpn(gnutls_session_t session, const std::vector<std::string>& names, unsigned flags) {
@@ -164,6 +147,17 @@ void resume(gnutls_session_t session, const TlsConnRef& reference) {
                                      &keep_ticket);
 }
 
+// True if the client accepts a signature that the pair can make.
+bool can_sign_for(gnutls_session_t session, const CertificatePair& pair) {
+  gnutls_sign_algorithm_t scheme = GNUTLS_SIGN_UNKNOWN;
+  for (std::size_t i = 0; gnutls_sign_algorithm_get_requested(session, i, &scheme) == GNUTLS_E_SUCCESS; ++i) {
+    if (pair.can_sign(scheme)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool is_address(const std::string& name) {
   std::array<std::uint8_t, 16> bytes{};
   return inet_pton(AF_INET, name.c_str(), bytes.data()) == 1 ||
@@ -226,65 +220,100 @@ TlsConnRef& reference_of(gnutls_session_t session) {
   return *static_cast<TlsConnRef*>(static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session)));
 }
 
-base::Result<std::shared_ptr<TlsServerContext>> TlsServerContext::create(const TlsServerOptions& options) {
-  std::shared_ptr<TlsServerContext> context(new TlsServerContext);
-  if (base::Status status = context->load(options); !status) {
+base::Result<std::shared_ptr<const TicketKey>> TicketKey::generate() {
+  const std::shared_ptr<TicketKey> key(new TicketKey);
+  if (const int rv = gnutls_session_ticket_key_generate(&key->bytes_); rv != GNUTLS_E_SUCCESS) {
+    return tls_error(ErrorKind::kInternal, "cannot create a session ticket key", rv);
+  }
+  return std::shared_ptr<const TicketKey>(key);
+}
+
+base::Result<std::shared_ptr<TlsServerContext>> TlsServerContext::create(TlsServerOptions options) {
+  std::shared_ptr<TlsServerContext> context(new TlsServerContext(std::move(options)));
+  if (base::Status status = context->load(); !status) {
     return std::move(status).error();
   }
   return context;
 }
 
-base::Status TlsServerContext::load(const TlsServerOptions& options) {
-  alpn_ = options.alpn;
-  key_log_ = options.key_log;
+base::Status TlsServerContext::load() {
   auto priority = make_priority(kCiphers);
   if (!priority) {
     return std::move(priority).error();
   }
   priority_ = *std::move(priority);
-  auto not_after = leaf_not_after(options.certificate_pem);
-  if (!not_after) {
-    return std::move(not_after).error();
-  }
-  certificate_not_after_ = *not_after;
   auto credentials = make_credentials();
   if (!credentials) {
     return std::move(credentials).error();
   }
   credentials_ = *std::move(credentials);
-  gnutls_certificate_set_pin_function(credentials_.get(), &refuse_pin, nullptr);
-  const gnutls_datum_t certificate = datum(options.certificate_pem);
-  const gnutls_datum_t key = datum(options.private_key_pem);
-  if (const int rv = gnutls_certificate_set_x509_key_mem2(credentials_.get(), &certificate, &key,
-                                                          GNUTLS_X509_FMT_PEM, nullptr, 0);
-      rv < 0) {
-    return tls_error(ErrorKind::kCredentials,
-                     "cert_path, key_path: expected PEM files of a certificate and its unencrypted key", rv);
+  gnutls_certificate_set_retrieve_function3(credentials_.get(), &retrieve);
+  for (std::size_t i = 0; i < options_.pairs.size(); ++i) {
+    for (const std::string& name : options_.pairs[i]->facts().names) {
+      names_.add(name, i);
+    }
   }
-  if (Credentials faster = sign_by_openssl(credentials_.get()); faster != nullptr) {
-    credentials_ = std::move(faster);
-  }
-  if (const int rv = gnutls_session_ticket_key_generate(&ticket_key_); rv != GNUTLS_E_SUCCESS) {
-    return tls_error(ErrorKind::kInternal, "cannot create a session ticket key", rv);
+  if (options_.ticket_key == nullptr) {
+    auto key = TicketKey::generate();
+    if (!key) {
+      return std::move(key).error();
+    }
+    options_.ticket_key = *std::move(key);
   }
   return {};
 }
 
-TlsServerContext::~TlsServerContext() { wipe_and_free(ticket_key_); }
+// Not GnuTLS's own choice by name: it compares names byte by byte, so that a wildcard never matches, and for an
+// unknown name it takes any certificate of a suitable kind.
+int TlsServerContext::retrieve(gnutls_session_t session, const gnutls_cert_retr_st*, gnutls_pcert_st** chain,
+                               unsigned* chain_length, gnutls_ocsp_data_st** ocsp, unsigned* ocsp_length,
+                               gnutls_privkey_t* key, unsigned* flags) {
+  try {
+    const CertificatePair& pair = reference_of(session).server->choose(session);
+    *chain = pair.chain().data();
+    *chain_length = static_cast<unsigned>(pair.chain().size());
+    *ocsp = nullptr;
+    *ocsp_length = 0;
+    *key = pair.key();
+    *flags = 0;  // the pair keeps what it lends
+    return 0;
+  } catch (const std::bad_alloc&) {  // exceptions must not pass through C
+    return -1;
+  }
+}
+
+const CertificatePair& TlsServerContext::choose(gnutls_session_t session) const {
+  if (options_.pairs.size() == 1) {
+    return *options_.pairs.front();
+  }
+  const std::string name = normalized_server_name(server_name_of(session));
+  const std::span<const std::size_t> exact = names_.find(name);
+  const std::span<const std::size_t> by_wildcard = names_.find_wildcard(name);
+  for (const std::span<const std::size_t> indices : {exact, by_wildcard}) {
+    const auto usable = std::ranges::find_if(
+        indices, [&](std::size_t index) { return can_sign_for(session, *options_.pairs[index]); });
+    if (usable != indices.end()) {
+      return *options_.pairs[*usable];
+    }
+  }
+  // With the wrong key the handshake fails, with the wrong name the client ends it: the first tells more.
+  const std::span<const std::size_t> named = exact.empty() ? by_wildcard : exact;
+  return *options_.pairs[named.empty() ? 0 : named.front()];
+}
 
 base::Result<TlsSession> TlsServerContext::create_session(TlsConnRef& conn_ref) const {
   // NO_AUTO_SEND_TICKET: Connection sends a ticket when the handshake completes.
   auto session = make_session({.flags = GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET,
                                .priority = priority_.get(),
                                .credentials = credentials_.get(),
-                               .alpn = alpn_,
+                               .alpn = options_.alpn,
                                .alpn_flags = GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE,
                                .context = shared_from_this()});
   if (!session) {
     return session;
   }
   gnutls_session_t native = session->native();
-  int rv = gnutls_session_ticket_enable_server(native, &ticket_key_);
+  int rv = gnutls_session_ticket_enable_server(native, &options_.ticket_key->bytes());
   if (rv == 0)
     rv = ngtcp2_crypto_gnutls_configure_server_session(native);
   if (rv != 0) {
@@ -292,7 +321,8 @@ base::Result<TlsSession> TlsServerContext::create_session(TlsConnRef& conn_ref) 
   }
   gnutls_handshake_set_hook_function(native, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE,
                                      &require_extensions);
-  conn_ref.key_log = key_log_;
+  conn_ref.key_log = options_.key_log;
+  conn_ref.server = this;
   return bind(*std::move(session), conn_ref);
 }
 

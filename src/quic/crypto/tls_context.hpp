@@ -4,6 +4,7 @@
 
 #include <ngtcp2/ngtcp2_crypto.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -13,15 +14,20 @@
 
 #include "base/key_log.hpp"
 #include "base/result.hpp"
+#include "quic/crypto/certificate_pair.hpp"
 #include "quic/crypto/gnutls_owners.hpp"
 #include "quic/crypto/protection_library.hpp"
+#include "quic/crypto/server_names.hpp"
 #include "quic/crypto/ticket_store.hpp"
 
 namespace knul::quic {
 
+class TlsServerContext;
+
 // The data that TLS callbacks reach from a session: its ngtcp2 connection; on a server the client's offers,
 // for the text of a refusal; on a client the store of tickets.
 struct TlsConnRef : ngtcp2_crypto_conn_ref {
+  const TlsServerContext* server = nullptr;  // of a server's session. Lifetime: the session's
   std::vector<std::string> offered_alpn;
   bool has_transport_parameters = false;
   const ProtectionLibrary* protection = nullptr;  // null: GnuTLS protects packets
@@ -44,6 +50,8 @@ struct TlsAlgorithms {
   [[nodiscard]] std::string_view cipher_name() const;
   [[nodiscard]] std::string_view group_name() const;
 };
+// The name that the client asks for (SNI), as it was sent; empty without one.
+[[nodiscard]] std::string server_name_of(gnutls_session_t session);
 
 // The TLS session of one connection. Lifetime: keeps its context alive (certificates, ticket key).
 class TlsSession {
@@ -71,38 +79,75 @@ class TlsSession {
   std::unique_ptr<gnutls_session_int, Free<gnutls_deinit>> session_;
 };
 
+// The key that encrypts session tickets (RFC 8446 §4.6.1). Contexts with the same key resume each other's
+// sessions. Thread: any; immutable.
+class TicketKey {
+ public:
+  static base::Result<std::shared_ptr<const TicketKey>> generate();
+  ~TicketKey() { wipe_and_free(bytes_); }
+  TicketKey(const TicketKey&) = delete;
+  TicketKey& operator=(const TicketKey&) = delete;
+
+  [[nodiscard]] const gnutls_datum_t& bytes() const { return bytes_; }
+
+ private:
+  TicketKey() = default;
+  gnutls_datum_t bytes_{};
+};
+
 struct TlsServerOptions {
-  std::span<const std::uint8_t> certificate_pem;  // chain, leaf first
-  std::span<const std::uint8_t> private_key_pem;  // unencrypted
-  std::vector<std::string> alpn;                  // in order of preference; not empty
+  // A handshake gets the first pair with the name that its client asks for, exact names before wildcards; the
+  // first pair if none has it. Of pairs with the same name it gets the first that can sign for the client.
+  std::vector<std::shared_ptr<const CertificatePair>> pairs;  // at least one
+  std::vector<std::string> alpn;                              // in order of preference; not empty
+  std::shared_ptr<const TicketKey> ticket_key = nullptr;      // null: a new one
   base::KeyLog* key_log = nullptr;  // null: none. Lifetime: outlives the context and its sessions
 };
 
-// Thread: any; immutable after create.
+// Thread: any; immutable after create, except for the count of handshakes.
 class TlsServerContext : public std::enable_shared_from_this<TlsServerContext> {
  public:
-  // kCredentials: not PEM, encrypted, or the key does not belong to the certificate.
-  static base::Result<std::shared_ptr<TlsServerContext>> create(const TlsServerOptions& options);
-  ~TlsServerContext();
+  static base::Result<std::shared_ptr<TlsServerContext>> create(TlsServerOptions options);
   TlsServerContext(const TlsServerContext&) = delete;
   TlsServerContext& operator=(const TlsServerContext&) = delete;
 
   // Lifetime: `conn_ref` outlives the session.
   base::Result<TlsSession> create_session(TlsConnRef& conn_ref) const;
-  [[nodiscard]] const std::vector<std::string>& alpn() const { return alpn_; }
-  // The end of the leaf certificate's validity, in Unix seconds.
-  [[nodiscard]] std::int64_t certificate_not_after() const { return certificate_not_after_; }
+  [[nodiscard]] const std::vector<std::string>& alpn() const { return options_.alpn; }
+  [[nodiscard]] const std::vector<std::shared_ptr<const CertificatePair>>& pairs() const {
+    return options_.pairs;
+  }
+  [[nodiscard]] const std::shared_ptr<const TicketKey>& ticket_key() const { return options_.ticket_key; }
+  // For tests without QUIC. The session's pointer must be a TlsConnRef with this context.
+  [[nodiscard]] gnutls_certificate_credentials_t credentials() const { return credentials_.get(); }
+
+  // Completed handshakes of this context's sessions. Thread: any.
+  void note_handshake() const { handshakes_.fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t handshakes() const { return handshakes_.load(std::memory_order_relaxed); }
 
  private:
-  TlsServerContext() = default;
-  base::Status load(const TlsServerOptions& options);
+  explicit TlsServerContext(TlsServerOptions options) : options_(std::move(options)) {}
+  base::Status load();
 
+  // GnuTLS asks for the certificates of a handshake.
+  static int retrieve(gnutls_session_t session, const gnutls_cert_retr_st* info, gnutls_pcert_st** chain,
+                      unsigned* chain_length, gnutls_ocsp_data_st** ocsp, unsigned* ocsp_length,
+                      gnutls_privkey_t* key, unsigned* flags);
+  [[nodiscard]] const CertificatePair& choose(gnutls_session_t session) const;
+
+  TlsServerOptions options_;
+  ServerNames names_;  // with indices of options_.pairs
   Credentials credentials_;
   Priority priority_;
-  gnutls_datum_t ticket_key_{};
-  std::vector<std::string> alpn_;
-  base::KeyLog* key_log_ = nullptr;
-  std::int64_t certificate_not_after_ = 0;
+  mutable std::atomic<std::uint64_t> handshakes_{0};
+};
+
+// Where an endpoint gets the context of a new connection when the certificates of a running server change.
+class TlsServerSource {
+ public:
+  virtual ~TlsServerSource() = default;
+  // Replaces `tls` if there is a newer context. Thread: any. Takes a lock only if there is one.
+  virtual void refresh(std::shared_ptr<const TlsServerContext>& tls) = 0;
 };
 
 struct TlsClientOptions {

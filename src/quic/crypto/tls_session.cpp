@@ -11,22 +11,24 @@ std::string text_of(const gnutls_datum_t& bytes) {
 
 }  // namespace
 
+std::string server_name_of(gnutls_session_t session) {
+  std::array<char, 256> name{};
+  std::size_t length = name.size();
+  unsigned type = 0;
+  if (gnutls_server_name_get(session, name.data(), &length, &type, 0) != GNUTLS_E_SUCCESS ||
+      type != GNUTLS_NAME_DNS) {
+    return {};
+  }
+  return {name.data(), std::char_traits<char>::length(name.data())};
+}
+
 std::string TlsSession::alpn() const {
   gnutls_datum_t name{};
   const bool is_negotiated = gnutls_alpn_get_selected_protocol(session_.get(), &name) == GNUTLS_E_SUCCESS;
   return is_negotiated ? text_of(name) : std::string{};
 }
 
-std::string TlsSession::server_name() const {
-  std::array<char, 256> name{};
-  std::size_t length = name.size();
-  unsigned type = 0;
-  if (gnutls_server_name_get(session_.get(), name.data(), &length, &type, 0) != GNUTLS_E_SUCCESS ||
-      type != GNUTLS_NAME_DNS) {
-    return {};
-  }
-  return {name.data(), std::char_traits<char>::length(name.data())};
-}
+std::string TlsSession::server_name() const { return server_name_of(session_.get()); }
 
 TlsAlgorithms TlsSession::algorithms() const {
   return {.cipher = static_cast<std::uint16_t>(gnutls_cipher_get(session_.get())),

@@ -105,6 +105,9 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
   }
   // Unique over all workers of the server.
   const std::uint64_t number = next_number_++ * options_.workers + options_.worker;
+  if (options_.tls_source != nullptr) {
+    options_.tls_source->refresh(options_.server_tls);
+  }
   auto made = add(
       number, [&] { return Connection::accept(environment_, *options_.server_tls, initial, now, number); });
   if (!made) {

@@ -36,6 +36,7 @@ struct EndpointOptions {
   Steering steering = Steering::kByKernel;
   TransportOptions transport;
   std::shared_ptr<const TlsServerContext> server_tls;  // null: accepts no connections
+  TlsServerSource* tls_source = nullptr;  // replaces server_tls; null: never. Lifetime: outlives the endpoint
   std::shared_ptr<const TlsClientContext> client_tls;  // null: connect fails
   bool resumes_sessions = false;                       // a client stores and uses tickets
   std::vector<std::uint8_t> static_secret;             // 32 bytes, the same for all workers of a server

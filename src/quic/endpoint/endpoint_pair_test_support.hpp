@@ -87,6 +87,10 @@ struct TestPem {
   std::string key;
 };
 
+inline std::shared_ptr<const CertificatePair> load_pair(const TestPem& pem) {
+  return *CertificatePair::load({.certificate = bytes_of(pem.certificate), .key = bytes_of(pem.key)});
+}
+
 // One certificate for all tests of the process.
 inline const TestPem& test_pem() {
   static const TestPem pem = [] {
@@ -128,10 +132,7 @@ class EndpointPair {
     return options;
   }
   static std::shared_ptr<const TlsServerContext> server_tls(std::vector<std::string> alpn) {
-    const TestPem& pem = test_pem();
-    return *TlsServerContext::create({.certificate_pem = bytes_of(pem.certificate),
-                                      .private_key_pem = bytes_of(pem.key),
-                                      .alpn = std::move(alpn)});
+    return *TlsServerContext::create({.pairs = {load_pair(test_pem())}, .alpn = std::move(alpn)});
   }
   static std::shared_ptr<const TlsClientContext> client_tls(std::vector<std::string> alpn) {
     return *TlsClientContext::create({.alpn = std::move(alpn), .ca_pem = {}, .verify_peer = false});

@@ -26,13 +26,5 @@ TEST(TlsServerContext, RefusesAClientHelloWithoutTransportParameters) {
   EXPECT_EQ(gnutls_error_to_alert(answer, nullptr), GNUTLS_A_MISSING_EXTENSION) << "CRYPTO_ERROR 0x16d";
 }
 
-TEST(TlsServerContext, SaysWhichFilesItExpectedWhenTheKeyIsAnothers) {
-  const auto made = TlsServerContext::create(
-      {.certificate_pem = bytes_of(test_pem().certificate), .private_key_pem = {}, .alpn = {"knul"}});
-  ASSERT_FALSE(made.has_value());
-  EXPECT_EQ(made.error().kind, base::ErrorKind::kCredentials);
-  EXPECT_NE(made.error().message.find("key_path"), std::string::npos) << made.error().message;
-}
-
 }  // namespace
 }  // namespace knul::quic
