@@ -62,12 +62,9 @@ Outcome<void> check_settings(const std::string& json) {
   return {};
 }
 
-// CONNECT HERE: the single place that calls the library's reload. When krepis.h has krepis_quic_reload:
-//   const FfiResponse response = krepis_quic_reload(handle);
-//   if (response.error_code == KREPIS_SUCCESS) { return {}; }
-//   return run_failure(krepis_last_error());
-Outcome<void> reload_server(std::uint64_t /*handle*/) {
-  return run_failure("reload is not supported by this library");
+Outcome<void> reload_server(std::uint64_t handle) {
+  const FfiResponse response = krepis_quic_reload(handle);
+  return response.error_code == KREPIS_SUCCESS ? Outcome<void>{} : run_failure(krepis_last_error());
 }
 
 StopResult stop_server(std::uint64_t handle, std::uint64_t deadline_ms) {
