@@ -140,7 +140,8 @@ void TextReporter::statistics(const std::string& statistics) {
 
 void TextReporter::all_statistics(const std::string& statistics) {
   std::string text = "statistics (without those that are 0)";
-  for (const auto& [name, value] : parsed(statistics).items()) {
+  const ordered_json all = parsed(statistics);
+  for (const auto& [name, value] : all.items()) {
     if (!value.is_number() || value.get<double>() != 0) {
       text += "\n  " + name + " " + (value.is_string() ? value.get<std::string>() : value.dump());
     }
