@@ -78,8 +78,14 @@ krepis::Result<void> BlockingClient::start_connect(std::uint16_t port, std::uint
 }
 
 bool BlockingClient::connect(std::uint16_t port, std::uint64_t context, const std::string& host) {
-  if (!start_connect(port, context, host))
-    return false;
+  return start_connect(port, context, host) && wait_connected(context);
+}
+
+bool BlockingClient::connect_as(const std::string& server_name, std::uint16_t port, std::uint64_t context) {
+  return client_->connect("127.0.0.1", port, server_name, context) && wait_connected(context);
+}
+
+bool BlockingClient::wait_connected(std::uint64_t context) {
   const bool is_decided =
       wait([&] { return seen_->connections.contains(context) || seen_->closed.contains(context); });
   const std::lock_guard lock(seen_->mutex);

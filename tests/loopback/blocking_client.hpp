@@ -42,6 +42,8 @@ class BlockingClient {
 
   krepis::Result<void> start_connect(std::uint16_t port, std::uint64_t context = 0,
                                      const std::string& host = "127.0.0.1");
+  // True when the handshake with a server on this machine that is asked for `server_name` is complete.
+  bool connect_as(const std::string& server_name, std::uint16_t port, std::uint64_t context = 0);
   // True when the handshake is complete.
   bool connect(std::uint16_t port, std::uint64_t context = 0, const std::string& host = "127.0.0.1");
   std::optional<krepis::CloseReason> wait_closed(std::uint64_t context = 0);
@@ -59,6 +61,8 @@ class BlockingClient {
   void stop_consuming();
 
  private:
+  // True: the connection of `context` is complete. Waits for it or its end.
+  bool wait_connected(std::uint64_t context);
   template <class Condition>
   bool wait(Condition condition);
 
