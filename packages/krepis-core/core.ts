@@ -8,7 +8,6 @@ import { channelDefinitions, type ChannelSymbols, serverDefinitions, type Server
 export interface SettingDescription {
   name: string;
   type: "string" | "integer" | "boolean" | "list of strings";
-  /** null: required. */
   default: unknown;
   doc: string;
   min?: number;
@@ -125,7 +124,8 @@ export class KrepisCore implements Disposable {
   /**
    * Starts a server. Blocks to read files and check keys, well under a second.
    *
-   * @param settings under the names of docs/settings.md; `cert_path` and `key_path` are required
+   * @param settings under the names of docs/settings.md; required are `cert_path` or `cert_pem`, and `key_path` or
+   *   `key_pem`
    * @returns the server's handle
    * @throws {KrepisError} `InvalidRequest` (4001): a setting is unknown or out of range, the text names it;
    *   `Internal` (1000): unusable certificate or key; `NetworkError` (5000): the port is in use
@@ -133,8 +133,24 @@ export class KrepisCore implements Disposable {
   startJson(settings: Record<string, unknown>): number {
     const json = encoder.encode(settingsJson(settings));
     const start = this.#symbols().krepis_quic_start_json_into;
-    const bytes = this.#bytes((out) => start(json, BigInt(json.length), out));
-    return Number(new DataView(bytes).getBigUint64(0, true));
+    try {
+      const bytes = this.#bytes((out) => start(json, BigInt(json.length), out));
+      return Number(new DataView(bytes).getBigUint64(0, true));
+    } finally {
+      json.fill(0); // it may contain a private key
+    }
+  }
+
+  /**
+   * Reads the certificate and key files of a server again and replaces its certificates in one step; the present ones
+   * stay in use after an error. Blocks to read files and check keys, well under a second.
+   *
+   * @throws {KrepisError} `InvalidPointer` (1004): not a running server; `Internal` (1000): unusable certificate or key;
+   *   `InvalidContext` (1001): the server is stopping, or has no certificate or key file
+   */
+  reload(handle: number): void {
+    const reload = this.#symbols().krepis_quic_reload_into;
+    this.#bytes((out) => reload(serverHandle(handle), out));
   }
 
   /**

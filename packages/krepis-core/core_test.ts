@@ -21,6 +21,8 @@ Deno.test("a server starts, describes itself and stops with a report", () => {
       code: KrepisCode.InvalidRequest,
       message: /sort is "colour", expected one of id, age_ms/,
     });
+    core.reload(handle);
+    strictEqual(core.stats(handle).certificate_generation, 2);
     strictEqual(core.stop(handle, 100).clean, true);
     throws(() => core.stats(handle), { code: KrepisCode.InvalidPointer });
   });
@@ -66,7 +68,17 @@ Deno.test("whatever is passed, a method answers or throws a KrepisError that say
     {},
     () => {},
   ];
-  const methods = ["port", "info", "stats", "metrics", "connections", "connectionsPage", "channelInfo", "stop"] as const;
+  const methods = [
+    "port",
+    "info",
+    "stats",
+    "metrics",
+    "connections",
+    "connectionsPage",
+    "channelInfo",
+    "reload",
+    "stop",
+  ] as const;
   // deno-lint-ignore no-explicit-any -- the point is to pass what the types forbid
   const calls: ((value: any) => unknown)[] = methods.map((name) => (value) => core[name](value));
   calls.push((value) => core.streamInfo(value, 1), (value) => core.streamInfo(1, value));

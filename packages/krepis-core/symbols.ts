@@ -8,6 +8,7 @@ export const serverDefinitions = {
   krepis_last_error: { parameters: [], result: "pointer" },
   krepis_settings_into: { parameters: ["buffer"], result: "u32" },
   krepis_quic_start_json_into: { parameters: ["buffer", "usize", "buffer"], result: "u32" },
+  krepis_quic_reload_into: { parameters: ["u64", "buffer"], result: "u32" },
   krepis_quic_stop_report_into: { parameters: ["u64", "u64", "buffer"], result: "u32" },
   krepis_quic_get_stats_into: { parameters: ["u64", "buffer"], result: "u32" },
   krepis_quic_get_metrics_into: { parameters: ["u64", "buffer"], result: "u32" },

@@ -20,6 +20,8 @@ const METHODS = new Map([
   "port",
   "certPath",
   "keyPath",
+  "certPem",
+  "keyPem",
   "maxConnections",
   "maxStreams",
   "idleTimeoutMs",

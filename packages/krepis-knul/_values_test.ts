@@ -365,6 +365,8 @@ const functions: Record<string, [string, Rule, Use]> = {
   "port": ["port", integerRule(0, 65_535), (value) => new AdapterBuilder().port(any(value))],
   "certPath": ["certPath", textRule(1, 4096), (value) => new AdapterBuilder().certPath(any(value))],
   "keyPath": ["keyPath", textRule(1, 4096), (value) => new AdapterBuilder().keyPath(any(value))],
+  "certPem": ["certPem", textRule(1, 1 << 20), (value) => new AdapterBuilder().certPem(any(value))],
+  "keyPem": ["keyPem", textRule(1, 1 << 20), (value) => new AdapterBuilder().keyPem(any(value))],
   "maxConnections": ["maxConnections", integerRule(1, 16_000_000), (value) => {
     new AdapterBuilder().maxConnections(any(value));
   }],

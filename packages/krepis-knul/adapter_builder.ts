@@ -2,6 +2,7 @@ import { checkInteger, checkText } from "./_conversions.ts";
 import { type ChannelOptions, resolveServingOptions } from "./adapter_options.ts";
 import { AdapterError, invalidOption } from "./adapter_error.ts";
 import { camelCase } from "./_camel_case.ts";
+import { snakeCase } from "./_camel_case.ts";
 import { type GivenSettings, readExtra } from "./_server_settings.ts";
 import { QuicAdapter } from "./quic_adapter.ts";
 import { KrepisCode } from "@krepis/core";
@@ -14,6 +15,7 @@ export type AdapterProtocol = typeof AdapterProtocol[keyof typeof AdapterProtoco
 
 const MAX_COUNT = 2 ** 32 - 1;
 const DAY_MS = 86_400_000;
+const MAX_PEM_BYTES = 1 << 20;
 
 /**
  * Collects the options of a server. Every option takes effect or throws: its method checks its own value, and `start`
@@ -60,14 +62,24 @@ export class AdapterBuilder {
     return this.#set("port", checkInteger("port", port, 0, 65_535));
   }
 
-  /** @param path PEM file of the certificate chain, leaf first. Required @throws {AdapterError} 4001 */
+  /** @param path PEM file of the certificate chain, leaf first. Required, or `certPem` @throws {AdapterError} 4001 */
   certPath(path: string): this {
     return this.#set("cert_path", checkText("certPath", path, 1, 4096));
   }
 
-  /** @param path PEM file of the leaf's private key, not encrypted. Required @throws {AdapterError} 4001 */
+  /** @param path PEM file of the leaf's private key, not encrypted. Required, or `keyPem` @throws {AdapterError} 4001 */
   keyPath(path: string): this {
     return this.#set("key_path", checkText("keyPath", path, 1, 4096));
+  }
+
+  /** @param text the certificate chain as PEM text, in place of `certPath` @throws {AdapterError} 4001 */
+  certPem(text: string): this {
+    return this.#set("cert_pem", checkText("certPem", text, 1, MAX_PEM_BYTES));
+  }
+
+  /** @param text the private key as PEM text, in place of `keyPath`; `getConfig` hides it @throws {AdapterError} 4001 */
+  keyPem(text: string): this {
+    return this.#set("key_pem", checkText("keyPem", text, 1, MAX_PEM_BYTES));
   }
 
   /** @param count connections of the server; it refuses more. Default: 200,000 @throws {AdapterError} 4001 */
@@ -173,12 +185,14 @@ export class AdapterBuilder {
 
   /**
    * Returns the adapter, not started. Later calls of this builder do not change it.
-   * @throws {AdapterError} 4001: certPath or keyPath is missing
+   * @throws {AdapterError} 4001: there is no certificate or key, or a path and a text of the same
    */
   build(): QuicAdapter {
-    for (const [setting, option] of [["cert_path", "certPath"], ["key_path", "keyPath"]] as const) {
-      if (this.#settings.has(setting)) continue;
-      throw new AdapterError(KrepisCode.InvalidRequest, `${option}: is required`, { option });
+    for (const [path, text] of [["certPath", "certPem"], ["keyPath", "keyPem"]] as const) {
+      const [hasPath, hasText] = [path, text].map((option) => this.#settings.has(snakeCase(option)));
+      if (hasPath !== hasText) continue;
+      const why = hasPath ? `is given beside ${text}, expected one of both` : `is required, or ${text}`;
+      throw new AdapterError(KrepisCode.InvalidRequest, `${path}: ${why}`, { option: path });
     }
     const serving = resolveServingOptions({
       maxPayloadBytes: this.#maxPayloadBytes,

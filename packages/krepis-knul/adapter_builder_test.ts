@@ -37,6 +37,8 @@ const wrong: [string, (b: AdapterBuilder) => unknown][] = [
   ["port", (b) => b.port(65_536)],
   ["certPath", (b) => b.certPath("a\0b")],
   ["keyPath", (b) => b.keyPath("x".repeat(4097))],
+  ["certPem", (b) => b.certPem("")],
+  ["keyPem", (b) => b.keyPem("a\0b")],
   ["maxConnections", (b) => b.maxConnections(0)],
   ["maxStreams", (b) => b.maxStreams(1.5)],
   ["idleTimeoutMs", (b) => b.idleTimeoutMs(999)],
@@ -72,6 +74,15 @@ Deno.test("an adapter cannot be built without certificate and key", () => {
     code: KrepisCode.InvalidRequest,
   });
   throws(() => new AdapterBuilder().certPath("c").build(), { option: "keyPath" });
+});
+
+Deno.test("certificate and key may be texts, but not path and text of the same", () => {
+  const texts = () => new AdapterBuilder().certPem("cert").keyPem("secret");
+  const config = texts().build().getConfig() as unknown as Record<string, unknown>;
+  strictEqual(config.certPem, "cert");
+  strictEqual(config.keyPem, "(not shown)");
+  throws(() => texts().certPath("c").build(), { option: "certPath", code: KrepisCode.InvalidRequest });
+  throws(() => texts().keyPath("k").build(), { option: "keyPath", code: KrepisCode.InvalidRequest });
 });
 
 Deno.test("a builder used again does not change what it built before", () => {

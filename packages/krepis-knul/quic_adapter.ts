@@ -166,6 +166,18 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
+   * Reads the certificate and key files again and replaces the certificates in one step: later handshakes use the new
+   * ones, connections go on. After an error the present ones stay in use. Blocks the isolate to read files and check
+   * keys, well under a second.
+   *
+   * @throws {AdapterError} `Internal` (1000): unusable certificate or key, the text names it; `InvalidContext` (1001):
+   *   not running, or certificate and key were given as texts
+   */
+  reload(): void {
+    this.#ask((core) => core.reload(this.#handle));
+  }
+
+  /**
    * Drains and stops the server: it refuses new connections and streams and lets open streams finish until the
    * deadline, while handlers go on. A second call returns the same report.
    *
@@ -324,7 +336,9 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
 
   #givenSettings(): Record<string, unknown> {
     const settings: Record<string, unknown> = {};
-    for (const [name, { value }] of this.#parts.settings ?? []) settings[name] = value;
+    for (const [name, { value }] of this.#parts.settings ?? []) {
+      settings[name] = name === "key_pem" ? "(not shown)" : value; // as the library shows it
+    }
     return settings;
   }
 
