@@ -364,9 +364,8 @@ struct ConnectionOptions {
 struct ServerOptions : ConnectionOptions {
   std::string host = "127.0.0.1";  // numeric IPv4 or IPv6, or "localhost"
   std::uint16_t port = 0;          // 0: a free port, see QuicServer::port
-  // A bound UDP socket of the program in place of host and port, which must have their defaults; 0: none. The
-  // server uses a duplicate, makes the socket non-blocking and changes its options; the program's descriptor
-  // stays open. The workers share it, or, if SO_REUSEPORT was set before the bind, add their own sockets.
+  // A bound UDP socket of the program in place of host and port; 0: none. The server uses a duplicate and
+  // changes the socket's options. The workers share it, or add sockets if SO_REUSEPORT was set before bind.
   std::uint64_t listen_fd = 0;
   std::string key_log_path;  // secrets of all connections are appended; empty: none
   // The certificate of handshakes without a name of `sni_cert_paths`: a PEM file or the PEM text itself, leaf
@@ -394,9 +393,8 @@ struct ServerOptions : ConnectionOptions {
   // Address validation (RFC 9000 §8.1.2): "never", "always", or "auto": from half of max_half_open on, from
   // 256 handshakes on a worker, and at max_connections.
   std::string retry = "auto";
-  // HTTP/1.1 listener for operators: "127.0.0.1:9464", "[::1]:0" (a free port) or "unix:/path"; empty: none.
-  // GET only: /metrics, /stats, /connections, /healthz, /readyz and a page at /. It has a thread of its own.
-  // Whoever can connect can read: addresses of peers and all statistics.
+  // HTTP listener for operators, read-only, on a thread of its own: "127.0.0.1:9464", "[::1]:0" (a free port)
+  // or "unix:/path"; empty: none. Whoever can connect can read the addresses of peers and all statistics.
   std::string admin;
   // "auto": by connection ID in the kernel, else one shared socket; "bpf": fail if the kernel refuses;
   // "single_socket".
@@ -466,14 +464,11 @@ class QuicServer {
   // The same with ServerOptions::drain_timeout_ms.
   Result<DrainReport> stop();
 
-  // Reads the certificate and key files again, checks them as start does, and replaces all certificates in
-  // one step: handshakes that start after the return use the new ones; handshakes and connections that have
-  // begun go on unchanged. Sessions are still resumed, unless a DNS name has gone from the certificates: then
-  // clients make full handshakes. After an error the present certificates stay in use; the error is counted
-  // and logged. Texts (cert_pem, key_pem) stay as they are.
+  // Reads the certificate and key files again, checks them as start does, and replaces all in one step, for
+  // handshakes that start after the return. Sessions are still resumed, unless a DNS name has gone. After an
+  // error, which is counted and logged, the present certificates stay in use.
   // Errors: kInternal (certificate or key), kQuotaExceeded (descriptors), kOutOfMemory, kInvalidContext (the
-  // server stops, or it has no certificate or key file). Blocks while the file system reads, and for another
-  // reload.
+  // server stops, or has no file to read). Blocks while the file system reads, and for another reload.
   Result<void> reload();
 
   [[nodiscard]] bool is_running() const;  // false after stop was called
@@ -486,12 +481,10 @@ class QuicServer {
   void stats_json(std::string& out) const;
   // Appends the same list to `out` as OpenMetrics text.
   void metrics_text(std::string& out) const;
-  // Appends at most `limit` open connections (10,000 at most) to `out` as a JSON array, in the order of their
-  // IDs. Blocks until the workers answer, at most a second; kTimeout if a worker does not. The workers go on
-  // serving their connections meanwhile.
+  // Appends at most `limit` open connections to `out` as a JSON array, by ID. Blocks until the workers answer
+  // between other work, at most a second; kTimeout if a worker does not.
   Result<void> connections_json(std::string& out, std::size_t limit = 10'000) const;
-  // The same for a page of the connections that a query selects, as krepis_quic_connections_json describes.
-  // kInvalidRequest: the query has an unknown key or a wrong value.
+  // The same for a page, see krepis_quic_connections_json. kInvalidRequest: an unknown key or a wrong value.
   Result<void> query_connections(std::string& out, std::string_view query) const;
 
  private:

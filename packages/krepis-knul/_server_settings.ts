@@ -2,7 +2,7 @@
 // carry. Errors name the option as the program wrote it.
 import { KrepisCode, type KrepisCore, KrepisError, settingValue } from "@krepis/core";
 import { AdapterError, invalidOption } from "./adapter_error.ts";
-import { camelCase } from "./_camel_case.ts";
+import { camelCase, snakeCase } from "./_camel_case.ts";
 import { checkOptions, nearest } from "./_conversions.ts";
 
 /** A value, with the name that the program used. */

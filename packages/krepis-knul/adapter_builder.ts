@@ -1,8 +1,7 @@
 import { checkInteger, checkText } from "./_conversions.ts";
 import { type ChannelOptions, resolveServingOptions } from "./adapter_options.ts";
 import { AdapterError, invalidOption } from "./adapter_error.ts";
-import { camelCase } from "./_camel_case.ts";
-import { snakeCase } from "./_camel_case.ts";
+import { camelCase, snakeCase } from "./_camel_case.ts";
 import { type GivenSettings, readExtra } from "./_server_settings.ts";
 import { QuicAdapter } from "./quic_adapter.ts";
 import { KrepisCode } from "@krepis/core";

@@ -4,7 +4,14 @@ import { AdapterError } from "./adapter_error.ts";
 import { checkFunction, checkInteger, checkOptions, checkText } from "./_conversions.ts";
 import { type ResolvedServingOptions, resolveServingOptions } from "./adapter_options.ts";
 import type { ServingOptions } from "./adapter_options.ts";
-import type { AdapterConfig, ConnectionPage, ConnectionQuery, ConnectionRow, DrainReport, QuicStats } from "./adapter_reports.ts";
+import type {
+  AdapterConfig,
+  ConnectionPage,
+  ConnectionQuery,
+  ConnectionRow,
+  DrainReport,
+  QuicStats,
+} from "./adapter_reports.ts";
 import { camelCase, camelCaseKeys, snakeCase } from "./_camel_case.ts";
 import { type ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
 import { mapRegion } from "./_region.ts";

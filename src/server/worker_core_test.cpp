@@ -28,14 +28,16 @@ TEST(WorkerCore, CountsARequestFromItsFirstByteToItsLast) {
   EXPECT_NEAR(latency.mean_ms(), 250, 5);
 }
 
-TEST(WorkerCore, CountsARequestAsFailedWhenItsConnectionEnds) {
+TEST(WorkerCore, CountsARequestAsCancelledWhenItsClientClosesTheConnection) {
   CorePair pair;
   pair.shake_hands();
   pair.send_request("question");
   pair.advance(100ms);
   pair.client_record.connection->close(5, "bored");
   pair.advance(100ms);
-  EXPECT_EQ(pair.server_counters.requests_failed.load(), 1U);
+  EXPECT_EQ(pair.server_counters.requests_cancelled.load(), 1U);
+  EXPECT_EQ(pair.server_counters.requests_failed.load(), 0U);
+  EXPECT_EQ(pair.server_counters.errors.load(), 0U);
   EXPECT_EQ(pair.server_counters.connections_closed_peer_application.load(), 1U);
 }
 
@@ -96,7 +98,7 @@ TEST(WorkerCore, ListsItsConnections) {
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].alpn, "knul");
   EXPECT_EQ(rows[0].peer, "127.0.0.1:40000");
-  EXPECT_STREQ(rows[0].state, "active");
+  EXPECT_STREQ(rows[0].state, "hibernating");  // it was never used
   EXPECT_EQ(pair.server->list_connections({.limit = 1}).size(), 1U);
 }
 

@@ -169,7 +169,7 @@ test("what the library refuses is an AdapterError with its code and text", async
     [builder().host("not-an-address"), 4001, /host/, "host"],
     [builder().host("192.0.2.1"), 5000, /192\.0\.2\.1/, "host"],
     [builder().certPath("/nowhere/cert.pem"), 1000, /\/nowhere\/cert\.pem/, "certPath"],
-    [builder().keyPath(cert), 1000, /key_path/, "certPath"],
+    [builder().keyPath(cert), 1000, /key_path/, "keyPath"],
     [builder().library("/nowhere/libknul.so"), 1001, /\/nowhere\/libknul\.so/, "library"],
   ];
   for (const [refused, code, text, option] of refusals) {

@@ -115,10 +115,15 @@ class Program {
     await this.#child.status;
   }
 
+  /** A pipe brings a long line in pieces. */
   async line(): Promise<string> {
-    const { value } = await within(this.#lines.read(), "a line of the program", 40_000);
-    if (value === undefined) throw new Error(`the program ended: ${await this.#errors}`);
-    return value;
+    let line = "";
+    while (!line.endsWith("\n")) {
+      const { value } = await within(this.#lines.read(), "a line of the program", 40_000);
+      if (value === undefined) throw new Error(`the program ended: ${await this.#errors}`);
+      line += value;
+    }
+    return line;
   }
 
   /** @throws {Error} with what the program said when it has ended */

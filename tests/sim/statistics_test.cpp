@@ -78,7 +78,7 @@ TEST(Statistics, OfRequestsHaveTheLatencyOfTheirServer) {
     const server::ConnectionRow row = only_row(world);
     EXPECT_EQ(row.requests, kRequests);
     EXPECT_NEAR(row.request_p50_ms, 20, 2);
-    EXPECT_NEAR(row.request_p99_ms, 200, 20);
+    EXPECT_NEAR(row.request_p99_ms, 200, 25);  // a step is up to 25 ms wide there
     EXPECT_GE(row.request_max_ms, 200);
   });
 }
