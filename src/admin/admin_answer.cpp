@@ -10,6 +10,11 @@ namespace knul::admin {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kConnections = "/connections";
+
+std::string_view path_of(const AdminRequest& request) {
+  return request.target.substr(0, request.target.find('?'));
+}
 
 AdminAnswer text(unsigned status, std::string body) {
   AdminAnswer answer;
@@ -28,9 +33,15 @@ AdminAnswer metrics(AdminSource& source, std::string_view accept) {
 }
 
 AdminAnswer connections(AdminSource& source, std::string_view url_query) {
+  const std::string query = to_json_query(url_query);
+  const nlohmann::json asked = nlohmann::json::parse(query);
+  if (const auto limit = asked.find("limit");
+      limit != asked.end() && limit->is_number() && limit->get<std::uint64_t>() > kMostRows) {
+    return text(400, "limit is " + limit->dump() + ", expected at most 1000 here\n");
+  }
   AdminAnswer answer;
   answer.content_type = kJson;
-  if (const base::Status status = source.append_connections(to_json_query(url_query), answer.body); !status) {
+  if (const base::Status status = source.append_connections(query, answer.body); !status) {
     return text(400, status.error().message + "\n");
   }
   return answer;
@@ -94,11 +105,13 @@ std::string to_json_query(std::string_view url_query) {
   return query.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
-AdminAnswer answer(AdminSource& source, const AdminRequest& request) {
+bool asks_workers(const AdminRequest& request) { return path_of(request) == kConnections; }
+
+AdminAnswer answer(AdminSource& source, const AdminRequest& request, MayAskWorkers workers) {
   if (request.method != "GET" && request.method != "HEAD") {
     return text(405, "only GET and HEAD: nothing can be changed here\n");
   }
-  const std::string_view path = request.target.substr(0, request.target.find('?'));
+  const std::string_view path = path_of(request);
   if (path == "/") {
     return page();
   }
@@ -108,7 +121,10 @@ AdminAnswer answer(AdminSource& source, const AdminRequest& request) {
   if (path == "/stats") {
     return stats(source);
   }
-  if (path == "/connections") {
+  if (path == kConnections && workers == MayAskWorkers::kNo) {
+    return text(429, "too many requests for /connections, expected at most ten a second\n");
+  }
+  if (path == kConnections) {
     return connections(source, request.target.substr(std::min(path.size() + 1, request.target.size())));
   }
   if (path == "/healthz") {

@@ -1,6 +1,7 @@
 // The answers of the admin listener, without sockets.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,15 @@ struct AdminAnswer {
 };
 
 // Paths: / (the page), /metrics, /stats, /connections?sort=...&descending=true&limit=..., /healthz, /readyz.
-// 405 for all methods but GET and HEAD, 404 for other paths, 400 for a wrong query. Throws std::bad_alloc.
-[[nodiscard]] AdminAnswer answer(AdminSource& source, const AdminRequest& request);
+// 405 for all methods but GET and HEAD, 404 for other paths, 400 for a wrong query or above kMostRows, 429 for
+// /connections if the workers may not be asked. Throws std::bad_alloc.
+enum class MayAskWorkers : bool { kNo, kYes };  // kNo: there were too many requests for /connections
+[[nodiscard]] AdminAnswer answer(AdminSource& source, const AdminRequest& request,
+                                 MayAskWorkers workers = MayAskWorkers::kYes);
+[[nodiscard]] bool asks_workers(const AdminRequest& request);
+
+// Rows of an answer to /connections, of up to a kilobyte each: the memory of slow clients is bounded.
+inline constexpr std::uint64_t kMostRows = 1'000;
 
 // The JSON query of a URL's query part; an unknown key stays, so that the server can name it.
 [[nodiscard]] std::string to_json_query(std::string_view url_query);

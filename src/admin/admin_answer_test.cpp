@@ -70,6 +70,15 @@ TEST_F(Answer, OfConnectionsPassesTheQueryOn) {
   EXPECT_EQ(wrong.body, "query: sort is wrong\n");
 }
 
+TEST_F(Answer, OfConnectionsIsBounded) {
+  EXPECT_EQ(get("/connections?limit=1000").status, 200U);
+  EXPECT_EQ(get("/connections?limit=1001").status, 400U);
+  const AdminRequest request{.method = "GET", .target = "/connections?limit=1", .accept = ""};
+  EXPECT_TRUE(asks_workers(request));
+  EXPECT_EQ(answer(source_, request, MayAskWorkers::kNo).status, 429U);
+  EXPECT_FALSE(asks_workers({.method = "GET", .target = "/metrics", .accept = ""}));
+}
+
 TEST(JsonQuery, DecodesWhatAUrlEncodes) {
   EXPECT_EQ(to_json_query("peer=%5B%3a%3A1%5d+x"), R"({"peer":"[::1] x"})");
   EXPECT_EQ(to_json_query("peer=%zz%4"), R"({"peer":"%zz%4"})");

@@ -16,6 +16,8 @@
 
 #include "admin/admin_answer.hpp"
 #include "admin/listening_socket.hpp"
+#include "base/token_bucket.hpp"
+#include "posix/clock.hpp"
 #include "runtime/worker_thread.hpp"
 
 namespace knul::admin {
@@ -35,8 +37,8 @@ using Clients = std::list<std::shared_ptr<Client>>;
 // One connection. Lifetime: in Clients until it ends; a pending operation keeps it too.
 class Client final : public std::enable_shared_from_this<Client> {
  public:
-  Client(Stream::socket_type socket, AdminSource& source, Clients& clients)
-      : stream_(std::move(socket)), source_(source), clients_(clients) {}
+  Client(Stream::socket_type socket, AdminSource& source, Clients& clients, base::TokenBucket& lists)
+      : stream_(std::move(socket)), source_(source), clients_(clients), lists_(lists) {}
 
   void begin(Clients::iterator place) {
     place_ = place;
@@ -89,9 +91,11 @@ class Client final : public std::enable_shared_from_this<Client> {
 
   void make_response() {
     const auto& request = parser_->get();
-    AdminAnswer answer = admin::answer(source_, {.method = view(request.method_string()),
-                                                 .target = view(request.target()),
-                                                 .accept = view(request[http::field::accept])});
+    const AdminRequest asked{.method = view(request.method_string()),
+                             .target = view(request.target()),
+                             .accept = view(request[http::field::accept])};
+    const bool is_spared = asks_workers(asked) && !lists_.take(posix::monotonic_now());
+    AdminAnswer answer = admin::answer(source_, asked, is_spared ? MayAskWorkers::kNo : MayAskWorkers::kYes);
     response_ = Response(static_cast<http::status>(answer.status), request.version());
     response_.set(http::field::content_type, string(answer.content_type));
     response_.set(http::field::cache_control, "no-store");
@@ -113,6 +117,7 @@ class Client final : public std::enable_shared_from_this<Client> {
   Stream stream_;
   AdminSource& source_;
   Clients& clients_;
+  base::TokenBucket& lists_;
   Clients::iterator place_;
   bool is_listed_ = false;
   beast::flat_buffer buffer_{AdminListener::kMostHeaderBytes};
@@ -201,7 +206,7 @@ class AdminListener::Impl {
       const std::shared_ptr<Client> longest_silent = clients_.front();
       longest_silent->end();
     }
-    clients_.push_back(std::make_shared<Client>(std::move(socket), source_, clients_));
+    clients_.push_back(std::make_shared<Client>(std::move(socket), source_, clients_, lists_));
     clients_.back()->begin(std::prev(clients_.end()));
   }
 
@@ -213,6 +218,7 @@ class AdminListener::Impl {
   }
 
   AdminSource& source_;
+  base::TokenBucket lists_{10, 10};  // of /connections, all clients together: a list costs the workers time
   Clients clients_;
   asio::io_context context_{1};
   Acceptor acceptor_;

@@ -129,6 +129,17 @@ TEST_F(AdminListenerTest, ClosesClientsThatSendNonsense) {
   EXPECT_TRUE(answer_to("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n").ends_with("ok\n"));
 }
 
+TEST_F(AdminListenerTest, SparesTheWorkersOfTooManyLists) {
+  const RawClient one = client();
+  int spared = 0;
+  for (int i = 0; i < 200; ++i) {
+    one.send("HEAD /connections HTTP/1.1\r\nHost: x\r\n\r\n");
+    spared += one.read_to("\r\n\r\n").starts_with("HTTP/1.1 429") ? 1 : 0;
+  }
+  EXPECT_GE(spared, 1);
+  EXPECT_TRUE(answer_to("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n").ends_with("ok\n"));
+}
+
 TEST_F(AdminListenerTest, GivesThePlaceOfTheLongestSilentClientToANewOne) {
   std::vector<RawClient> silent;
   for (std::size_t i = 0; i < 3 * AdminListener::kMostClients; ++i) {
