@@ -216,6 +216,7 @@ class Connection final
   // What the next packet waits for. Called after a round of packets.
   [[nodiscard]] SendLimit send_limit();
   void count_sent(const SentFrames& frames, std::uint64_t new_stream_bytes);
+  WrittenRound write_round(base::SendBatch& batch);
   ngtcp2_ssize write_packet(const PacketRoom& room);
 
   // Cold functions run at most once per connection. They stay out of the functions that run for every packet.

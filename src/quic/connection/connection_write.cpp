@@ -20,14 +20,29 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     return false;
   }
   streams_.grant_due_credit();
-  const bool might_send = library_.may_send();
-  const std::size_t quantum = library_.send_quantum();
-  const std::size_t packet_bytes = environment_.transport.max_udp_payload_bytes;
-  std::size_t written_bytes = 0;
   const std::uint64_t stream_bytes_before = streams_.sent_bytes();
   const WritingScope scope;
-  bool wants_more = false;
-  bool has_sent_all = false;
+  const WrittenRound round = write_round(batch);
+  library_.note_written(round);
+  bytes_sent_ += round.bytes;
+  datagrams_.notify_writable();
+  if (round.bytes > 0) {
+    last_sent_at_ = library_.now();
+    count_sent(scope.frames(), streams_.sent_bytes() - stream_bytes_before);
+    note_activity();
+    library_.pace(round.has_sent_all);
+  } else if (round.has_sent_all && is_handshake_confirmed_ && streams_.count() == 0 &&
+             !datagrams_.has_unsent()) {
+    library_.try_pause();
+  }
+  limits_.change(round.wants_more ? SendLimit::kWorker : send_limit(), now, environment_.counters);
+  return round.wants_more && !has_ended();
+}
+
+WrittenRound Connection::write_round(base::SendBatch& batch) {
+  WrittenRound round{.might_send = library_.may_send()};
+  const std::size_t quantum = library_.send_quantum();
+  const std::size_t packet_bytes = environment_.transport.max_udp_payload_bytes;
   ngtcp2_path_storage path;
   ngtcp2_path_storage_zero(&path);
   base::Path to;  // `path`, converted again only after a change
@@ -35,10 +50,10 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   if (is_about_to_send()) {
     acknowledges.emplace(library_);
   }
-  while (written_bytes < quantum && !has_ended()) {
+  while (round.bytes < quantum && !has_ended()) {
     const std::span<std::uint8_t> room = batch.room();
     if (room.size() < packet_bytes) {
-      wants_more = true;
+      round.wants_more = true;
       break;
     }
     ngtcp2_pkt_info info{};
@@ -46,7 +61,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     acknowledges.reset();  // one ACK is enough, and pace() must see the library's own timers
     if (written <= 0) {
       fail_if(static_cast<int>(written));
-      has_sent_all = written == 0;
+      round.has_sent_all = written == 0;
       break;
     }
     if (!is_same(path.path, to)) {
@@ -55,22 +70,10 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     batch.commit(to, static_cast<base::Ecn>(info.ecn), static_cast<std::size_t>(written));
     environment_.counters.packets_sent.add();
     ++counts_.packets_sent;
-    written_bytes += static_cast<std::size_t>(written);
-    wants_more = written_bytes >= quantum;
+    round.bytes += static_cast<std::size_t>(written);
+    round.wants_more = round.bytes >= quantum;
   }
-  library_.note_written({.might_send = might_send, .has_sent_all = has_sent_all, .bytes = written_bytes});
-  bytes_sent_ += written_bytes;
-  datagrams_.notify_writable();
-  if (written_bytes > 0) {
-    last_sent_at_ = library_.now();
-    count_sent(scope.frames(), streams_.sent_bytes() - stream_bytes_before);
-    note_activity();
-    library_.pace(has_sent_all);
-  } else if (has_sent_all && is_handshake_confirmed_ && streams_.count() == 0 && !datagrams_.has_unsent()) {
-    library_.try_pause();
-  }
-  limits_.change(wants_more ? SendLimit::kWorker : send_limit(), now, environment_.counters);
-  return wants_more && !has_ended();
+  return round;
 }
 
 // Stream bytes in packets that the streams did not give in this round were lost and are sent again.

@@ -50,6 +50,7 @@ struct PacketRoom {
 struct WrittenRound {
   bool might_send = false;    // LibraryConnection::may_send() at its start
   bool has_sent_all = false;  // the library had no further packet
+  bool wants_more = false;    // the batch is full, or the library's quantum is used up
   std::size_t bytes = 0;
 };
 
