@@ -39,7 +39,7 @@ export interface StopReport {
 
 /** Selects and sorts open connections; the keys of `krepis_quic_connections_json`. */
 export interface ConnectionQuery {
-  /** The name of a number in a row (docs/statistics.md). Default: `"id"`. */
+  /** The name of a number in a row that can sort it (docs/statistics.md). Default: `"id"`. */
   sort?: string;
   /** Default: false. */
   descending?: boolean;

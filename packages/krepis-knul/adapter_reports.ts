@@ -1,4 +1,6 @@
-import type { DatagramFate as FateNumber } from "@krepis/core";
+import type { ConnectionQuery, DatagramFate as FateNumber } from "@krepis/core";
+
+export type { ConnectionQuery };
 
 /** Report of a drain. */
 export interface DrainReport {
@@ -43,23 +45,6 @@ export interface QuicStats {
   /** Channel memory of such payloads that wait for room; their peers get no flow-control credit. */
   gatheredBytesWaiting: number;
   [name: string]: number | string;
-}
-
-/** Which open connections `connections` returns, in what order, and from where on. */
-export interface ConnectionQuery {
-  /** The name of a number in a row that can sort it (docs/statistics.md), such as "ageMs". Default: "id". */
-  sort?: string;
-  /** Default: false. */
-  descending?: boolean;
-  /** Rows of the page, 1 to 10,000. Default: 100. */
-  limit?: number;
-  /** `next` of the page before, with the same sort and filters. */
-  after?: string;
-  /** The beginning of "address:port". */
-  peer?: string;
-  /** The negotiated protocol. */
-  alpn?: string;
-  state?: "handshaking" | "active" | "hibernating";
 }
 
 /** The figures of a connection, under the names of docs/statistics.md in camelCase. */

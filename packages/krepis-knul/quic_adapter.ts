@@ -290,7 +290,7 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
    * A page of the server's open connections, of all adapters. Blocks until the workers answer: some milliseconds for
    * 100,000 connections, at most a second. The workers go on serving their connections meanwhile.
    *
-   * @param query which connections, in what order, and from where on
+   * @param query which connections, in what order, and from where on; `sort` is a name of a row, such as "ageMs"
    * @throws {AdapterError} `InvalidRequest` (4001): a wrong query; `Timeout` (2000): a worker did not answer;
    *   `InvalidContext` (1001): not running
    */

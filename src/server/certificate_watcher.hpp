@@ -17,7 +17,7 @@ namespace knul::server {
 
 // Looks at the files once a second, more often while they change. Symbolic links are followed at each look, so
 // that a link that is moved to other files, as certbot and Kubernetes do it, is a change.
-// Thread: any for stop(). Lifetime: the store outlives it.
+// Thread: any may call stop(). Lifetime: the store outlives it.
 class CertificateWatcher {
  public:
   // The store was loaded with `watch_certificates`. Error: kQuota (threads).

@@ -9,7 +9,7 @@
 
 namespace knul::server {
 
-// A level for each subsystem. Lifetime: a value; constant after the start of the process's log.
+// A level for each subsystem. Thread: any; nothing changes it after parse().
 class LogFilter {
  public:
   static constexpr base::LogLevel kDefault = base::LogLevel::kWarning;

@@ -41,7 +41,7 @@ class LatencySketch {
  private:
   static constexpr unsigned kStepBits = 2;
   static constexpr unsigned kBuckets = 40;
-  // The first latency of a connection is often slow, so more steps lie below it than above it.
+  // The first request of a connection is often slow, so more steps lie below its latency than above.
   static constexpr unsigned kBelowFirst = 28;
 
   static constexpr unsigned step_of(std::uint64_t nanoseconds) {

@@ -15,18 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string statistics_of(const krepis::QuicServer& server) {
-  std::string json;
-  server.stats_json(json);
-  return json;
-}
-
-std::uint64_t value_in(const std::string& json, std::string_view name) {
-  const std::string key = "\"" + std::string(name) + "\":";
-  const std::size_t at = json.find(key);
-  return at == std::string::npos ? ~std::uint64_t{0} : std::stoull(json.substr(at + key.size()));
-}
-
 TEST(QuicServer, EchoesOverIpv4AndIpv6) {
   for (const std::string host : {"127.0.0.1", "::1"}) {
     krepis::ServerOptions options = server_options();

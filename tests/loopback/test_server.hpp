@@ -5,8 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 
 #include "service/service.hpp"
 #include "support/temporary_folder.h"
@@ -41,6 +43,19 @@ inline std::unique_ptr<krepis::QuicServer> start_server(const krepis::ServerOpti
 
 inline std::unique_ptr<krepis::QuicServer> start_echo(krepis::ServerOptions options = server_options()) {
   return start_server(options, *service::service_factory("echo", ""));
+}
+
+inline std::string statistics_of(const krepis::QuicServer& server) {
+  std::string json;
+  server.stats_json(json);
+  return json;
+}
+
+// The number with this name in a flat JSON object; the largest if it has none.
+inline std::uint64_t value_in(const std::string& json, std::string_view name) {
+  const std::string key = "\"" + std::string(name) + "\":";
+  const std::size_t at = json.find(key);
+  return at == std::string::npos ? ~std::uint64_t{0} : std::stoull(json.substr(at + key.size()));
 }
 
 }  // namespace knul::test
