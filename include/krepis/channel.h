@@ -127,7 +127,11 @@ typedef enum KrepisEventType {
   KREPIS_EVENT_SERVER_STOPPED = 13,
   /* The library closed the channel; no event follows. code: 1001: the program stored an invalid head; 2000:
    * it read no events for consumer_timeout_ms; 5001: wake_fd was closed. */
-  KREPIS_EVENT_CHANNEL_CLOSED = 14
+  KREPIS_EVENT_CHANNEL_CLOSED = 14,
+  /* A message of the library's log, see krepis_channel_log. flags: KrepisLogLevel; bytes: JSON {"time":
+   * "2026-01-31T12:00:00.000Z","level":"warning","subsystem":"quic","kind":"","message":""}, and "omitted" if
+   * earlier messages of the kind were left out; length 0 when the arena had no room for them. */
+  KREPIS_EVENT_LOG = 15
 } KrepisEventType;
 
 /* Flags of stream events. */
@@ -146,6 +150,15 @@ typedef enum KrepisCloseSource {
   KREPIS_CLOSED_STATELESS_RESET = 6,
   KREPIS_CLOSED_DRAIN = 7
 } KrepisCloseSource;
+
+/* Flags of LOG. */
+typedef enum KrepisLogLevel {
+  KREPIS_LOG_TRACE = 0,
+  KREPIS_LOG_DEBUG = 1,
+  KREPIS_LOG_INFO = 2,
+  KREPIS_LOG_WARNING = 3,
+  KREPIS_LOG_ERROR = 4
+} KrepisLogLevel;
 
 typedef enum KrepisDatagramFate {
   KREPIS_DATAGRAM_ACKNOWLEDGED = 1,
@@ -227,6 +240,19 @@ KREPIS_API uint32_t krepis_channel_flush(uint32_t channel) KREPIS_NOEXCEPT;
  * Errors: KREPIS_INVALID_POINTER: the handle does not name a channel.
  * Blocks: never. Threads: any. Memory: convention 5 of krepis.h. Since: 1.2.0. */
 KREPIS_API uint32_t krepis_channel_info_into(uint32_t channel, FfiResponse* out) KREPIS_NOEXCEPT;
+
+/* Begins or ends the delivery of the library's log to the channel, as KREPIS_EVENT_LOG. The log is that of
+ * the process: its messages may be about any server, and each channel that asks gets each of them. The
+ * environment variable KNUL_LOG selects them. A message that no channel takes goes to standard error: there
+ * is no such channel, or its ring is full because the program reads too slowly. Replaces the handler of
+ * krepis::set_log_handler; that function in turn ends the delivery to all channels.
+ *
+ * enabled: 1 or 0.
+ * Errors: KREPIS_INVALID_POINTER: the handle does not name an open channel.
+ *   KREPIS_INVALID_REQUEST: enabled is neither 0 nor 1.
+ * Blocks: while a handler of krepis::set_log_handler runs. Threads: any, except inside of such a handler.
+ * Since: 1.2.0. */
+KREPIS_API uint32_t krepis_channel_log(uint32_t channel, uint32_t enabled) KREPIS_NOEXCEPT;
 
 /* Closes a channel and its connections (KREPIS_CODE_CONSUMER_GONE); no event follows. The region stays
  * mapped, so that views of it stay valid. The handle stays valid for krepis_channel_release and

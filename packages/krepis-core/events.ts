@@ -14,6 +14,7 @@ export const EventType = {
   Draining: 12,
   ServerStopped: 13,
   ChannelClosed: 14,
+  Log: 15,
 } as const;
 
 /** `flags` of a stream event (`KREPIS_FLAG_*`). */
@@ -30,6 +31,9 @@ export const CloseSource = {
   StatelessReset: 6,
   Drain: 7,
 } as const;
+
+/** `flags` of `Log` (`KrepisLogLevel`). */
+export const LogLevel = { Trace: 0, Debug: 1, Info: 2, Warning: 3, Error: 4 } as const;
 
 /** How the library wakes the program (`KrepisWake`). */
 export const Wake = { None: 0, Socket: 1, Path: 2 } as const;

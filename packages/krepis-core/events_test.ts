@@ -9,6 +9,7 @@ const groups: [string, Record<string, number>, RegExp][] = [
   ["event types", events.EventType, /KREPIS_EVENT_(\w+) =\s+(\d+)/g],
   ["event flags", events.EventFlag, /#define KREPIS_FLAG_(\w+) (\d+)u/g],
   ["close sources", events.CloseSource, /KREPIS_CLOSED_(\w+) = (\d+)/g],
+  ["log levels", events.LogLevel, /KREPIS_LOG_(\w+) = (\d+)/g],
   ["ways to wake", events.Wake, /KREPIS_WAKE_(\w+) = (\d+)/g],
   ["write flags", events.WriteFlag, /#define KREPIS_WRITE_(\w+) (\d+)u/g],
   ["datagram policies", events.DatagramPolicy, /KREPIS_DATAGRAM_(BLOCK|DROP_\w+) = (\d+)/g],

@@ -26,6 +26,7 @@ export const channelDefinitions = {
   krepis_channel_release: { parameters: ["u32", "buffer", "u32"], result: "u32" },
   krepis_channel_flush: { parameters: ["u32"], result: "u32" },
   krepis_channel_info_into: { parameters: ["u32", "buffer"], result: "u32" },
+  krepis_channel_log: { parameters: ["u32", "u32"], result: "u32" },
   krepis_channel_close: { parameters: ["u32"], result: "u32" },
   krepis_channel_unmap: { parameters: ["u32"], result: "u32" },
   krepis_stream_write: { parameters: ["u32", "u32", "buffer", "u32", "u32"], result: "i32" },

@@ -10,6 +10,7 @@ export type FailedPart =
   | "datagram"
   | "connection"
   | "fate"
+  | "log"
   /** A listener of a signal. */
   | "signal"
   | "adapter";

@@ -174,6 +174,7 @@ export class FakeLibrary {
       this.log.push("flush");
       return 0;
     },
+    krepis_channel_log: (_: number, enabled: number) => this.#note(`log ${enabled}`),
     krepis_channel_close: () => this.#note("close"),
     krepis_channel_unmap: () => this.#note(`unmap ${this.buffer.detached}`),
     krepis_stream_write: (_: number, stream: number, bytes: Uint8Array, length: number, flags: number) => {

@@ -5,6 +5,7 @@ import type { Failure } from "./_error_reporter.ts";
 import { type FateHandler, fateName } from "./_fates.ts";
 import type { ProgramCall } from "./_firewall.ts";
 import type { Owner } from "./_owner.ts";
+import { type LogHandler, parseLogMessage } from "./log_message.ts";
 import type { DatagramHandler, QuicConnection } from "./quic_connection.ts";
 import type { QuicStream } from "./quic_stream.ts";
 
@@ -146,6 +147,32 @@ export class FateCall implements ProgramCall {
 
   failure(): Failure {
     return { part: "fate", connection: this.#connection.facade };
+  }
+
+  failed(): void {}
+
+  settled(): void {}
+}
+
+/** Calls the handler of the library's log. */
+export class LogCall implements ProgramCall {
+  readonly #handler: LogHandler;
+  readonly #json: string;
+
+  constructor(handler: LogHandler, json: string) {
+    this.#handler = handler;
+    this.#json = json;
+  }
+
+  run(): unknown {
+    const handler = this.#handler;
+    return handler(parseLogMessage(this.#json));
+  }
+
+  succeeded(): void {}
+
+  failure(): Failure {
+    return { part: "log" };
   }
 
   failed(): void {}

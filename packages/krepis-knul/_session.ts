@@ -10,11 +10,12 @@ import { type ConnectionHost, ConnectionState, hasEnded, type ListedStream } fro
 import type { ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
 import { FairShares } from "./_fair_shares.ts";
 import { Firewall } from "./_firewall.ts";
-import { ConnectionCall, DatagramCall, StreamCall } from "./_program_calls.ts";
+import { ConnectionCall, DatagramCall, LogCall, StreamCall } from "./_program_calls.ts";
 import type { MappedRegion } from "./_region.ts";
 import { RequestCounters, RequestServer } from "./_request_server.ts";
 import { StreamState } from "./_stream_state.ts";
 import { WakeLoop } from "./_wake.ts";
+import type { LogHandler } from "./log_message.ts";
 import type { ConnectionEndSource, DatagramHandler, QuicConnection } from "./quic_connection.ts";
 import type { RequestHandler } from "./quic_request.ts";
 import type { QuicStream } from "./quic_stream.ts";
@@ -25,6 +26,7 @@ export interface Handlers {
   stream?: (stream: QuicStream) => unknown;
   datagram?: DatagramHandler;
   connection?: (connection: QuicConnection) => unknown;
+  log?: LogHandler;
   error?: ErrorHandler;
 }
 
@@ -110,6 +112,7 @@ export class Session implements EventSink, ConnectionHost {
       const counters = previous?.requests?.counters ?? new RequestCounters();
       this.requests = new RequestServer(handlers.request, options, waitingCapBytes, this, counters);
     }
+    if (handlers.log) core.channel.krepis_channel_log(region.channel, 1);
     if (region.wakeFd >= 0) this.#wake = new WakeLoop(this.channel, this, region.wakeFd);
   }
 
@@ -178,6 +181,8 @@ export class Session implements EventSink, ConnectionHost {
       case EventType.Draining:
         this.isDraining = true;
         return;
+      case EventType.Log:
+        return this.#handleLog(this.#takeText(word));
       case EventType.ServerStopped: {
         const report = this.#takeText(word);
         queueMicrotask(() => void this.firewall.protect(() => this.#finishAfterAll(report))); // after this poll
@@ -303,6 +308,12 @@ export class Session implements EventSink, ConnectionHost {
     this.#connections[handle & SLOT_MASK] = null;
     connection.handleClosed({ source, code: Number(code), reason }, code);
     this.#incoming?.remove(connection.facade);
+  }
+
+  /** @param json empty: the arena had no room for the message */
+  #handleLog(json: string): void {
+    const { log: handler } = this.#handlers;
+    if (handler !== undefined && json !== "") this.firewall.call(new LogCall(handler, json));
   }
 
   // ---- Streams and connections ----

@@ -18,6 +18,7 @@ export * from "./adapter_codes.ts";
 export { AdapterError } from "./adapter_error.ts";
 export type { ChannelOptions, ServingOptions } from "./adapter_options.ts";
 export * from "./adapter_reports.ts";
+export type { LogHandler, LogLevelName, LogMessage } from "./log_message.ts";
 export * from "./quic_adapter.ts";
 // By name, because these files also export what only the other files of this package use.
 export {

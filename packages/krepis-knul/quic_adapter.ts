@@ -17,6 +17,7 @@ import { type ErrorHandler, ErrorReporter } from "./_error_reporter.ts";
 import { mapRegion } from "./_region.ts";
 import { type GivenSettings, startServer } from "./_server_settings.ts";
 import { type Handlers, Session, type SessionEnd } from "./_session.ts";
+import type { LogHandler } from "./log_message.ts";
 import type { DatagramHandler, QuicConnection } from "./quic_connection.ts";
 import type { RequestHandler } from "./quic_request.ts";
 import type { QuicStream } from "./quic_stream.ts";
@@ -134,6 +135,16 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
    */
   onConnection(handler: (connection: QuicConnection) => unknown): this {
     return this.#register("connection", handler);
+  }
+
+  /**
+   * Handles the messages of the library's log, in place of standard error, while this adapter has a channel: it has other
+   * handlers, or the program iterates over it. Messages of the start, and those that the isolate reads too slowly, go to
+   * standard error. KNUL_LOG selects the messages: docs/operating.md.
+   * @throws {AdapterError} `InvalidContext` (1001): the adapter is started
+   */
+  onLog(handler: LogHandler): this {
+    return this.#register("log", handler);
   }
 
   /**

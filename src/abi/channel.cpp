@@ -100,6 +100,11 @@ std::uint32_t krepis_channel_info_into(std::uint32_t channel, FfiResponse* out) 
       channel, out, [](Channel& found, knul::channel::Figures& figures) { return found.measure(figures); });
 }
 
+std::uint32_t krepis_channel_log(std::uint32_t channel, std::uint32_t enabled) noexcept {
+  return abi::guarded([&](Process& process) { return abi::set_channel_log(process, channel, enabled); })
+      .error_code;
+}
+
 std::uint32_t krepis_channel_close(std::uint32_t channel) noexcept {
   return code_of(channel, [](Channel& found) { return found.close(); });
 }

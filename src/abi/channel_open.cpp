@@ -166,6 +166,26 @@ FfiResponse unmap_channel(Process& process, std::uint32_t handle) {
   return process.channels().take(handle) ? success() : unknown_channel(handle);
 }
 
+FfiResponse set_channel_log(Process& process, std::uint32_t handle, std::uint32_t enabled) {
+  if (enabled > 1) {
+    return failure(ErrorCode::kInvalidRequest, "enabled is " + std::to_string(enabled) + ", expected 0 or 1");
+  }
+  std::shared_ptr<channel::Channel> channel;
+  if (const ChannelPin pin(process, handle); pin) {
+    channel = pin.shared();
+  }
+  if (channel == nullptr || !channel->is_open()) {
+    return unknown_channel(handle);
+  }
+  // Without the pin, because this waits for a running handler of the log, which may call the library.
+  if (enabled == 1) {
+    process.log_channels().add(std::move(channel));
+  } else {
+    process.log_channels().remove(*channel);
+  }
+  return success();
+}
+
 FfiResponse unknown_channel(std::uint32_t handle) {
   return failure(ErrorCode::kInvalidPointer,
                  "handle " + std::to_string(handle) + " does not name an open channel");

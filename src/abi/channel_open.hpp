@@ -1,4 +1,4 @@
-// Opens and unmaps channels for the C ABI. All functions may throw, because call_guard.hpp calls them.
+// Opens, unmaps and subscribes channels for the C ABI. All functions may throw, because call_guard.hpp calls them.
 #pragma once
 
 #include <krepis/krepis.h>
@@ -10,6 +10,7 @@ namespace knul::abi {
 FfiResponse open_channel(Process& process, std::uint64_t server, const FfiChannelConfig* config,
                          FfiChannelRegion* region);
 FfiResponse unmap_channel(Process& process, std::uint32_t handle);
+FfiResponse set_channel_log(Process& process, std::uint32_t handle, std::uint32_t enabled);
 
 // The error for a handle that does not name a channel.
 FfiResponse unknown_channel(std::uint32_t handle);

@@ -17,6 +17,9 @@ class ChannelPin {
   ChannelPin& operator=(const ChannelPin&) = delete;
 
   explicit operator bool() const noexcept { return found_.occupant != nullptr; }
+  [[nodiscard]] const std::shared_ptr<channel::Channel>& shared() const noexcept {
+    return found_.occupant->channel;
+  }
   channel::Channel* operator->() const noexcept { return found_.occupant->channel.get(); }
   channel::Channel& operator*() const noexcept { return *found_.occupant->channel; }
 

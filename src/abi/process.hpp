@@ -11,6 +11,7 @@
 #include <string>
 
 #include "abi/channel_record.hpp"
+#include "abi/log_channels.hpp"
 #include "channel/hub.hpp"
 #include "server/pinned_slots.hpp"
 
@@ -34,6 +35,7 @@ class Process {
 
   [[nodiscard]] krepis::ServerRegistry& registry() { return registry_; }
   [[nodiscard]] ChannelSlots& channels() { return channels_; }
+  [[nodiscard]] LogChannels& log_channels() { return log_channels_; }
 
   // Stores the data of a handle. Returns the 8 bytes of the handle, which are the result of a start.
   // Lifetime: until forget().
@@ -61,6 +63,7 @@ class Process {
 
   krepis::ServerRegistry registry_;
   ChannelSlots channels_{kChannelHandleBits};
+  LogChannels log_channels_;
   mutable std::mutex mutex_;
   std::map<std::uint64_t, Record> records_;  // a map, because its values never move
 };

@@ -118,6 +118,30 @@ Outcome Channel::check_open() const {
   return Outcome::refuse(ErrorCode::kInvalidPointer, "the channel is closed");
 }
 
+bool Channel::put_log(std::uint8_t level, std::string_view json) {
+  constexpr std::uint32_t kMostWaiting = 64;
+  for (std::size_t worker = 0; worker < core_->workers() && core_->is_open(); ++worker) {
+    Mailbox& mailbox = core_->mailboxes[worker];
+    std::unique_lock lock(mailbox.mutex);
+    if (!mailbox.is_open) {
+      continue;  // the worker has ended
+    }
+    if (mailbox.log_messages >= kMostWaiting || core_->backlogs[worker].load(std::memory_order_relaxed) > 0) {
+      return false;
+    }
+    mailbox.make_room(json.size());
+    Command command;
+    command.kind = Command::Kind::kLog;
+    command.option = level;
+    mailbox.add_with_bytes(command, {reinterpret_cast<const std::uint8_t*>(json.data()), json.size()});
+    ++mailbox.log_messages;
+    lock.unlock();
+    notify_worker(worker);
+    return true;
+  }
+  return false;
+}
+
 Outcome Channel::arm() {
   if (core_->state() == Core::State::kClosed) {
     return check_open();

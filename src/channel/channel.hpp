@@ -60,6 +60,7 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
+  [[nodiscard]] bool is_open() const { return core_->is_open(); }
   void describe(FfiChannelRegion& region);  // call once: the program then owns the wake descriptor
   [[nodiscard]] int library_end() const { return core_->wake.library_end(); }
   // Counts a call as activity of the program. The ABI does not count queries.
@@ -87,6 +88,10 @@ class Channel {
                         const DatagramSend& send);
   Outcome close_connection(std::uint32_t connection, std::uint64_t code, std::string_view reason);
   Outcome describe_connection(std::uint32_t connection, ConnectionFacts& facts);
+
+  // Queues a message of the log for the program. False: the program reads too slowly, or the channel is not open.
+  // Thread: the log's.
+  bool put_log(std::uint8_t level, std::string_view json);
 
   // --- The workers' side.
   [[nodiscard]] Core& core() { return *core_; }

@@ -158,5 +158,41 @@ TEST(ChannelBounds, LeavesRoomToOthersBesideStreamsThatEndedWithPiecesOfAByte) {
   EXPECT_GT(bytes_for_another(one), 64U << 10);
 }
 
+// As many as are taken in one turn of the worker.
+int fill_with_messages(OneConnection& one, std::size_t bytes) {
+  int taken = 0;
+  while (taken < 1'000 && one.channel.put_log(KREPIS_LOG_INFO, std::string(bytes, 'x'))) {
+    ++taken;
+  }
+  one.worker.end_turn();
+  return taken;
+}
+
+TEST(ChannelBounds, TakesNoMessageOfTheLogWhenTheProgramReadsTooSlowly) {
+  OneConnection one([](Settings& settings) { settings.ring_records = 64; });
+  EXPECT_EQ(fill_with_messages(one, 100), 64) << "the mailbox";
+  EXPECT_EQ(fill_with_messages(one, 100), 0) << "the ring is full";
+  one.read_all();
+  one.worker.end_turn();
+  EXPECT_EQ(fill_with_messages(one, 100), 64);
+}
+
+TEST(ChannelBounds, HoldsAtMost64KiBOfMessagesThatTheProgramDoesNotRelease) {
+  OneConnection one;
+  const std::uint32_t before = one.core().free_blocks[0].load();
+  for (int round = 0; round < 10; ++round) {
+    EXPECT_EQ(fill_with_messages(one, 12'000), 64);
+    one.read_all();
+  }
+  EXPECT_GE(one.core().free_blocks[0].load() + 3, before);
+  OneConnection releases;
+  for (int round = 0; round < 100; ++round) {
+    ASSERT_TRUE(releases.channel.put_log(KREPIS_LOG_INFO, std::string(12'000, 'x')));
+    releases.worker.end_turn();
+    releases.release_oldest();  // fails without an event that has bytes
+    releases.worker.end_turn();
+  }
+}
+
 }  // namespace
 }  // namespace knul::channel

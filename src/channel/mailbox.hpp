@@ -3,7 +3,7 @@
 // waits at most until the other has copied or swapped, and in steady state neither side allocates.
 //
 // The number of commands is bounded, even if the worker does not run. Each connection has a limit of writes
-// (channel_streams.cpp) and of datagrams (channel_connections.cpp). Of every other kind, a stream or
+// (channel_streams.cpp) and of datagrams (channel_connections.cpp), and each channel one of log messages. Of every other kind, a stream or
 // connection has at most one waiting command.
 #pragma once
 
@@ -29,10 +29,11 @@ struct Command {
     kDatagram,
     kWantDatagramWritable,
     kCloseConnection,
+    kLog,  // option: KrepisLogLevel
   };
   Kind kind = Kind::kWrite;
   bool is_set = false;      // by kind: FIN, unidirectional, or the fate is reported
-  std::uint8_t option = 0;  // the datagram policy
+  std::uint8_t option = 0;  // by kind: the datagram policy, or the log level
   std::uint32_t handle = 0;
   std::uint32_t length = 0;
   std::uint32_t expires_ms = 0;
@@ -67,8 +68,9 @@ struct Mailbox {
 
   std::mutex mutex;
   Mail mail;
-  std::uint64_t turn = 0;  // the number of swaps by the worker
-  bool is_open = true;     // false: the worker has ended and accepts no mail
+  std::uint32_t log_messages = 0;  // in the mail
+  std::uint64_t turn = 0;          // the number of swaps by the worker
+  bool is_open = true;             // false: the worker has ended and accepts no mail
   // The program has woken the worker, and the worker has not yet swapped the mail.
   std::atomic<bool> is_notified{false};
   // The memory that the worker keeps for the next swap.

@@ -14,6 +14,7 @@ constexpr std::uint32_t kLaggingRanges = 4;
 constexpr std::uint64_t kLaggingBytes = 8 << 10;
 // A shared block with less room than this is closed if another block is free, because a range costs an event.
 constexpr std::size_t kWorthwhileBytes = 512;
+constexpr std::uint32_t kUnowned = 0;  // the handle of no stream and no connection
 constexpr std::uint32_t kMostConnectionRanges = EventWriter::kMostBacklogEvents / 2;
 
 }  // namespace
@@ -69,11 +70,13 @@ std::size_t ReceiveArena::extend(StreamState& stream, ArenaPart::Placed last,
   return added;
 }
 
+// True: a range of `bytes` fits into the shared fill.
+bool ReceiveArena::has_shared_room(std::size_t bytes) {
+  return bytes > 0 && bytes <= kBlockBytes && (part_.room(shared_fill_) >= bytes || part_.open(shared_fill_));
+}
+
 bool ReceiveArena::put(ConnectionState& state, FfiEvent& event, std::span<const std::uint8_t> bytes) {
-  if (bytes.empty() || bytes.size() > kBlockBytes) {
-    return false;
-  }
-  if (part_.room(shared_fill_) < bytes.size() && !part_.open(shared_fill_)) {
+  if (!has_shared_room(bytes.size())) {
     return false;
   }
   const ArenaPart::Placed placed = part_.add_range(shared_fill_, state.handle, bytes);
@@ -97,6 +100,16 @@ void ReceiveArena::put_identity(ConnectionState& state, FfiEvent& event,
   identity_bytes_ += event.length;
 }
 
+void ReceiveArena::put_unowned(FfiEvent& event, std::span<const std::uint8_t> bytes) {
+  if (unowned_bytes_ + bytes.size() > kMostUnownedBytes || !has_shared_room(bytes.size())) {
+    return;
+  }
+  const ArenaPart::Placed placed = part_.add_range(shared_fill_, kUnowned, bytes);
+  event.offset = placed.offset;
+  event.length = placed.length;
+  unowned_bytes_ += placed.length;
+}
+
 bool ReceiveArena::may_hold_more(const ConnectionState& state) {
   return base::fair_share::may_take_piece(
       free_bytes(), state.shared_bytes + state.pinned_blocks * kBlockBytes, kHalfOfFree);
@@ -111,6 +124,14 @@ bool ReceiveArena::may_hold_datagram(const ConnectionState& state) {
   const std::size_t granules = free_bytes() / kGranuleBytes;
   return base::fair_share::may_take_piece(std::min<std::size_t>(free, granules), state.unreleased_ranges,
                                           kHalfOfFree);
+}
+
+ArenaPart::Released ReceiveArena::release(std::uint32_t offset) {
+  const ArenaPart::Released range = part_.release(offset);
+  if (range.handle == kUnowned) {
+    unowned_bytes_ -= range.length;
+  }
+  return range;
 }
 
 void ReceiveArena::count_released(StreamState& stream, const ArenaPart::Released& range) {

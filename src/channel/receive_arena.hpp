@@ -25,6 +25,9 @@ class ReceiveArena {
   // Unreleased bytes of CONNECTION_OPENED events may use 1/kIdentityShare of the arena.
   static constexpr std::size_t kIdentityShare = 8;
 
+  // Unreleased bytes of events without a connection.
+  static constexpr std::size_t kMostUnownedBytes = 64 << 10;
+
   explicit ReceiveArena(ArenaPart part) : part_(std::move(part)) {}
 
   struct Placed : ArenaPart::Placed {
@@ -45,12 +48,15 @@ class ReceiveArena {
   // As put(), for the peer's identity. No effect if CONNECTION_OPENED events would exceed their share.
   void put_identity(ConnectionState& state, FfiEvent& event, std::span<const std::uint8_t> identity);
 
+  // Copies the bytes of an event without a connection, if they fit and kMostUnownedBytes is not exceeded.
+  void put_unowned(FfiEvent& event, std::span<const std::uint8_t> bytes);
+
   // True if the connection may hold more bytes in shared blocks, or one more block of its own.
   [[nodiscard]] bool may_hold_more(const ConnectionState& state);
   [[nodiscard]] bool may_hold_datagram(const ConnectionState& state);
 
   // Ends the range that starts at `offset`. The caller finds the range's owner and calls count_released().
-  ArenaPart::Released release(std::uint32_t offset) { return part_.release(offset); }
+  ArenaPart::Released release(std::uint32_t offset);
   // Subtracts a released range from the counts of its stream and connection.
   void count_released(StreamState& stream, const ArenaPart::Released& range);
   void count_released(ConnectionState& state, std::uint32_t offset, const ArenaPart::Released& range);
@@ -58,6 +64,7 @@ class ReceiveArena {
   [[nodiscard]] std::size_t free_blocks() const { return part_.free_blocks(); }
 
  private:
+  [[nodiscard]] bool has_shared_room(std::size_t bytes);
   Fill* choose_fill(StreamState& stream, std::size_t bytes);
   static void count_bytes(StreamState& stream, std::uint32_t bytes, bool is_shared);
   [[nodiscard]] std::size_t free_bytes() { return part_.free_bytes() + part_.room(shared_fill_); }
@@ -66,6 +73,7 @@ class ReceiveArena {
   Fill shared_fill_;
   std::uint32_t connection_ranges_ = 0;  // the sum of ConnectionState::unreleased_ranges
   std::size_t identity_bytes_ = 0;       // of unreleased CONNECTION_OPENED events
+  std::size_t unowned_bytes_ = 0;        // of unreleased events without a connection
 };
 
 }  // namespace knul::channel

@@ -97,6 +97,7 @@ class WorkerPart {
   void run_stream_command(const Command& command, StreamState& stream);
   void run_connection_command(const Command& command, ConnectionState& state);
   void set_priority(StreamState& stream);
+  void deliver_log(const Command& command);
 
   Core& core_;
   const unsigned index_;

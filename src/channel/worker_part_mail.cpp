@@ -14,6 +14,7 @@ void WorkerPart::take_mail() {
   {
     const std::lock_guard lock(mailbox_.mutex);
     std::swap(mail_, mailbox_.mail);
+    mailbox_.log_messages = 0;
     ++mailbox_.turn;
   }
   for (const std::uint32_t offset : mail_.releases) {
@@ -45,6 +46,8 @@ void WorkerPart::close_after_failure(const Command& command) {
 void WorkerPart::run(const Command& command) {
   if (command.kind == Command::Kind::kOpenStream) {
     open_for_program(command);
+  } else if (command.kind == Command::Kind::kLog) {
+    deliver_log(command);
   } else if (StreamState* stream = states_.find_stream(command.handle);
              stream != nullptr && !stream->is_closed) {
     run_stream_command(command, *stream);
@@ -52,6 +55,13 @@ void WorkerPart::run(const Command& command) {
              state != nullptr && state->connection != nullptr) {
     run_connection_command(command, *state);
   }
+}
+
+void WorkerPart::deliver_log(const Command& command) {
+  FfiEvent event = events_.make(KREPIS_EVENT_LOG, 0U);
+  event.flags = command.option;
+  receiving_.put_log(event, std::span(mail_.bytes).subspan(command.offset, command.length));
+  events_.push(event);
 }
 
 void WorkerPart::run_stream_command(const Command& command, StreamState& stream) {

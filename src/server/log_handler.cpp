@@ -42,8 +42,10 @@ void call(const std::function<void(const LogLine&)>& handler, const LogRecord& r
 
 void set_log_handler(std::function<void(const LogLine& line)> handler) {
   knul::server::set_process_log_handler(
-      handler ? [handler = std::move(handler)](const LogRecord& record) { call(handler, record); }
-              : knul::server::LogWriter::Handler{});
+      handler ? [handler = std::move(handler)](const LogRecord& record) {
+        call(handler, record);
+        return true;
+      } : knul::server::LogWriter::Handler{});
 }
 
 }  // namespace krepis

@@ -104,8 +104,7 @@ bool LogWriter::give_to_handler(const LogRecord& record) {
     ~Calling() { thread_.store({}); }
     std::atomic<std::thread::id>& thread_;
   } const calling(calling_thread_);
-  (*handler)(record);
-  return true;
+  return (*handler)(record);
 }
 
 bool LogWriter::write_all(std::string_view bytes) noexcept {

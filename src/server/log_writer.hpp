@@ -27,8 +27,9 @@ class LogWriter {
   static constexpr std::size_t kMaxQueued = 256;
   static constexpr std::size_t kMaxTextBytes = 2'048;
 
+  // False: the handler did not take the message, which goes to the descriptor.
   // Thread: the writer's, one call at a time.
-  using Handler = std::function<void(const LogRecord& record)>;
+  using Handler = std::function<bool(const LogRecord& record)>;
 
   LogWriter(int fd, LogFormat format) : fd_(fd), format_(format) {}
   LogWriter(const LogWriter&) = delete;
@@ -55,7 +56,7 @@ class LogWriter {
   void run();
   void write_notice(std::uint64_t lost) noexcept;
   void write(const LogRecord& record) noexcept;
-  // False: there is no handler. Throws what the handler throws.
+  // False: no handler took it. Throws what the handler throws.
   bool give_to_handler(const LogRecord& record);
   bool write_all(std::string_view bytes) noexcept;
 

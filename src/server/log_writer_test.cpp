@@ -162,7 +162,10 @@ TEST_F(LogWriterOnADescriptor, GivesUpAFlushOfADescriptorThatTakesNothing) {
 TEST_F(LogWriterOnADescriptor, GivesMessagesToAHandlerOneAtATimeInPlaceOfTheDescriptor) {
   LogWriter& log = new_writer(pipe_.value());
   std::vector<std::string> seen;  // without a lock: calls never overlap
-  log.set_handler([&](const LogRecord& record) { seen.push_back(record.text); });
+  log.set_handler([&](const LogRecord& record) {
+    seen.push_back(record.text);
+    return true;
+  });
   for (int i = 0; i < 100; ++i) {
     log.put(message(std::to_string(i)));
   }
@@ -175,9 +178,20 @@ TEST_F(LogWriterOnADescriptor, GivesMessagesToAHandlerOneAtATimeInPlaceOfTheDesc
   EXPECT_NE(read_until("\n").find("for the descriptor"), std::string::npos);
 }
 
+TEST_F(LogWriterOnADescriptor, WritesWhatAHandlerDoesNotTakeToTheDescriptor) {
+  LogWriter& log = new_writer(pipe_.value());
+  log.set_handler([](const LogRecord& record) { return record.text == "taken"; });
+  log.put(message("taken"));
+  log.put(message("refused"));
+  const std::string written = read_until("\n");
+  EXPECT_NE(written.find("refused"), std::string::npos);
+  EXPECT_EQ(written.find("taken"), std::string::npos);
+  EXPECT_EQ(log.dropped(), 0U);
+}
+
 TEST_F(LogWriterOnADescriptor, CatchesAndCountsTheExceptionsOfAHandler) {
   LogWriter& log = new_writer(pipe_.value());
-  log.set_handler([](const LogRecord&) { throw 1; });
+  log.set_handler([](const LogRecord&) -> bool { throw 1; });
   log.put(message("for nobody"));
   log.flush(kLongest);
   EXPECT_EQ(log.dropped(), 1U);
@@ -193,6 +207,7 @@ TEST_F(LogWriterOnADescriptor, DoesNotCallAHandlerAfterItsReplacementHasReturned
     is_inside.notify_all();
     may_return.wait(false);
     ++*calls;
+    return true;
   });
   log.put(message("one"));
   is_inside.wait(false);
@@ -213,6 +228,7 @@ TEST_F(LogWriterOnADescriptor, LetsAHandlerLogAndReplaceItself) {
   log.set_handler([&](const LogRecord&) {
     log.set_handler(nullptr);
     log.put(message("from the handler"));
+    return true;
   });
   log.put(message("one"));
   EXPECT_NE(read_until("\n").find("from the handler"), std::string::npos);

@@ -1,7 +1,7 @@
 // Starting, stopping and failing, with the library itself.
 import { deepStrictEqual, match, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { loadKrepisCore } from "@krepis/core";
-import { AdapterBuilder, AdapterError, QuicAdapter } from "@krepis/knul";
+import { AdapterBuilder, AdapterError, type LogMessage, QuicAdapter } from "@krepis/knul";
 import { development_identity } from "../interop/server.mjs";
 import { within } from "../interop/deadline.mjs";
 import { exchange } from "../interop/exchange.mjs";
@@ -418,4 +418,29 @@ test("the library loaded twice serves two adapters", async () => {
   await adapter.start();
   ok(core.list().includes(adapter.handle));
   strictEqual(core.port(adapter.handle), adapter.port);
+});
+
+test("messages of the library's log reach onLog, and what it throws reaches onError", async () => {
+  const folder = Deno.makeTempDirSync();
+  const certPath = `${folder}/cert.pem`;
+  Deno.copyFileSync(cert, certPath);
+  const first = Promise.withResolvers<LogMessage>();
+  const parts: string[] = [];
+  const adapter = builder().certPath(certPath).build().onRequest(() => {}).onError((_, { part }) => {
+    parts.push(part);
+  });
+  adapter.onLog((message) => {
+    first.resolve(message);
+    throw new Error("as ordered");
+  });
+  await adapter.start();
+  Deno.writeTextFileSync(certPath, "no certificate");
+  throws(() => adapter.reload(), { code: 1000 });
+  const { time, level, subsystem, kind, message, omitted } = await first.promise;
+  ok(Math.abs(time.getTime() - Date.now()) < 60_000);
+  deepStrictEqual([level, subsystem, kind, omitted], ["error", "tls", "reload", 0]);
+  ok(message.includes(certPath), message);
+  await adapter.stop();
+  strictEqual(parts[0], "log");
+  Deno.removeSync(folder, { recursive: true });
 });
