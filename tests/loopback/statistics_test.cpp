@@ -1,0 +1,84 @@
+// The statistics of a server over real sockets, through loss and delay, beside what the path counted. The
+// simulator holds the same figures, and shares of time, without a scheduler in between: tests/sim.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include <random>
+
+#include "loopback/blocking_client.hpp"
+#include "loopback/test_server.hpp"
+#include "loopback/udp_proxy.hpp"
+
+namespace knul::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kRequests = 15;
+constexpr std::size_t kPayloadBytes = 200'000;
+constexpr auto kDelay = 15ms;  // one way
+
+nlohmann::json only_row(const krepis::QuicServer& server) {
+  std::string text;
+  EXPECT_TRUE(server.query_connections(text, "{}"));
+  const auto page = nlohmann::json::parse(text);
+  EXPECT_EQ(page["connections"].size(), 1U) << text;
+  return page["connections"].at(0);
+}
+
+// Until nothing moves any more, so that two reads are about the same state.
+nlohmann::json row_at_rest(const krepis::QuicServer& server, const UdpProxy& proxy) {
+  std::uint64_t seen = 0;
+  for (int round = 0; round < 1'000; ++round) {
+    const std::uint64_t now = proxy.up().received + proxy.down().received;
+    if (round > 0 && now == seen) {
+      return only_row(server);
+    }
+    seen = now;
+    std::this_thread::sleep_for(4 * kDelay);
+  }
+  ADD_FAILURE() << "the connection never came to rest";
+  return only_row(server);
+}
+
+void echo(BlockingClient& client) {
+  const std::string payload(kPayloadBytes, 'x');
+  for (int i = 0; i < kRequests; ++i) {
+    const auto stream = client.send(payload);
+    ASSERT_TRUE(stream.has_value());
+    const auto answer = client.wait_answer(*stream);
+    ASSERT_TRUE(answer.has_value());
+    ASSERT_EQ(answer->size(), kPayloadBytes);
+  }
+}
+
+TEST(StatisticsOnLoopback, OfTrafficThroughLossAndDelayAgreeWithThePath) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  const auto server = start_echo();
+  UdpProxy proxy(server->port(), {.delay = kDelay, .loss = 0.02, .seed = seed});
+  BlockingClient client;
+  ASSERT_TRUE(client.connect(proxy.port()));
+  echo(client);
+  proxy.set_loss(0);
+  const auto row = row_at_rest(*server, proxy);
+  const std::string all = statistics_of(*server);
+
+  EXPECT_EQ(row["requests"], kRequests);
+  EXPECT_EQ(value_in(all, "requests_completed"), static_cast<std::uint64_t>(kRequests));
+  EXPECT_EQ(value_in(all, "total_bytes_out"), proxy.down().received_bytes);
+  EXPECT_EQ(value_in(all, "total_bytes_in"), proxy.up().received_bytes - proxy.up().dropped_bytes);
+  EXPECT_EQ(row["bytes_sent"], proxy.down().received_bytes.load());
+  EXPECT_EQ(row["packets_sent"], proxy.down().received.load());
+  const auto dropped = static_cast<double>(proxy.down().dropped);
+  EXPECT_NEAR(row["packets_lost"].get<double>(), dropped, dropped * 0.2 + 2);
+  // The path is never faster than its delay. How much slower it is depends on the scheduler.
+  EXPECT_GE(row["min_rtt_us"].get<double>(), 30'000);
+  const auto late_ns = static_cast<double>(proxy.up().late_ns + proxy.down().late_ns);
+  EXPECT_LE(row["min_rtt_us"].get<double>(), 33'000 + late_ns / 1e3);
+  EXPECT_GE(row["handshake_us"].get<double>(), 30'000);
+}
+
+}  // namespace
+}  // namespace knul::test
