@@ -56,6 +56,17 @@ std::string description(const Setting& setting) {
   return setting.doc + (setting.default_text.empty() ? "" : " [" + setting.default_text + "]");
 }
 
+// The value of a flag may be absent; it is `implied` then.
+CLI::Option* add_optional_value(CLI::App& command, std::string& text, const Setting& setting,
+                                const char* implied) {
+  return command
+      .add_option(flag_of(setting), text, description(setting) + " Without a value: " + implied + ".")
+      ->type_name("[ADDRESS]")
+      ->expected(0, 1)
+      ->default_str(implied)  // CLI11 takes this text for an absent value, and not for an absent flag
+      ->take_last();
+}
+
 CLI::Option* add_setting(CLI::App& command, ServeFlags& flags, const Setting& setting) {
   const std::string names = flag_of(setting) + short_form(setting);
   if (setting.type == SettingType::kBoolean) {
@@ -66,6 +77,9 @@ CLI::Option* add_setting(CLI::App& command, ServeFlags& flags, const Setting& se
     return command.add_option(names, flags.lists[setting.name], description(setting))
         ->allow_extra_args(false)
         ->type_name("NAME");
+  }
+  if (setting.name == "admin") {
+    return add_optional_value(command, flags.scalars[setting.name], setting, "127.0.0.1:9464");
   }
   const char* const type = setting.type == SettingType::kInteger ? "N" : "TEXT";
   // The last of several equal flags counts, so that a flag can be appended to a command line that has it.

@@ -42,6 +42,7 @@ class JsonReporter final : public ServeReporter {
           {"workers", settings.at("workers")},
           {"alpn", settings.at("alpn")},
           {"service", settings.at("service")},
+          {"admin", settings.at("admin")},
           {"pid", ::getpid()}});
   }
   void statistics(const std::string& statistics) override {
@@ -89,6 +90,9 @@ class TextReporter final : public ServeReporter {
          settings.at("workers").dump() + " worker(s), ALPN " + joined(settings.at("alpn")) + ", service " +
          service + (service == "none" ? " (the server refuses streams, see --service)" : "") + ", pid " +
          std::to_string(::getpid()));
+    if (const auto admin = settings.at("admin").get<std::string>(); !admin.empty()) {
+      line("admin listener on " + (admin.starts_with("unix:") ? admin : "http://" + admin + "/"));
+    }
   }
   void statistics(const std::string& statistics) override;
   void all_statistics(const std::string& statistics) override;

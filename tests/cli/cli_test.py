@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The knul command from outside. cli_test.py --knul PATH [unittest arguments]"""
+import contextlib
 import hashlib
 import json
 import os
@@ -111,6 +112,29 @@ class Config(KnulTest):
         config = self.write("workers = 2\n")
         self.assertEqual(self.workers("--config", config, environment=environment), 2)
         self.assertEqual(self.workers("--config", config, "--workers", "1", environment=environment), 1)
+
+    def admin(self, *arguments):
+        with Server(self.folder, *arguments) as server:
+            admin = server.listening["admin"]
+            self.assertEqual(server.drain()[0], 0)
+            return admin
+
+    def test_serves_operators_at_the_address_that_admin_gives(self):
+        self.assertRegex(self.admin("--admin", "127.0.0.1:0"), r"^127\.0\.0\.1:[1-9]\d*$")
+        self.assertEqual(self.admin(f"--admin=unix:{self.folder}/admin"), f"unix:{self.folder}/admin")
+        config = self.write('admin = "127.0.0.1:0"\n')
+        self.assertEqual(self.admin("--config", config, "--admin", ""), "")
+
+    def test_admin_without_a_value_means_port_9464_of_the_loopback_address(self):
+        # The port may be in use: the error then names it.
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                taken.bind(("127.0.0.1", 9464))
+                taken.listen()
+            for arguments in (("--admin", "--workers", "1"), ("--workers", "1", "--admin")):
+                result = run("serve", "--port", "0", "--cert", self.ca, "--key", f"{self.folder}/key.pem", *arguments)
+                self.assert_fails(result, 1, "admin", "127.0.0.1:9464")
 
     def test_takes_a_whole_server_from_the_file(self):
         config = self.write(
