@@ -11,7 +11,7 @@
 namespace knul::stats {
 
 enum class Kind : std::uint8_t { kCounter, kGauge };
-enum class Unit : std::uint8_t { kNone, kBytes, kSeconds, kMilliseconds, kMicroseconds };
+enum class Unit : std::uint8_t { kNone, kBytes, kDays, kSeconds, kMilliseconds, kMicroseconds };
 
 #define KNUL_CONTRACT(json_key, value, help) #json_key,
 // JSON has these first, and leaves out list entries with the same name.
@@ -104,6 +104,16 @@ inline constexpr auto kTotals = std::to_array<Statistic<Snapshot>>({
    help,                                              \
    &ServerSnapshot::member,                           \
    Kind::kGauge,                                      \
+   Unit::unit},
+#define KNUL_SERVER_COUNTER(member, unit, family, help) \
+  {#member,                                             \
+   json_fragment(",\"" #member "\":"),                  \
+   #family,                                             \
+   "",                                                  \
+   "",                                                  \
+   help,                                                \
+   &ServerSnapshot::member,                             \
+   Kind::kCounter,                                      \
    Unit::unit},
 inline constexpr auto kServerValues = std::to_array<Statistic<ServerSnapshot>>({
 #include "stats/statistics.def"

@@ -22,8 +22,9 @@ std::string_view unit_name(Unit unit) {
       return "";
     case Unit::kBytes:
       return "bytes";
+    case Unit::kDays:  // OpenMetrics requires base units; write_value converts
     case Unit::kSeconds:
-    case Unit::kMilliseconds:  // OpenMetrics requires base units; write_value divides
+    case Unit::kMilliseconds:
     case Unit::kMicroseconds:
       return "seconds";
   }
@@ -46,6 +47,8 @@ void write_value(TextWriter& writer, Unit unit, std::uint64_t value) {
     writer << static_cast<double>(value) / 1e3 << "\n";
   } else if (unit == Unit::kMicroseconds) {
     writer << static_cast<double>(value) / 1e6 << "\n";
+  } else if (unit == Unit::kDays) {
+    writer << value * 86'400 << "\n";
   } else {
     writer << value << "\n";
   }

@@ -62,6 +62,9 @@ std::string unit_of(Unit unit) {
 }
 
 std::string printed_by_python(Unit unit, std::uint64_t value) {
+  if (unit == Unit::kDays) {
+    return std::to_string(value * 86'400);
+  }
   const bool is_divided = unit == Unit::kMilliseconds || unit == Unit::kMicroseconds;
   if (!is_divided) {
     return std::to_string(value);
