@@ -98,6 +98,19 @@ add_backports() {
   update_lists
 }
 
+# Services that come with a package which is needed for its programs only. A mask keeps the service from
+# starting, now and at a boot; a service that is there already stays as it is.
+mask_services() {
+  local unit
+  for unit in prometheus; do
+    [[ " $* " == *" $unit "* ]] || continue
+    [[ -e /etc/systemd/system/$unit.service || -L /etc/systemd/system/$unit.service ]] && continue
+    as_root mkdir -p /etc/systemd/system
+    as_root ln -s /dev/null "/etc/systemd/system/$unit.service"
+    say "$unit.service is masked; for a service of your own: systemctl unmask $unit"
+  done
+}
+
 install_missing() {
   local entry name minimum version packages=()
   for entry in "${missing[@]}"; do
@@ -115,6 +128,7 @@ install_missing() {
     [[ -n $version ]] || die "$entry is in no apt source of this system"
     packages+=("$name=$version")
   done
+  mask_services "${packages[@]}"
   apt_get install -q -y --no-install-recommends "${packages[@]}"
 }
 
