@@ -98,17 +98,15 @@ add_backports() {
   update_lists
 }
 
-# Services that come with a package which is needed for its programs only. A mask keeps the service from
-# starting, now and at a boot; a service that is there already stays as it is.
-mask_services() {
-  local unit
-  for unit in prometheus; do
-    [[ " $* " == *" $unit "* ]] || continue
-    [[ -e /etc/systemd/system/$unit.service || -L /etc/systemd/system/$unit.service ]] && continue
-    as_root mkdir -p /etc/systemd/system
-    as_root ln -s /dev/null "/etc/systemd/system/$unit.service"
-    say "$unit.service is masked; for a service of your own: systemctl unmask $unit"
-  done
+# Its programs are needed, not its service. The mask keeps the service from starting, now and at a boot; where
+# Prometheus is installed already, nothing changes.
+mask_prometheus() {
+  local unit=/etc/systemd/system/prometheus.service
+  if [[ " $* " == *" prometheus "* && ! -e $unit && ! -L $unit ]]; then
+    as_root mkdir -p "${unit%/*}"
+    as_root ln -s /dev/null "$unit"
+    say "prometheus.service is masked; for a service of your own: systemctl unmask prometheus"
+  fi
 }
 
 install_missing() {
@@ -128,7 +126,7 @@ install_missing() {
     [[ -n $version ]] || die "$entry is in no apt source of this system"
     packages+=("$name=$version")
   done
-  mask_services "${packages[@]}"
+  mask_prometheus "${packages[@]}"
   apt_get install -q -y --no-install-recommends "${packages[@]}"
 }
 
