@@ -101,8 +101,8 @@ class Client final : public std::enable_shared_from_this<Client> {
     response_.set(http::field::cache_control, "no-store");
     response_.set("X-Content-Type-Options", "nosniff");
     response_.set("Content-Security-Policy",
-                  "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-                  "frame-ancestors 'none'");
+                  "default-src 'none'; connect-src 'self'; img-src data:; style-src 'unsafe-inline'; "
+                  "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     if (answer.status == 405) {
       response_.set(http::field::allow, "GET, HEAD");
     }

@@ -1,85 +1,532 @@
+// The page is one document without other files. Its script reads /stats, /metrics and /connections. Texts of
+// servers and peers enter the document as text, never as HTML.
 #include "admin/page.hpp"
 
 namespace knul::admin {
 
 const std::string_view kPage = R"html(<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Krepis KNUL</title>
+<html lang="en">
+<head>
+<meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
+<title>Krepis KNUL</title>
+<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E
+%3Crect width='8' height='8' rx='2' fill='%230a6ebd'/%3E
+%3Cpath d='M2.5 1.8v4.4M5.8 1.8 3 4l2.8 2.2' stroke='%23fff' fill='none'/%3E%3C/svg%3E">
 <style>
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;--card:#f6f8fa;--back:#fff;--mark:#0a6ebd;--bad:#b3261e}
-@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9aa4af;--line:#30363d;--card:#161b22;--back:#0d1117;--mark:#58a6ff;--bad:#ff7b72}}
-*{box-sizing:border-box}body{margin:0;padding:16px;font:14px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--back)}
-header{display:flex;flex-wrap:wrap;gap:4px 16px;align-items:baseline;margin-bottom:12px}h1{font-size:18px;margin:0}
-h2{font-size:15px;margin:20px 0 8px}.soft{color:var(--soft)}.bad{color:var(--bad);font-weight:600}
-.grid{display:grid;gap:10px;grid-template-columns:repeat(auto-fill,minmax(220px,1fr))}
-.card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px}
-.card b{font-size:20px;display:block;font-variant-numeric:tabular-nums}svg{width:100%;height:52px;display:block}
-polyline{fill:none;stroke:var(--mark);stroke-width:1.5;vector-effect:non-scaling-stroke}
-.wide{overflow-x:auto;border:1px solid var(--line);border-radius:8px}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th,td{padding:5px 9px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child,td.text,th.text{text-align:left}th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid var(--mark)}
-tr:last-child td{border-bottom:0}.bar{margin:8px 0;display:flex;gap:8px;align-items:center;flex-wrap:wrap}
-.bar button,.bar input{font:inherit;padding:4px 10px;border:1px solid var(--line);border-radius:6px;background:var(--card);color:inherit}
-</style></head><body>
-<header><h1>Krepis KNUL</h1><span id="state" class="soft">connecting</span><span id="version" class="soft"></span></header>
-<main><section class="grid" id="charts" aria-label="Charts of the last two minutes"></section>
-<h2>Refused, dropped and failed since the start</h2><div class="wide"><table id="drops"></table></div>
-<h2>Connections <span id="count" class="soft"></span></h2>
-<div class="bar"><input id="peer" placeholder="address begins with" aria-label="Address begins with" size="18">
-<button id="first">First page</button><button id="more" hidden>Next page</button></div>
-<div class="wide"><table id="rows"></table></div></main>
+)html"
+                               R"css(
+:root {
+  color-scheme: light dark;
+  --ink: #1b1f24; --soft: #545d68; --line: #d4dae1; --card: #fff; --back: #f3f5f8; --head: #f8f9fb;
+  --one: #0969c3; --two: #c2570c; --three: #7a3fb8; --good: #1a7f37; --warn: #8a5a00; --bad: #b3261e;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --ink: #e6edf3; --soft: #a3adb8; --line: #30363d; --card: #151b23; --back: #0d1117; --head: #1b222c;
+    --one: #58a6ff; --two: #f0883e; --three: #bc8cff; --good: #56d364; --warn: #e3b341; --bad: #ff8a80;
+  }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1680px; padding: 16px; color: var(--ink); background: var(--back);
+  font: 14px/1.45 system-ui, sans-serif; font-variant-numeric: tabular-nums; }
+header { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; margin-bottom: 12px; }
+h1 { font-size: 18px; margin: 0; }
+h2 { font-size: 14px; margin: 0; }
+.soft { color: var(--soft); font-weight: 400; }
+.state { display: inline-flex; gap: 7px; align-items: center; padding: 2px 10px; border-radius: 99px;
+  border: 1px solid currentColor; font-weight: 600; }
+.state::before { content: ""; width: 8px; height: 8px; border-radius: 50%; background: currentColor; }
+.good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); }
+.notice { margin: 0 0 10px; padding: 8px 12px; border: 1px solid currentColor; border-radius: 8px;
+  background: var(--card); font-weight: 600; }
+.grid { display: grid; gap: 12px; margin-bottom: 12px; }
+#charts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 290px), 1fr)); }
+#panels { grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); }
+#charts .card { display: flex; flex-direction: column; }
+.card { min-width: 0; background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  padding: 12px 14px; }
+.top { display: flex; justify-content: space-between; gap: 8px; align-items: baseline; }
+.legend { display: flex; flex-wrap: wrap; gap: 0 14px; margin: 6px 0 auto; padding-bottom: 8px;
+  font-size: 12px; }
+.legend div { white-space: nowrap; }
+.legend b { display: block; font-size: 18px; line-height: 1.25; }
+.legend small { font-size: 12px; font-weight: 400; }
+.legend span::before { content: ""; display: inline-block; width: 10px; height: 3px; border-radius: 2px;
+  margin: 0 5px 3px 0; background: var(--colour); }
+.plot { position: relative; height: 96px; touch-action: pan-y;
+  border-bottom: 1px solid var(--soft); background-image:
+  linear-gradient(var(--line) 1px, transparent 1px), linear-gradient(var(--line) 1px, transparent 1px);
+  background-size: 100% 1px, 100% 1px; background-position: 0 0, 0 50%; background-repeat: no-repeat; }
+.plot svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: hidden; }
+.plot path { fill: none; stroke-width: 1.75; vector-effect: non-scaling-stroke; stroke-linejoin: round; }
+.plot line { stroke: var(--soft); vector-effect: non-scaling-stroke; }
+.plot span { position: absolute; left: 0; padding-right: 4px; font-size: 11px; line-height: 14px;
+  color: var(--soft); background: var(--card); }
+.plot .none { inset: auto 0 50%; transform: translateY(50%); margin: auto; width: max-content; padding: 0 6px;
+  font-size: 12px; }
+.times { display: flex; justify-content: space-between; margin-top: 3px; font-size: 11px;
+  color: var(--soft); }
+.wide { overflow: auto; max-height: 262px; margin-top: 8px; }
+.rows { font-size: 13px; max-height: none; border: 1px solid var(--line); border-radius: 8px; }
+table { border-collapse: collapse; width: 100%; }
+th, td { padding: 5px 7px; text-align: right; white-space: nowrap; border-top: 1px solid var(--line); }
+thead th { position: sticky; top: 0; border-top: 0; background: var(--card); font-size: 12px;
+  color: var(--soft); font-weight: 600; }
+.rows thead th { background: var(--head); }
+.rows tbody tr:hover { background: var(--head); }
+.text { text-align: left; }
+.name { white-space: normal; overflow-wrap: anywhere; }
+.empty { position: sticky; left: 0; margin: 0; padding: 18px; text-align: center; text-wrap: balance;
+  color: var(--soft); }
+th button { all: unset; cursor: pointer; }
+th button:hover, th[aria-sort] button { color: var(--ink); }
+th button:focus-visible { outline: 2px solid var(--one); outline-offset: 2px; border-radius: 2px; }
+th[aria-sort=descending] button::before { content: "\25be\2009"; content: "\25be\2009" / ""; }
+th[aria-sort=ascending] button::before { content: "\25b4\2009"; content: "\25b4\2009" / ""; }
+.limit { display: grid; grid-template-columns: 1fr auto; gap: 1px 8px; margin-top: 9px; }
+.limit b { text-align: right; white-space: nowrap; }
+.limit i { grid-column: 1 / -1; height: 6px; border-radius: 3px; background: linear-gradient(90deg,
+  var(--one) var(--share), var(--line) var(--share)); }
+dl { display: grid; grid-template-columns: auto 1fr; gap: 5px 14px; margin: 10px 0 0; }
+dt { color: var(--soft); } dd { margin: 0; text-align: right; overflow-wrap: anywhere; }
+.bar { display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: center; margin-bottom: 10px; }
+.bar h2 { margin-right: auto; }
+.bar button, .bar input { font: inherit; color: inherit; padding: 5px 11px; border: 1px solid var(--line);
+  border-radius: 7px; background: var(--head); }
+.bar input { width: 190px; } .bar button { cursor: pointer; } .bar :disabled { cursor: auto; opacity: .45; }
+.stale #charts, .stale #panels { opacity: .45; }
+@media (max-width: 600px) {
+  body { padding: 10px; }
+  .bar h2, .bar input { width: 100%; }
+  .bar button { flex: 1; }
+}
+)css"
+                               R"html(</style>
+</head>
+<body>
+<header><h1>Krepis KNUL</h1><span id="state" class="state soft">connecting</span>
+<span id="about" class="soft"></span></header>
+<main>
+<div id="notices" role="status"></div>
+<section class="grid" id="charts" aria-label="Charts of the last two minutes"></section>
+<section class="grid" id="panels">
+<div class="card"><h2>Refused, dropped and failed</h2>
+<div class="wide" tabindex="0" role="region" aria-label="Refused, dropped and failed">
+<table id="losses"></table></div></div>
+<div class="card"><h2>What limits sending <span class="soft" id="limit_time"></span></h2>
+<div id="limits"></div></div>
+<div class="card"><h2>Server</h2><dl id="facts"></dl></div>
+</section>
+<section class="card">
+<div class="bar"><h2>Connections <span id="count" class="soft"></span></h2>
+<input id="peer" type="search" placeholder="Address begins with" aria-label="Address begins with">
+<button id="first" disabled>First page</button><button id="more" disabled>Next page</button></div>
+<div class="wide rows" tabindex="0" role="region" aria-label="Connections"><table id="rows"></table></div>
+</section>
+</main>
 <script>
 "use strict";
-const $=(id)=>document.getElementById(id);
-const units=["","k","M","G","T"];
-const short=(v)=>{let i=0;while(Math.abs(v)>=1000&&i<4){v/=1000;i++}return(v>=100||Number.isInteger(v)?Math.round(v):v.toPrecision(2))+units[i]};
-const time=(ms)=>ms<1000?`${Math.round(ms)} ms`:ms<6e4?`${(ms/1e3).toFixed(1)} s`:ms<36e5?`${Math.floor(ms/6e4)} min`:`${(ms/36e5).toFixed(1)} h`;
-const rate=(key)=>(now,old,seconds)=>(now[key]-old[key])/seconds;
-const charts=[
- ["Connections","",(now)=>now.connections_active],
- ["Handshakes per second","",rate("handshakes_completed")],
- ["Requests per second","",rate("total_requests")],
- ["Request latency p99, all time","ms",(now)=>now.request_latency_p99_ms],
- ["Received","bit/s",(now,old,s)=>8*rate("total_bytes_in")(now,old,s)],
- ["Sent","bit/s",(now,old,s)=>8*rate("total_bytes_out")(now,old,s)],
- ["Packets lost per second","",rate("packets_lost")],
- ["Errors per second","",rate("error_count")]].map(([name,unit,read])=>{
-  const card=document.createElement("div");card.className="card";
-  const label=document.createElement("span");label.className="soft";label.textContent=name;
-  const value=document.createElement("b");value.textContent="–";
-  const svg=document.createElementNS("http://www.w3.org/2000/svg","svg");svg.setAttribute("viewBox","0 0 119 40");svg.setAttribute("preserveAspectRatio","none");svg.setAttribute("role","img");svg.setAttribute("aria-label",name);
-  const line=document.createElementNS("http://www.w3.org/2000/svg","polyline");svg.append(line);card.append(label,value,svg);$("charts").append(card);
-  return{unit,read,value,line,points:[]}});
-let old=null,oldAt=0;
-function draw(chart,v){chart.points.push(v);if(chart.points.length>120)chart.points.shift();
- const most=Math.max(...chart.points,1e-9),from=120-chart.points.length;
- chart.line.setAttribute("points",chart.points.map((p,i)=>`${from+i},${(38-36*p/most).toFixed(1)}`).join(" "));
- chart.value.textContent=`${short(v)} ${chart.unit}`}
-const dropKey=/_(dropped|refused|failed|suppressed|evicted|limited|violations|errors|truncated)(_|$)|^errors$|_closed_(no_progress|evicted|local_transport_error)$/;
-function table(node,head,rows){node.replaceChildren();const tr=node.insertRow();for(const h of head){const th=document.createElement("th");h instanceof Node?th.append(h):(th.textContent=h);tr.append(th)}
- for(const row of rows){const tr=node.insertRow();row.forEach((v,i)=>{const td=tr.insertCell();td.textContent=v;if(head.text?.includes(i))td.className="text"})}}
-async function tick(){try{
- const reply=await fetch("/stats");const now=await reply.json(),at=performance.now();
- $("state").textContent=now.draining?"draining":`up ${time(now.uptime_ms)}`;$("state").className=now.draining?"bad":"soft";
- $("version").textContent=`${now.version} · ${now.workers} worker${now.workers===1?"":"s"} · ${now.packet_protection} · ${now.steering}`;
- if(old)for(const chart of charts)draw(chart,Math.max(0,chart.read(now,old,(at-oldAt)/1e3)||0));
- const found=Object.entries(now).filter(([k,v])=>v>0&&dropKey.test(k)).sort((a,b)=>b[1]-a[1]);
- table($("drops"),["statistic","count"],found.length?found.map(([k,v])=>[k,v.toLocaleString("en")]):[["none",""]]);
- old=now;oldAt=at}catch{$("state").textContent="no answer";$("state").className="bad"}}
-const columns=[["id","id"],["peer","peer"],["state","state"],["age","age_ms",(r)=>time(r.age_ms)],["idle","idle_ms",(r)=>time(r.idle_ms)],["rtt ms","smoothed_rtt_us",(r)=>(r.smoothed_rtt_us/1e3).toFixed(1)],
- ["requests","requests"],["p99 ms","request_p99_ms"],["received","bytes_received",(r)=>short(r.bytes_received)],["sent","bytes_sent",(r)=>short(r.bytes_sent)],["lost","packets_lost"],
- ["streams","streams_active"],["memory","memory_bytes",(r)=>short(r.memory_bytes)],["why slow","verdict"]];
-const unsortable=new Set(["peer","state","verdict"]);
-let sort="bytes_sent",descending=true,after=null,next=null;
-async function list(){const query=new URLSearchParams({sort,descending,limit:50});if(after)query.set("after",after);if($("peer").value)query.set("peer",$("peer").value);
- try{const reply=await fetch("/connections?"+query);if(!reply.ok)throw new Error(await reply.text());const page=await reply.json();next=page.next;$("more").hidden=!next;
- $("count").textContent=`${page.matches.toLocaleString("en")}, sorted by ${sort}`;
- const head=columns.map(([name,key])=>{if(unsortable.has(key))return name;const b=document.createElement("button");b.textContent=name+(sort===key?(descending?" ▾":" ▴"):"");
-  b.onclick=()=>{descending=sort===key?!descending:true;sort=key;after=null;list()};return b});head.text=[1,2,13];
- table($("rows"),head,page.connections.map((r)=>columns.map(([,key,show])=>show?show(r):r[key])))}catch(error){$("count").textContent=String(error.message)}}
-$("first").onclick=()=>{after=null;list()};$("more").onclick=()=>{after=next;list()};$("peer").onchange=()=>{after=null;list()};
-tick();list();setInterval(tick,1000);setInterval(()=>{if(!after)list()},2000);
-</script></body></html>
+)html"
+                               R"js(
+const $ = (id) => document.getElementById(id);
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+const set = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+
+// Quantities as [digits, unit].
+function digits(v) {
+  return v === 0 ? "0" : v >= 99.95 ? v.toFixed(0) : v >= 9.995 ? v.toFixed(1) : v.toPrecision(2);
+}
+function scaled(unit) {
+  return (v) => {
+    let step = 0;
+    while (v >= 999.5 && step < 4) { v /= 1000; step++; }
+    return [step === 0 && Number.isInteger(v) ? String(v) : digits(v), ["", "k", "M", "G", "T"][step] + unit];
+  };
+}
+const count = scaled(""), perSecond = scaled("/s"), bits = scaled("bit/s"), bytes = scaled("B");
+function seconds(v) {
+  return v < 1e-3 ? [digits(v * 1e6), "µs"] : v < 1 ? [digits(v * 1e3), "ms"] : [digits(v), "s"];
+}
+const label = (quantity) => joined(quantity).replace(/\.0+(?!\d)/, "");
+const joined = ([number, unit]) => unit ? `${number} ${unit}` : number;
+function age(ms) {
+  const s = Math.floor(ms / 1000), pad = (n) => String(n).padStart(2, "0");
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)}:${pad(s % 60)} min`;
+  if (s < 86400) return `${Math.floor(s / 3600)}:${pad(Math.floor(s / 60) % 60)} h`;
+  return `${Math.floor(s / 86400)} d ${Math.floor(s / 3600) % 24} h`;
+}
+const plural = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+
+// Samples of the last two minutes, the newest last: {at, stats, buckets}.
+const kWindow = 120, kLatencyWindow = 10;
+const samples = [];
+const before = (now, age) => samples.find((s) => s.at > now.at - age) ?? now;
+const rate = (read, factor = 1) => (now, old) =>
+  Math.max(0, factor * (read(now.stats) - read(old.stats)) / (now.at - old.at));
+const total = (prefix) => (stats) =>
+  Object.keys(stats).reduce((sum, key) => key.startsWith(prefix) ? sum + stats[key] : sum, 0);
+// Of the requests that ended within kLatencyWindow, from the buckets of the histogram; null without any.
+const quantile = (share) => (now) => {
+  const old = before(now, kLatencyWindow + 0.5).buckets;
+  const grown = now.buckets.map(([bound, n], i) => [bound, n - (old[i]?.[1] ?? 0)]);
+  const wanted = share * (grown.at(-1)?.[1] ?? 0);
+  if (!(wanted > 0)) return null;
+  const i = grown.findIndex(([, n]) => n >= wanted);
+  const [low, below] = i > 0 ? grown[i - 1] : [0, 0], [high, upTo] = grown[i];
+  return high === Infinity ? low : low + (high - low) * (wanted - below) / (upTo - below);
+};
+)js"
+                               R"js(
+class Chart {
+  constructor(title, format, series, hint = "", none = "no data yet") {
+    Object.assign(this, { format, none, points: [] });
+    const card = element("div", "card"), top = element("div", "top"), legend = element("div", "legend");
+    top.append(element("h2", "", title), element("span", "soft", hint));
+    this.plot = element("div", "plot");
+    this.plot.setAttribute("role", "img");
+    this.title = title;
+    const svg = this.svg("svg", { viewBox: `0 0 ${kWindow} 100`, preserveAspectRatio: "none" });
+    this.cursor = this.svg("line", { y1: 0, y2: 100, visibility: "hidden" });
+    this.series = series.map(([name, read], i) => {
+      const item = element("div"), value = element("b", "", "–"), label = element("span", "soft", name);
+      const colour = `var(--${["one", "two", "three"][i]})`;
+      label.style.setProperty("--colour", colour);
+      item.append(value, label);
+      legend.append(item);
+      const line = this.svg("path");
+      line.style.stroke = colour;
+      svg.prepend(line);
+      return { name, read, value, line };
+    });
+    svg.append(this.cursor);
+    this.high = element("span"), this.half = element("span"), this.empty = element("span", "none", none);
+    this.high.style.top = "0", this.half.style.top = "50%";
+    this.plot.append(svg, this.high, this.half, this.empty);
+    const times = element("div", "times");
+    times.append(element("span", "", "2 min ago"), this.when = element("span", "", "1 min ago"),
+      element("span", "", "now"));
+    card.append(top, legend, this.plot, times);
+    $("charts").append(card);
+    this.plot.onpointermove = (event) => this.point_at(event);
+    this.plot.onpointerleave = () => this.point_at(null);
+  }
+  svg(tag, attributes = {}) {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  }
+  add(now, old) {
+    this.points.push([now.at, ...this.series.map(({ read }) => read(now, old))]);
+    while (this.points[0][0] < now.at - kWindow - 2) this.points.shift();
+    this.draw();
+  }
+  // The end of the axis: twice a whole number of the digit, so that the line in the middle has one too.
+  end() {
+    const most = Math.max(2e-9, ...this.points.flatMap((p) => p.slice(1).map((v) => v ?? 0)));
+    const least = this.format === seconds ? 0 : this.format === bits || this.format === bytes ? 2000 : 2;
+    if (most <= least) return least;
+    const power = 10 ** Math.floor(Math.log10(most));
+    return power * [1, 2, 4, 6, 8, 10, 20].find((step) => step * power >= most * 1.02);
+  }
+  draw() {
+    const now = this.points.at(-1)[0], end = this.end();
+    const has = this.points.some((p) => p.slice(1).some((v) => v !== null));
+    set(this.high, has ? label(this.format(end)) : "");
+    set(this.half, has ? label(this.format(end / 2)) : "");
+    this.empty.hidden = has;
+    this.series.forEach(({ line }, i) => {
+      let isOpen = false;
+      line.setAttribute("d", this.points.map((p) => {
+        const value = p[i + 1], command = isOpen ? "L" : "M";
+        isOpen = value !== null;
+        const x = (kWindow - (now - p[0])).toFixed(2);
+        return isOpen ? `${command}${x} ${(99 - 97 * value / end).toFixed(2)}` : "";
+      }).join(""));
+    });
+    this.show();
+  }
+  point_at(event) {
+    const box = this.plot.getBoundingClientRect();
+    this.share = event && Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    if (this.points.length) this.show();
+  }
+  // The values of the newest point, or of the point below the pointer.
+  show() {
+    const now = this.points.at(-1)[0], isPointed = this.share != null;
+    const wanted = isPointed ? now - kWindow * (1 - this.share) : now;
+    const near = (a, b) => Math.abs(a[0] - wanted) <= Math.abs(b[0] - wanted) ? a : b;
+    const point = this.points.reduce(near);
+    this.cursor.setAttribute("visibility", isPointed ? "visible" : "hidden");
+    const x = kWindow - (now - point[0]);
+    this.cursor.setAttribute("x1", x), this.cursor.setAttribute("x2", x);
+    set(this.when, isPointed ? `${Math.round(now - point[0])} s ago` : "1 min ago");
+    const texts = this.series.map(({ name, value }, i) => {
+      const [number, unit] = point[i + 1] === null ? ["–", ""] : this.format(point[i + 1]);
+      value.replaceChildren(number, element("small", "", unit && " " + unit));
+      return `${name} ${number} ${unit}`;
+    });
+    this.plot.setAttribute("aria-label", `${this.title}: ${texts.join(", ")}`);
+  }
+}
+const charts = [
+  new Chart("Throughput", bits, [["received", rate((s) => s.total_bytes_in, 8)],
+    ["sent", rate((s) => s.total_bytes_out, 8)]]),
+  new Chart("Requests", perSecond, [["completed", rate((s) => s.requests_completed)],
+    ["failed", rate((s) => s.requests_failed)], ["cancelled", rate((s) => s.requests_cancelled)]]),
+  new Chart("Request latency", seconds, [["median", quantile(0.5)], ["p99", quantile(0.99)]],
+    `last ${kLatencyWindow} s`, "no requests"),
+  new Chart("Connections", count, [["active", (now) => now.stats.connections_active],
+    ["hibernating", (now) => now.stats.connections_hibernating],
+    ["half open", (now) => now.stats.connections_half_open]]),
+  new Chart("Handshakes", perSecond, [["completed", rate((s) => s.handshakes_completed)],
+    ["failed", rate(total("handshakes_failed_"))]]),
+  new Chart("Packet loss", perSecond, [["on the path", rate((s) => s.packets_lost)],
+    ["in the kernel", rate((s) => s.udp_receive_dropped)]]),
+  new Chart("Errors and refusals", perSecond, [["errors", rate((s) => s.errors)],
+    ["drops", rate((s) => total("packets_dropped_")(s) - s.packets_dropped_closing)],
+    ["refused", rate((s) => total("connections_refused_")(s) + s.streams_refused)]]),
+  new Chart("Memory", bytes, [["connections", (now) => now.stats.connection_memory_bytes],
+    ["sending", (now) => now.stats.send_buffer_bytes],
+    ["pool", (now) => now.stats.pool_kept_bytes]]),
+];
+)js"
+                               R"js(
+// A table with a fixed head. Rows are changed in place, so that a selection in them stays.
+class Table {
+  constructor(node, columns, empty) {
+    Object.assign(this, { columns, empty });
+    this.head = node.createTHead().insertRow();
+    this.body = node.createTBody();
+    this.note = element("p", "empty");
+    node.after(this.note);
+    for (const { name, text, content } of columns) {
+      const th = element("th", text ? "text" : "");
+      th.scope = "col";
+      th.append(content ?? name);
+      this.head.append(th);
+    }
+  }
+  show(rows, empty = this.empty) {
+    while (this.body.rows.length > rows.length) this.body.deleteRow(-1);
+    rows.forEach((row, i) => {
+      const tr = this.body.rows[i] ?? this.make_row();
+      this.columns.forEach(({ value, show = set }, j) => show(tr.cells[j], value(row)));
+    });
+    this.note.hidden = rows.length > 0;
+    set(this.note, empty);
+  }
+  make_row() {
+    const tr = this.body.insertRow();
+    for (const { text, wraps } of this.columns) {
+      tr.insertCell().className = (text ? "text" : "") + (wraps ? " name" : "");
+    }
+    return tr;
+  }
+}
+// Long names break after an underscore.
+function set_name(cell, name) {
+  if (cell.textContent === name) return;
+  cell.replaceChildren(...name.split(/(?<=_)/).flatMap((part) => [part, element("wbr")]));
+}
+const remarks = {
+  packets_dropped_closing: " (late packets)",
+  udp_packets_dropped_emsgsize: " (probes of the path MTU)",
+};
+const losses = new Table($("losses"), [
+  { name: "statistic", text: true, wraps: true, show: set_name,
+    value: ({ key }) => key + (remarks[key] ?? "") },
+  { name: "now", value: (r) => joined(perSecond(r.rate)) },
+  { name: "since the start", value: (r) => r.count.toLocaleString("en") }],
+  "Nothing was refused or dropped, and nothing has failed.");
+const isLoss = new RegExp("_(dropped|refused|failed|suppressed|evicted|limited|violations|truncated)(_|$)" +
+  "|_errors$|^out_of_memory$|_closed_(no_progress|local_transport_error)$");
+function show_losses(now) {
+  const old = before(now, kLatencyWindow + 0.5), time = Math.max(1, now.at - old.at);
+  const rows = Object.entries(now.stats)
+    .filter(([key, n]) => n > 0 && isLoss.test(key) && !key.startsWith("send_limited"))
+    .map(([key, n]) => ({ key, count: n, rate: Math.max(0, n - old.stats[key]) / time }));
+  losses.show(rows.sort((a, b) => b.rate - a.rate || b.count - a.count));
+}
+const limitNames = {
+  application: "the program has nothing to send", congestion_window: "congestion window", pacing: "pacing",
+  connection_window: "the peer's window of the connection", stream_window: "the peer's windows of streams",
+  stream_limit: "the peer's limit of streams", send_memory: "memory of the server",
+  socket: "buffer of the socket", worker: "other work of the worker",
+};
+// The time of a limit counts when it changes, so that quiet connections add nothing.
+function show_limits(now) {
+  const old = samples[0].stats;
+  const grown = (from) => Object.entries(limitNames).map(([key, name]) =>
+    [name, now.stats["send_limited_us_" + key] - (from ? from["send_limited_us_" + key] : 0)]);
+  const sum = (rows) => rows.reduce((all, [, n]) => all + n, 0);
+  const recent = grown(old), isRecent = sum(recent) > 0, rows = isRecent ? recent : grown(null);
+  const all = sum(rows);
+  set($("limit_time"), all === 0 ? "" : isRecent ? "in two minutes" : "since the start");
+  if (all === 0) {
+    return $("limits").replaceChildren(element("p", "empty", "No connection has sent anything yet."));
+  }
+  const found = rows.filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]);
+  $("limits").replaceChildren(...found.map(([name, n]) => {
+    const row = element("div", "limit"), bar = element("i"), share = 100 * n / all;
+    bar.style.setProperty("--share", `${share}%`);
+    const text = share < 1 ? "< 1 %" : `${Math.round(share)} %`;
+    row.append(element("span", "", name), element("b", "", text), bar);
+    return row;
+  }));
+}
+function show_facts(s) {
+  const offloads = ["gso", "gro", "ecn"].filter((name) => s[name + "_enabled"]).join(", ").toUpperCase();
+  const asked = s.socket_receive_buffer_asked_bytes, got = s.socket_receive_buffer_bytes;
+  const facts = [
+    ["Certificate", s.certificate_expired ? "expired" : `${plural(s.certificate_days_left, "day")} left`],
+    ["Names", s.certificate_names || "none"],
+    ["Reloads", `${s.certificate_reloads}, failed ${s.certificate_reloads_failed}`],
+    ["Open streams", s.streams_active.toLocaleString("en")],
+    ["Libraries", `ngtcp2 ${s.quic_library}, GnuTLS ${s.tls_library}`],
+    ["Packet protection", s.packet_protection],
+    ["Steering", s.steering],
+    ["Kernel features", offloads || "neither GSO, GRO nor ECN"],
+    ["Receive buffer", joined(bytes(got)) + (got < asked ? ` of ${joined(bytes(asked))}` : "")],
+    ["Channels", s.channels_open === 0 ? "none"
+      : `${s.channels_open}, ${joined(bytes(s.channel_queued_bytes))} queued`],
+    ["Log messages omitted", (s.log_messages_limited + s.log_messages_dropped).toLocaleString("en")]];
+  const list = $("facts");
+  if (!list.children.length) for (const [name] of facts) list.append(element("dt", "", name), element("dd"));
+  facts.forEach(([, value], i) => set(list.children[2 * i + 1], value));
+}
+function show_notices(s) {
+  const notices = [];
+  if (s.draining) {
+    notices.push(["warn", `The server drains: ${plural(s.active_connections, "connection")} with ` +
+      `${plural(s.streams_active, "stream")} left.`]);
+  }
+  if (s.certificate_expired) notices.push(["bad", "A certificate has expired: clients cannot connect."]);
+  else if (s.certificate_days_left < 14) {
+    notices.push([s.certificate_days_left < 2 ? "bad" : "warn",
+      `A certificate expires in ${plural(s.certificate_days_left, "day")}.`]);
+  }
+  if (s.key_log) notices.push(["warn", "The key log is on: whoever has its file can read the traffic."]);
+  if (s.out_of_memory) notices.push(["bad", `Out of memory: ${plural(s.out_of_memory, "time")}.`]);
+  $("notices").replaceChildren(...notices.map(([kind, text]) => element("p", `notice ${kind}`, text)));
+}
+)js"
+                               R"js(
+async function read(path, type) {
+  const reply = await fetch(path, { signal: AbortSignal.timeout(5000) });
+  if (!reply.ok) throw new Error((await reply.text()).trim());
+  return reply[type]();
+}
+const bucketLine = /^knul_request_duration_seconds_bucket\{le="(.+)"\} (\d+)$/gm;
+async function sample() {
+  const [stats, metrics] = await Promise.all([read("/stats", "json"), read("/metrics", "text")]);
+  const buckets = [...metrics.matchAll(bucketLine)].map(([, bound, n]) =>
+    [bound === "+Inf" ? Infinity : Number(bound), Number(n)]);
+  return { at: performance.now() / 1000, stats, buckets };
+}
+function show_state(text, kind) {
+  set($("state"), text);
+  $("state").className = `state ${kind}`;
+  document.title = kind === "good" ? "Krepis KNUL" : `${text} – Krepis KNUL`;
+  document.body.classList.toggle("stale", kind === "bad");
+}
+async function tick() {
+  try {
+    const now = await sample(), s = now.stats;
+    if (samples.length && s.uptime_ms < samples.at(-1).stats.uptime_ms) samples.length = 0;  // a restart
+    const old = samples.at(-1);
+    samples.push(now);
+    while (samples[0].at < now.at - kWindow) samples.shift();
+    s.draining ? show_state("draining", "warn") : show_state("running", "good");
+    set($("about"), `up ${age(s.uptime_ms)} · ${plural(s.workers, "worker")} · version ${s.version}`);
+    if (old) for (const chart of charts) chart.add(now, old);
+    show_losses(now);
+    show_limits(now);
+    show_facts(s);
+    show_notices(s);
+  } catch {
+    show_state("no answer", "bad");
+  }
+}
+
+const columns = [
+  { name: "id", key: "id" }, { name: "peer", text: true, key: "peer" },
+  { name: "state", text: true, key: "state" },
+  { name: "age", key: "age_ms", value: (r) => age(r.age_ms) },
+  { name: "idle", key: "idle_ms", value: (r) => age(r.idle_ms) },
+  { name: "RTT", key: "smoothed_rtt_us", value: (r) => joined(seconds(r.smoothed_rtt_us / 1e6)) },
+  { name: "requests", key: "requests", value: (r) => joined(count(r.requests)) },
+  { name: "p99", key: "request_p99_ms",
+    value: (r) => r.requests ? joined(seconds(r.request_p99_ms / 1e3)) : "–" },
+  { name: "received", key: "bytes_received", value: (r) => joined(bytes(r.bytes_received)) },
+  { name: "sent", key: "bytes_sent", value: (r) => joined(bytes(r.bytes_sent)) },
+  { name: "lost", key: "packets_lost", value: (r) => joined(count(r.packets_lost)) },
+  { name: "streams", key: "streams_active", value: (r) => joined(count(r.streams_active)) },
+  { name: "memory", key: "memory_bytes", value: (r) => joined(bytes(r.memory_bytes)) },
+  { name: "what limits sending", text: true, key: "verdict" }];
+let sort = "bytes_sent", descending = true, after = null, next = null, turn = 0;
+for (const column of columns) {
+  column.value ??= (r) => String(r[column.key]);
+  if (column.text) continue;
+  column.content = element("button", "", column.name);
+  column.content.type = "button";
+  column.content.onclick = () => {
+    descending = sort === column.key ? !descending : true;
+    sort = column.key;
+    go_to(null);
+  };
+}
+const rows = new Table($("rows"), columns, "No connections.");
+async function list() {
+  const own = ++turn, peer = $("peer").value.trim();
+  const query = new URLSearchParams({ sort, descending, limit: 50 });
+  if (after) query.set("after", after);
+  if (peer) query.set("peer", peer);
+  columns.forEach(({ key, content }, i) => {
+    const cell = rows.head.cells[i];
+    if (content && key === sort) cell.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    else cell.removeAttribute("aria-sort");
+  });
+  try {
+    const page = await read("/connections?" + query, "json");
+    if (own !== turn) return;  // a later question was asked meanwhile
+    next = page.next;
+    set($("count"), page.matches > 50 ? `50 of ${page.matches.toLocaleString("en")}`
+      : page.matches.toLocaleString("en"));
+    rows.show(page.connections, peer ? `No connection has an address that begins with ${peer}` : undefined);
+  } catch (error) {
+    if (own === turn) set($("count"), error.name === "Error" ? error.message : "no answer");
+  }
+  $("more").disabled = !next;
+  $("first").disabled = !after;
+}
+function go_to(place) {
+  after = place;
+  list();
+}
+$("first").onclick = () => go_to(null);
+$("more").onclick = () => go_to(next);
+$("peer").oninput = () => go_to(null);
+
+// A page that nobody sees asks nothing.
+async function repeat(work, pause) {
+  for (;;) {
+    if (!document.hidden) await work();
+    await new Promise((done) => setTimeout(done, pause));
+  }
+}
+repeat(tick, 1000);
+repeat(() => after ? undefined : list(), 2000);
+)js"
+                               R"html(</script>
+</body>
+</html>
 )html";
 
 }  // namespace knul::admin
