@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what scripts/packages.txt and tests/interop/package-lock.json name, and nothing that is there
-# already: a second run asks neither the package system's servers nor for a password.
+# Installs what scripts/packages.txt and the lock files of tests/interop and tests/page name, and nothing that
+# is there already: a second run asks neither the package system's servers nor for a password.
 # Debian 12 and 13, as root or with sudo. KNUL_BOOTSTRAP=skip leaves the system as it is.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -142,23 +142,23 @@ install_packages() {
   ((${#missing[@]} == 0)) || die "still missing after the installation: ${missing[*]}"
 }
 
-# The interop clients, at the versions of the lock file. A stamp tells that they are already there.
+# The npm packages of a folder, at the versions of its lock file. A stamp tells that they are already there.
 install_npm_packages() {
-  local folder="$root/tests/interop" stamp lock_sum
+  local folder="$root/$1" stamp lock_sum
   if [[ ! -d $folder ]]; then
-    say "tests/interop is absent; its npm packages are not installed"
+    say "$1 is absent; its npm packages are not installed"
     return
   fi
-  [[ -f $folder/package-lock.json ]] || die "tests/interop/package-lock.json is missing"
+  [[ -f $folder/package-lock.json ]] || die "$1/package-lock.json is missing"
   stamp="$folder/node_modules/.knul-bootstrap"
   lock_sum="$(sha256sum "$folder/package-lock.json" | cut -d ' ' -f 1) $(node --version)"
   if [[ -f $stamp && $(<"$stamp") == "$lock_sum" ]]; then
     return
   fi
-  say "npm packages of tests/interop"
+  say "npm packages of $1"
   # The packages need no scripts of their own: their binaries are used where they lie.
   (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ||
-    die "npm ci failed in tests/interop"
+    die "npm ci failed in $1"
   echo "$lock_sum" >"$stamp"
 }
 
@@ -169,7 +169,8 @@ main() {
   command -v dpkg-query >/dev/null ||
     die "this is no Debian system: install what scripts/packages.txt names, then set KNUL_BOOTSTRAP=skip"
   install_packages
-  install_npm_packages
+  install_npm_packages tests/interop
+  install_npm_packages tests/page
 }
 
 main

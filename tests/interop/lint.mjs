@@ -1,5 +1,6 @@
 // @ts-check
-// Layout, lint rules and types of this folder, by Deno's own tools and without the network: node lint.mjs
+// Layout, lint rules and types of a folder, by Deno's own tools and without the network: node lint.mjs [FOLDER]
+// Without a folder it is this one.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -7,12 +8,13 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { deno_executable } from "./setup.mjs";
 
-const folder = dirname(fileURLToPath(import.meta.url));
+const here = dirname(fileURLToPath(import.meta.url));
+const folder = process.argv[2] ?? here;
 const files = readdirSync(folder).filter((name) => /\.(ts|mjs|json)$/.test(name));
 const sources = files.filter((name) => !name.endsWith(".json"));
 const env = {
   ...process.env,
-  DENO_DIR: join(folder, "node_modules", ".deno"),
+  DENO_DIR: join(here, "node_modules", ".deno"),
   DENO_NO_UPDATE_CHECK: "1",
   RUST_BACKTRACE: "0",
 };

@@ -1,5 +1,6 @@
 // @ts-check
-// Installs the pinned clients when they are missing or of another version: node setup.mjs
+// Installs the pinned packages of a folder when they are missing or of another version: node setup.mjs [FOLDER]
+// Without a folder they are the clients of this one.
 // Lifecycle scripts stay off: both packages ship their binaries, and the tests call Deno's binary directly.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -13,10 +14,11 @@ const modules = join(folder, "node_modules");
 /** @param {string} path */
 const read_json = (path) => JSON.parse(readFileSync(path, "utf8"));
 
-function is_installed() {
-  const wanted = Object.entries(read_json(join(folder, "package.json")).dependencies);
+/** @param {string} where */
+function is_installed(where) {
+  const wanted = Object.entries(read_json(join(where, "package.json")).dependencies);
   return wanted.every(([name, version]) => {
-    const manifest = join(modules, name, "package.json");
+    const manifest = join(where, "node_modules", name, "package.json");
     return existsSync(manifest) && read_json(manifest).version === version;
   });
 }
@@ -31,14 +33,16 @@ export function deno_executable() {
   return found;
 }
 
-export function install() {
-  if (!is_installed()) {
+export function install(where = folder) {
+  if (!is_installed(where)) {
     const options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-    execFileSync("npm", options, { cwd: folder, stdio: "inherit" });
+    execFileSync("npm", options, { cwd: where, stdio: "inherit" });
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+if (process.argv[1] === fileURLToPath(import.meta.url) && process.argv[2]) {
+  install(process.argv[2]);
+} else if (process.argv[1] === fileURLToPath(import.meta.url)) {
   install();
   const deno = execFileSync(deno_executable(), ["--version"], { encoding: "utf8" }).split("\n")[0];
   const quiche = read_json(join(modules, "@matrixai", "quic", "package.json")).version;
