@@ -199,8 +199,10 @@ class Serve(KnulTest):
             self.assertGreater(server.event("stats")["stats"]["uptime_ms"], first)
 
     def test_speaks_text_without_json(self):
-        with Process("serve", "--cert", self.ca, "--key", f"{self.folder}/key.pem", "--stats-interval", "0.02") as server:
+        with Process("serve", "--cert", self.ca, "--key", f"{self.folder}/key.pem", "--stats-interval", "0.02",
+                     "--admin", "127.0.0.1:0") as server:
             self.assertRegex(server.line(), r"^listening on 127\.0\.0\.1:\d+, ")
+            self.assertRegex(server.line(), r"^admin listener on http://127\.0\.0\.1:[1-9]\d*/$")
             self.assertRegex(server.line(), r"^connections 0  requests 0/s ")
             server.send(signal.SIGTERM)
             last = ""

@@ -246,6 +246,7 @@ class Scrape(KnulTest):
         for rule in self.rules():
             self.assertEqual(rule["health"], "ok", rule)
             self.prometheus.query(rule["query"])
+            # Metrics with labels in braces, and names of recording rules, which end with the time of their rate.
             selectors = re.findall(r"[a-z][\w:]*(?:\{[^}]*\}|(?<=rate5m)\b)", rule["query"])
             self.assertTrue(selectors, rule["query"])
             for selector in selectors:
