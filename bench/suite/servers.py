@@ -27,7 +27,8 @@ class Server:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"{' '.join(self.process.args)}: ended with {self.process.wait()}")
-        self.port = json.loads(line)["port"]
+        self.listening = json.loads(line)
+        self.port = self.listening["port"]
 
     def __enter__(self):
         try:
