@@ -74,7 +74,14 @@ th, td { padding: 5px 7px; text-align: right; white-space: nowrap; border-top: 1
 thead th { position: sticky; top: 0; border-top: 0; background: var(--card); font-size: 12px;
   color: var(--soft); font-weight: 600; }
 .rows thead th { background: var(--head); }
-.rows tbody tr:hover { background: var(--head); }
+.rows tbody tr { cursor: pointer; }
+.rows tbody tr:hover, .rows tr.chosen { background: var(--head); }
+.rows tr.chosen td:first-child { box-shadow: inset 3px 0 var(--one); }
+.rows tbody tr:focus-visible { outline: 2px solid var(--one); outline-offset: -2px; }
+#details { margin-top: 14px; }
+#details dl { grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 4px 28px;
+  font-size: 13px; }
+#details dl div { display: flex; justify-content: space-between; gap: 12px; }
 .text { text-align: left; }
 .name { white-space: normal; overflow-wrap: anywhere; }
 .empty { position: sticky; left: 0; margin: 0; padding: 18px; text-align: center; text-wrap: balance;
@@ -123,6 +130,7 @@ dt { color: var(--soft); } dd { margin: 0; text-align: right; overflow-wrap: any
 <input id="peer" type="search" placeholder="Address begins with" aria-label="Address begins with">
 <button id="first" disabled>First page</button><button id="more" disabled>Next page</button></div>
 <div class="wide rows" tabindex="0" role="region" aria-label="Connections"><table id="rows"></table></div>
+<div id="details" hidden><h2 id="details_of"></h2><dl></dl></div>
 </section>
 </main>
 <script>
@@ -317,6 +325,7 @@ class Table {
     while (this.body.rows.length > rows.length) this.body.deleteRow(-1);
     rows.forEach((row, i) => {
       const tr = this.body.rows[i] ?? this.make_row();
+      tr.shown = row;
       this.columns.forEach(({ value, show = set }, j) => show(tr.cells[j], value(row)));
     });
     this.note.hidden = rows.length > 0;
@@ -483,6 +492,35 @@ for (const column of columns) {
   };
 }
 const rows = new Table($("rows"), columns, "No connections.");
+// What is known of the connection that was clicked, without zeros, while it is in the list.
+let chosen = null;
+function show_details() {
+  let found = null;
+  for (const tr of rows.body.rows) {
+    tr.classList.toggle("chosen", tr.shown.id === chosen);
+    if (tr.shown.id === chosen) found = tr.shown;
+  }
+  $("details").hidden = !found;
+  if (!found) return;
+  set($("details_of"), `Connection ${found.id}`);
+  const shares = Object.entries(found.limited_shares).filter(([, share]) => share > 0)
+    .map(([limit, share]) => [`limited by ${limit}`, `${(100 * share).toFixed(1)} %`]);
+  const texts = Object.entries(found)
+    .filter(([key, value]) => value && typeof value !== "object" && key !== "id" && key !== "verdict")
+    .map(([key, value]) => [key, typeof value === "number" ? value.toLocaleString("en") : String(value)]);
+  $("details").querySelector("dl").replaceChildren(...[...texts, ...shares].map(([name, value]) => {
+    const item = element("div");
+    item.append(element("dt", "", name), element("dd", "", value));
+    return item;
+  }));
+}
+function choose(event) {
+  const tr = event.target.closest("tbody tr");
+  if (!tr || (event.type === "keydown" && event.key !== "Enter")) return;
+  chosen = tr.shown.id === chosen ? null : tr.shown.id;
+  show_details();
+}
+$("rows").onclick = $("rows").onkeydown = choose;
 async function list() {
   const own = ++turn, peer = $("peer").value.trim();
   const query = new URLSearchParams({ sort, descending, limit: 50 });
@@ -500,6 +538,8 @@ async function list() {
     set($("count"), page.matches > 50 ? `50 of ${page.matches.toLocaleString("en")}`
       : page.matches.toLocaleString("en"));
     rows.show(page.connections, peer ? `No connection has an address that begins with ${peer}` : undefined);
+    for (const tr of rows.body.rows) tr.tabIndex = 0;
+    show_details();
   } catch (error) {
     if (own === turn) set($("count"), error.name === "Error" ? error.message : "no answer");
   }

@@ -140,6 +140,29 @@ test("the table has every connection and sorts by a click", async () => {
   }
 });
 
+test("every other column with a button sorts too", async () => {
+  const buttons = await page.locator("#rows thead button").all();
+  assert.equal(buttons.length, 11);
+  for (const button of buttons) {
+    const asked = page.waitForResponse((response) => response.url().includes("/connections?"));
+    await button.click();
+    assert.equal((await asked).status(), 200);
+    assert.equal(await page.locator("#rows th[aria-sort]").count(), 1);
+  }
+  await page.locator("#count").getByText(String(kConnections), { exact: true }).waitFor();
+});
+
+test("a click on a row shows everything about its connection, and a key hides it", async () => {
+  const details = page.locator("#details");
+  assert.equal(await details.isVisible(), false);
+  const row = page.locator("#rows tbody tr").first();
+  await row.click();
+  await details.getByText(/^Connection \d+$/).waitFor();
+  assert.match(await details.innerText(), /cipher\s+[A-Z0-9-]+[^]*congestion_window_bytes\s+[\d,]+/);
+  await page.locator("#rows tr.chosen").press("Enter");
+  await details.waitFor({ state: "hidden" });
+});
+
 test("a filter without a match says so", async () => {
   await page.getByLabel("Address begins with").fill("192.0.2.");
   await page.getByText("No connection has an address that begins with 192.0.2.").waitFor();
