@@ -17,5 +17,6 @@ Outcome<void> add_serve_command(CLI::App& app, CommandResult& result);
 void add_cert_command(CLI::App& app, CommandResult& result);
 void add_perf_command(CLI::App& app, CommandResult& result);
 void add_get_command(CLI::App& app, CommandResult& result);
+void add_stats_command(CLI::App& app, CommandResult& result);
 
 }  // namespace knul::cli

@@ -1,5 +1,6 @@
 #include "cli/quantity.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -35,6 +36,25 @@ std::string scaled(double value, const std::array<Scale, N>& scales) {
   std::array<char, 64> text{};
   const int length = std::snprintf(text.data(), text.size(), "%.*f%s", decimals, figure, chosen->unit);
   return {text.data(), static_cast<std::size_t>(length)};
+}
+
+// "3h12m" while `most` of the larger unit is not reached, else "23h".
+std::string two_units(std::uint64_t larger, const char* unit, std::uint64_t smaller, const char* smaller_unit,
+                      std::uint64_t most) {
+  const std::string text = std::to_string(larger) + unit;
+  return larger < most ? text + (smaller < 10 ? "0" : "") + std::to_string(smaller) + smaller_unit : text;
+}
+
+std::string below_a_minute(double seconds) {
+  std::array<char, 32> text{};
+  if (seconds < 0.9995e-3) {
+    std::snprintf(text.data(), text.size(), "%.0fus", seconds * 1e6);
+  } else if (seconds < 0.9995) {
+    std::snprintf(text.data(), text.size(), seconds < 9.95e-3 ? "%.1fms" : "%.0fms", seconds * 1e3);
+  } else {
+    std::snprintf(text.data(), text.size(), "%.1fs", seconds);
+  }
+  return text.data();
 }
 
 }  // namespace
@@ -89,6 +109,26 @@ std::string format_bit_rate(double bits_per_second) {
 std::string format_duration(double seconds) {
   static constexpr std::array<Scale, 4> kScales{{{1, " s"}, {1e-3, " ms"}, {1e-6, " us"}, {1e-9, " ns"}}};
   return scaled(seconds, kScales);
+}
+
+std::string format_short_duration(double seconds) {
+  constexpr std::uint64_t kMinute = 60;
+  constexpr std::uint64_t kHour = 60 * kMinute;
+  constexpr std::uint64_t kDay = 24 * kHour;
+  if (!(seconds > 0)) {
+    return "0";
+  }
+  if (seconds < 59.95) {
+    return below_a_minute(seconds);
+  }
+  const auto whole = static_cast<std::uint64_t>(std::min(seconds, 9'999.0 * kDay) + 0.5);
+  if (whole < kHour) {
+    return two_units(whole / kMinute, "m", whole % kMinute, "s", 10);
+  }
+  if (whole < kDay) {
+    return two_units(whole / kHour, "h", whole % kHour / kMinute, "m", 10);
+  }
+  return two_units(whole / kDay, "d", whole % kDay / kHour, "h", 10);
 }
 
 }  // namespace knul::cli

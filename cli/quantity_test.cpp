@@ -50,5 +50,23 @@ TEST(FormatDuration, ChoosesTheUnit) {
   EXPECT_EQ(format_duration(1.5), "1.50 s");
 }
 
+TEST(FormatShortDuration, HasAtMostFiveCharacters) {
+  EXPECT_EQ(format_short_duration(0), "0");
+  EXPECT_EQ(format_short_duration(-1), "0");
+  EXPECT_EQ(format_short_duration(850e-6), "850us");
+  EXPECT_EQ(format_short_duration(0.0012), "1.2ms");
+  EXPECT_EQ(format_short_duration(0.123), "123ms");
+  EXPECT_EQ(format_short_duration(12.34), "12.3s");
+  EXPECT_EQ(format_short_duration(59.99), "1m00s");
+  EXPECT_EQ(format_short_duration(312), "5m12s");
+  EXPECT_EQ(format_short_duration(3'599), "59m");
+  EXPECT_EQ(format_short_duration(3 * 3'600 + 12 * 60), "3h12m");
+  EXPECT_EQ(format_short_duration(9.0 * 86'400 + 23 * 3'600), "9d23h");
+  EXPECT_EQ(format_short_duration(120.0 * 86'400), "120d");
+  for (double seconds = 1e-7; seconds < 1e30; seconds *= 1.01) {
+    ASSERT_LE(format_short_duration(seconds).size(), 5U) << seconds;
+  }
+}
+
 }  // namespace
 }  // namespace knul::cli
