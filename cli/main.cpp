@@ -1,4 +1,4 @@
-// The `knul` command: serve, cert, perf, get, stats.
+// The `knul` command: serve, cert, perf, get, stats, top.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -29,7 +29,7 @@ std::string unknown_command(const CLI::App& app, int argc, char** argv) {
   if (!app.get_subcommands().empty() || argc < 2 || *argv[1] == '-') {
     return {};
   }
-  return std::string("unknown command \"") + argv[1] + "\"; expected serve, cert, perf, get or stats";
+  return std::string("unknown command \"") + argv[1] + "\"; expected serve, cert, perf, get, stats or top";
 }
 
 // --help and --version end the parse as errors with code 0.
@@ -61,6 +61,7 @@ int run(int argc, char** argv) {
   knul::cli::add_perf_command(app, result);
   knul::cli::add_get_command(app, result);
   knul::cli::add_stats_command(app, result);
+  knul::cli::add_top_command(app, result);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,11 +1,22 @@
 #!/usr/bin/env python3
 """knul stats and knul top: a server as its operator sees it. watch_test.py --knul PATH [unittest arguments]"""
+import fcntl
 import json
+import os
+import select
+import shutil
+import signal
 import socket
+import struct
+import subprocess
+import tempfile
+import termios
 import threading
+import time
+import unittest
 
 import knul_process
-from knul_process import KnulTest, Server, run
+from knul_process import LIMIT_SECONDS, KnulTest, Server, run
 
 
 class AdminServer(Server):
@@ -75,6 +86,252 @@ class Stats(KnulTest):
             result = run("stats", self.hostile(answer))
             self.assert_fails(result, 1, words)
             self.assertNotIn("\x1b", result.stderr)
+
+
+class Traffic:
+    """Clients that make requests until the end of the block."""
+
+    def __init__(self, test, server, *arguments):
+        self.child = subprocess.Popen(
+            [knul_process.knul_path, "perf", f"127.0.0.1:{server.port}", "--ca", test.ca, "--requests", "0",
+             "--duration", "600", "--connections", "2", *arguments], env=knul_process.clean_environment(),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.kill()
+        self.child.wait()
+
+
+class Tmux:
+    """A real terminal of its own server, socket and size."""
+
+    def __init__(self, test, columns=80, rows=24):
+        self.test = test
+        self.folder = tempfile.mkdtemp(prefix="knul_tmux_")
+        test.addCleanup(shutil.rmtree, self.folder)
+        self.environment = knul_process.clean_environment({"TMUX_TMPDIR": self.folder, "LC_ALL": "C"})
+        self.environment.pop("TMUX", None)
+        self("new-session", "-d", "-x", str(columns), "-y", str(rows), "sh")
+        test.addCleanup(self, "kill-server")
+        self.wait(lambda lines: lines and lines[0].strip(), "a prompt")
+
+    def __call__(self, *arguments):
+        done = subprocess.run(["tmux", "-L", "knul", "-f", "/dev/null", *arguments], env=self.environment,
+                              capture_output=True, text=True, timeout=LIMIT_SECONDS, check=True)
+        return done.stdout
+
+    def keys(self, *keys):
+        self("send-keys", *keys)
+
+    def lines(self):
+        return self("capture-pane", "-p").split("\n")[:-1]
+
+    def wait(self, condition, what):
+        """The lines of the screen once the condition holds."""
+        end = time.monotonic() + LIMIT_SECONDS
+        while not condition(lines := self.lines()):
+            self.test.assertLess(time.monotonic(), end, f"no {what}:\n" + "\n".join(lines))
+            time.sleep(0.02)
+        return lines
+
+    def wait_text(self, text):
+        return self.wait(lambda lines: any(text in line for line in lines), repr(text))
+
+
+@unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")
+class Top(KnulTest):
+    """knul top in a terminal."""
+
+    def top(self, server, *arguments):
+        tmux = Tmux(self)
+        tmux.keys(f"{knul_process.knul_path} top --interval 0.1 {' '.join(arguments)} {server.path}", "Enter")
+        tmux.wait_text("q quit")
+        return tmux
+
+    def header(self, lines):
+        return next(line for line in lines if line.startswith("PEER"))
+
+    def test_fits_in_80_columns_and_24_rows(self):
+        with AdminServer(self.folder) as server, Traffic(self, server):
+            tmux = self.top(server)
+            lines = tmux.wait(lambda found: sum(line.startswith("127.0.0.1:") for line in found) == 2, "connections")
+            self.assertEqual(len(lines), 24)
+            self.assertTrue(lines[0].startswith(f"knul top  {server.path}"[:80]), lines[0])
+            self.assertTrue(lines[23].startswith("r reverse"), lines)
+            self.assertIn("v verdict", lines[22])
+            tmux.wait(lambda found: any(line.startswith("rates ") and not line.startswith("rates       0 ")
+                                        and "requests/s" in line for line in found), "rates")
+
+    def test_sorts_by_the_key_of_a_column_and_reverses(self):
+        with AdminServer(self.folder) as server, Traffic(self, server):
+            tmux = self.top(server)
+            self.assertIn("SENTv", self.header(tmux.lines()))
+            tmux.keys("3")
+            tmux.wait_text("AGEv")
+            tmux.keys("r")
+            tmux.wait_text("AGE^")
+            tmux.keys("1")
+            tmux.wait_text("PEER^")
+            self.assertNotIn("AGE^", self.header(tmux.lines()))
+
+    def test_adapts_to_the_size_of_the_terminal(self):
+        with AdminServer(self.folder) as server, Traffic(self, server):
+            tmux = self.top(server)
+            for columns, rows in ((140, 30), (50, 16), (80, 24)):
+                tmux("resize-window", "-x", str(columns), "-y", str(rows))
+                lines = tmux.wait(lambda found, rows=rows: len(found) == rows and found[-1].startswith("r reverse"),
+                                  f"frame of {rows} rows")
+                self.assertTrue(lines[0].startswith("knul top"), lines[0])
+                wide = columns >= 120
+                tmux.wait(lambda found, wide=wide: any("SERVER NAME" in line for line in found) == wide, "columns")
+
+    def test_pauses(self):
+        with AdminServer(self.folder) as server, Traffic(self, server):
+            tmux = self.top(server)
+            tmux.keys("p")
+            tmux.wait_text("PAUSED")
+            tmux.keys("5")
+            tmux.wait_text("RTTv")
+            tmux.keys("p")
+            tmux.wait(lambda lines: "PAUSED" not in lines[1] and "running" in lines[1], "end of the pause")
+
+    def test_q_restores_the_screen_and_the_mode(self):
+        with AdminServer(self.folder) as server:
+            tmux = Tmux(self)
+            tmux.keys(f"cd {tmux.folder}; stty -g > before; {knul_process.knul_path} top {server.path}", "Enter")
+            tmux.wait_text("q quit")
+            tmux.keys("q")
+            tmux.wait(lambda lines: not any("q quit" in line for line in lines), "the shell")
+            tmux.keys("stty -g > after; cmp before after && echo the same  mode", "Enter")
+            lines = tmux.wait(lambda found: "the same mode" in found, "the same mode")
+            self.assertFalse(any(line.startswith("PEER") for line in lines), lines)
+            self.assertEqual(tmux("display-message", "-p", "#{cursor_flag}#{alternate_on}#{wrap_flag}"), "101\n")
+
+    def test_says_that_the_connection_is_lost_and_comes_back(self):
+        with AdminServer(self.folder) as server:
+            tmux = self.top(server)
+            server.child.kill()
+            server.wait()
+            tmux.wait_text("connection lost, trying again")
+            self.assertIn("q quit", "".join(tmux.lines()))
+        with AdminServer(self.folder):
+            tmux.wait_text("state       running")
+
+    def test_stops_and_continues(self):
+        with AdminServer(self.folder) as server:
+            tmux = self.top(server)
+            tmux.keys("C-z")
+            tmux.wait(lambda lines: not any("q quit" in line for line in lines), "the shell")
+            tmux.keys("fg", "Enter")
+            tmux.wait_text("q quit")
+
+
+class Attached:
+    """knul top on a pseudo terminal whose output is read."""
+
+    def __init__(self, test, path, columns=140, rows=30):
+        self.main, self.terminal = os.openpty()
+        test.addCleanup(os.close, self.main)
+        test.addCleanup(os.close, self.terminal)
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.before = termios.tcgetattr(self.terminal)
+        self.output = b""
+        self.child = subprocess.Popen(
+            [knul_process.knul_path, "top", "--interval", "0.1", path], env=knul_process.clean_environment(),
+            stdin=self.terminal, stdout=self.terminal, stderr=subprocess.PIPE, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(self.terminal, termios.TIOCSCTTY, 0))
+        test.addCleanup(self.end)
+
+    def end(self):
+        if self.child.poll() is None:
+            self.child.kill()
+        self.child.wait()
+        self.child.stderr.close()
+
+    def read_until(self, text):
+        end = time.monotonic() + LIMIT_SECONDS
+        while text not in self.output:
+            if not select.select([self.main], [], [], end - time.monotonic())[0]:
+                raise AssertionError(f"no {text} in {self.output[-2000:]}")
+            self.output += os.read(self.main, 65536)
+
+    def finish(self):
+        """The exit code, and the output to the end."""
+        end = time.monotonic() + LIMIT_SECONDS
+        while self.child.poll() is None:
+            if time.monotonic() > end:
+                raise AssertionError("the command does not end")
+            if select.select([self.main], [], [], 0.02)[0]:
+                self.output += os.read(self.main, 65536)
+        while select.select([self.main], [], [], 0)[0]:
+            self.output += os.read(self.main, 65536)
+        return self.child.returncode
+
+
+class TopEnds(KnulTest):
+    """What knul top leaves behind."""
+
+    LEFT = b"\x1b[?7h\x1b[?25h\x1b[?1049l"
+
+    def test_every_signal_restores_the_terminal(self):
+        with AdminServer(self.folder) as server:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+                attached = Attached(self, server.path)
+                attached.read_until(b"q quit")
+                self.assertNotEqual(termios.tcgetattr(attached.terminal), attached.before)
+                attached.child.send_signal(number)
+                self.assertEqual(attached.finish(), 0, number)
+                self.assertTrue(attached.output.endswith(self.LEFT), attached.output[-200:])
+                self.assertEqual(termios.tcgetattr(attached.terminal), attached.before)
+
+    def test_a_terminal_that_accepts_nothing_delays_the_end_by_a_second_at_most(self):
+        with AdminServer(self.folder) as server:
+            attached = Attached(self, server.path)
+            attached.read_until(b"q quit")
+            fcntl.ioctl(attached.terminal, termios.TCXONC, termios.TCOOFF)
+            attached.child.send_signal(signal.SIGTERM)
+            self.assertEqual(attached.child.wait(LIMIT_SECONDS), 0)
+            self.assertEqual(termios.tcgetattr(attached.terminal), attached.before)
+
+    def test_no_sequence_of_a_peer_reaches_the_terminal(self):
+        evil = "\x1b[31mp"
+        with AdminServer(self.folder, "--alpn", evil) as server, Traffic(self, server, "--alpn", evil):
+            attached = Attached(self, server.path)
+            attached.read_until(b"\\x1b[31")
+            attached.child.send_signal(signal.SIGTERM)
+            attached.finish()
+            self.assertNotIn(b"\x1b[31m", attached.output)
+
+    def test_needs_a_terminal_or_once(self):
+        with AdminServer(self.folder) as server:
+            self.assert_fails(run("top", server.path), 2, "no terminal", "--once")
+            self.assert_fails(run("top", "--json", server.path), 2, "--json needs --once")
+
+    def test_says_that_no_server_listens_and_leaves_the_terminal_alone(self):
+        attached = Attached(self, "/nothing/admin.sock")
+        self.assertEqual(attached.finish(), 1)
+        self.assertEqual(attached.output, b"")
+        self.assertIn(b"--admin", attached.child.stderr.read())
+
+    def test_once_prints_a_frame_or_one_object(self):
+        with AdminServer(self.folder) as server, Traffic(self, server):
+            deadline = time.monotonic() + LIMIT_SECONDS
+            report = {"connections": []}
+            while len(report["connections"]) < 2 or report["requests_per_second"] == 0:
+                self.assertLess(time.monotonic(), deadline, report)
+                result = run("top", "--once", "--json", "--interval", "0.2", server.path)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                report = json.loads(result.stdout)
+            self.assertEqual(report["connections"][0]["alpn"], "perf")
+            self.assertGreater(report["bits_out_per_second"], 0)
+            self.assertGreater(report["stats"]["total_requests"], 0)
+            shown = run("top", "--once", "--interval", "0.1", server.path).stdout
+            self.assertRegex(shown, r"(?m)^127\.0\.0\.1:\d+ +act ")
+            self.assertNotIn("\x1b", shown)
+            self.assertTrue(all(len(line) <= 80 for line in shown.splitlines()), shown)
 
 
 def main():

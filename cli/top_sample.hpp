@@ -1,0 +1,80 @@
+// What `knul top` knows of a server at one moment, from the answers of its admin listener. Texts are escaped here, so
+// that nothing a peer chose reaches the terminal as a control character.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/outcome.hpp"
+
+namespace knul::cli {
+
+struct ConnectionSample {
+  double id = 0;
+  std::string peer = {};
+  std::string alpn = {};
+  std::string server_name = {};
+  std::string state = {};    // "handshaking", "active", "hibernating"
+  std::string verdict = {};  // the largest share of limited_shares, in words
+  std::string limit = {};    // the same, the name of the limit
+  double age_seconds = 0;
+  double idle_seconds = 0;
+  double rtt_seconds = 0;
+  double request_p50_seconds = 0;
+  double request_p99_seconds = 0;
+  double bytes_received = 0;
+  double bytes_sent = 0;
+  double packets_lost = 0;
+};
+
+struct Sample {
+  nlohmann::ordered_json statistics = nlohmann::ordered_json::object();
+  nlohmann::ordered_json list = nlohmann::ordered_json::object();  // the answer of /connections
+  std::vector<ConnectionSample> connections = {};
+  double matches = 0;             // all connections, also those beyond the list
+  std::string list_failure = {};  // why there is no list; empty: there is one
+};
+
+// Of the body of /connections: at most `most` rows.
+[[nodiscard]] std::vector<ConnectionSample> connections_in(const nlohmann::ordered_json& list,
+                                                           std::size_t most);
+
+// True: `later` is of another run of the server than `earlier`.
+[[nodiscard]] bool is_restart(const Sample& earlier, const Sample& later);
+
+// Per second, between two samples of one run.
+struct Rates {
+  double seconds = 0;
+  double requests = 0;
+  double handshakes = 0;
+  double bits_in = 0;
+  double bits_out = 0;
+  double packets_in = 0;
+  double packets_out = 0;
+  double packets_lost = 0;
+  double errors = 0;
+};
+// Nothing if no time has passed between them.
+[[nodiscard]] std::optional<Rates> rates_between(const Sample& earlier, const Sample& later);
+
+// A named share of a whole, or a rate.
+struct NamedValue {
+  std::string name;
+  double value = 0;
+  double total = 0;
+};
+// The shares of the time between the samples that each limit of sending had, largest first, without zeros.
+[[nodiscard]] std::vector<NamedValue> limit_shares(const Sample& earlier, const Sample& later);
+// The drops, refusals and failures by reason that have grown since `first`: their rate since `earlier`, and how
+// much they have grown since `first`. Largest rate first.
+[[nodiscard]] std::vector<NamedValue> moved_reasons(const Sample& first, const Sample& earlier,
+                                                    const Sample& later);
+
+// The object of `knul top --once --json`.
+[[nodiscard]] nlohmann::ordered_json sample_report(const std::string& address, const Sample& earlier,
+                                                   const Sample& later);
+
+}  // namespace knul::cli
