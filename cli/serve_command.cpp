@@ -2,16 +2,12 @@
 
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <iterator>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <string_view>
+#include <string>
 
 #include "cli/commands.hpp"
 #include "cli/number.hpp"
@@ -21,8 +17,7 @@
 #include "cli/serve_reporter.hpp"
 #include "cli/server_control.hpp"
 #include "cli/service_manager.hpp"
-#include "cli/settings.hpp"
-#include "cli/socket_activation.hpp"
+#include "cli/settings_flags.hpp"
 #include "cli/stop_signals.hpp"
 
 namespace knul::cli {
@@ -35,108 +30,15 @@ constexpr milliseconds kFailureFlush{100};
 
 // Lifetime: shared with the callback that CLI11 keeps; CLI11 writes into it by reference.
 struct ServeFlags {
-  std::vector<Setting> settings;
-  std::map<std::string, std::string> scalars;
-  std::map<std::string, std::vector<std::string>> lists;
-  std::map<std::string, CLI::Option*> options;
-  std::optional<std::string> config_path;
+  SettingsFlags settings;
   bool json = false;
   bool checks_only = false;
   double stats_interval_seconds = 0;
 };
 
-std::string short_form(const Setting& setting) {
-  static const std::map<std::string, std::string> kShort = {
-      {"cert_path", "--cert"}, {"key_path", "--key"}, {"service_root", "--root"}};
-  const auto found = kShort.find(setting.name);
-  return found == kShort.end() ? "" : "," + found->second;
-}
-
-std::string description(const Setting& setting) {
-  return setting.doc + (setting.default_text.empty() ? "" : " [" + setting.default_text + "]");
-}
-
-// The value of a flag may be absent; it is `implied` then.
-CLI::Option* add_optional_value(CLI::App& command, std::string& text, const Setting& setting,
-                                const char* implied) {
-  return command
-      .add_option(flag_of(setting), text, description(setting) + " Without a value: " + implied + ".")
-      ->type_name("[ADDRESS]")
-      ->expected(0, 1)
-      ->default_str(implied)  // CLI11 takes this text for an absent value, and not for an absent flag
-      ->take_last();
-}
-
-CLI::Option* add_setting(CLI::App& command, ServeFlags& flags, const Setting& setting) {
-  const std::string names = flag_of(setting) + short_form(setting);
-  if (setting.type == SettingType::kBoolean) {
-    const std::string negated = ",!--no-" + flag_of(setting).substr(2);
-    return command.add_flag(names + negated, flags.scalars[setting.name], description(setting));
-  }
-  if (setting.type == SettingType::kList) {
-    return command.add_option(names, flags.lists[setting.name], description(setting))
-        ->allow_extra_args(false)
-        ->type_name("NAME");
-  }
-  if (setting.name == "admin") {
-    return add_optional_value(command, flags.scalars[setting.name], setting, "127.0.0.1:9464");
-  }
-  const char* const type = setting.type == SettingType::kInteger ? "N" : "TEXT";
-  // The last of several equal flags counts, so that a flag can be appended to a command line that has it.
-  return command.add_option(names, flags.scalars[setting.name], description(setting))
-      ->type_name(setting.limits.empty() ? type : setting.limits)
-      ->take_last();
-}
-
-std::map<std::string, std::string> given_settings(const ServeFlags& flags) {
-  std::map<std::string, std::string> given;
-  for (const auto& [name, option] : flags.options) {
-    if (option->count() == 0) {
-      continue;
-    }
-    const auto list = flags.lists.find(name);
-    given[name] = list == flags.lists.end() ? flags.scalars.at(name) : CLI::detail::join(list->second, ",");
-  }
-  return given;
-}
-
 std::unique_ptr<ServeReporter> make_reporter(const ServeFlags& flags, OutputWriter& output,
                                              bool is_terminal) {
   return flags.json ? json_reporter(output) : text_reporter(output, LiveLine{is_terminal});
-}
-
-std::map<std::string, std::string> environment_of_process() {
-  std::map<std::string, std::string> variables;
-  for (const char* const* entry = ::environ; *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    if (const std::size_t equals = text.find('='); equals != std::string_view::npos) {
-      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
-    }
-  }
-  return variables;
-}
-
-std::map<std::string, std::string> knul_variables(const std::map<std::string, std::string>& environment) {
-  std::map<std::string, std::string> variables;
-  std::ranges::copy_if(environment, std::inserter(variables, variables.end()),
-                       [](const auto& variable) { return variable.first.starts_with("KNUL_"); });
-  return variables;
-}
-
-Outcome<MergedConfig> merged_config(const ServeFlags& flags,
-                                    const std::map<std::string, std::string>& environment) {
-  const auto inherited = inherited_socket(environment);
-  if (!inherited) {
-    return inherited.error();
-  }
-  const auto variables = knul_variables(environment);
-  for (const std::string& line : unknown_variables(flags.settings, variables)) {
-    std::fprintf(stderr, "knul: %s\n", line.c_str());
-  }
-  return merge_config(flags.settings, {.flags = given_settings(flags),
-                                       .file_path = flags.config_path,
-                                       .inherited_socket = *inherited,
-                                       .environment = variables});
 }
 
 CommandResult check(const MergedConfig& config) {
@@ -170,7 +72,7 @@ CommandResult run_server(const ServeFlags& flags, const ServeParts& parts, bool 
 
 CommandResult serve(const ServeFlags& flags) {
   const auto environment = environment_of_process();
-  const auto config = merged_config(flags, environment);
+  const auto config = merged_config(flags.settings, environment);
   if (config && flags.checks_only) {
     return check(*config);
   }
@@ -196,26 +98,17 @@ CommandResult serve(const ServeFlags& flags) {
 }  // namespace
 
 Outcome<void> add_serve_command(CLI::App& app, CommandResult& result) {
-  auto settings = library_settings();
-  if (!settings) {
-    return std::move(settings).error();
-  }
   auto flags = std::make_shared<ServeFlags>();
-  flags->settings = *std::move(settings);
   CLI::App* const command =
       app.add_subcommand("serve", "Run a server until SIGINT or SIGTERM, then drain it");
-  command->add_option("-c,--config", flags->config_path,
-                      "TOML file of settings; names as below, with _ instead of -");
   command->add_flag("--json", flags->json, "One JSON object per line and event on standard output");
   command->add_flag("--check-config", flags->checks_only,
                     "Check settings, certificate and key without binding, and exit with code 0 or 2");
   command->add_option("--stats-interval", flags->stats_interval_seconds, "Seconds between printed statistics")
       ->type_name("SECONDS")
       ->check(decimal(0.001, 86'400));
-  for (const Setting& setting : flags->settings) {
-    CLI::Option* const option = add_setting(*command, *flags, setting);
-    option->group("Settings");
-    flags->options[setting.name] = option;
+  if (auto added = add_settings_flags(*command, flags->settings); !added) {
+    return added;
   }
   command->footer(
       "A setting comes from its flag, else the TOML file, else the environment variable\n"
