@@ -31,23 +31,33 @@ const char* quic_library_version() { return ngtcp2_version(0)->version_str; }
 
 const char* tls_library_version() { return gnutls_check_version(nullptr); }
 
-std::string library_versions() {
-  std::string list = std::string("ngtcp2 ") + quic_library_version() + ", GnuTLS " + tls_library_version() +
-                     ", Nettle " + std::to_string(nettle_version_major()) + "." +
-                     std::to_string(nettle_version_minor());
+std::vector<LibraryVersion> library_list() {
+  std::vector<LibraryVersion> list = {
+      {"ngtcp2", quic_library_version()},
+      {"GnuTLS", tls_library_version()},
+      {"Nettle", std::to_string(nettle_version_major()) + "." + std::to_string(nettle_version_minor())}};
 #ifdef KNUL_HAS_OPENSSL
-  list += std::string(", OpenSSL ") + OpenSSL_version(OPENSSL_VERSION_STRING);
+  list.push_back({"OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING)});
 #endif
 #ifdef KNUL_ZLIB_VERSION
-  list += ", zlib " KNUL_ZLIB_VERSION;
+  list.push_back({"zlib", KNUL_ZLIB_VERSION});
 #endif
 #ifdef KNUL_HAS_IPSEC_MB
-  list += std::string(", intel-ipsec-mb ") + imb_get_version_str();
+  list.push_back({"intel-ipsec-mb", imb_get_version_str()});
 #endif
-  list += std::string(", Zstandard ") + ZSTD_versionString();
-  list += ", abseil " + abseil_version();
-  list += ", libstdc++ " + std::to_string(_GLIBCXX_RELEASE);
-  return list + ", glibc " + gnu_get_libc_version();
+  list.push_back({"Zstandard", ZSTD_versionString()});
+  list.push_back({"abseil", abseil_version()});
+  list.push_back({"libstdc++", std::to_string(_GLIBCXX_RELEASE)});
+  list.push_back({"glibc", gnu_get_libc_version()});
+  return list;
+}
+
+std::string library_versions() {
+  std::string text;
+  for (const LibraryVersion& library : library_list()) {
+    text += (text.empty() ? "" : ", ") + library.name + " " + library.version;
+  }
+  return text;
 }
 
 }  // namespace knul::quic
