@@ -7,8 +7,8 @@
 #include "quic/endpoint/endpoint_options.hpp"
 #include "server/engine_options.hpp"
 #include "server/log_sink.hpp"
+#include "server/server_sockets.hpp"
 #include "server/settings.hpp"
-#include "udp/route_lookup.hpp"
 
 namespace krepis {
 namespace {
@@ -49,23 +49,6 @@ void warn_of_expiry_hourly(server::WorkerCore& core, server::CertificateStore& c
   });
 }
 
-base::Result<udp::SocketGroup> open_sockets(const ServerOptions& options) {
-  if (const auto address = base::SocketAddress::parse(options.host, options.port);
-      address && udp::is_network_broadcast(*address)) {
-    return Error{
-        ErrorKind::kInvalidArgument,
-        "host is \"" + options.host + "\", the broadcast address of a network, expected a host address"};
-  }
-  auto sockets =
-      udp::SocketGroup::open(server::group_options(options, options.workers), server::process_log());
-  if (sockets && options.steering == "bpf" && options.workers > 1 && !sockets->is_steered()) {
-    return Error{
-        ErrorKind::kNetwork,
-        "steering is \"bpf\", but the kernel refuses a steering program; \"auto\" would share one socket"};
-  }
-  return sockets;
-}
-
 }  // namespace
 
 base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const ServerOptions& asked,
@@ -88,7 +71,7 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
   if (!certificates) {
     return std::move(certificates).error();
   }
-  auto sockets = open_sockets(options);
+  auto sockets = server::open_sockets(options, server::process_log());
   if (!sockets) {
     return std::move(sockets).error();
   }
