@@ -19,5 +19,6 @@ void add_perf_command(CLI::App& app, CommandResult& result);
 void add_get_command(CLI::App& app, CommandResult& result);
 void add_stats_command(CLI::App& app, CommandResult& result);
 void add_top_command(CLI::App& app, CommandResult& result);
+Outcome<void> add_check_command(CLI::App& app, CommandResult& result);
 
 }  // namespace knul::cli

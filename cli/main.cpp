@@ -1,4 +1,4 @@
-// The `knul` command: serve, cert, perf, get, stats, top.
+// The `knul` command: serve, cert, perf, get, stats, top, check.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -29,7 +29,8 @@ std::string unknown_command(const CLI::App& app, int argc, char** argv) {
   if (!app.get_subcommands().empty() || argc < 2 || *argv[1] == '-') {
     return {};
   }
-  return std::string("unknown command \"") + argv[1] + "\"; expected serve, cert, perf, get, stats or top";
+  return std::string("unknown command \"") + argv[1] +
+         "\"; expected serve, cert, perf, get, stats, top or check";
 }
 
 // --help and --version end the parse as errors with code 0.
@@ -62,6 +63,9 @@ int run(int argc, char** argv) {
   knul::cli::add_get_command(app, result);
   knul::cli::add_stats_command(app, result);
   knul::cli::add_top_command(app, result);
+  if (const auto added = knul::cli::add_check_command(app, result); !added) {
+    return report(added.error());
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

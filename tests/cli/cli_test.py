@@ -19,7 +19,7 @@ class Help(KnulTest):
     def test_lists_the_commands(self):
         shown = run("--help")
         self.assertEqual(shown.returncode, 0)
-        for command in ("serve", "cert", "perf", "get", "stats", "top"):
+        for command in ("serve", "cert", "perf", "get", "stats", "top", "check"):
             self.assertIn(f"\n  {command} ", shown.stdout)
 
     def test_shows_every_setting_with_its_default(self):
@@ -29,7 +29,7 @@ class Help(KnulTest):
         self.assertRegex(shown, r"idle-timeout-ms 1000\.\.86400000 .*\n? .*\[30000\]")
 
     def test_shows_the_help_of_every_command(self):
-        for command in ("serve", "cert", "perf", "get", "stats", "top"):
+        for command in ("serve", "cert", "perf", "get", "stats", "top", "check"):
             shown = run(command, "--help")
             self.assertEqual(shown.returncode, 0, command)
             self.assertIn("Exit codes" if command != "cert" else "--days", shown.stdout)
