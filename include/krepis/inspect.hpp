@@ -1,4 +1,5 @@
-// Examines a machine before a server starts there. For C++ programs that link libknul.a; `knul check` is its command.
+// Examines a machine before a server starts there. For C++ programs that link libknul.a; `knul check` is its
+// command.
 #pragma once
 
 #include <krepis/krepis.hpp>
@@ -23,9 +24,9 @@ struct Finding {
   std::string advice = {};  // empty: nothing to do
 };
 
-// What a server with these settings (JSON, as krepis_quic_start_json) would find here: certificates, port, socket
-// buffers, offloads (probed with packets on loopback), descriptors, processor, libraries with their known
-// vulnerabilities, and the clock. Binds the port for a moment, and starts no thread.
+// What a server with these settings (JSON, as krepis_quic_start_json) would find here: certificates, port,
+// socket buffers, offloads (probed with packets on loopback), descriptors, processor, libraries with their
+// known vulnerabilities, and the clock. Binds the port for a moment, and starts no thread.
 // Error: kInvalidRequest, a setting; then nothing was examined.
 // Blocks: to read files and check keys, and two seconds at most for the packets. Thread: any.
 Result<std::vector<Finding>> inspect(std::string_view settings_json);
