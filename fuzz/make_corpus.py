@@ -120,6 +120,18 @@ def scanner_seeds():
     yield "cut_short", b"\x01" + frames
 
 
+def qlog_seeds():
+    """Exponent and expected packet number, then a header or frames."""
+    for seed, content in scanner_seeds():
+        yield seed, b"\x03\x05\x02" + content
+    yield "initial", b"\x03\x00\x00\xc1\x00\x00\x00\x01\x08ABCDEFGH\x02ab\x00\x44\xd0\x00\x01"
+    yield "short_header", b"\x03\xff\x10\x43IDIDIDID\x01\x02\x03\x04"
+    yield "close_with_reason", b"\x03\x00\x00\x1c\x0a\x06\x05a\"\n\xff\\"
+    yield "many_pings", b"\x03\x00\x00" + b"\x01" * 200
+    yield "ack_ranges", b"\x14\x00\x00\x02\x7f\xff\x09\x41\x40\x01" + b"\x00\x01" * 320
+    yield "ack_below_zero", b"\x03\x00\x00\x02\x03\x00\x01\x00\x09\x00"
+
+
 def service_seeds():
     def ask(service: int, content: bytes, fin: bool = True) -> bytes:
         return bytes([service, int(fin)]) + chunk(content)
@@ -174,6 +186,7 @@ def channel_region_seeds():
 
 SEEDS = {"datagram": datagram_seeds, "settings_json": settings_seeds, "quic_config": config_seeds,
          "token": token_seeds, "connection_id": connection_id_seeds, "frame_scanner": scanner_seeds,
+         "qlog": qlog_seeds,
          "service": service_seeds, "abi_sequence": abi_seeds,
          "channel_region": channel_region_seeds}
 

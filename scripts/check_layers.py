@@ -34,7 +34,8 @@ ROOMS = {
         "crypto": set(),
         "wire": {"crypto"},
         "stream": {"memory"},
-        "connection": {"memory", "crypto", "wire", "stream"},
+        "qlog": {"crypto", "wire"},
+        "connection": {"memory", "crypto", "wire", "stream", "qlog"},
         "endpoint": {"connection", "wire", "crypto", "memory"},
     },
 }

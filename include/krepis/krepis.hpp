@@ -28,6 +28,7 @@
 
 #include <krepis/expected.hpp>
 #include <krepis/log.hpp>
+#include <krepis/qlog.hpp>
 
 namespace krepis {
 
@@ -361,7 +362,7 @@ struct ConnectionOptions {
 
 // Every setting of a server. The same names are the keys of krepis_quic_start_json and, with dashes, the
 // flags of `knul serve`.
-struct ServerOptions : ConnectionOptions {
+struct ServerOptions : ConnectionOptions, QlogOptions {
   std::string host = "127.0.0.1";  // numeric IPv4 or IPv6, or "localhost"
   std::uint16_t port = 0;          // 0: a free port, see QuicServer::port
   // A bound UDP socket of the program in place of host and port; 0: none. The server uses a duplicate and
@@ -396,8 +397,7 @@ struct ServerOptions : ConnectionOptions {
   // HTTP listener for operators, read-only, on a thread of its own: "127.0.0.1:9464", "[::1]:0" (a free port)
   // or "unix:/path"; empty: none. Whoever can connect can read the addresses of peers and all statistics.
   std::string admin;
-  // "auto": by connection ID in the kernel, else one shared socket; "bpf": fail if the kernel refuses;
-  // "single_socket".
+  // "auto": "bpf" if the kernel can, else "single_socket"; "bpf": by connection ID in the kernel, or fail.
   std::string steering = "auto";
 };
 

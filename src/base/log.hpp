@@ -27,6 +27,7 @@ enum class LogKind : std::uint8_t {
   kCertificate,           // a certificate of the server expires soon or has expired
   kReload,                // the server's certificates were reloaded, or could not be
   kKeyLog,                // the secrets of connections are written to a file
+  kQlog,                  // the events of connections are written to files
   kAlpnRefused,           // a client offers no protocol of the server
   kHandshakeFailed,       // a handshake ended with a TLS alert or a QUIC error
   kSocketBuffers,         // the kernel granted smaller buffers than requested
@@ -74,6 +75,7 @@ inline constexpr auto kLogKindFacts = std::to_array<LogKindFacts>({
     {LogKind::kCertificate, LogSubsystem::kTls, "certificate"},
     {LogKind::kReload, LogSubsystem::kTls, "reload"},
     {LogKind::kKeyLog, LogSubsystem::kTls, "key_log"},
+    {LogKind::kQlog, LogSubsystem::kServer, "qlog"},
     {LogKind::kAlpnRefused, LogSubsystem::kTls, "alpn_refused"},
     {LogKind::kHandshakeFailed, LogSubsystem::kTls, "handshake_failed"},
     {LogKind::kSocketBuffers, LogSubsystem::kUdp, "socket_buffers"},

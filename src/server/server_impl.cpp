@@ -67,6 +67,10 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
   if (!key_log) {
     return std::move(key_log).error();
   }
+  auto qlog = server::QlogFiles::open(options, server::process_log());
+  if (!qlog) {
+    return std::move(qlog).error();
+  }
   auto certificates = load_certificates(options, key_log->get());
   if (!certificates) {
     return std::move(certificates).error();
@@ -82,6 +86,7 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
   std::unique_ptr<Impl> impl(
       new Impl(std::move(options), *std::move(certificates), *std::move(sockets), std::move(memory)));
   impl->key_log_ = *std::move(key_log);
+  impl->qlog_ = *std::move(qlog);
   if (base::Status status = impl->create_workers(factory); !status) {
     return std::move(status).error();
   }
@@ -133,6 +138,7 @@ base::Status QuicServer::Impl::create_workers(const ApplicationFactory& factory)
     worker.endpoint.server_tls = certificates_->context();
     worker.endpoint.tls_source = certificates_.get();
     worker.endpoint.static_secret = secret;
+    worker.endpoint.qlog = qlog_.get();
     worker.endpoint.steering =
         sockets_.is_single_socket() ? quic::Steering::kByConnectionId : quic::Steering::kByKernel;
     worker.application = factory ? factory(i) : nullptr;
@@ -218,7 +224,12 @@ QuicServer::Impl::~Impl() {
   }
 }
 
-base::Status QuicServer::Impl::reload() { return certificates_->reload(); }
+base::Status QuicServer::Impl::reload() {
+  if (qlog_ != nullptr) {
+    qlog_->renew();
+  }
+  return certificates_->reload();
+}
 
 DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
   const base::Instant begin = posix::monotonic_now();
@@ -234,6 +245,9 @@ DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
     worker->join();
   }
   admin_.reset();
+  if (qlog_ != nullptr) {
+    qlog_->finish();
+  }
   for (const auto& worker : workers_) {
     const DrainReport part = worker->drain_report();
     total.connections_closed += part.connections_closed;

@@ -13,6 +13,7 @@
 #include "server/certificate_watcher.hpp"
 #include "server/fork_guard.hpp"
 #include "server/key_log.hpp"
+#include "server/qlog_files.hpp"
 #include "server/worker.hpp"
 #include "stats/snapshot.hpp"
 #include "udp/socket_group.hpp"
@@ -64,6 +65,7 @@ class QuicServer::Impl final : private knul::admin::AdminSource {
   ServerOptions options_;
   const ApplicationMemorySource memory_;                          // may be empty
   std::unique_ptr<knul::server::KeyLogFile> key_log_;             // null: off. Order: before its users
+  std::unique_ptr<knul::server::QlogFiles> qlog_;                 // the same
   std::unique_ptr<knul::server::CertificateStore> certificates_;  // before the workers, which use it
   knul::base::Instant started_at_;
   bool has_started_ = false;  // its start was logged

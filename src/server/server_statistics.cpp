@@ -71,6 +71,12 @@ std::shared_ptr<const void> QuicServer::Impl::fill(stats::ServerSnapshot& snapsh
   snapshot.draining = is_running() ? 0 : 1;
   snapshot.workers = workers_.size();
   snapshot.key_log = key_log_ != nullptr ? 1 : 0;
+  snapshot.qlog = qlog_ != nullptr ? 1 : 0;
+  const server::QlogFigures qlog = qlog_ != nullptr ? qlog_->figures() : server::QlogFigures{};
+  snapshot.qlog_files = qlog.files;
+  snapshot.qlog_files_failed = qlog.files_failed;
+  snapshot.qlog_bytes = qlog.bytes;
+  snapshot.qlog_events_dropped = qlog.events_dropped;
   snapshot.socket_receive_buffer_asked_bytes = socket.receive_buffer().asked_bytes;
   snapshot.socket_receive_buffer_bytes = socket.receive_buffer().got_bytes;
   snapshot.socket_receive_buffer_limit_bytes = socket.receive_buffer().limit_bytes;

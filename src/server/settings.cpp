@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "admin/admin_listener.hpp"
+#include "base/address_prefix.hpp"
 #include "base/worker_limit.hpp"
 #include "quic/crypto/protection_library.hpp"
 #include "server/credential_files.hpp"
@@ -36,6 +37,11 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"port", &ServerOptions::port, "UDP port; 0 selects a free port.", {}, 0, 65'535},
     {"listen_fd", &ServerOptions::listen_fd, "Descriptor of a bound UDP socket of the program, in place of host and port, which must then not be given; 0 means none. The server uses a duplicate. The workers share the socket, or add sockets of their own if SO_REUSEPORT is set.", {}, 0, kMaxFd},
     {"key_log_path", &ServerOptions::key_log_path, "File to which the secrets of all connections are appended, for programs that decrypt captured packets; empty means none. Created with mode 0600; an existing file must be regular and private. The environment variable SSLKEYLOGFILE has no effect.", {}, 0, kMaxPathBytes},
+    {"qlog_folder", &ServerOptions::qlog_folder, "Folder for the events of connections in the format qlog, a file for each; empty means none. The files have mode 0600. They show addresses, sizes and timing, but neither payload nor secrets.", {}, 0, kMaxPathBytes},
+    {"qlog_connections", &ServerOptions::qlog_connections, "How many connections are logged in qlog_folder: the next ones of qlog_peers. A reload begins to count anew.", "connections", 1, 1'000},
+    {"qlog_peers", &ServerOptions::qlog_peers, "Only connections from these addresses are logged in qlog_folder: an address, or a prefix such as \"192.0.2.0/24\" or \"2001:db8::/32\"; empty means all. Only with qlog_folder.", {}, 0, 64},
+    {"qlog_file_bytes", &ServerOptions::qlog_file_bytes, "Largest size of a file in qlog_folder; later events of its connection are missing.", "bytes", 64 * kKiB, 1'024 * kGiB},
+    {"qlog_total_bytes", &ServerOptions::qlog_total_bytes, "Largest size of all files that a server writes to qlog_folder.", "bytes", 64 * kKiB, 1'024 * kGiB},
     {"cert_path", &ServerOptions::cert_path, "PEM file of the certificate chain, leaf first. Required, or cert_pem.", {}, 0, kMaxPathBytes},
     {"key_path", &ServerOptions::key_path, "PEM file of the leaf's private key, not encrypted. Required, or key_pem.", {}, 0, kMaxPathBytes},
     {"cert_pem", &ServerOptions::cert_pem, "The certificate chain as PEM text, in place of cert_path.", {}, 0, kMaxCredentialFileBytes},
@@ -268,6 +274,17 @@ base::Status check_credentials(const ServerOptions& options) {
   return {};
 }
 
+base::Status check_qlog(const ServerOptions& options) {
+  if (!options.qlog_peers.empty() && options.qlog_folder.empty()) {
+    return wrong("qlog_peers", in_quotes(options.qlog_peers), "none without qlog_folder");
+  }
+  if (!options.qlog_peers.empty() && !base::AddressPrefix::parse(options.qlog_peers)) {
+    return wrong("qlog_peers", in_quotes(options.qlog_peers),
+                 "an address, or a prefix such as \"192.0.2.0/24\" or \"2001:db8::/32\"");
+  }
+  return {};
+}
+
 base::Status check_together(const ServerOptions& options) {
   if (auto status = check_listen_fd(options); !status) {
     return status;
@@ -276,6 +293,9 @@ base::Status check_together(const ServerOptions& options) {
     return status;
   }
   if (auto status = check_host(options); !status) {
+    return status;
+  }
+  if (auto status = check_qlog(options); !status) {
     return status;
   }
   if (options.packet_protection == "ipsec_mb" && quic::ipsec_mb() == nullptr) {

@@ -81,6 +81,9 @@ base::Status Connection::init_server(const TlsServerContext& tls, const Accepted
   if (base::Status status = library_.create_server(initial, id, made, this); !status) {
     return status;
   }
+  if (environment_.qlog != nullptr) {
+    open_qlog(initial);
+  }
   // The client also uses the connection ID that it chose itself until the handshake has completed. Reserved
   // first: an ID in the endpoint's table must be in routes_ too.
   routes_.reserve(routes_.size() + 1);
@@ -137,11 +140,17 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
   environment_.counters.packets_received.add();
   ++counts_.packets_received;
   probes_in_a_row_ = 0;
+  if (qlog_ != nullptr) [[unlikely]] {
+    qlog_->begin_datagram(payload);
+  }
   int result = 0;
   environment_.stops_seen.clear();
   {
     const ReadingScope scope(*this);
     result = library_.read(datagram, payload);
+  }
+  if (qlog_ != nullptr) [[unlikely]] {
+    note_read_in_qlog();
   }
   // Writing also arms the deadline again, even without a packet to send.
   schedule();
@@ -169,6 +178,9 @@ std::span<const std::uint8_t> Connection::admit(std::span<const std::uint8_t> da
   const std::span<const std::uint8_t> admitted = early_packets_.admit(datagram, keys);
   if (admitted.size() < datagram.size()) {
     environment_.counters.packets_dropped_early.add();
+    if (qlog_ != nullptr) {
+      qlog_->note_dropped_early(datagram.size() - admitted.size(), library_.now());
+    }
     environment_.log.write(base::LogLevel::kInfo, base::LogKind::kEarlyPackets, [&] {
       return "packet from " + path().remote.to_string() +
              " dropped: it arrived before its keys; the bytes kept per handshake are " +
@@ -223,6 +235,9 @@ void Connection::handle_handshake_completed() {
   if (is_resumed_) {
     environment_.counters.handshakes_resumed.add();
   }
+  if (qlog_ != nullptr) {
+    qlog_->note_handshake_completed({algorithms_.cipher_name(), alpn_, is_resumed_}, library_.now());
+  }
   environment_.host.note_handshake_completed(*this);
   environment_.observer.on_handshake_completed(*this);
 }
@@ -230,6 +245,9 @@ void Connection::handle_handshake_completed() {
 void Connection::handle_new_path(const ngtcp2_path& path) {
   path_ = from_ngtcp2(path);
   streams_.note_new_path();
+  if (qlog_ != nullptr) {
+    qlog_->note_path(path_, library_.now());
+  }
 }
 
 DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
@@ -377,6 +395,7 @@ std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, ba
   std::vector<std::uint8_t> packet;
   const ngtcp2_ccerr* const error = ending_.close_error();
   if (error == nullptr) {
+    note_closed_in_qlog();
     return packet;
   }
   packet.resize(NGTCP2_MAX_UDP_PAYLOAD_SIZE);
@@ -384,8 +403,13 @@ std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, ba
   ngtcp2_path_storage_zero(&storage);
   ngtcp2_pkt_info info{};
   advance(now);
+  const WritingScope scope(qlog_.get());
   const ngtcp2_ssize written = library_.write_close({packet, &storage.path, &info}, *error);
   packet.resize(written > 0 ? static_cast<std::size_t>(written) : 0);
+  if (qlog_ != nullptr) {
+    qlog_->end_datagram(packet.size(), library_.now());
+    note_closed_in_qlog();
+  }
   path_out = from_ngtcp2(storage.path);
   return packet;
 }

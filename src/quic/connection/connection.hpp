@@ -27,6 +27,7 @@
 #include "quic/connection/source_table.hpp"
 #include "quic/connection/stream_set.hpp"
 #include "quic/crypto/tls_context.hpp"
+#include "quic/qlog/connection_qlog.hpp"
 #include "quic/stream/send_budget.hpp"
 #include "quic/wire/connection_id.hpp"
 #include "quic/wire/crypto_guard.hpp"
@@ -233,6 +234,11 @@ class Connection final
       schedule_if(ending_.fail(library_error));
     }
   }
+  // connection_events.cpp
+  [[gnu::cold]] void open_qlog(const AcceptedInitial& initial) noexcept;
+  [[gnu::cold]] void note_read_in_qlog();
+  [[gnu::cold]] void note_metrics_in_qlog();
+  [[gnu::cold]] void note_closed_in_qlog();
   [[gnu::cold]] void handle_read_error(int result);
   [[gnu::cold]] void fail_tls();
   [[gnu::cold]] void abort_for_unseen_streams();
@@ -273,6 +279,7 @@ class Connection final
   std::uint64_t bytes_sent_ = 0;
   ConnectionCounts counts_;
   SendLimitTimes limits_;
+  std::unique_ptr<ConnectionQlog> qlog_;  // null: the connection is not logged
 };
 
 }  // namespace knul::quic

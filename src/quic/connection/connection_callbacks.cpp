@@ -42,7 +42,7 @@ int guarded(Function function) {
 ReadingScope::ReadingScope(Connection& connection) { reading_connection = &connection; }
 ReadingScope::~ReadingScope() { reading_connection = nullptr; }
 
-WritingScope::WritingScope() { writing_scope = this; }
+WritingScope::WritingScope(ConnectionQlog* qlog) : qlog_(qlog) { writing_scope = this; }
 WritingScope::~WritingScope() { writing_scope = nullptr; }
 
 // A struct, so that Connection can befriend all callbacks at once.
@@ -60,19 +60,38 @@ struct ConnectionCallbacks {
     return guarded([&] { connection_of(user_data).handle_handshake_completed(); });
   }
 
+  // `result`: of the decryption.
+  [[gnu::cold]] static void note_decryption(ConnectionQlog& qlog, const ReceivedPacket& packet,
+                                            std::span<const std::uint8_t> payload, int result) {
+    const base::Instant now = reading_connection->library_.now();
+    if (result == 0) {
+      qlog.note_received(packet, payload, now);
+    } else {
+      qlog.note_undecryptable(packet, now);
+    }
+  }
+
   static int on_decrypt(std::uint8_t* dest, const ngtcp2_crypto_aead* aead,
                         const ngtcp2_crypto_aead_ctx* context, const std::uint8_t* ciphertext,
                         std::size_t ciphertext_length, const std::uint8_t* nonce, std::size_t nonce_length,
                         const std::uint8_t* aad, std::size_t aad_length) {
     const int result = decrypt_packet(dest, aead, context, ciphertext, ciphertext_length, nonce, nonce_length,
                                       aad, aad_length);
-    if (result != 0 || reading_connection == nullptr) {
+    if (reading_connection == nullptr) {
+      return result;
+    }
+    const std::size_t payload_length = ciphertext_length - aead->max_overhead;  // of a success
+    if (ConnectionQlog* const qlog = reading_connection->qlog_.get(); qlog != nullptr) [[unlikely]] {
+      note_decryption(*qlog, {{aad, aad_length}, {ciphertext, ciphertext_length}},
+                      {dest, result == 0 ? payload_length : 0}, result);
+    }
+    if (result != 0) {
       return result;
     }
     constexpr std::uint8_t kLongHeader = 0x80;
     const bool is_one_rtt = (aad[0] & kLongHeader) == 0;
     try {
-      return reading_connection->note_frames({dest, ciphertext_length - aead->max_overhead}, is_one_rtt)
+      return reading_connection->note_frames({dest, payload_length}, is_one_rtt)
                  ? 0
                  : NGTCP2_ERR_CALLBACK_FAILURE;
     } catch (...) {
@@ -85,7 +104,7 @@ struct ConnectionCallbacks {
                         std::size_t plaintext_length, const std::uint8_t* nonce, std::size_t nonce_length,
                         const std::uint8_t* aad, std::size_t aad_length) {
     if (writing_scope != nullptr) {
-      writing_scope->add({plaintext, plaintext_length});
+      writing_scope->add({aad, aad_length}, {plaintext, plaintext_length});
     }
     return encrypt_packet(dest, aead, context, plaintext, plaintext_length, nonce, nonce_length, aad,
                           aad_length);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "quic/qlog/connection_qlog.hpp"
 #include "quic/wire/frame_scanner.hpp"
 
 namespace knul::quic {
@@ -26,18 +27,25 @@ class ReadingScope {
   ReadingScope& operator=(const ReadingScope&) = delete;
 };
 
-// While this object lives, the thread's encrypted packets are counted in it.
+// While this object lives, the thread's encrypted packets are counted in it, and noted in `qlog` unless it is
+// null.
 class WritingScope {
  public:
-  WritingScope();
+  explicit WritingScope(ConnectionQlog* qlog);
   ~WritingScope();
   WritingScope(const WritingScope&) = delete;
   WritingScope& operator=(const WritingScope&) = delete;
   [[nodiscard]] const SentFrames& frames() const { return frames_; }
-  void add(std::span<const std::uint8_t> payload) { frames_ += scan_sent_frames(payload); }
+  void add(std::span<const std::uint8_t> header, std::span<const std::uint8_t> payload) {
+    frames_ += scan_sent_frames(payload);
+    if (qlog_ != nullptr) [[unlikely]] {
+      qlog_->note_encrypted(header, payload);
+    }
+  }
 
  private:
   SentFrames frames_;
+  ConnectionQlog* const qlog_;
 };
 
 }  // namespace knul::quic

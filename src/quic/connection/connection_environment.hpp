@@ -11,6 +11,7 @@
 
 #include "base/datagram.hpp"
 #include "base/log.hpp"
+#include "base/qlog.hpp"
 #include "base/random.hpp"
 #include "quic/connection/connection_observer.hpp"
 #include "quic/connection/frame_budget.hpp"
@@ -64,6 +65,7 @@ struct ConnectionEnvironment {
   base::RandomSource& random;
   base::LogSink& log;
   stats::WorkerCounters& counters;
+  base::QlogFiles* qlog;  // null: no connection is logged
 };
 
 // The server's knowledge from the first packet of a connection.

@@ -21,7 +21,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   }
   streams_.grant_due_credit();
   const std::uint64_t stream_bytes_before = streams_.sent_bytes();
-  const WritingScope scope;
+  const WritingScope scope(qlog_.get());
   const WrittenRound round = write_round(batch);
   library_.note_written(round);
   bytes_sent_ += round.bytes;
@@ -31,6 +31,9 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     count_sent(scope.frames(), streams_.sent_bytes() - stream_bytes_before);
     note_activity();
     library_.pace(round.has_sent_all);
+    if (qlog_ != nullptr) [[unlikely]] {
+      note_metrics_in_qlog();
+    }
   } else if (round.has_sent_all && is_handshake_confirmed_ && streams_.count() == 0 &&
              !datagrams_.has_unsent()) {
     library_.try_pause();
@@ -61,6 +64,9 @@ WrittenRound Connection::write_round(base::SendBatch& batch) {
     acknowledges.reset();  // one ACK is enough, and pace() must see the library's own timers
     if (written <= 0) {
       fail_if(static_cast<int>(written));
+      if (qlog_ != nullptr) [[unlikely]] {
+        qlog_->end_datagram(0, library_.now());
+      }
       round.has_sent_all = written == 0;
       break;
     }
@@ -69,6 +75,9 @@ WrittenRound Connection::write_round(base::SendBatch& batch) {
     }
     batch.commit(to, static_cast<base::Ecn>(info.ecn), static_cast<std::size_t>(written));
     environment_.counters.packets_sent.add();
+    if (qlog_ != nullptr) [[unlikely]] {
+      qlog_->end_datagram(static_cast<std::size_t>(written), library_.now());
+    }
     ++counts_.packets_sent;
     round.bytes += static_cast<std::size_t>(written);
     round.wants_more = round.bytes >= quantum;

@@ -279,7 +279,8 @@ TransportState LibraryConnection::transport_state() const {
           .latest_rtt = base::Duration(info.latest_rtt),
           .rtt_variation = base::Duration(info.rttvar),
           .congestion_window_bytes = info.cwnd,
-          .in_flight_bytes = info.bytes_in_flight};
+          .in_flight_bytes = info.bytes_in_flight,
+          .slow_start_threshold_bytes = info.ssthresh};
 }
 
 bool LibraryConnection::is_reset_token(std::span<const std::uint8_t> token) const {

@@ -37,6 +37,7 @@ struct TransportState {
   base::Duration rtt_variation{};
   std::uint64_t congestion_window_bytes = 0;
   std::uint64_t in_flight_bytes = 0;
+  std::uint64_t slow_start_threshold_bytes = UINT64_MAX;  // UINT64_MAX: none yet
 };
 
 // The memory for one packet. The library sets `path` and `info`.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/page_source.hpp"
+#include "base/qlog.hpp"
 #include "quic/connection/transport_options.hpp"
 #include "quic/crypto/protection_library.hpp"
 #include "quic/crypto/tls_context.hpp"
@@ -49,6 +50,7 @@ struct EndpointOptions {
   std::uint64_t send_buffer_bytes = 1 << 30;
   base::PageSource* pages = nullptr;  // null: connections do not hibernate. Lifetime: outlives the endpoint
   std::uint64_t receive_window_bytes = 1 << 30;  // growth of all connections' windows
+  base::QlogFiles* qlog = nullptr;  // null: no connection is logged. Lifetime: outlives the endpoint
 };
 
 }  // namespace knul::quic

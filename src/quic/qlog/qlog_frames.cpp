@@ -1,0 +1,269 @@
+#include "quic/qlog/qlog_frames.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "quic/wire/frame_bytes.hpp"
+
+namespace knul::quic {
+namespace {
+
+constexpr auto kTransportErrors = std::to_array<std::string_view>(
+    {"no_error", "internal_error", "connection_refused", "flow_control_error", "stream_limit_error",
+     "stream_state_error", "final_size_error", "frame_encoding_error", "transport_parameter_error",
+     "connection_id_limit_error", "protocol_violation", "invalid_token", "application_error",
+     "crypto_buffer_exceeded"});
+
+// The frames of one packet. A function per kind of frame reads the body and appends its members.
+class FrameList {
+ public:
+  FrameList(QlogJson& json, std::span<const std::uint8_t> payload, std::uint8_t ack_delay_exponent)
+      : json_(json), bytes_(payload), exponent_(ack_delay_exponent) {}
+
+  bool append() {
+    for (unsigned count = 0; !bytes_.is_empty(); ++count) {
+      if (count == kMostQlogFrames || bytes_.has_failed()) {
+        return false;
+      }
+      json_.begin('{');
+      append_frame(bytes_.varint());
+      json_.end('}');
+    }
+    return is_complete_ && !bytes_.has_failed();
+  }
+
+ private:
+  QlogJson& type(std::string_view name) { return json_.text("frame_type", name); }
+  FrameList& number(std::string_view name) {
+    json_.number(name, bytes_.varint());
+    return *this;
+  }
+  // Bytes that end beyond the packet make the list incomplete.
+  std::span<const std::uint8_t> take(std::uint64_t count) {
+    is_complete_ = is_complete_ && count <= bytes_.left();
+    return bytes_.take(count);
+  }
+
+  void append_frame(std::uint64_t type_code) {
+    if (type_code >= 0x08 && type_code <= 0x0f) {
+      return append_stream(type_code);
+    }
+    switch (type_code) {
+      case 0x00:
+        return append_padding();
+      case 0x01:
+        type("ping");
+        return;
+      case 0x02:
+      case 0x03:
+        return append_ack(type_code == 0x03);
+      case 0x06:
+        return append_crypto();
+      case 0x07:
+        return append_new_token();
+      case 0x18:
+        return append_new_connection_id();
+      case 0x1c:
+      case 0x1d:
+        return append_close(type_code == 0x1c);
+      case 0x30:
+      case 0x31:
+        return append_datagram(type_code == 0x31);
+      default:
+        return append_small(type_code);
+    }
+  }
+
+  // Frames of integers only, and frames with bytes that are not shown.
+  void append_small(std::uint64_t type_code) {
+    switch (type_code) {
+      case 0x04:
+        type("reset_stream");
+        number("stream_id").number("error_code").number("final_size");
+        return;
+      case 0x05:
+        type("stop_sending");
+        number("stream_id").number("error_code");
+        return;
+      case 0x10:
+        type("max_data");
+        number("maximum");
+        return;
+      case 0x11:
+        type("max_stream_data");
+        number("stream_id").number("maximum");
+        return;
+      case 0x12:
+      case 0x13:
+        return append_streams("max_streams", "maximum", type_code == 0x12);
+      case 0x14:
+        type("data_blocked");
+        number("limit");
+        return;
+      case 0x15:
+        type("stream_data_blocked");
+        number("stream_id").number("limit");
+        return;
+      case 0x16:
+      case 0x17:
+        return append_streams("streams_blocked", "limit", type_code == 0x16);
+      case 0x19:
+        type("retire_connection_id");
+        number("sequence_number");
+        return;
+      case 0x1a:
+      case 0x1b:
+        type(type_code == 0x1a ? "path_challenge" : "path_response");
+        take(8);
+        return;
+      case 0x1e:
+        type("handshake_done");
+        return;
+      default:
+        return append_unknown(type_code);
+    }
+  }
+
+  void append_padding() {
+    const std::size_t before = bytes_.left() + 1;
+    bytes_.skip_zeros();
+    const std::size_t length = before - bytes_.left();
+    type("padding").number("length", length).number("payload_length", length);
+  }
+
+  void append_stream(std::uint64_t type_code) {
+    constexpr std::uint64_t kFin = 0x01;
+    constexpr std::uint64_t kLength = 0x02;
+    constexpr std::uint64_t kOffset = 0x04;
+    type("stream");
+    number("stream_id");
+    json_.number("offset", (type_code & kOffset) != 0 ? bytes_.varint() : 0);
+    const std::uint64_t length = (type_code & kLength) != 0 ? bytes_.varint() : bytes_.left();
+    json_.number("length", length);
+    if ((type_code & kFin) != 0) {
+      json_.boolean("fin", true);
+    }
+    take(length);
+  }
+
+  void append_ack(bool has_ecn) {
+    constexpr std::uint64_t kLongestDelayUs = std::uint64_t{1} << 40;
+    const std::uint64_t largest = bytes_.varint();
+    const std::uint64_t delay = std::min(bytes_.varint(), kLongestDelayUs >> exponent_) << exponent_;
+    const std::uint64_t ranges = bytes_.varint();
+    type("ack").milliseconds("ack_delay", std::chrono::microseconds(delay));
+    json_.begin("acked_ranges", '[');
+    append_ranges(largest, ranges);
+    json_.end(']');
+    if (has_ecn) {
+      number("ect0").number("ect1").number("ce");
+    }
+  }
+
+  void append_ranges(std::uint64_t largest, std::uint64_t ranges) {
+    std::uint64_t length = bytes_.varint();
+    for (std::uint64_t i = 0;; ++i) {
+      if (length > largest || bytes_.has_failed()) {
+        is_complete_ = false;
+        return bytes_.end();
+      }
+      if (i < kMostQlogAckRanges) {
+        append_range(largest - length, largest);
+      }
+      if (i == ranges) {
+        is_complete_ = is_complete_ && ranges < kMostQlogAckRanges;
+        return;
+      }
+      const std::uint64_t gap = bytes_.varint() + 2;
+      is_complete_ = is_complete_ && largest - length >= gap;
+      largest = largest - length >= gap ? largest - length - gap : 0;
+      length = bytes_.varint();
+    }
+  }
+
+  void append_range(std::uint64_t first, std::uint64_t last) {
+    json_.begin('[').item(first);
+    if (first != last) {
+      json_.item(last);
+    }
+    json_.end(']');
+  }
+
+  void append_crypto() {
+    type("crypto");
+    number("offset");
+    const std::uint64_t length = bytes_.varint();
+    json_.number("length", length);
+    take(length);
+  }
+
+  void append_new_token() {
+    const std::uint64_t length = bytes_.varint();
+    type("new_token").begin("token", '{').number("length", length).end('}');
+    take(length);
+  }
+
+  void append_new_connection_id() {
+    constexpr std::uint64_t kResetTokenBytes = 16;
+    type("new_connection_id");
+    number("sequence_number").number("retire_prior_to");
+    const std::uint64_t length = bytes_.varint();
+    json_.number("connection_id_length", length)
+        .hex("connection_id", take(std::min<std::uint64_t>(length, 20)));
+    take(kResetTokenBytes);
+  }
+
+  void append_close(bool is_transport) {
+    const std::uint64_t code = bytes_.varint();
+    type("connection_close").text("error_space", is_transport ? "transport" : "application");
+    if (const std::string_view name = transport_error_name(code); is_transport && !name.empty()) {
+      json_.text("error_code", name);
+    } else {
+      json_.number("error_code", code);
+    }
+    json_.number("raw_error_code", code);
+    if (is_transport) {
+      number("trigger_frame_type");
+    }
+    const auto reason = take(bytes_.varint());
+    json_.foreign("reason", {reinterpret_cast<const char*>(reason.data()), reason.size()});
+  }
+
+  void append_datagram(bool has_length) {
+    const std::uint64_t length = has_length ? bytes_.varint() : bytes_.left();
+    type("datagram").number("length", length);
+    take(length);
+  }
+
+  void append_streams(std::string_view name, std::string_view limit, bool is_bidirectional) {
+    type(name).text("stream_type", is_bidirectional ? "bidirectional" : "unidirectional");
+    number(limit);
+  }
+
+  // Its end is unknown.
+  void append_unknown(std::uint64_t type_code) {
+    type("unknown").number("raw_frame_type", type_code);
+    is_complete_ = false;
+    bytes_.end();
+  }
+
+  QlogJson& json_;
+  FrameBytes bytes_;
+  const std::uint8_t exponent_;
+  bool is_complete_ = true;
+};
+
+}  // namespace
+
+bool append_frames(QlogJson& json, std::span<const std::uint8_t> payload, std::uint8_t ack_delay_exponent) {
+  return FrameList(json, payload, ack_delay_exponent).append();
+}
+
+std::string_view transport_error_name(std::uint64_t code) {
+  if (code < kTransportErrors.size()) {
+    return kTransportErrors[code];
+  }
+  return "";
+}
+
+}  // namespace knul::quic

@@ -1,0 +1,81 @@
+#include "server/qlog_files.hpp"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "base/text.hpp"
+
+namespace knul::server {
+namespace {
+
+std::string file_name(std::span<const std::uint8_t> original_dcid) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string name;
+  for (const std::uint8_t byte : original_dcid) {
+    name.append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
+  }
+  return name + "_server.sqlog";
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<QlogFiles>> QlogFiles::open(const krepis::ServerOptions& options,
+                                                         base::LogSink& log) {
+  const std::string& path = options.qlog_folder;
+  if (path.empty()) {
+    return std::unique_ptr<QlogFiles>();
+  }
+  posix::FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY));
+  if (!folder.is_open()) {
+    const int code = errno;
+    const bool is_quota = code == EMFILE || code == ENFILE;
+    return base::Error{is_quota ? base::ErrorKind::kQuota : base::ErrorKind::kInvalidArgument,
+                       "qlog_folder is " + base::quoted(path) + ": " + std::system_category().message(code)};
+  }
+  auto writer =
+      QlogWriter::start(std::move(folder), path, {options.qlog_file_bytes, options.qlog_total_bytes}, log);
+  if (!writer) {
+    return std::move(writer).error();
+  }
+  log.write(base::LogLevel::kWarning, base::LogKind::kQlog, [&] {
+    return "up to " + std::to_string(options.qlog_connections) + " connections of " +
+           (options.qlog_peers.empty() ? "all peers" : options.qlog_peers) + " are logged in " +
+           base::quoted(path) + " (qlog_folder): whoever reads the files sees addresses, sizes and timing";
+  });
+  return std::unique_ptr<QlogFiles>(new QlogFiles(options, *std::move(writer)));
+}
+
+QlogFiles::QlogFiles(const krepis::ServerOptions& options, std::shared_ptr<QlogWriter> writer)
+    : writer_(std::move(writer)),
+      peers_(base::AddressPrefix::parse(options.qlog_peers)),
+      connections_(options.qlog_connections),
+      left_(options.qlog_connections) {}
+
+std::unique_ptr<base::QlogFile> QlogFiles::open(const base::SocketAddress& peer,
+                                                std::span<const std::uint8_t> original_dcid) noexcept {
+  std::uint64_t left = left_.load(std::memory_order_relaxed);
+  if (left == 0 || (peers_ && !peers_->contains(peer))) {
+    return nullptr;
+  }
+  while (!left_.compare_exchange_weak(left, left - 1, std::memory_order_relaxed)) {
+    if (left == 0) {
+      return nullptr;
+    }
+  }
+  try {
+    return writer_->open(file_name(original_dcid));
+  } catch (...) {  // out of memory
+    return nullptr;
+  }
+}
+
+std::uint64_t QlogFiles::unix_ms() const noexcept {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+}  // namespace knul::server
