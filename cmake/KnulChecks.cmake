@@ -17,7 +17,7 @@ knul_house_test(layers_keep_their_arrows Python3::Interpreter "${scripts}/check_
 knul_house_test(imports_have_no_circles Python3::Interpreter "${scripts}/check_circles.py")
 knul_house_test(files_stay_short Python3::Interpreter "${scripts}/check_length.py")
 knul_house_test(layout_is_clang_format "${scripts}/format.sh" --check)
-foreach(script IN ITEMS check_circles check_layers check_length check_symbols show_build sum_tests)
+foreach(script IN ITEMS check_circles check_layers check_length check_probes check_symbols show_build sum_tests)
   knul_house_test(${script}_refuses_bad_input Python3::Interpreter "${scripts}/${script}.py" --self-test)
 endforeach()
 knul_house_test(bench_tables_add_up Python3::Interpreter "${PROJECT_SOURCE_DIR}/bench/suite_test.py")
@@ -33,6 +33,12 @@ knul_house_test(base_and_quic_call_no_system_function
 if(TARGET knul_shared)
   knul_house_test(library_exports_only_its_interface
                   Python3::Interpreter "${scripts}/check_symbols.py" exports "$<TARGET_FILE:knul_shared>")
+endif()
+find_path(KNUL_SDT_INCLUDE sys/sdt.h)
+mark_as_advanced(KNUL_SDT_INCLUDE)
+if(TARGET knul_shared AND TARGET knul AND KNUL_SDT_INCLUDE)
+  knul_house_test(linked_files_have_their_probes Python3::Interpreter "${scripts}/check_probes.py"
+                  "$<TARGET_FILE:knul_shared>" "$<TARGET_FILE:knul>")
 endif()
 
 # Headers that no x.cpp includes first (check_layers.py demands that of an x.cpp) are compiled alone here,

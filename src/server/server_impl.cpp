@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/probes.hpp"
 #include "posix/clock.hpp"
 #include "quic/crypto/library_versions.hpp"
 #include "quic/endpoint/endpoint_options.hpp"
@@ -233,6 +234,7 @@ base::Status QuicServer::Impl::reload() {
 
 DrainReport QuicServer::Impl::drain(std::chrono::milliseconds wait) {
   const base::Instant begin = posix::monotonic_now();
+  KNUL_PROBE(server__drain, options_.port, wait.count());
   // Limited, so that the deadline does not overflow.
   const base::Instant deadline = begin + std::min<std::chrono::milliseconds>(wait, std::chrono::hours(24));
   for (const auto& worker : workers_) {

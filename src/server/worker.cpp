@@ -291,7 +291,7 @@ void Worker::deliver(const base::ReceivedDatagram& datagram, base::Instant now) 
   counters_->handovers_out.add();
   if (!(*peers_)[*owner]->hand_over(datagram)) {
     counters_->handovers_dropped.add();
-    counters_->packets_dropped_handover_queue_full.add();
+    KNUL_DROP_PACKET(*counters_, handover_queue_full);
     log_.write(base::LogLevel::kInfo, base::LogKind::kHandoverQueueFull, [&] {
       return "packet from " + datagram.path.remote.to_string() + " dropped: the queue of worker " +
              std::to_string(*owner) + " is full; it holds " + std::to_string(kHandOverQueue) + " datagrams";

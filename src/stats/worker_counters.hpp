@@ -1,6 +1,7 @@
 // The cells of one worker, a member for each line of statistics.def.
 #pragma once
 
+#include "base/probes.hpp"
 #include "stats/counter.hpp"
 #include "stats/histogram.hpp"
 
@@ -20,3 +21,11 @@ struct alignas(64) WorkerCounters {
 static_assert(alignof(WorkerCounters) == 64 && sizeof(WorkerCounters) % 64 == 0);
 
 }  // namespace knul::stats
+
+// Counts a dropped packet, and shows it to the probe packet__dropped. `reason`: the last part of a counter
+// packets_dropped_*.
+#define KNUL_DROP_PACKET(counters, reason)                          \
+  do {                                                              \
+    (counters).packets_dropped_##reason.add();                      \
+    KNUL_PROBE(packet__dropped, static_cast<const char*>(#reason)); \
+  } while (false)

@@ -177,7 +177,7 @@ std::span<const std::uint8_t> Connection::admit(std::span<const std::uint8_t> da
   const Keys keys = library_.peer_parameters() != nullptr ? Keys::kAvailable : Keys::kMissing;
   const std::span<const std::uint8_t> admitted = early_packets_.admit(datagram, keys);
   if (admitted.size() < datagram.size()) {
-    environment_.counters.packets_dropped_early.add();
+    KNUL_DROP_PACKET(environment_.counters, early);
     if (qlog_ != nullptr) {
       qlog_->note_dropped_early(datagram.size() - admitted.size(), library_.now());
     }

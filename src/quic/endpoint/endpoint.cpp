@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/make_room.hpp"
+#include "base/probes.hpp"
 #include "base/text.hpp"
 #include "quic/wire/steering.hpp"
 
@@ -112,7 +113,7 @@ inline void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagra
     }
     return;
   }
-  counters_.packets_dropped_closing.add();
+  KNUL_DROP_PACKET(counters_, closing);
   if (route.closing->note_late_packet(datagram.payload.size())) {
     try {
       responder_.repeat(route.closing->path(), route.closing->packet(), now);
@@ -123,14 +124,14 @@ inline void Endpoint::deliver(Route route, const base::ReceivedDatagram& datagra
 }
 
 void Endpoint::drop_above_budget(const base::SocketAddress& from) {
-  counters_.packets_dropped_budget.add();
+  KNUL_DROP_PACKET(counters_, budget);
   log_lines_.dropped(base::LogKind::kPacketBudget, from,
                      "its connection has used up its packets of this turn",
                      {"the budget of a connection", Connection::kPacketsPerTurn});
 }
 
 void Endpoint::drop_above_frame_budget(const base::SocketAddress& from) {
-  counters_.packets_dropped_frame_budget.add();
+  KNUL_DROP_PACKET(counters_, frame_budget);
   log_lines_.dropped(base::LogKind::kFrameBudget, from, "its connection sent too many small frames",
                      {"the budget of a connection per second", FrameBudget::kPerSecond});
 }
@@ -145,7 +146,7 @@ std::optional<unsigned> Endpoint::handle_datagram(const base::ReceivedDatagram& 
 
 std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& datagram, base::Instant now) {
   if (datagram.payload.empty()) {
-    counters_.packets_dropped_empty.add();
+    KNUL_DROP_PACKET(counters_, empty);
     log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote, "it is empty");
     return std::nullopt;
   }
@@ -153,7 +154,7 @@ std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& d
   const int result = ngtcp2_pkt_decode_version_cid(&header, datagram.payload.data(), datagram.payload.size(),
                                                    ConnectionIdCodec::kLength);
   if (result == NGTCP2_ERR_VERSION_NEGOTIATION) {
-    counters_.packets_dropped_unsupported_version.add();
+    KNUL_DROP_PACKET(counters_, unsupported_version);
     log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote, "its QUIC version is unknown");
     try {
       if (options_.server_tls != nullptr && !count_reflection(datagram.path.remote)) {
@@ -166,7 +167,7 @@ std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& d
   }
   // A Version Negotiation packet may carry IDs of up to 255 bytes, which the tables here cannot hold.
   if (result != 0 || header.dcidlen > NGTCP2_MAX_CIDLEN) {
-    counters_.packets_dropped_malformed.add();
+    KNUL_DROP_PACKET(counters_, malformed);
     log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote, "it is not a QUIC packet");
     return std::nullopt;
   }
@@ -187,7 +188,7 @@ std::optional<unsigned> Endpoint::route_datagram(const base::ReceivedDatagram& d
 
 void Endpoint::handle_handed_over(const base::ReceivedDatagram& datagram, base::Instant now) {
   if (handle_datagram(datagram, now).has_value()) {
-    counters_.packets_dropped_unknown_connection.add();
+    KNUL_DROP_PACKET(counters_, unknown_connection);
     log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote,
                        "two workers name each other as its owner");
   }
@@ -299,7 +300,10 @@ void Endpoint::retire(Connection& connection, base::Instant now) {
     connection.unlink();
   }
   guarded(connection, [&] { begin_closing_period(connection, now); });
-  guarded(connection, [&] { environment_.observer.on_closed(connection, connection.cause()); });
+  const CloseCause& cause = connection.cause();
+  KNUL_PROBE(connection__closed, connection.number(), cause.code, cause.reason.c_str(),
+             static_cast<unsigned>(cause.source));
+  guarded(connection, [&] { environment_.observer.on_closed(connection, cause); });
   count_closed(connection);
   log_lines_.closed(connection);
   release_places(connection);
@@ -434,6 +438,8 @@ void Endpoint::note_handshake_completed(Connection& connection) {
   counters_.connections_active.add();
   counters_.handshakes_completed.add();
   log_lines_.opened(connection);
+  KNUL_PROBE(connection__opened, connection.number(), connection.path().remote.data(),
+             connection.alpn().c_str(), connection.handshake_time().count() / 1'000);
 }
 
 base::Result<Connection*> Endpoint::connect(const ConnectTarget& target, base::Instant now) {

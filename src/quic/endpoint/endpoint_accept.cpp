@@ -26,7 +26,7 @@ bool Endpoint::count_reflection(const base::SocketAddress& source) {
   if (std::ranges::find(kReflectionPorts, source.port()) == kReflectionPorts.end()) {
     return false;
   }
-  counters_.packets_dropped_source_port_blocked.add();
+  KNUL_DROP_PACKET(counters_, source_port_blocked);
   log_lines_.dropped(base::LogKind::kSourcePort, source, "its source port is one that forged packets use",
                      {"the port", source.port()});
   return true;
@@ -42,7 +42,7 @@ void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngt
     // RFC 9000 §7.2: a client chooses at least 8 bytes, and the IDs of this side have 8. The library checks
     // the length only without a token.
     if (header.dcidlen < NGTCP2_MIN_INITIAL_DCIDLEN) {
-      counters_.packets_dropped_short_connection_id.add();
+      KNUL_DROP_PACKET(counters_, short_connection_id);
       log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote,
                          "its connection ID is shorter than 8 bytes");
       return;
@@ -54,7 +54,7 @@ void Endpoint::handle_unrouted(const base::ReceivedDatagram& datagram, const ngt
     connection->read(datagram, now);
     return;
   }
-  counters_.packets_dropped_unknown_connection.add();
+  KNUL_DROP_PACKET(counters_, unknown_connection);
   log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote, "its connection is unknown");
   if (!is_long && options_.server_tls != nullptr) {
     responder_.reset(datagram, {header.dcid, header.dcidlen}, now);
@@ -81,8 +81,11 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
   if (ngtcp2_accept(&initial.header, datagram.payload.data(), datagram.payload.size()) != 0) {
     // 0-RTT before its Initial, a Handshake packet of an ended connection, or an Initial that is too small.
     const bool is_small = datagram.payload.size() < NGTCP2_MAX_UDP_PAYLOAD_SIZE;
-    (is_small ? counters_.packets_dropped_too_short_initial : counters_.packets_dropped_unknown_connection)
-        .add();
+    if (is_small) {
+      KNUL_DROP_PACKET(counters_, too_short_initial);
+    } else {
+      KNUL_DROP_PACKET(counters_, unknown_connection);
+    }
     log_lines_.dropped(base::LogKind::kPacketDropped, datagram.path.remote,
                        is_small ? "an Initial packet in a datagram below 1200 bytes"
                                 : "it begins no connection, and its connection is unknown");
@@ -93,7 +96,7 @@ void Endpoint::accept(const base::ReceivedDatagram& datagram, base::Instant now)
   }
   SourceRef source = sources_.acquire(datagram.path.remote);
   if (!make_half_open_place(*source, now)) {
-    counters_.packets_dropped_half_open_share.add();
+    KNUL_DROP_PACKET(counters_, half_open_share);
     log_lines_.dropped(base::LogKind::kHalfOpenShare, datagram.path.remote,
                        "its address has used up its share of the incomplete handshakes",
                        {"max_half_open", options_.max_half_open, LogLimit::Scope::kWorker});
@@ -144,7 +147,7 @@ bool Endpoint::admit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd
   }
   if (is_at_address_limit(connections)) {
     counters_.connections_refused_address_limit.add();
-    counters_.packets_dropped_address_limit.add();
+    KNUL_DROP_PACKET(counters_, address_limit);
     log_lines_.refused(
         base::LogKind::kAddressLimit, datagram.path.remote,
         "its address has as many connections as it may have",
@@ -163,7 +166,7 @@ bool Endpoint::is_at_address_limit(const SharedPlaces::Holder* connections) cons
 void Endpoint::refuse_at_limit(const base::ReceivedDatagram& datagram, const ngtcp2_pkt_hd& header,
                                base::Instant now) {
   counters_.connections_refused_limit.add();
-  counters_.packets_dropped_connection_limit.add();
+  KNUL_DROP_PACKET(counters_, connection_limit);
   log_lines_.refused(base::LogKind::kConnectionLimit, datagram.path.remote,
                      "the server has as many connections as it may have",
                      {"max_connections", options_.max_connections, LogLimit::Scope::kWorker});
@@ -243,7 +246,7 @@ bool Endpoint::validate_token(AcceptedInitial& initial, base::Instant now) {
     if (!initial.original_dcid) {
       // The client accepts no second Retry, so it gets a close at once (RFC 9000 §8.1.2).
       counters_.connections_refused_invalid_token.add();
-      counters_.packets_dropped_token_invalid.add();
+      KNUL_DROP_PACKET(counters_, token_invalid);
       log_lines_.refused(base::LogKind::kTokenRefused, remote, "its Retry token is invalid or too old",
                          {"the lifetime of a Retry token in seconds", kRetrySeconds});
       responder_.refuse(initial.path, header, NGTCP2_INVALID_TOKEN, now);
