@@ -28,7 +28,7 @@ inline std::size_t varint_length(std::uint8_t first) { return std::size_t{1} << 
 }
 
 // Reads forward. It is empty after a read beyond the end. It runs for every packet and should stay in
-// registers, so only inlined functions take its address.
+// registers, so functions that are not inlined take and return copies of it.
 class FrameBytes {
  public:
   explicit FrameBytes(std::span<const std::uint8_t> bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
@@ -63,7 +63,13 @@ class FrameBytes {
     return {begin, at_};
   }
   void skip(std::uint64_t count) { at_ = count > left() ? end_ : at_ + count; }
-  void skip_varints(int count) {
+  [[gnu::always_inline]] void skip_varint() {
+    if (is_empty() || left() < varint_length(*at_)) {
+      return end();
+    }
+    at_ += varint_length(*at_);
+  }
+  [[gnu::always_inline]] void skip_varints(int count) {
     for (int i = 0; i < count; ++i)
       skip_varint();
   }
@@ -76,13 +82,6 @@ class FrameBytes {
   [[nodiscard]] std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
 
  private:
-  void skip_varint() {
-    if (is_empty() || left() < varint_length(*at_)) {
-      return end();
-    }
-    at_ += varint_length(*at_);
-  }
-
   const std::uint8_t* at_;
   const std::uint8_t* end_;
   bool has_failed_ = false;

@@ -5,8 +5,21 @@
 namespace knul::quic {
 namespace {
 
+// Frame types, RFC 9000 §19.
+constexpr std::uint64_t kAck = 0x02;
+constexpr std::uint64_t kAckEcn = 0x03;
+constexpr std::uint64_t kResetStream = 0x04;
+constexpr std::uint64_t kStopSending = 0x05;
+constexpr std::uint64_t kCrypto = 0x06;
+constexpr std::uint64_t kMaxData = 0x10;
+constexpr std::uint64_t kMaxStreamData = 0x11;
+constexpr std::uint64_t kMaxStreamsBidi = 0x12;
+// Bits of the type of a STREAM frame.
+constexpr std::uint64_t kStreamHasLength = 0x02;
+constexpr std::uint64_t kStreamHasOffset = 0x04;
+
 // Returns the frame count that the ranges add.
-std::uint32_t skip_ack(FrameBytes& reader, bool has_ecn) {
+[[gnu::always_inline]] inline std::uint32_t skip_ack(FrameBytes& reader, bool has_ecn) {
   reader.skip_varints(2);
   const std::uint64_t ranges = reader.varint();
   reader.varint();
@@ -22,48 +35,48 @@ std::uint32_t skip_ack(FrameBytes& reader, bool has_ecn) {
 
 bool is_stream(std::uint64_t type) { return (type & ~std::uint64_t{0x07}) == 0x08; }
 
-void skip_stream(FrameBytes& reader, std::uint64_t type) {
-  constexpr std::uint64_t kOffset = 0x04;
-  constexpr std::uint64_t kLength = 0x02;
-  if ((type & kLength) == 0) {
+[[gnu::always_inline]] inline void skip_stream(FrameBytes& reader, std::uint64_t type) {
+  if ((type & kStreamHasLength) == 0) {
     return reader.end();
   }
-  reader.skip_varints((type & kOffset) != 0 ? 2 : 1);
+  reader.skip_varint();
+  if ((type & kStreamHasOffset) != 0) {
+    reader.skip_varint();
+  }
   reader.skip(reader.varint());
 }
 
 // Skips a STREAM frame and returns the length of its data.
-std::uint64_t read_stream_length(FrameBytes& reader, std::uint64_t type) {
-  constexpr std::uint64_t kOffset = 0x04;
-  constexpr std::uint64_t kLength = 0x02;
-  reader.skip_varints((type & kOffset) != 0 ? 2 : 1);
-  const std::uint64_t length = (type & kLength) != 0 ? reader.varint() : reader.left();
+[[gnu::always_inline]] inline std::uint64_t read_stream_length(FrameBytes& reader, std::uint64_t type) {
+  reader.skip_varint();
+  if ((type & kStreamHasOffset) != 0) {
+    reader.skip_varint();
+  }
+  const std::uint64_t length = (type & kStreamHasLength) != 0 ? reader.varint() : reader.left();
   reader.skip(length);
   return length;
 }
 
-void skip_new_connection_id(FrameBytes& reader) {
-  reader.skip_varints(2);
-  const std::uint64_t length = reader.varint();  // one byte, below 64, so a one-byte varint reads it
-  reader.skip(length + 16);
-}
-
-// Other frame bodies by type, RFC 9000 §19 and RFC 9221 §4.
-void skip_body(FrameBytes& reader, std::uint64_t type) {
+// Other frame bodies by type, RFC 9000 §19 and RFC 9221 §4. Returns the reader behind the body.
+[[gnu::noinline]] FrameBytes skip_body(FrameBytes reader, std::uint64_t type) {
   switch (type) {
     case 0x00:
-      return reader.skip_zeros();
+      reader.skip_zeros();
+      break;
     case 0x01:
     case 0x1e:
-      return;
+      break;
     case 0x04:
-      return reader.skip_varints(3);
+      reader.skip_varints(3);
+      break;
     case 0x06:
-      reader.varint();
-      return reader.skip(reader.varint());
+      reader.skip_varint();
+      reader.skip(reader.varint());
+      break;
     case 0x07:
     case 0x31:
-      return reader.skip(reader.varint());
+      reader.skip(reader.varint());
+      break;
     case 0x10:
     case 0x12:
     case 0x13:
@@ -71,27 +84,29 @@ void skip_body(FrameBytes& reader, std::uint64_t type) {
     case 0x16:
     case 0x17:
     case 0x19:
-      return reader.skip_varints(1);
+      reader.skip_varint();
+      break;
     case 0x11:
     case 0x15:
-      return reader.skip_varints(2);
-    case 0x18:
-      return skip_new_connection_id(reader);
+      reader.skip_varints(2);
+      break;
+    case 0x18:  // the length of the ID is one byte, below 64, so a one-byte integer
+      reader.skip_varints(2);
+      reader.skip(reader.varint() + 16);
+      break;
     case 0x1a:
     case 0x1b:
-      return reader.skip(8);
+      reader.skip(8);
+      break;
     default:
-      return reader.end();
+      reader.end();
   }
+  return reader;
 }
 
 }  // namespace
 
 PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<StopSending>& stops) {
-  constexpr std::uint64_t kAck = 0x02;
-  constexpr std::uint64_t kAckEcn = 0x03;
-  constexpr std::uint64_t kStopSending = 0x05;
-  constexpr std::uint64_t kCrypto = 0x06;
   PacketFrames found;
   FrameBytes reader(payload);
   while (!reader.is_empty()) {
@@ -107,7 +122,7 @@ PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<Stop
     }
     found.has_crypto = found.has_crypto || type == kCrypto;
     if (type != kStopSending) {
-      skip_body(reader, type);
+      reader = skip_body(reader, type);
       continue;
     }
     const auto stream_id = static_cast<std::int64_t>(reader.varint());
@@ -120,11 +135,10 @@ PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<Stop
   return found;
 }
 
-SentFrames scan_sent_frames(std::span<const std::uint8_t> payload) {
-  constexpr std::uint64_t kAck = 0x02;
-  constexpr std::uint64_t kAckEcn = 0x03;
-  constexpr std::uint64_t kResetStream = 0x04;
-  SentFrames found;
+namespace {
+
+// Adds the frames of `payload` to `found`.
+[[gnu::noinline]] SentFrames scan_rest(std::span<const std::uint8_t> payload, SentFrames found) {
   FrameBytes reader(payload);
   while (!reader.is_empty()) {
     const std::uint64_t type = reader.varint();
@@ -134,10 +148,56 @@ SentFrames scan_sent_frames(std::span<const std::uint8_t> payload) {
       skip_ack(reader, type == kAckEcn);
     } else {
       found.resets += type == kResetStream ? 1 : 0;
-      skip_body(reader, type);
+      reader = skip_body(reader, type);
     }
   }
   return found;
+}
+
+}  // namespace
+
+// STREAM, ACK and MAX_* frames fill most packets, so this loop reads them without a check of each byte and
+// without a call. Everything else is for scan_rest().
+SentFrames scan_sent_frames(std::span<const std::uint8_t> payload) {
+  // At least the longest frame without its data: a type and four integers of 8 bytes.
+  constexpr std::ptrdiff_t kLongestHead = 33;
+  SentFrames found;
+  const std::uint8_t* at = payload.data();
+  const std::uint8_t* const end = at + payload.size();
+  while (end - at >= kLongestHead) {
+    const std::uint8_t type = *at;
+    const std::uint8_t* next = at + 1;
+    next += varint_length(*next);
+    if (is_stream(type) && (type & kStreamHasLength) != 0) {
+      next += (type & kStreamHasOffset) != 0 ? varint_length(*next) : 0;
+      if (*next >= 0x80) {
+        break;
+      }
+      const std::ptrdiff_t length = *next < 0x40 ? *next : (*next & 0x3f) << 8 | next[1];
+      next += varint_length(*next);
+      if (length > end - next) {
+        break;
+      }
+      next += length;
+      found.stream_bytes += static_cast<std::uint64_t>(length);
+    } else if (type == kAck) {
+      next += varint_length(*next);
+      const unsigned integers = 1 + 2U * *next;  // the first range, and a gap and a length for each other
+      if (*next >= 0x40 || end - next <= 8 * static_cast<std::ptrdiff_t>(integers)) {
+        break;
+      }
+      ++next;
+      for (unsigned i = 0; i < integers; ++i) {
+        next += varint_length(*next);
+      }
+    } else if (type == kMaxStreamData) {
+      next += varint_length(*next);
+    } else if (type != kMaxData && type != kMaxStreamsBidi) {
+      break;
+    }
+    at = next;
+  }
+  return at == end ? found : scan_rest({at, end}, found);
 }
 
 }  // namespace knul::quic
