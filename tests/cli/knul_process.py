@@ -33,7 +33,7 @@ def main(usage):
     global knul_path
     if len(sys.argv) < 3 or sys.argv[1] != "--knul":
         sys.exit(usage)
-    knul_path = sys.argv[2]
+    knul_path = os.path.abspath(sys.argv[2])  # a test may change its folder
     unittest.main(argv=[sys.argv[0], "-v", *sys.argv[3:]])
 
 
