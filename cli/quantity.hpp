@@ -24,8 +24,8 @@ namespace knul::cli {
 // "850 ns", "12.3 us", "4.56 ms", "1.23 s".
 [[nodiscard]] std::string format_duration(double seconds);
 
-// In at most five characters, for tables: "0", "850us", "1.2ms", "12.3s", "5m12s", "59m", "3h12m", "23h", "9d23h",
-// "120d".
+// In at most five characters, for tables: "0", "850us", "1.2ms", "12.3s", "5m12s", "59m", "3h12m", "23h",
+// "9d23h", "120d".
 [[nodiscard]] std::string format_short_duration(double seconds);
 
 }  // namespace knul::cli

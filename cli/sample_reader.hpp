@@ -10,14 +10,14 @@
 
 namespace knul::cli {
 
-// Thread: the one that runs the client's context. Lifetime: `client` outlives this object, and this object the
-// reads that are under way.
+// Thread: the one that runs the client's context. Lifetime: `client` outlives this object, and this object
+// the reads that are under way.
 class SampleReader {
  public:
   SampleReader(AdminClient& client, std::string source) : client_(client), source_(std::move(source)) {}
 
-  // Statistics, then the list of connections in the server's order. Error: there are no statistics. A server that
-  // only refuses the list is a sample with list_failure.
+  // Statistics, then the list of connections in the server's order. Error: there are no statistics. A server
+  // that only refuses the list is a sample with list_failure.
   using Done = std::function<void(Outcome<Sample> sample)>;
   void read(const TableOrder& order, Done done);
 

@@ -1,4 +1,5 @@
-// The flags, file and environment variables that set a server, for the commands that have them (serve, check).
+// The flags, file and environment variables that set a server, for the commands that have them (serve,
+// check).
 #pragma once
 
 #include <map>
@@ -31,7 +32,8 @@ Outcome<void> add_settings_flags(CLI::App& command, SettingsFlags& flags);
 
 [[nodiscard]] std::map<std::string, std::string> environment_of_process();
 
-// After the parse. Writes a line to standard error for each variable that begins with KNUL_ and is no setting.
+// After the parse. Writes a line to standard error for each variable that begins with KNUL_ and is no
+// setting.
 Outcome<MergedConfig> merged_config(const SettingsFlags& flags,
                                     const std::map<std::string, std::string>& environment);
 

@@ -1,5 +1,5 @@
-// The statistics of a server (docs/statistics.md) as JSON and as text for people. The JSON may come from a hostile
-// server: every function accepts any value.
+// The statistics of a server (docs/statistics.md) as JSON and as text for people. The JSON may come from a
+// hostile server: every function accepts any value.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,8 +10,8 @@
 
 namespace knul::cli {
 
-// The JSON object of an answer, or its array of objects; values nested deeper than eight levels are dropped, so that
-// no text costs more than some times its size. Error: kFailure, with `source` and the reason.
+// The JSON object of an answer, or its array of objects; values nested deeper than eight levels are dropped,
+// so that no text costs more than some times its size. Error: kFailure, with `source` and the reason.
 Outcome<nlohmann::ordered_json> parse_answer(const std::string& text, const std::string& source);
 
 // The number `name` of an object, from 0 to 10^18; 0: there is none.

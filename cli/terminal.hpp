@@ -15,8 +15,8 @@ namespace knul::cli {
 // 80 x 24 if the descriptor is no terminal or has no size.
 [[nodiscard]] FrameSize terminal_size(int descriptor);
 
-// The second screen of the terminal without a cursor; keys arrive one by one and are not echoed. The destructor
-// restores everything. Thread: one.
+// The second screen of the terminal without a cursor; keys arrive one by one and are not echoed. The
+// destructor restores everything. Thread: one.
 class Terminal {
  public:
   // Error: kFailure, the process has no terminal.

@@ -7,8 +7,8 @@
 
 namespace knul::cli {
 
-// `text` in printable ASCII: every other byte is \x and two hexadecimal digits, a backslash is doubled. At most
-// `most` bytes, with "..." in place of the rest.
+// `text` in printable ASCII: every other byte is \x and two hexadecimal digits, a backslash is doubled. At
+// most `most` bytes, with "..." in place of the rest.
 [[nodiscard]] std::string escaped(std::string_view text, std::size_t most);
 
 // `text`, which is ASCII, in exactly `width` columns: padded, or cut with a ~ in place of the rest.

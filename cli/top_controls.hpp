@@ -18,7 +18,8 @@ struct KeyPress {
   char character = 0;  // of Key::kCharacter
 };
 
-// Recognizes the sequences of arrow and page keys (ECMA-48), also in parts; ignores all others. Size: bounded.
+// Recognizes the sequences of arrow and page keys (ECMA-48), also in parts; ignores all others. Size:
+// bounded.
 class KeyReader {
  public:
   [[nodiscard]] std::vector<KeyPress> feed(std::string_view bytes);

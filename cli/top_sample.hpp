@@ -1,5 +1,5 @@
-// What `knul top` knows of a server at one moment, from the answers of its admin listener. Texts are escaped here, so
-// that nothing a peer chose reaches the terminal as a control character.
+// What `knul top` knows of a server at one moment, from the answers of its admin listener. Texts are escaped
+// here, so that nothing a peer chose reaches the terminal as a control character.
 #pragma once
 
 #include <cstdint>
@@ -68,8 +68,8 @@ struct NamedValue {
 };
 // The shares of the time between the samples that each limit of sending had, largest first, without zeros.
 [[nodiscard]] std::vector<NamedValue> limit_shares(const Sample& earlier, const Sample& later);
-// The drops, refusals and failures by reason that have grown since `first`: their rate since `earlier`, and how
-// much they have grown since `first`. Largest rate first.
+// The drops, refusals and failures by reason that have grown since `first`: their rate since `earlier`, and
+// how much they have grown since `first`. Largest rate first.
 [[nodiscard]] std::vector<NamedValue> moved_reasons(const Sample& first, const Sample& earlier,
                                                     const Sample& later);
 

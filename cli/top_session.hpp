@@ -17,8 +17,8 @@ struct SamplePair {
 };
 Outcome<SamplePair> sample_twice(const AdminAddress& address, std::chrono::milliseconds interval);
 
-// Draws on the terminal until the key q or a signal (SIGINT, SIGTERM, SIGHUP, SIGQUIT). Error: the server does not
-// answer the first time, or there is no terminal; the terminal is unchanged then.
+// Draws on the terminal until the key q or a signal (SIGINT, SIGTERM, SIGHUP, SIGQUIT). Error: the server
+// does not answer the first time, or there is no terminal; the terminal is unchanged then.
 Outcome<void> run_top(const AdminAddress& address, std::chrono::milliseconds interval);
 
 }  // namespace knul::cli

@@ -40,7 +40,8 @@ inline constexpr std::size_t kMostTableRows = 200;
 // Rows with equal values are in the order of their IDs.
 void sort_connections(std::vector<ConnectionSample>& connections, const TableOrder& order);
 
-// Both have exactly `columns` characters. The title of the sorted column has a marker: v for descending, ^ else.
+// Both have exactly `columns` characters. The title of the sorted column has a marker: v for descending, ^
+// else.
 [[nodiscard]] std::string table_header(const TableOrder& order, std::size_t columns);
 [[nodiscard]] std::string table_row(const ConnectionSample& connection, std::size_t columns);
 

@@ -1,5 +1,5 @@
-// Examines a machine before a server starts there. For C++ programs that link libknul.a; `knul check` is its
-// command.
+// Examines a machine before a server starts there. For C++ programs that link libknul.a; the command is
+// `knul check`.
 #pragma once
 
 #include <krepis/krepis.hpp>

@@ -1,5 +1,5 @@
-// Known vulnerabilities of the libraries below this one, by version. A short list of those that a server of this
-// library could meet; not a substitute for the security updates of the distribution.
+// Known vulnerabilities of the libraries below this one, by version. A short list of those that a server of
+// this library could meet; not a substitute for the security updates of the distribution.
 #pragma once
 
 #include <span>

@@ -9,8 +9,8 @@
 
 namespace knul::server {
 
-// Requires valid options with resolved `workers`. Errors: as udp::SocketGroup::open, and kInvalidArgument: the host
-// is the broadcast address of a network.
+// Requires valid options with resolved `workers`. Errors: as udp::SocketGroup::open, and kInvalidArgument:
+// the host is the broadcast address of a network.
 [[nodiscard]] base::Result<udp::SocketGroup> open_sockets(const krepis::ServerOptions& options,
                                                           base::LogSink& log);
 

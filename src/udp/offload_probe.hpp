@@ -1,5 +1,5 @@
-// Sends packets over loopback to see which features of UDP sockets work here: what a kernel accepts and what it does
-// can differ.
+// Sends packets over loopback to see which features of UDP sockets work here: what a kernel accepts and what
+// it does can differ.
 #pragma once
 
 #include "base/result.hpp"
@@ -15,8 +15,9 @@ struct OffloadProbe {
   BufferSize receive_buffer;
 };
 
-// Uses the buffers and offloads of `wanted`, on ports of its own. A feature that `wanted` switches off is false.
-// Errors: as UdpSocket::open, and kNetwork: no packet arrives on loopback. Blocks: two seconds at most.
+// Uses the buffers and offloads of `wanted`, on ports of its own. A feature that `wanted` switches off is
+// false. Errors: as UdpSocket::open, and kNetwork: no packet arrives on loopback. Blocks: two seconds at
+// most.
 [[nodiscard]] base::Result<OffloadProbe> probe_offloads(const SocketOptions& wanted, base::LogSink& log,
                                                         SocketCalls& calls = SocketCalls::system());
 

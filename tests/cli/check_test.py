@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""knul check: each row that can fail without privilege is seen to fail. check_test.py --knul PATH [unittest arguments]"""
+"""knul check: each row that can fail without privilege is seen to fail.
+check_test.py --knul PATH [unittest arguments]"""
 import json
 import os
 import resource
@@ -64,7 +65,8 @@ class MachineCheck(KnulTest):
         if maker is None:
             self.skipTest("KNUL_EXPIRED_CERTIFICATE does not name the program that makes it")
         subprocess.run([maker, self.folder], check=True, timeout=LIMIT_SECONDS)
-        row = self.check("--cert", f"{self.folder}/expired.cert.pem", "--key", f"{self.folder}/expired.key.pem")["certificate"]
+        expired = f"{self.folder}/expired"
+        row = self.check("--cert", f"{expired}.cert.pem", "--key", f"{expired}.key.pem")["certificate"]
         self.assertEqual(row["level"], "failure")
         self.assertIn("has expired", row["found"])
         self.assertIn("renew", row["advice"])
