@@ -29,6 +29,7 @@ enum class LogKind : std::uint8_t {
   kKeyLog,                // the secrets of connections are written to a file
   kQlog,                  // the events of connections are written to files
   kAlpnRefused,           // a client offers no protocol of the server
+  kClientCertificate,     // a client was refused because of its certificate
   kHandshakeFailed,       // a handshake ended with a TLS alert or a QUIC error
   kSocketBuffers,         // the kernel granted smaller buffers than requested
   kSteering,              // all workers share one socket
@@ -77,6 +78,7 @@ inline constexpr auto kLogKindFacts = std::to_array<LogKindFacts>({
     {LogKind::kKeyLog, LogSubsystem::kTls, "key_log"},
     {LogKind::kQlog, LogSubsystem::kServer, "qlog"},
     {LogKind::kAlpnRefused, LogSubsystem::kTls, "alpn_refused"},
+    {LogKind::kClientCertificate, LogSubsystem::kTls, "client_certificate"},
     {LogKind::kHandshakeFailed, LogSubsystem::kTls, "handshake_failed"},
     {LogKind::kSocketBuffers, LogSubsystem::kUdp, "socket_buffers"},
     {LogKind::kSteering, LogSubsystem::kUdp, "steering"},

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <iterator>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,17 @@ namespace knul::base {
     }
   }
   return text.empty() ? "none" : text;
+}
+
+// Two lower-case digits for each byte.
+[[nodiscard]] inline std::string hexadecimal(std::span<const std::uint8_t> bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const std::uint8_t byte : bytes) {
+    text.append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
+  }
+  return text;
 }
 
 // The text between double quotes. Bytes that are not printable ASCII become "\\x1b"; a quote and a backslash

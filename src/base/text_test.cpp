@@ -20,5 +20,11 @@ TEST(Text, WritesACodeInHexadecimalAndDecimal) {
   EXPECT_EQ(code_text(~std::uint64_t{0}), "0xffffffffffffffff (18446744073709551615)");
 }
 
+TEST(Text, ShowsEachByteAsTwoHexadecimalDigits) {
+  const std::vector<std::uint8_t> bytes = {0x00, 0x0a, 0xff};
+  EXPECT_EQ(hexadecimal(bytes), "000aff");
+  EXPECT_EQ(hexadecimal({}), "");
+}
+
 }  // namespace
 }  // namespace knul::base

@@ -1,5 +1,6 @@
 #include "support/certificate_maker.hpp"
 
+#include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 
@@ -61,13 +62,37 @@ gnutls_digest_algorithm_t digest_for(gnutls_x509_privkey_t key) {
   return GNUTLS_DIG_SHA256;
 }
 
+void add_names(gnutls_x509_crt_t made, gnutls_x509_subject_alt_name_t type,
+               const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    check(gnutls_x509_crt_set_subject_alt_name(made, type, name.data(), static_cast<unsigned>(name.size()),
+                                               GNUTLS_FSAN_APPEND),
+          "alternative name");
+  }
+}
+
+// All bits of the numbers are set.
+void set_rsa_numbers(gnutls_x509_crt_t made, const CertificateRequest& request) {
+  std::string modulus(request.modulus_bytes, '\xff');
+  std::string exponent(request.exponent_bytes, '\xff');
+  const auto datum = [](std::string& text) {
+    return gnutls_datum_t{reinterpret_cast<unsigned char*>(text.data()), static_cast<unsigned>(text.size())};
+  };
+  const gnutls_datum_t m = datum(modulus);
+  const gnutls_datum_t e = datum(exponent);
+  gnutls_pubkey_t key = nullptr;
+  check(gnutls_pubkey_init(&key), "public key");
+  const int imported = gnutls_pubkey_import_rsa_raw(key, &m, &e);
+  const int set = imported < 0 ? imported : gnutls_x509_crt_set_pubkey(made, key);
+  gnutls_pubkey_deinit(key);
+  check(set, "public key");
+}
+
 void set_extensions(gnutls_x509_crt_t made, const CertificateRequest& request) {
   check(gnutls_x509_crt_set_basic_constraints(made, request.is_authority ? 1 : 0, -1), "constraints");
-  for (const std::string& name : request.dns_names) {
-    check(gnutls_x509_crt_set_subject_alt_name(made, GNUTLS_SAN_DNSNAME, name.data(),
-                                               static_cast<unsigned>(name.size()), GNUTLS_FSAN_APPEND),
-          "DNS name");
-  }
+  add_names(made, GNUTLS_SAN_DNSNAME, request.dns_names);
+  add_names(made, GNUTLS_SAN_URI, request.uris);
+  add_names(made, GNUTLS_SAN_RFC822NAME, request.emails);
   if (request.has_address) {
     const unsigned char address[] = {127, 0, 0, 1};
     check(gnutls_x509_crt_set_subject_alt_name(made, GNUTLS_SAN_IPADDRESS, address, sizeof address,
@@ -120,6 +145,9 @@ MadeCertificate::MadeCertificate(const CertificateRequest& request) : state_(std
                                       static_cast<unsigned>(request.common_name.size())),
         "subject");
   check(gnutls_x509_crt_set_key(made, state_->key), "public key");
+  if (request.modulus_bytes > 0) {
+    set_rsa_numbers(made, request);
+  }
   set_extensions(made, request);
   const State& issuer = request.issuer == nullptr ? *state_ : *request.issuer->state_;
   check(gnutls_x509_crt_sign2(made, issuer.certificate, issuer.key, digest_for(issuer.key), 0), "signature");
@@ -133,6 +161,12 @@ MadeCertificate::MadeCertificate(const CertificateRequest& request) : state_(std
 }
 
 MadeCertificate::~MadeCertificate() = default;
+
+std::string MadeCertificate::der() const {
+  gnutls_datum_t bytes{};
+  check(gnutls_x509_crt_export2(state_->certificate, GNUTLS_X509_FMT_DER, &bytes), "certificate export");
+  return take(bytes);
+}
 
 std::string MadeCertificate::encrypted_key() const {
   gnutls_datum_t text{};

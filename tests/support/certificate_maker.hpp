@@ -27,6 +27,8 @@ struct CertificateRequest {
   std::string common_name = "localhost";
   std::vector<std::string> dns_names = {};  // empty: no subjectAltName extension
   bool has_address = false;                 // 127.0.0.1 as a subjectAltName
+  std::vector<std::string> uris = {};
+  std::vector<std::string> emails = {};
   CertificateKey key = CertificateKey::kP256;
   long long begins_in_seconds = -3'600;
   long long ends_in_seconds = 10LL * 24 * 3'600;
@@ -36,6 +38,9 @@ struct CertificateRequest {
   unsigned serial = 1;                      // at most 2^24 - 1
   const MadeCertificate* issuer = nullptr;  // null: self-signed
   const MadeCertificate* key_of = nullptr;  // uses the key of this certificate instead of a new one
+  // Above 0: the public key is RSA with numbers of this size and no private key; requires an issuer.
+  unsigned modulus_bytes = 0;
+  unsigned exponent_bytes = 0;
 };
 
 // Thread: any, for different objects.
@@ -48,7 +53,8 @@ class MadeCertificate {
 
   [[nodiscard]] const std::string& certificate() const { return certificate_; }  // PEM
   [[nodiscard]] const std::string& key() const { return key_; }                  // PEM
-  [[nodiscard]] std::string encrypted_key() const;                               // PEM, PKCS #8
+  [[nodiscard]] std::string der() const;
+  [[nodiscard]] std::string encrypted_key() const;  // PEM, PKCS #8
 
  private:
   struct State;

@@ -57,9 +57,10 @@ struct Subject {
   std::string common_name;
   bool is_authority;
   bool is_expired;
+  bool is_client;
 };
 
-void add_names(gnutls_x509_crt_t certificate, const std::string& host) {
+void add_names(gnutls_x509_crt_t certificate, const std::string& host, bool is_client) {
   static const unsigned char kV4[4] = {127, 0, 0, 1};
   static const unsigned char kV6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
   check(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_DNSNAME, host.data(),
@@ -71,7 +72,8 @@ void add_names(gnutls_x509_crt_t certificate, const std::string& host) {
   check(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_IPADDRESS, kV6, sizeof kV6,
                                              GNUTLS_FSAN_APPEND),
         "IPv6 name");
-  check(gnutls_x509_crt_set_key_purpose_oid(certificate, GNUTLS_KP_TLS_WWW_SERVER, 0), "key purpose");
+  const char* const purpose = is_client ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER;
+  check(gnutls_x509_crt_set_key_purpose_oid(certificate, purpose, 0), "key purpose");
 }
 
 Certificate make_certificate(const Subject& subject, gnutls_x509_privkey_t key, gnutls_x509_crt_t issuer,
@@ -92,7 +94,7 @@ Certificate make_certificate(const Subject& subject, gnutls_x509_privkey_t key, 
   check(gnutls_x509_crt_set_key(raw, key), "public key");
   check(gnutls_x509_crt_set_basic_constraints(raw, subject.is_authority ? 1 : 0, -1), "basic constraints");
   if (!subject.is_authority) {
-    add_names(raw, subject.common_name);
+    add_names(raw, subject.common_name, subject.is_client);
   }
   const bool is_eddsa = gnutls_x509_privkey_get_pk_algorithm(issuer_key) == GNUTLS_PK_EDDSA_ED25519;
   check(gnutls_x509_crt_sign2(raw, issuer == nullptr ? raw : issuer, issuer_key,
@@ -140,7 +142,7 @@ void write_all(const KnulTestCertificateOptions& options, const KnulTestCertific
     const bool is_leaf = level == 0;
     Key key = generate_key(options.kind);
     const Subject subject{is_leaf ? host : "KNUL test authority " + std::to_string(level), !is_leaf,
-                          is_leaf && options.is_expired != 0};
+                          is_leaf && options.is_expired != 0, options.is_client != 0};
     Certificate certificate =
         make_certificate(subject, key.get(), issuer.get(), issuer ? issuer_key.get() : key.get(),
                          static_cast<unsigned char>(level + 1));

@@ -18,6 +18,7 @@ typedef struct KnulTestCertificateOptions {
   const char* host;         /* DNS name; 127.0.0.1 and ::1 are always added; null: "localhost" */
   int chain_length;         /* certificates in the file, leaf first, root last; 0 means 1 */
   int is_expired;           /* validity ended yesterday */
+  int is_client;            /* for TLS clients only; otherwise for servers only */
   const char* key_password; /* encrypts the key file (PKCS #8); null: plain */
 } KnulTestCertificateOptions;
 

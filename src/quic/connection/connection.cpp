@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "quic/connection/certificate_counters.hpp"
 #include "quic/connection/connection_callbacks.hpp"
 #include "quic/connection/transport_settings.hpp"
 
@@ -16,6 +17,18 @@ constexpr std::uint8_t kUnexpectedMessage = 10;       // TLS alert, RFC 8446 §6
 // A connection without a stream or DATAGRAM in this time after its handshake is probably kept for later use,
 // so it hibernates early.
 constexpr base::Duration kUnusedFor = std::chrono::milliseconds(100);
+
+// Removes an Initial packet from the front of a datagram with others. A client that has sent Handshake packets
+// has discarded the Initial keys (RFC 9001 §4.9.1), and some clients ignore all that follows a packet that they
+// cannot decrypt.
+void remove_initial(std::vector<std::uint8_t>& datagram) {
+  ngtcp2_pkt_hd header{};
+  const ngtcp2_ssize read = ngtcp2_pkt_decode_hd_long(&header, datagram.data(), datagram.size());
+  const std::size_t size = read > 0 ? static_cast<std::size_t>(read) + header.len : 0;
+  if (header.type == NGTCP2_PKT_INITIAL && size < datagram.size()) {
+    datagram.erase(datagram.begin(), datagram.begin() + static_cast<std::ptrdiff_t>(size));
+  }
+}
 
 }  // namespace
 
@@ -225,8 +238,14 @@ void Connection::handle_handshake_completed() {
   algorithms_ = tls.algorithms();
   if (is_server_) {
     server_name_ = tls.server_name();
-    library_.tls_reference().server->note_handshake();
-    tls.send_ticket();
+    const TlsServerContext& context = *library_.tls_reference().server;
+    context.note_handshake();
+    if (context.gives_tickets()) {
+      tls.send_ticket();
+    }
+    if (library_.tls_reference().client_certificate) {
+      environment_.counters.client_certificates_accepted.add();
+    }
     // RFC 9000 §8.1.3: this token saves the client's next connection a Retry.
     library_.submit_new_token(environment_.address_tokens.make_new_token(path_.remote, library_.now()));
     is_handshake_confirmed_ = true;  // RFC 9001 §4.1.2: a server confirms the handshake when it completes
@@ -248,6 +267,18 @@ void Connection::handle_new_path(const ngtcp2_path& path) {
   if (qlog_ != nullptr) {
     qlog_->note_path(path_, library_.now());
   }
+}
+
+std::optional<PeerCertificate> Connection::peer_certificate() {
+  const TlsConnRef& reference = library_.tls_reference();
+  if (is_server_) {
+    return reference.client_certificate ? std::optional(reference.client_certificate.unpack()) : std::nullopt;
+  }
+  std::optional<PeerCertificate> certificate = library_.tls().peer_certificate();
+  if (certificate) {
+    certificate->is_verified = reference.client->verifies_peer();
+  }
+  return certificate;
 }
 
 DatagramOutcome Connection::send_datagram(std::span<const std::uint8_t> bytes,
@@ -331,8 +362,8 @@ ConnectionStatistics Connection::statistics(base::Instant now) {
           .bytes_received = bytes_received_,
           .bytes_sent = bytes_sent_,
           .streams_active = streams_.count(),
-          .memory_bytes = sizeof(*this) + library_.resident_bytes() + streams_.count() * sizeof(Stream) +
-                          SendBudget::Member::held_bytes(),
+          .memory_bytes = sizeof(*this) + library_.resident_bytes() + library_.certificate_bytes() +
+                          streams_.count() * sizeof(Stream) + SendBudget::Member::held_bytes(),
           .age = now - created_at_,
           .idle = now - std::min(now, last_active_at_),
           .handshake_time = handshake_time(),
@@ -364,10 +395,21 @@ void Connection::fail_tls() {
              base::join(library_.tls_reference().offered_alpn) + ", expected one of " +
              environment_.accepted_alpn;
     });
+  } else if (is_server_ && library_.tls_reference().certificate_verdict != CertificateVerdict::kNone) {
+    return refuse_certificate(library_.tls_reference().certificate_verdict, alert);
   } else if (const std::string failure = library_.tls().verification_failure(); !failure.empty()) {
     reason += ": " + failure;
   }
   schedule_if(ending_.fail_tls(alert, reason));
+}
+
+void Connection::refuse_certificate(CertificateVerdict verdict, std::uint8_t alert_of_library) {
+  refusals_of(verdict, environment_.counters).add();
+  const std::uint8_t alert = alert_of(verdict) != 0 ? alert_of(verdict) : alert_of_library;
+  const std::string why = "TLS alert " + std::to_string(alert) + ": " + std::string(text_of(verdict));
+  environment_.log.write(base::LogLevel::kWarning, base::LogKind::kClientCertificate,
+                         [&] { return "connection from " + path().remote.to_string() + " refused: " + why; });
+  schedule_if(ending_.fail_tls(alert, why));
 }
 
 void Connection::abort_for_unseen_streams() {
@@ -409,6 +451,9 @@ std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, ba
   if (qlog_ != nullptr) {
     qlog_->end_datagram(packet.size(), library_.now());
     note_closed_in_qlog();
+  }
+  if (is_server_ && library_.tls_reference().certificate_verdict != CertificateVerdict::kNone) {
+    remove_initial(packet);
   }
   path_out = from_ngtcp2(storage.path);
   return packet;

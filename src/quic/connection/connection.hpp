@@ -6,6 +6,7 @@
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -146,6 +147,8 @@ class Connection final
   [[nodiscard]] bool is_resumed() const { return is_resumed_; }
   // Empty before the handshake completes.
   [[nodiscard]] TlsAlgorithms algorithms() const { return algorithms_; }
+  // Nullopt without one, and before the handshake completes. A client's connection parses it at each call.
+  [[nodiscard]] std::optional<PeerCertificate> peer_certificate();
   // The last path that the peer was validated on; while a migration is being validated, still the old path
   // (RFC 9000 §9.3). Before the handshake completes, the path of the first packet.
   [[nodiscard]] const base::Path& path() const { return path_; }
@@ -241,6 +244,7 @@ class Connection final
   [[gnu::cold]] void note_closed_in_qlog();
   [[gnu::cold]] void handle_read_error(int result);
   [[gnu::cold]] void fail_tls();
+  [[gnu::cold]] void refuse_certificate(CertificateVerdict verdict, std::uint8_t alert_of_library);
   [[gnu::cold]] void abort_for_unseen_streams();
 
   const ConnectionEnvironment& environment_;

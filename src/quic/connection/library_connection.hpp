@@ -149,6 +149,10 @@ class LibraryConnection {
   [[nodiscard]] std::size_t arena_bytes() const { return arena_->used_bytes(); }
   // The library's memory: its pages, or the packed copy; 0 without an arena.
   [[nodiscard]] std::size_t resident_bytes() const { return arena_ ? arena_->resident_bytes() : 0; }
+  // The memory of a client's certificate.
+  [[nodiscard]] std::size_t certificate_bytes() const {
+    return tls_reference_.client_certificate.held_bytes();
+  }
   // True when no timer is due and none is hidden by a pause.
   [[nodiscard]] bool is_at_rest(base::Instant now) const {
     const bool is_paused = deferred_pacing_.has_value() && deferred_pacing_->is_pause;

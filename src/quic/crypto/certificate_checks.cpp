@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/text.hpp"
 #include "base/utc_text.hpp"
 #include "quic/crypto/server_names.hpp"
 
@@ -115,7 +116,7 @@ std::string describe_key(gnutls_x509_crt_t leaf) {
   return text + (bits > 0 ? " with " + std::to_string(bits) + " bits" : "");
 }
 
-bool is_for_servers(gnutls_x509_crt_t leaf) {
+bool is_for(gnutls_x509_crt_t leaf, std::string_view purpose) {
   constexpr std::string_view kAny = "2.5.29.37.0";
   for (unsigned i = 0;; ++i) {
     std::array<char, 128> oid{};
@@ -125,7 +126,7 @@ bool is_for_servers(gnutls_x509_crt_t leaf) {
       return i == 0;  // RFC 5280 §4.2.1.12: without the extension every purpose is allowed
     }
     const std::string_view text(oid.data());
-    if (rv == GNUTLS_E_SUCCESS && (text == GNUTLS_KP_TLS_WWW_SERVER || text == kAny)) {
+    if (rv == GNUTLS_E_SUCCESS && (text == purpose || text == kAny)) {
       return true;
     }
     if (rv != GNUTLS_E_SUCCESS && rv != GNUTLS_E_SHORT_MEMORY_BUFFER) {
@@ -153,17 +154,15 @@ std::string common_name(gnutls_x509_crt_t certificate) {
 }  // namespace
 
 base::Result<std::vector<Certificate>> read_chain(std::span<const std::uint8_t> pem,
-                                                  const std::string& source) {
+                                                  const std::string& source, const std::string& expected) {
   gnutls_x509_crt_t* list = nullptr;
   unsigned count = 0;
   const gnutls_datum_t data = datum(pem);
   const int rv = gnutls_x509_crt_list_import2(&list, &count, &data, GNUTLS_X509_FMT_PEM, 0);
   if (rv < 0) {
     const bool is_key = !contains(pem, "-----BEGIN CERTIFICATE") && contains(pem, "PRIVATE KEY-----");
-    return refused(source +
-                   (is_key ? ": holds a private key, expected PEM certificates, leaf first"
-                           : ": expected PEM certificates, leaf first: ") +
-                   (is_key ? "" : gnutls_strerror(rv)));
+    return refused(source + (is_key ? ": holds a private key, expected " + expected
+                                    : ": expected " + expected + ": " + gnutls_strerror(rv)));
   }
   std::vector<Certificate> chain;
   const std::unique_ptr<gnutls_x509_crt_t, FreeList> owned(list);
@@ -237,7 +236,7 @@ base::Status check_order(std::span<const Certificate> chain) {
   return {};
 }
 
-base::Status check_purpose(gnutls_x509_crt_t leaf) {
+base::Status check_purpose(gnutls_x509_crt_t leaf, CertificateUse use) {
   if (schemes_of(leaf).empty()) {
     return refused("the certificate's key is " + describe_key(leaf) + ", " + std::string(kExpectedKey));
   }
@@ -246,8 +245,11 @@ base::Status check_purpose(gnutls_x509_crt_t leaf) {
       (usage & GNUTLS_KEY_DIGITAL_SIGNATURE) == 0) {
     return refused("the key usage of the certificate is without digitalSignature, which TLS 1.3 requires");
   }
-  if (!is_for_servers(leaf)) {
+  if (use == CertificateUse::kServer && !is_for(leaf, GNUTLS_KP_TLS_WWW_SERVER)) {
     return refused("the extended key usage of the certificate is without serverAuth, which clients expect");
+  }
+  if (use == CertificateUse::kClient && !is_for(leaf, GNUTLS_KP_TLS_WWW_CLIENT)) {
+    return refused("the extended key usage of the certificate is without clientAuth, which servers expect");
   }
   return {};
 }
@@ -282,19 +284,20 @@ std::vector<std::string> dns_names(gnutls_x509_crt_t leaf) {
   }
 }
 
+CertificateFacts facts_of_certificate(gnutls_x509_crt_t certificate) {
+  return {.not_before = static_cast<std::int64_t>(gnutls_x509_crt_get_activation_time(certificate)),
+          .not_after = static_cast<std::int64_t>(gnutls_x509_crt_get_expiration_time(certificate)),
+          .serial = serial_of(certificate),
+          .names = dns_names(certificate)};
+}
+
 std::string serial_of(gnutls_x509_crt_t certificate) {
   std::array<std::uint8_t, 64> bytes{};
   std::size_t size = bytes.size();
   if (gnutls_x509_crt_get_serial(certificate, bytes.data(), &size) != GNUTLS_E_SUCCESS) {
     return {};
   }
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : std::span(bytes).first(size)) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
+  return base::hexadecimal(std::span(bytes).first(size));
 }
 
 }  // namespace knul::quic

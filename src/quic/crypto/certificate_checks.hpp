@@ -1,4 +1,4 @@
-// What a TLS 1.3 server requires of its certificates.
+// What TLS 1.3 requires of the certificates of a server or client.
 #pragma once
 
 #include <cstdint>
@@ -7,13 +7,15 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "quic/crypto/certificate_facts.hpp"
 #include "quic/crypto/gnutls_owners.hpp"
 
 namespace knul::quic {
 
-// The certificates of a PEM text, in its order. Error: kCredentials; the text begins with `source`.
+// The certificates of a PEM text, in its order. Error: kCredentials; the text begins with `source` and names
+// what was `expected`.
 base::Result<std::vector<Certificate>> read_chain(std::span<const std::uint8_t> pem,
-                                                  const std::string& source);
+                                                  const std::string& source, const std::string& expected);
 // The unencrypted private key of a PEM text. Error: as read_chain.
 base::Result<X509Key> read_key(std::span<const std::uint8_t> pem, const std::string& source);
 
@@ -24,14 +26,15 @@ base::Result<X509Key> read_key(std::span<const std::uint8_t> pem, const std::str
 // Each certificate was issued by the one behind it. Error: kCredentials, here and below, without a source.
 base::Status check_order(std::span<const Certificate> chain);
 // The key of the leaf has a scheme of TLS 1.3, its key usage allows digitalSignature, and its extended key
-// usage, if there is one, serverAuth.
-base::Status check_purpose(gnutls_x509_crt_t leaf);
+// usage, if there is one, the use.
+base::Status check_purpose(gnutls_x509_crt_t leaf, CertificateUse use);
 // Every certificate is valid from `now` or earlier. Does not check the end of the validity.
 base::Status check_begun(std::span<const Certificate> chain, std::int64_t now);
 
 // The DNS names of the subjectAltName extension, or the common name if the certificate has no such extension;
 // normalized, each once.
 [[nodiscard]] std::vector<std::string> dns_names(gnutls_x509_crt_t leaf);
+[[nodiscard]] CertificateFacts facts_of_certificate(gnutls_x509_crt_t certificate);
 // The serial number in hexadecimal.
 [[nodiscard]] std::string serial_of(gnutls_x509_crt_t certificate);
 

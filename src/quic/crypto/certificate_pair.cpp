@@ -53,13 +53,13 @@ base::Status check_match(const PemPair& pem, std::span<const Certificate> chain,
 
 base::Result<std::shared_ptr<const CertificatePair>> CertificatePair::load(const PemPair& pem,
                                                                            std::optional<std::int64_t> now) {
-  auto chain = read_chain(pem.certificate, pem.certificate_source);
+  auto chain = read_chain(pem.certificate, pem.certificate_source, "PEM certificates, leaf first");
   if (!chain) {
     return std::move(chain).error();
   }
   base::Status status = check_order(*chain);
   if (status) {
-    status = check_purpose(chain->front().get());
+    status = check_purpose(chain->front().get(), pem.use);
   }
   if (status && now) {
     status = check_begun(*chain, *now);
@@ -84,10 +84,7 @@ CertificatePair::~CertificatePair() {
 
 base::Status CertificatePair::adopt_chain(std::span<const Certificate> chain) {
   gnutls_x509_crt_t leaf = chain.front().get();
-  facts_ = {.not_before = static_cast<std::int64_t>(gnutls_x509_crt_get_activation_time(leaf)),
-            .not_after = static_cast<std::int64_t>(gnutls_x509_crt_get_expiration_time(leaf)),
-            .serial = serial_of(leaf),
-            .names = dns_names(leaf)};
+  facts_ = facts_of_certificate(leaf);
   schemes_ = schemes_of(leaf);
   chain_.resize(chain.size());
   for (std::size_t i = 0; i < chain.size(); ++i) {

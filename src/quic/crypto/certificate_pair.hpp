@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "quic/crypto/certificate_facts.hpp"
 #include "quic/crypto/gnutls_owners.hpp"
 
 namespace knul::quic {
@@ -19,21 +20,14 @@ struct PemPair {
   // Error texts begin with the source of the invalid text: cert_path "/etc/cert.pem".
   std::string certificate_source = "cert_path";
   std::string key_source = "key_path";
-};
-
-// The leaf, for statistics and the log.
-struct CertificateFacts {
-  std::int64_t not_before = 0;     // Unix seconds
-  std::int64_t not_after = 0;      // Unix seconds
-  std::string serial;              // hexadecimal
-  std::vector<std::string> names;  // DNS names as normalized_server_name() returns them
+  CertificateUse use = CertificateUse::kServer;
 };
 
 // Thread: any; immutable after load.
 class CertificatePair {
  public:
-  // Checks that clients will accept the pair: each certificate of the chain signed the one before, the leaf
-  // may sign handshakes of a TLS 1.3 server and is valid at `now` (Unix seconds; nullopt: not checked), and
+  // Checks that peers will accept the pair: each certificate of the chain signed the one before, the leaf
+  // may sign handshakes of TLS 1.3 in its use and is valid at `now` (Unix seconds; nullopt: not checked), and
   // the key is the leaf's. An expired leaf is no error. Error: kCredentials.
   static base::Result<std::shared_ptr<const CertificatePair>> load(
       const PemPair& pem, std::optional<std::int64_t> now = std::nullopt);
@@ -41,6 +35,7 @@ class CertificatePair {
   CertificatePair(const CertificatePair&) = delete;
   CertificatePair& operator=(const CertificatePair&) = delete;
 
+  // Of the leaf.
   [[nodiscard]] const CertificateFacts& facts() const { return facts_; }
   // True if the key makes signatures of this scheme (RFC 8446 §4.2.3).
   [[nodiscard]] bool can_sign(gnutls_sign_algorithm_t scheme) const;

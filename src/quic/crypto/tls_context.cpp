@@ -122,6 +122,41 @@ int require_extensions(gnutls_session_t session, unsigned, unsigned, unsigned,
   return reference.offered_alpn.empty() ? GNUTLS_E_NO_APPLICATION_PROTOCOL : 0;
 }
 
+// The same for a server that asks for certificates, which also examines the client's.
+int examine_message(gnutls_session_t session, unsigned type, unsigned when, unsigned is_incoming,
+                    const gnutls_datum_t* message) {
+  if (is_incoming == 0) {
+    return 0;
+  }
+  TlsConnRef& reference = reference_of(session);
+  switch (type) {
+    case GNUTLS_HANDSHAKE_CLIENT_HELLO:
+      return require_extensions(session, type, when, is_incoming, message);
+    case GNUTLS_HANDSHAKE_CERTIFICATE_PKT:
+      return examine_certificate_message({message->data, message->size}, reference.server->client_auth(),
+                                         reference.certificate_verdict);
+    case GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY:
+      // Until judge_certificate() runs, the handshake can only fail because of the signature.
+      reference.certificate_verdict = CertificateVerdict::kSignature;
+      return 0;
+    default:
+      return 0;
+  }
+}
+
+// The client has proved that it has the key of its certificate, or has sent none.
+int judge_certificate(gnutls_session_t session) {
+  TlsConnRef& reference = reference_of(session);
+  try {
+    JudgedCertificate judged = judge_client(session);
+    reference.certificate_verdict = judged.verdict;
+    reference.client_certificate = std::move(judged.certificate);
+  } catch (const std::bad_alloc&) {  // exceptions must not pass through C
+    return GNUTLS_E_MEMORY_ERROR;
+  }
+  return reference.certificate_verdict == CertificateVerdict::kNone ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+}
+
 // A NewSessionTicket has arrived.
 int keep_ticket(gnutls_session_t session, unsigned, unsigned, unsigned, const gnutls_datum_t*) {
   const TlsConnRef& reference = reference_of(session);
@@ -173,6 +208,15 @@ int log_secret(gnutls_session_t session, const char* label, const gnutls_datum_t
     gnutls_session_get_random(session, &client_random, &server_random);
     key_log->write(label, {client_random.data, client_random.size}, {secret->data, secret->size});
   }
+  return 0;
+}
+
+// Lends the pair to GnuTLS for a callback; null: there is none.
+int lend_pair(const CertificatePair* pair, gnutls_pcert_st** chain, unsigned* chain_length,
+              gnutls_privkey_t* key) {
+  *chain = pair == nullptr ? nullptr : pair->chain().data();
+  *chain_length = pair == nullptr ? 0 : static_cast<unsigned>(pair->chain().size());
+  *key = pair == nullptr ? nullptr : pair->key();
   return 0;
 }
 
@@ -260,7 +304,7 @@ base::Status TlsServerContext::load() {
     }
     options_.ticket_key = *std::move(key);
   }
-  return {};
+  return options_.authorities == nullptr ? base::Status{} : options_.authorities->install(credentials_.get());
 }
 
 // Not GnuTLS's own choice by name: it compares names byte by byte, so that a wildcard never matches, and for an
@@ -269,14 +313,10 @@ int TlsServerContext::retrieve(gnutls_session_t session, const gnutls_cert_retr_
                                unsigned* chain_length, gnutls_ocsp_data_st** ocsp, unsigned* ocsp_length,
                                gnutls_privkey_t* key, unsigned* flags) {
   try {
-    const CertificatePair& pair = reference_of(session).server->choose(session);
-    *chain = pair.chain().data();
-    *chain_length = static_cast<unsigned>(pair.chain().size());
     *ocsp = nullptr;
     *ocsp_length = 0;
-    *key = pair.key();
     *flags = 0;  // the pair keeps what it lends
-    return 0;
+    return lend_pair(&reference_of(session).server->choose(session), chain, chain_length, key);
   } catch (const std::bad_alloc&) {  // exceptions must not pass through C
     return -1;
   }
@@ -313,7 +353,7 @@ base::Result<TlsSession> TlsServerContext::create_session(TlsConnRef& conn_ref) 
     return session;
   }
   gnutls_session_t native = session->native();
-  int rv = gnutls_session_ticket_enable_server(native, &options_.ticket_key->bytes());
+  int rv = gives_tickets() ? gnutls_session_ticket_enable_server(native, &options_.ticket_key->bytes()) : 0;
   if (rv == 0)
     rv = ngtcp2_crypto_gnutls_configure_server_session(native);
   if (rv != 0) {
@@ -321,9 +361,20 @@ base::Result<TlsSession> TlsServerContext::create_session(TlsConnRef& conn_ref) 
   }
   gnutls_handshake_set_hook_function(native, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE,
                                      &require_extensions);
+  if (options_.client_auth != ClientAuth::kNone) {
+    request_certificate(native);
+  }
   conn_ref.key_log = options_.key_log;
   conn_ref.server = this;
   return bind(*std::move(session), conn_ref);
+}
+
+void TlsServerContext::request_certificate(gnutls_session_t session) const {
+  gnutls_certificate_server_set_request(
+      session, options_.client_auth == ClientAuth::kRequired ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST);
+  gnutls_certificate_send_x509_rdn_sequence(session, options_.authorities->are_names_sent() ? 0 : 1);
+  gnutls_session_set_verify_function(session, &judge_certificate);
+  gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE, &examine_message);
 }
 
 base::Result<std::shared_ptr<TlsClientContext>> TlsClientContext::create(const TlsClientOptions& options) {
@@ -336,6 +387,7 @@ base::Result<std::shared_ptr<TlsClientContext>> TlsClientContext::create(const T
 
 base::Status TlsClientContext::load(const TlsClientOptions& options) {
   alpn_ = options.alpn;
+  pair_ = options.pair;
   verify_peer_ = options.verify_peer;
   auto priority = options.ciphers.empty() ? make_priority(kCiphers) : make_priority(options.ciphers);
   if (!priority) {
@@ -347,7 +399,19 @@ base::Status TlsClientContext::load(const TlsClientOptions& options) {
     return std::move(credentials).error();
   }
   credentials_ = *std::move(credentials);
+  if (pair_ != nullptr) {
+    gnutls_certificate_set_retrieve_function3(credentials_.get(), &retrieve);
+  }
   return verify_peer_ ? trust(credentials_.get(), options.ca_pem) : base::Status{};
+}
+
+int TlsClientContext::retrieve(gnutls_session_t session, const gnutls_cert_retr_st*, gnutls_pcert_st** chain,
+                               unsigned* chain_length, gnutls_ocsp_data_st** ocsp, unsigned* ocsp_length,
+                               gnutls_privkey_t* key, unsigned* flags) {
+  *ocsp = nullptr;
+  *ocsp_length = 0;
+  *flags = 0;  // the pair keeps what it lends
+  return lend_pair(reference_of(session).client->pair_.get(), chain, chain_length, key);
 }
 
 base::Result<TlsSession> TlsClientContext::create_session(TlsConnRef& conn_ref,
@@ -375,6 +439,7 @@ base::Result<TlsSession> TlsClientContext::create_session(TlsConnRef& conn_ref,
     gnutls_session_set_verify_cert(native, server_name.c_str(), 0);
   }
   conn_ref.server_name = server_name;
+  conn_ref.client = this;
   if (conn_ref.tickets != nullptr) {
     resume(native, conn_ref);
   }

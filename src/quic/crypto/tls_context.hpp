@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "base/key_log.hpp"
 #include "base/result.hpp"
 #include "quic/crypto/certificate_pair.hpp"
+#include "quic/crypto/client_certificates.hpp"
 #include "quic/crypto/gnutls_owners.hpp"
 #include "quic/crypto/protection_library.hpp"
 #include "quic/crypto/server_names.hpp"
@@ -23,19 +25,26 @@
 namespace knul::quic {
 
 class TlsServerContext;
+class TlsClientContext;
 
 // The data that TLS callbacks reach from a session: its ngtcp2 connection; on a server the client's offers,
-// for the text of a refusal; on a client the store of tickets.
+// for the text of a refusal, and its certificate; on a client the store of tickets.
 struct TlsConnRef : ngtcp2_crypto_conn_ref {
-  const TlsServerContext* server = nullptr;  // of a server's session. Lifetime: the session's
+  // Lifetime: the session's. A union, because a session has one of both and each connection has this object.
+  union {
+    const TlsServerContext* server = nullptr;  // of a server's session
+    const TlsClientContext* client;            // of a client's session
+  };
   std::vector<std::string> offered_alpn;
   bool has_transport_parameters = false;
-  const ProtectionLibrary* protection = nullptr;  // null: GnuTLS protects packets
-  AeadKeyList keys;                               // keys of `protection`
-  HeaderKeyList header_keys;                      // linked for leak checkers while the arena is packed
-  TicketStore* tickets = nullptr;                 // null: sessions are neither stored nor resumed
-  std::string_view server_name;                   // its key in `tickets`
-  base::KeyLog* key_log = nullptr;                // null: secrets are not written
+  CertificateVerdict certificate_verdict = CertificateVerdict::kNone;  // why the server refuses the client
+  PackedCertificate client_certificate;                                // on a server; empty without one
+  const ProtectionLibrary* protection = nullptr;                       // null: GnuTLS protects packets
+  AeadKeyList keys;                                                    // keys of `protection`
+  HeaderKeyList header_keys;        // linked for leak checkers while the arena is packed
+  TicketStore* tickets = nullptr;   // null: sessions are neither stored nor resumed
+  std::string_view server_name;     // its key in `tickets`
+  base::KeyLog* key_log = nullptr;  // null: secrets are not written
 };
 
 // The reference that create_session() bound to `session`.
@@ -71,6 +80,10 @@ class TlsSession {
   void send_ticket();
   // Why the peer's certificate was rejected; empty if it was accepted.
   [[nodiscard]] std::string verification_failure() const;
+  // The leaf that the peer has sent, unverified; nullopt without one.
+  [[nodiscard]] std::optional<PeerCertificate> peer_certificate() const {
+    return peer_certificate_of(session_.get());
+  }
   void reset() { session_.reset(); }
 
  private:
@@ -102,6 +115,8 @@ struct TlsServerOptions {
   std::vector<std::string> alpn;                              // in order of preference; not empty
   std::shared_ptr<const TicketKey> ticket_key = nullptr;      // null: a new one
   base::KeyLog* key_log = nullptr;  // null: none. Lifetime: outlives the context and its sessions
+  ClientAuth client_auth = ClientAuth::kNone;
+  std::shared_ptr<const ClientAuthorities> authorities = nullptr;  // not null unless client_auth is kNone
 };
 
 // Thread: any; immutable after create, except for the count of handshakes.
@@ -118,6 +133,15 @@ class TlsServerContext : public std::enable_shared_from_this<TlsServerContext> {
     return options_.pairs;
   }
   [[nodiscard]] const std::shared_ptr<const TicketKey>& ticket_key() const { return options_.ticket_key; }
+  [[nodiscard]] ClientAuth client_auth() const { return options_.client_auth; }
+  [[nodiscard]] const std::shared_ptr<const ClientAuthorities>& authorities() const {
+    return options_.authorities;
+  }
+  // With client certificates no session is resumed, because a resumed handshake does not verify them again.
+  [[nodiscard]] bool gives_tickets() const { return options_.client_auth == ClientAuth::kNone; }
+  // Makes a server's session ask for a certificate as client_auth() says. Its pointer is a TlsConnRef with this
+  // context.
+  void request_certificate(gnutls_session_t session) const;
   // For tests without QUIC. The session's pointer must be a TlsConnRef with this context.
   [[nodiscard]] gnutls_certificate_credentials_t credentials() const { return credentials_.get(); }
 
@@ -156,6 +180,8 @@ struct TlsClientOptions {
   bool verify_peer = true;
   // TLS 1.3 ciphers in order of preference; empty: a server's ciphers.
   std::vector<gnutls_cipher_algorithm_t> ciphers = {};
+  // The certificate for servers that ask for one; null: none.
+  std::shared_ptr<const CertificatePair> pair = nullptr;
 };
 
 // Thread: any; immutable after create.
@@ -167,14 +193,21 @@ class TlsClientContext : public std::enable_shared_from_this<TlsClientContext> {
   // session of conn_ref.tickets if there is one; then the peer sends no certificate, and the certificate of
   // that session counts. Lifetime: both arguments outlive the session.
   base::Result<TlsSession> create_session(TlsConnRef& conn_ref, const std::string& server_name) const;
+  [[nodiscard]] bool verifies_peer() const { return verify_peer_; }
 
  private:
   TlsClientContext() = default;
   base::Status load(const TlsClientOptions& options);
 
+  // GnuTLS asks for the client's certificate.
+  static int retrieve(gnutls_session_t session, const gnutls_cert_retr_st* info, gnutls_pcert_st** chain,
+                      unsigned* chain_length, gnutls_ocsp_data_st** ocsp, unsigned* ocsp_length,
+                      gnutls_privkey_t* key, unsigned* flags);
+
   Credentials credentials_;
   Priority priority_;
   std::vector<std::string> alpn_;
+  std::shared_ptr<const CertificatePair> pair_;  // may be null
   bool verify_peer_ = true;
 };
 
