@@ -47,6 +47,9 @@ class TestConnection final : public krepis::Connection {
   std::deque<TestStream> streams;
 
   [[nodiscard]] bool is_resumed() const override { return false; }
+  [[nodiscard]] std::optional<krepis::PeerCertificate> peer_certificate() const override {
+    return std::nullopt;
+  }
   [[nodiscard]] std::uint64_t context() const override { return context_; }
   krepis::Result<krepis::Stream*> open_stream(krepis::StreamDirection /*direction*/) override {
     krepis::Connection& self = *this;

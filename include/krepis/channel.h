@@ -105,7 +105,8 @@ typedef struct FfiChannelRegion {
 /* Event types, each with the FfiEvent fields that it uses beside handles and time. */
 typedef enum KrepisEventType {
   /* The handshake is complete. bytes: JSON {"id":1,"peer":"192.0.2.1:4433","alpn":"knul","server_name":""},
-   * to be released like all bytes; length 0 when the arena had no room for them. */
+   * and with a client certificate "peer_certificate" (docs/abi.md); to be released like all bytes; length 0
+   * when the arena had no room for them. */
   KREPIS_EVENT_CONNECTION_OPENED = 1,
   /* flags: KrepisCloseSource; code; bytes: the reason. The handles of the connection and of its streams are
    * invalid from here on. */
@@ -370,8 +371,8 @@ KREPIS_API uint32_t krepis_connection_close(uint32_t channel, uint32_t connectio
  *
  * Result: JSON {"id":1,"peer":"127.0.0.1:4433","alpn":"knul","server_name":"","smoothed_rtt_us":0,
  *   "min_rtt_us":0,"congestion_window_bytes":0,"bytes_in_flight":0,"bytes_received":0,"bytes_sent":0,
- *   "streams_active":0,"max_datagram_bytes":0}. The figures are at most 100 ms older than the connection's
- *   last event.
+ *   "streams_active":0,"max_datagram_bytes":0}, and with a client certificate "peer_certificate"
+ *   (docs/abi.md). The figures are at most 100 ms older than the connection's last event.
  * Errors: KREPIS_INVALID_POINTER: a handle does not name a channel or connection.
  * Blocks: never. Threads: any. Memory: convention 5 of krepis.h. Since: 1.2.0. */
 KREPIS_API uint32_t krepis_connection_info_into(uint32_t channel, uint32_t connection,

@@ -228,7 +228,7 @@ KREPIS_API FfiResponse krepis_quic_info(uint64_t handle) KREPIS_NOEXCEPT;
  * Since: 1.2.0. RFC 9000 §10.2. */
 KREPIS_API FfiResponse krepis_quic_stop_report(uint64_t handle, uint64_t deadline_ms) KREPIS_NOEXCEPT;
 
-/* Reads the certificate and key files of a server again (cert_path, key_path, sni_cert_paths, sni_key_paths),
+/* Reads the files of a server again (cert_path, key_path, sni_cert_paths, sni_key_paths, client_ca_path),
  * checks them as the start does, and replaces all certificates in one step. Handshakes that start after the
  * return use the new ones; handshakes and connections that have begun go on unchanged. Clients still resume
  * their sessions, unless a DNS name has gone from the certificates: then they make full handshakes. The
@@ -239,7 +239,7 @@ KREPIS_API FfiResponse krepis_quic_stop_report(uint64_t handle, uint64_t deadlin
  * Errors: after each the present certificates stay in use; the error is counted and logged.
  *   KREPIS_INVALID_POINTER: the handle does not name a server.
  *   KREPIS_INTERNAL: a file is unusable; as krepis_quic_start.
- *   KREPIS_INVALID_CONTEXT: the server is stopping, or has no certificate or key file, only texts.
+ *   KREPIS_INVALID_CONTEXT: the server is stopping, or has no such file, only texts.
  *   KREPIS_QUOTA_EXCEEDED: no file descriptors left.
  * Blocks: to read files and check keys, well under a second, and for another reload of this server. A stop of
  *   this server waits for this call.

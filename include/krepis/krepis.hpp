@@ -21,11 +21,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <krepis/connection_info.hpp>
 #include <krepis/expected.hpp>
 #include <krepis/log.hpp>
 #include <krepis/qlog.hpp>
@@ -84,34 +86,6 @@ enum class LibraryCode : std::uint64_t {
 struct SharedBytes {
   std::shared_ptr<const void> owner;
   std::span<const std::uint8_t> bytes;
-};
-
-// The figures of a connection at one moment.
-struct ConnectionInfo {
-  std::chrono::nanoseconds smoothed_rtt{};
-  std::chrono::nanoseconds min_rtt{};
-  std::uint64_t congestion_window_bytes = 0;
-  std::uint64_t bytes_in_flight = 0;
-  std::uint64_t bytes_received = 0;  // UDP payload
-  std::uint64_t bytes_sent = 0;      // UDP payload
-  std::uint64_t streams_active = 0;
-};
-
-// Why a connection ended.
-struct CloseReason {
-  enum class Source : std::uint8_t {
-    kPeerApplication,   // the peer's CONNECTION_CLOSE of type 0x1d
-    kPeerTransport,     // the peer's CONNECTION_CLOSE of type 0x1c
-    kLocalApplication,  // Connection::close
-    kLocalTransport,    // this side detected an error (RFC 9000 §20.1)
-    kIdleTimeout,       // RFC 9000 §10.1
-    kHandshakeTimeout,
-    kStatelessReset,  // RFC 9000 §10.3
-    kDrain,           // the server stopped
-  };
-  Source source = Source::kLocalApplication;
-  std::uint64_t code = 0;  // an application code, or a transport code of RFC 9000 §20.1
-  std::string reason;
 };
 
 // The order in which the streams of one connection send (as in RFC 9218 §4): lower urgency first; streams of
@@ -227,6 +201,9 @@ class Connection {
   [[nodiscard]] virtual std::uint64_t context() const = 0;
   // True if the handshake resumed a session (RFC 8446 §2.2) and so sent and checked no certificate.
   [[nodiscard]] virtual bool is_resumed() const = 0;
+
+  // The peer's certificate: on a server the client's (ServerOptions::client_auth). Nullopt without one.
+  [[nodiscard]] virtual std::optional<PeerCertificate> peer_certificate() const = 0;
 
   // A pointer for the program; initially null. The library neither uses nor frees it. A program frees its
   // state in on_connection_closed.
@@ -378,6 +355,12 @@ struct ServerOptions : ConnectionOptions, QlogOptions {
   // Certificates that clients choose by name (SNI), with their keys in the same order; at most 1,000.
   std::vector<std::string> sni_cert_paths;
   std::vector<std::string> sni_key_paths;
+  // Client certificates (mutual TLS): "none", "optional": a client may send none, "required". A certificate
+  // that a client sends must be valid, for TLS clients, and issued by an authority of client_ca_path or
+  // client_ca_pem, of which exactly one is given. No session is resumed then.
+  std::string client_auth = "none";
+  std::string client_ca_path;       // PEM file of authorities
+  std::string client_ca_pem;        // the same as text
   bool watch_certificates = false;  // a thread looks at the files once a second and reloads, see reload()
   unsigned workers = 0;             // 0: the number of CPUs, at most 8; 1..64
   std::uint64_t drain_timeout_ms = 5'000;  // 0..3,600,000, default deadline of stop
@@ -464,9 +447,9 @@ class QuicServer {
   // The same with ServerOptions::drain_timeout_ms.
   Result<DrainReport> stop();
 
-  // Reads the certificate and key files again, checks them as start does, and replaces all in one step, for
-  // handshakes that start after the return. Sessions are still resumed, unless a DNS name has gone. After an
-  // error, which is counted and logged, the present certificates stay in use.
+  // Reads all certificate, key and authority files again, checks them as start does, and replaces all in one
+  // step, for handshakes that start after the return. Sessions are still resumed, unless a DNS name has gone.
+  // After an error, which is counted and logged, the present certificates stay in use.
   // Errors: kInternal (certificate or key), kQuotaExceeded (descriptors), kOutOfMemory, kInvalidContext (the
   // server stops, or has no file to read). Blocks while the file system reads, and for another reload.
   Result<void> reload();
@@ -556,6 +539,9 @@ struct ClientOptions : ConnectionOptions {
   std::string local_address = "0.0.0.0";
   std::string ca_path;      // PEM file of trusted roots; empty: the system's
   bool verify_peer = true;  // false accepts any certificate; for tests only
+  // The certificate for servers that ask for one: PEM files of chain and key. Both or none.
+  std::string cert_path;
+  std::string key_path;
   // Keeps the newest 16 session tickets for each of 64 server names in memory and resumes sessions with them:
   // half the work for both sides, no early data. It uses a ticket once, except that it reuses the last ticket
   // of a name until the next arrives: an observer can then link those connections. False: only full
@@ -566,7 +552,7 @@ struct ClientOptions : ConnectionOptions {
 // A QUIC client with one thread, one socket and any number of connections.
 class QuicClient {
  public:
-  // Returns when its thread runs. Errors: kInvalidRequest (an option), kInternal (ca_path), kNetworkError
+  // Returns when its thread runs. Errors: kInvalidRequest (an option), kInternal (a file), kNetworkError
   // (local_address), kQuotaExceeded (descriptors, threads); nothing is left behind.
   static Result<std::unique_ptr<QuicClient>> start(const ClientOptions& options,
                                                    std::unique_ptr<Application> application);

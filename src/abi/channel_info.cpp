@@ -55,6 +55,10 @@ void write_json(const channel::ConnectionFacts& facts, std::string& out) {
           {"streams_active", facts.info.streams_active},
           {"max_datagram_bytes", facts.max_datagram_bytes}},
          out);
+  if (facts.peer_certificate != nullptr) {
+    out.back() = ',';
+    out += "\"peer_certificate\":" + *facts.peer_certificate + "}";
+  }
 }
 
 }  // namespace knul::abi

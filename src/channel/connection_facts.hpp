@@ -2,6 +2,7 @@
 #pragma once
 
 #include <krepis/krepis.hpp>
+#include <memory>
 #include <string>
 
 namespace knul::channel {
@@ -15,9 +16,13 @@ struct ConnectionFacts {
   std::string server_name;
   krepis::ConnectionInfo info;
   std::size_t max_datagram_bytes = 0;
+  std::shared_ptr<const std::string> peer_certificate;  // JSON; null without one
 };
 
-// The bytes of KREPIS_EVENT_CONNECTION_OPENED: JSON with the members id, peer, alpn and server_name.
-[[nodiscard]] std::string identity_json(const krepis::Connection& connection);
+// Null without a certificate.
+[[nodiscard]] std::shared_ptr<const std::string> certificate_json(const krepis::Connection& connection);
+// The bytes of KREPIS_EVENT_CONNECTION_OPENED: JSON with the members id, peer, alpn and server_name, and with
+// a certificate peer_certificate.
+[[nodiscard]] std::string identity_json(const krepis::Connection& connection, const std::string* certificate);
 
 }  // namespace knul::channel

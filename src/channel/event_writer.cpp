@@ -62,6 +62,9 @@ void EventWriter::refresh_facts(ConnectionState& state) {
   state.entry->max_datagram_bytes.store(static_cast<std::uint32_t>(facts->max_datagram_bytes),
                                         std::memory_order_relaxed);
   const std::lock_guard lock(mailbox_.mutex);
+  if (state.entry->facts != nullptr) {
+    facts->peer_certificate = std::move(state.entry->facts->peer_certificate);  // it never changes
+  }
   state.entry->facts = std::move(facts);
 }
 

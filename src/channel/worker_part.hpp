@@ -82,6 +82,9 @@ class WorkerPart {
   void break_channel(Core::State to);
   void close_all();
 
+  // worker_part_connections.cpp
+  void keep_certificate(Entry& entry, std::shared_ptr<const std::string> json);
+
   // worker_part_streams.cpp
   void open_for_program(const Command& command);
   bool try_open(StreamState& stream);

@@ -16,7 +16,9 @@ static_assert(static_cast<int>(krepis::CloseReason::Source::kDrain) == KREPIS_CL
 }  // namespace
 
 ConnectionState* WorkerPart::add_connection(krepis::Connection& connection) {
-  const std::string identity = identity_json(connection);  // first, because it may throw std::bad_alloc
+  // First, because these may throw std::bad_alloc.
+  auto certificate = certificate_json(connection);
+  const std::string identity = identity_json(connection, certificate.get());
   Entry* const entry = events_.is_overloaded() ? nullptr : core_.table.allocate(index_);
   if (entry == nullptr) {
     connection.close(KREPIS_CODE_OVERLOADED, "the channel has no room for more connections");
@@ -31,6 +33,7 @@ ConnectionState* WorkerPart::add_connection(krepis::Connection& connection) {
   entry->object = std::move(made);
   entry->worker.store(index_, std::memory_order_relaxed);
   events_.refresh_facts(state);
+  keep_certificate(*entry, std::move(certificate));
   state.handle = core_.table.publish(*entry);
   const std::uint32_t opened = events_.push(events_.make(KREPIS_EVENT_CONNECTION_OPENED, state.handle));
   receiving_.put_identity(state, *events_.find_unpublished(opened), identity);
@@ -38,6 +41,13 @@ ConnectionState* WorkerPart::add_connection(krepis::Connection& connection) {
   core_.connections.fetch_add(1, std::memory_order_relaxed);
   connection.set_user(&state);
   return &state;
+}
+
+void WorkerPart::keep_certificate(Entry& entry, std::shared_ptr<const std::string> json) {
+  if (json != nullptr) {
+    const std::lock_guard lock(mailbox_.mutex);
+    entry.facts->peer_certificate = std::move(json);
+  }
 }
 
 void WorkerPart::close_connection(ConnectionState& state, const krepis::CloseReason& reason) {

@@ -66,6 +66,9 @@ class RecordingConnection final : public krepis::Connection {
   }
   [[nodiscard]] std::uint64_t context() const override { return 0; }
   [[nodiscard]] bool is_resumed() const override { return false; }
+  [[nodiscard]] std::optional<krepis::PeerCertificate> peer_certificate() const override {
+    return certificate;
+  }
   krepis::Result<krepis::Stream*> open_stream(krepis::StreamDirection /*direction*/) override {
     krepis::Stream* const opened = &stream(next_id += 4);
     return opened;
@@ -110,6 +113,7 @@ class RecordingConnection final : public krepis::Connection {
   }
 
   std::map<krepis::StreamId, RecordingStream> streams;
+  std::optional<krepis::PeerCertificate> certificate;
   std::uint64_t own_id = 1;
   krepis::StreamId next_id = 1;
   bool fails_next_write = false;

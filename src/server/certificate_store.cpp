@@ -66,6 +66,13 @@ std::vector<PairSource> sources_of(const krepis::ServerOptions& options) {
   return sources;
 }
 
+quic::ClientAuth client_auth_of(const std::string& name) {
+  if (name == "required") {
+    return quic::ClientAuth::kRequired;
+  }
+  return name == "optional" ? quic::ClientAuth::kOptional : quic::ClientAuth::kNone;
+}
+
 base::Result<std::string> read_source(const CredentialSource& from) {
   if (!from.is_file()) {
     return from.text;
@@ -122,7 +129,7 @@ base::Result<std::unique_ptr<CertificateStore>> CertificateStore::load(const kre
                                                                        base::LogSink& log) {
   std::unique_ptr<CertificateStore> store(new CertificateStore(options, key_log, log));
   if (options.watch_certificates) {
-    store->first_states_ = states_of(store->sources_);
+    store->first_states_ = states_of(*store);
   }
   auto context = store->read(nullptr);
   if (!context) {
@@ -135,7 +142,14 @@ base::Result<std::unique_ptr<CertificateStore>> CertificateStore::load(const kre
 
 CertificateStore::CertificateStore(const krepis::ServerOptions& options, base::KeyLog* key_log,
                                    base::LogSink& log)
-    : log_(log), key_log_(key_log), alpn_(options.alpn), sources_(sources_of(options)) {}
+    : log_(log),
+      key_log_(key_log),
+      alpn_(options.alpn),
+      client_auth_(client_auth_of(options.client_auth)),
+      authorities_(client_auth_ == quic::ClientAuth::kNone ? CredentialSource{}
+                                                           : source("client_ca_path", options.client_ca_path,
+                                                                    "client_ca_pem", options.client_ca_pem)),
+      sources_(sources_of(options)) {}
 
 CertificateStore::~CertificateStore() {
   for (PairSource& pair : sources_) {
@@ -143,11 +157,33 @@ CertificateStore::~CertificateStore() {
   }
 }
 
-// A pair of texts cannot change: its first loading counts.
 base::Result<std::shared_ptr<const TlsServerContext>> CertificateStore::read(
     const TlsServerContext* present) {
   quic::TlsServerOptions options;
   options.alpn = alpn_;
+  options.client_auth = client_auth_;
+  base::Status status = read_pairs(present, options);
+  if (status) {
+    status = read_authorities(present, options);
+  }
+  if (!status) {
+    return std::move(status).error();
+  }
+  // A resumed session has no certificate: its ticket stands for the earlier one. When a name has gone, old
+  // tickets must not speak for it any longer.
+  if (present != nullptr && keeps_names(*present, options.pairs)) {
+    options.ticket_key = present->ticket_key();
+  }
+  options.key_log = key_log_;
+  auto made = TlsServerContext::create(std::move(options));
+  if (!made) {
+    return std::move(made).error();
+  }
+  return std::shared_ptr<const TlsServerContext>(*std::move(made));
+}
+
+// A pair of texts cannot change: its first loading counts.
+base::Status CertificateStore::read_pairs(const TlsServerContext* present, quic::TlsServerOptions& options) {
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     PairSource& from = sources_[i];
     const bool is_text = !from.certificate.is_file() && !from.key.is_file();
@@ -169,17 +205,34 @@ base::Result<std::shared_ptr<const TlsServerContext>> CertificateStore::read(
     }
     options.pairs.push_back(*std::move(pair));
   }
-  // A resumed session has no certificate: its ticket stands for the earlier one. When a name has gone, old
-  // tickets must not speak for it any longer.
-  if (present != nullptr && keeps_names(*present, options.pairs)) {
-    options.ticket_key = present->ticket_key();
+  return {};
+}
+
+base::Status CertificateStore::read_authorities(const TlsServerContext* present,
+                                                quic::TlsServerOptions& options) const {
+  if (client_auth_ == quic::ClientAuth::kNone) {
+    return {};
   }
-  options.key_log = key_log_;
-  auto made = TlsServerContext::create(std::move(options));
-  if (!made) {
-    return std::move(made).error();
+  if (present != nullptr && !authorities_.is_file()) {
+    options.authorities = present->authorities();
+    return {};
   }
-  return std::shared_ptr<const TlsServerContext>(*std::move(made));
+  const auto text = read_source(authorities_);
+  if (!text) {
+    return text.error();
+  }
+  auto loaded = quic::ClientAuthorities::load(bytes(*text), authorities_.shown());
+  if (!loaded) {
+    return std::move(loaded).error();
+  }
+  options.authorities = *std::move(loaded);
+  return {};
+}
+
+bool CertificateStore::has_file() const {
+  return authorities_.is_file() || std::ranges::any_of(sources_, [](const PairSource& pair) {
+           return pair.certificate.is_file() || pair.key.is_file();
+         });
 }
 
 void CertificateStore::publish(std::shared_ptr<const TlsServerContext> context) {
@@ -202,11 +255,10 @@ void CertificateStore::publish(std::shared_ptr<const TlsServerContext> context) 
 }
 
 base::Status CertificateStore::reload(ReportFailure report) {
-  const bool has_file = std::ranges::any_of(
-      sources_, [](const PairSource& pair) { return pair.certificate.is_file() || pair.key.is_file(); });
-  if (!has_file) {
-    return Error{ErrorKind::kWrongState,
-                 "reload: certificate and key were given as texts, expected a file that can have changed"};
+  if (!has_file()) {
+    return Error{
+        ErrorKind::kWrongState,
+        "reload: all certificates and keys were given as texts, expected a file that can have changed"};
   }
   {
     const std::lock_guard lock(reading_);
@@ -259,6 +311,11 @@ std::shared_ptr<const void> CertificateStore::fill(stats::ServerSnapshot& snapsh
   snapshot.certificate_expired = left < 0 ? 1 : 0;
   snapshot.certificate_reloads = reloads_.load(std::memory_order_relaxed);
   snapshot.certificate_reloads_failed = reloads_failed_.load(std::memory_order_relaxed);
+  if (const auto& authorities = now->context->authorities()) {
+    snapshot.client_authorities = authorities->count();
+    snapshot.client_authorities_not_after =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(authorities->facts().not_after, 0));
+  }
   snapshot.certificate_handshakes = handshakes;
   snapshot.certificate_handshakes_earlier = total > handshakes ? total - handshakes : 0;
   snapshot.certificate_serial = now->serials;
@@ -269,12 +326,17 @@ std::shared_ptr<const void> CertificateStore::fill(stats::ServerSnapshot& snapsh
 void CertificateStore::warn_of_expiry() {
   const std::lock_guard lock(warning_);
   const std::shared_ptr<const TlsServerContext> present = context();
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
-    const auto text =
-        warnings_.take_due(sources_[i].certificate.shown(), present->pairs()[i]->facts(), std::time(nullptr));
-    if (text) {
+  const auto warn = [&](const CredentialSource& from, const quic::CertificateFacts& facts,
+                        const char* result) {
+    if (const auto text = warnings_.take_due(from.shown(), facts, std::time(nullptr), result)) {
       log_.write(LogLevel::kWarning, LogKind::kCertificate, [&] { return *text; });
     }
+  };
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    warn(sources_[i].certificate, present->pairs()[i]->facts(), "clients will refuse it");
+  }
+  if (present->authorities() != nullptr) {
+    warn(authorities_, present->authorities()->facts(), "the server refuses the certificates that it issued");
   }
 }
 

@@ -49,7 +49,7 @@ class CertificateStore final : public quic::TlsServerSource {
 
   // Reads and checks all files again. Handshakes that start after the return use the new certificates. After an
   // error the present certificates stay; the failure is counted and logged if `report` says so. Errors: as
-  // load(), and kWrongState: no pair has a file.
+  // load(), and kWrongState: there is no file.
   base::Status reload(ReportFailure report = ReportFailure::kYes);
 
   // The newest context.
@@ -57,6 +57,8 @@ class CertificateStore final : public quic::TlsServerSource {
   void refresh(std::shared_ptr<const quic::TlsServerContext>& tls) override;
 
   [[nodiscard]] const std::vector<PairSource>& sources() const { return sources_; }
+  // Of the authorities of client certificates; its setting is empty without client_auth.
+  [[nodiscard]] const CredentialSource& authorities() const { return authorities_; }
   // The states of the files just before load() read them, if the options ask to watch them.
   [[nodiscard]] const std::vector<PairState>& first_states() const { return first_states_; }
 
@@ -79,12 +81,17 @@ class CertificateStore final : public quic::TlsServerSource {
   CertificateStore(const krepis::ServerOptions& options, base::KeyLog* key_log, base::LogSink& log);
 
   base::Result<std::shared_ptr<const quic::TlsServerContext>> read(const quic::TlsServerContext* present);
+  base::Status read_pairs(const quic::TlsServerContext* present, quic::TlsServerOptions& options);
+  base::Status read_authorities(const quic::TlsServerContext* present, quic::TlsServerOptions& options) const;
+  [[nodiscard]] bool has_file() const;
   void publish(std::shared_ptr<const quic::TlsServerContext> context);
   [[nodiscard]] std::shared_ptr<const Loaded> loaded() const;
 
   base::LogSink& log_;
   base::KeyLog* const key_log_;  // may be null
   const std::vector<std::string> alpn_;
+  const quic::ClientAuth client_auth_;
+  const CredentialSource authorities_;
   std::mutex
       reading_;  // one reload at a time, which may wait for a file system; guards the texts of sources_
   std::vector<PairSource> sources_;

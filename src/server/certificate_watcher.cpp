@@ -26,12 +26,15 @@ FileState state_of(const CredentialSource& source) {
 
 }  // namespace
 
-std::vector<PairState> states_of(const std::vector<PairSource>& sources) {
+std::vector<PairState> states_of(const CertificateStore& store) {
   std::vector<PairState> states;
-  states.reserve(sources.size());
-  for (const PairSource& pair : sources) {
+  states.reserve(store.sources().size() + 1);
+  for (const PairSource& pair : store.sources()) {
     states.push_back({state_of(pair.certificate), state_of(pair.key)});
   }
+  // As both halves of a pair, because this file is complete by itself.
+  const FileState authorities = state_of(store.authorities());
+  states.push_back({authorities, authorities});
   return states;
 }
 
@@ -61,7 +64,7 @@ void CertificateWatcher::run() noexcept {
 }
 
 void CertificateWatcher::look() {
-  const auto advice = watch_.observe(states_of(store_.sources()), posix::monotonic_now());
+  const auto advice = watch_.observe(states_of(store_), posix::monotonic_now());
   if (advice != CertificateWatch::Advice::kWait) {
     const auto report =
         advice == CertificateWatch::Advice::kReload ? ReportFailure::kYes : ReportFailure::kNo;

@@ -12,8 +12,8 @@
 
 namespace knul::server {
 
-// The states of the files of `sources` now, through symbolic links.
-[[nodiscard]] std::vector<PairState> states_of(const std::vector<PairSource>& sources);
+// The states of the files of a store now, through symbolic links: of its pairs, then of its authorities.
+[[nodiscard]] std::vector<PairState> states_of(const CertificateStore& store);
 
 // Looks at the files once a second, more often while they change. Symbolic links are followed at each look, so
 // that a link that is moved to other files, as certbot and Kubernetes do it, is a change.

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "base/text.hpp"
 #include "server/session.hpp"
 
 namespace knul::server {
@@ -135,6 +136,10 @@ ConnectionRow make_row(quic::Connection& connection, const Session* session, bas
   row.is_resumed = connection.is_resumed();
   row.cipher = connection.algorithms().cipher_name();
   row.group = connection.algorithms().group_name();
+  if (auto peer = connection.is_server() ? connection.peer_certificate() : std::nullopt) {
+    row.certificate_subject = std::move(peer->subject);
+    row.certificate_sha256 = base::hexadecimal(peer->sha256);
+  }
   if (const stats::LatencySketch* latency = session == nullptr ? nullptr : session->request_latency()) {
     row.requests = latency->count();
     row.request_p50_ms = latency->quantile_ms(0.50);
@@ -159,6 +164,8 @@ void append_json(const ConnectionRow& row, std::string& out) {
   object.flag("resumed", row.is_resumed);
   object.text("cipher", row.cipher);
   object.text("group", row.group);
+  object.text("certificate_subject", row.certificate_subject);
+  object.text("certificate_sha256", row.certificate_sha256);
   object.milliseconds("age_ms", statistics.age);
   object.milliseconds("idle_ms", statistics.idle);
   object.microseconds("handshake_us", statistics.handshake_time);

@@ -19,7 +19,9 @@ struct ConnectionRow {
   bool is_resumed = false;
   std::string cipher;  // empty until the handshake completes, as is the next
   std::string group;
-  std::uint64_t requests = 0;  // completed
+  std::string certificate_subject;  // of the client; empty without a certificate, as is the next
+  std::string certificate_sha256;   // hexadecimal
+  std::uint64_t requests = 0;       // completed
   double request_p50_ms = 0;
   double request_p90_ms = 0;
   double request_p99_ms = 0;

@@ -30,7 +30,8 @@ int reached(const quic::CertificateFacts& facts, std::int64_t now) {
 }  // namespace
 
 std::optional<std::string> ExpiryWarnings::take_due(const std::string& source,
-                                                    const quic::CertificateFacts& facts, std::int64_t now) {
+                                                    const quic::CertificateFacts& facts, std::int64_t now,
+                                                    std::string_view result) {
   Warned& warned = warned_[source];
   if (warned.serial != facts.serial || warned.not_after != facts.not_after) {
     warned = {facts.serial, facts.not_after, kNone};
@@ -42,7 +43,7 @@ std::optional<std::string> ExpiryWarnings::take_due(const std::string& source,
   warned.threshold = threshold;
   const std::string end = base::utc_text(facts.not_after);
   if (threshold == kExpired) {
-    return source + ": the certificate has expired at " + end + ": clients will refuse it";
+    return source + ": the certificate has expired at " + end + ": " + std::string(result);
   }
   const std::int64_t days = (facts.not_after - now) / kDay;
   const std::string left =

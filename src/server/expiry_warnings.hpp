@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "quic/crypto/certificate_pair.hpp"
 
@@ -16,9 +17,10 @@ namespace knul::server {
 // Thread: one at a time.
 class ExpiryWarnings {
  public:
-  // The warning that is due at `now` (Unix seconds); the text begins with `source`.
+  // The warning that is due at `now` (Unix seconds); the text begins with `source`, and after the expiry ends
+  // with its `result`.
   std::optional<std::string> take_due(const std::string& source, const quic::CertificateFacts& facts,
-                                      std::int64_t now);
+                                      std::int64_t now, std::string_view result = "clients will refuse it");
 
  private:
   struct Warned {

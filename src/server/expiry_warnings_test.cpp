@@ -59,6 +59,13 @@ TEST(ExpiryWarnings, LeaveOutThresholdsBeyondHalfOfAShortLifetime) {
   EXPECT_THAT(*text, HasSubstr("less than a day"));
 }
 
+TEST(ExpiryWarnings, EndWithTheResultOfTheExpiry) {
+  ExpiryWarnings warnings;
+  EXPECT_THAT(*warnings.take_due("a", valid_for(90), kEnd + 1), HasSubstr(": clients will refuse it"));
+  EXPECT_THAT(*warnings.take_due("b", valid_for(90), kEnd + 1, "nothing works"),
+              HasSubstr(": nothing works"));
+}
+
 TEST(ExpiryWarnings, OfTwoCertificatesAreIndependent) {
   ExpiryWarnings warnings;
   EXPECT_TRUE(warnings.take_due("a", valid_for(90), kEnd - 3'600).has_value());

@@ -1,5 +1,7 @@
 #include <krepis/krepis.hpp>
 
+#include <cstring>
+
 #include "posix/clock.hpp"
 #include "server/credential_files.hpp"
 #include "server/engine_options.hpp"
@@ -36,7 +38,42 @@ class QuicClient::Impl {
 
 namespace {
 
+// Null: the client has none.
+base::Result<std::shared_ptr<const quic::CertificatePair>> load_pair(const ClientOptions& options) {
+  if (options.cert_path.empty() != options.key_path.empty()) {
+    return base::Error{base::ErrorKind::kInvalidArgument,
+                       std::string(options.cert_path.empty() ? "cert_path" : "key_path") +
+                           " is not given, expected both files of a client's certificate, or none"};
+  }
+  if (options.cert_path.empty()) {
+    return std::shared_ptr<const quic::CertificatePair>();
+  }
+  auto certificate = server::read_credential_file("cert_path", options.cert_path);
+  if (!certificate) {
+    return std::move(certificate).error();
+  }
+  auto key = server::read_credential_file("key_path", options.key_path);
+  if (!key) {
+    return std::move(key).error();
+  }
+  const auto bytes = [](const std::string& text) {
+    return std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  };
+  auto pair = quic::CertificatePair::load(
+      {.certificate = bytes(*certificate),
+       .key = bytes(*key),
+       .certificate_source = server::credential_source("cert_path", options.cert_path),
+       .key_source = server::credential_source("key_path", options.key_path),
+       .use = quic::CertificateUse::kClient});
+  explicit_bzero(key->data(), key->size());
+  return pair;
+}
+
 base::Result<std::shared_ptr<quic::TlsClientContext>> load_tls(const ClientOptions& options) {
+  auto pair = load_pair(options);
+  if (!pair) {
+    return std::move(pair).error();
+  }
   std::string ca;
   if (!options.ca_path.empty()) {
     auto file = server::read_credential_file("ca_path", options.ca_path);
@@ -48,7 +85,8 @@ base::Result<std::shared_ptr<quic::TlsClientContext>> load_tls(const ClientOptio
   return quic::TlsClientContext::create(
       {.alpn = options.alpn,
        .ca_pem = {reinterpret_cast<const std::uint8_t*>(ca.data()), ca.size()},
-       .verify_peer = options.verify_peer});
+       .verify_peer = options.verify_peer,
+       .pair = *std::move(pair)});
 }
 
 base::Result<udp::UdpSocket> open_socket(const ClientOptions& options) {

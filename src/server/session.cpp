@@ -1,5 +1,6 @@
 #include "server/session.hpp"
 
+#include "base/text.hpp"
 #include "server/engine_enums.hpp"
 #include "server/error_codes.hpp"
 
@@ -16,6 +17,28 @@ krepis::ConnectionInfo Session::info() const {
   info.bytes_sent = connection_.bytes_sent();
   info.streams_active = connection_.streams().count();
   return info;
+}
+
+std::optional<krepis::PeerCertificate> Session::peer_certificate() const {
+  auto peer = connection_.peer_certificate();
+  if (!peer) {
+    return std::nullopt;
+  }
+  const auto time = [](std::int64_t seconds) {
+    return std::chrono::sys_seconds(std::chrono::seconds(seconds));
+  };
+  return krepis::PeerCertificate{.subject = std::move(peer->subject),
+                                 .issuer = std::move(peer->issuer),
+                                 .serial = std::move(peer->serial),
+                                 .sha256 = base::hexadecimal(peer->sha256),
+                                 .not_before = time(peer->not_before),
+                                 .not_after = time(peer->not_after),
+                                 .dns_names = std::move(peer->dns_names),
+                                 .uris = std::move(peer->uris),
+                                 .ip_addresses = std::move(peer->ip_addresses),
+                                 .emails = std::move(peer->emails),
+                                 .names_omitted = peer->has_omitted_names,
+                                 .verified = peer->is_verified};
 }
 
 krepis::Result<krepis::Stream*> Session::open_stream(krepis::StreamDirection direction) {

@@ -87,6 +87,7 @@ class Session final : public krepis::Connection {
   [[nodiscard]] krepis::ConnectionInfo info() const override;
   [[nodiscard]] std::uint64_t context() const override { return connection_.context(); }
   [[nodiscard]] bool is_resumed() const override { return connection_.is_resumed(); }
+  [[nodiscard]] std::optional<krepis::PeerCertificate> peer_certificate() const override;
 
   krepis::Result<krepis::Stream*> open_stream(krepis::StreamDirection direction) override;
   [[nodiscard]] krepis::Stream* find_stream(krepis::StreamId id) override;

@@ -26,6 +26,7 @@ constexpr std::uint64_t kMaxPathBytes = 4'096;
 constexpr std::size_t kMaxSniPairs = 1'000;
 
 constexpr std::array<std::string_view, 3> kRetry = {"auto", "never", "always"};
+constexpr std::array<std::string_view, 3> kClientAuth = {"none", "optional", "required"};
 constexpr std::array<std::string_view, 3> kCongestionControl = {"cubic", "bbr", "reno"};
 constexpr std::array<std::string_view, 3> kPacketProtection = {"auto", "ipsec_mb", "gnutls"};
 constexpr std::array<std::string_view, 3> kSteering = {"auto", "bpf", "single_socket"};
@@ -48,7 +49,10 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"key_pem", &ServerOptions::key_pem, "The private key as PEM text, in place of key_path. The library wipes its copy after use, and shows it nowhere.", {}, 0, kMaxCredentialFileBytes},
     {"sni_cert_paths", &ServerOptions::sni_cert_paths, "PEM files of certificate chains for clients that ask for one of their DNS names (SNI); other clients get cert_path. Up to 1,000.", "bytes", 1, kMaxPathBytes, {}, AboveMax::kRefuse, {0, kMaxSniPairs, false}},
     {"sni_key_paths", &ServerOptions::sni_key_paths, "PEM files of the private keys of sni_cert_paths, in the same order.", "bytes", 1, kMaxPathBytes, {}, AboveMax::kRefuse, {0, kMaxSniPairs, false}},
-    {"watch_certificates", &ServerOptions::watch_certificates, "Look at the certificate and key files once a second, and reload them when they have changed."},
+    {"client_auth", &ServerOptions::client_auth, "Client certificates (mutual TLS). \"none\": not asked for; \"optional\": a client may send none; \"required\". A certificate that a client sends must be valid, for TLS clients, and issued by an authority of client_ca_path or client_ca_pem. Otherwise than with \"none\" no session is resumed.", {}, 0, 0, kClientAuth},
+    {"client_ca_path", &ServerOptions::client_ca_path, "PEM file of the authorities that issue client certificates. Required with client_auth, or client_ca_pem.", {}, 0, kMaxPathBytes},
+    {"client_ca_pem", &ServerOptions::client_ca_pem, "The authorities as PEM text, in place of client_ca_path.", {}, 0, kMaxCredentialFileBytes},
+    {"watch_certificates", &ServerOptions::watch_certificates, "Look at the certificate, key and authority files once a second, and reload them when they have changed."},
     {"alpn", &ServerOptions::alpn, "Application protocols (RFC 7301) in order of preference: one name, or a list of up to 16. A service has its own default.", "bytes", 1, 255, {}, AboveMax::kRefuse, {1, 16, true}},
     {"workers", &ServerOptions::workers, "Worker threads; 0 means the number of CPUs, at most 8.", "threads", 0, base::kMostWorkers},
 
@@ -239,6 +243,24 @@ base::Status check_path(std::string_view name, const std::string& path, std::str
                                                        : wrong(name, "a PEM text", std::string(expected));
 }
 
+base::Status check_client_auth(const ServerOptions& options) {
+  const bool has_path = !options.client_ca_path.empty();
+  const bool has_text = !options.client_ca_pem.empty();
+  const std::string mode = in_quotes(options.client_auth);
+  if (options.client_auth == "none" && (has_path || has_text)) {
+    return wrong("client_auth", mode + " beside " + (has_path ? "client_ca_path" : "client_ca_pem"),
+                 "\"optional\" or \"required\" with authorities");
+  }
+  if (options.client_auth != "none" && !has_path && !has_text) {
+    return wrong("client_ca_path", "not given beside client_auth " + mode,
+                 "a path, or the PEM text in client_ca_pem");
+  }
+  if (has_path && has_text) {
+    return wrong("client_ca_path", "given beside client_ca_pem", "one of both");
+  }
+  return check_path("client_ca_path", options.client_ca_path, "a path, or the PEM text in client_ca_pem");
+}
+
 base::Status check_credentials(const ServerOptions& options) {
   for (const Credential& one : kCredentials) {
     const bool has_path = !(options.*one.path).empty();
@@ -268,10 +290,11 @@ base::Status check_credentials(const ServerOptions& options) {
       return status;
     }
   }
-  if (options.watch_certificates && options.cert_path.empty() && options.key_path.empty() && keys.empty()) {
-    return wrong("watch_certificates", "true", "false without a certificate or key file");
+  if (options.watch_certificates && options.cert_path.empty() && options.key_path.empty() && keys.empty() &&
+      options.client_ca_path.empty()) {
+    return wrong("watch_certificates", "true", "false without a certificate, key or authority file");
   }
-  return {};
+  return check_client_auth(options);
 }
 
 base::Status check_qlog(const ServerOptions& options) {

@@ -208,10 +208,34 @@ TEST(Settings, RefuseToWatchTexts) {
   ServerOptions options;
   options.cert_pem = options.key_pem = "text";
   options.watch_certificates = true;
-  expect_refused(options, "watch_certificates is true, expected false without a certificate or key file");
+  expect_refused(options,
+                 "watch_certificates is true, expected false without a certificate, key or authority "
+                 "file");
   options.key_pem.clear();
   options.key_path = "key.pem";
   EXPECT_TRUE(validate(options));
+}
+
+TEST(Settings, RequireAuthoritiesForClientCertificatesAndNoneWithoutThem) {
+  for (const char* const mode : {"optional", "required"}) {
+    ServerOptions options = valid();
+    options.client_auth = mode;
+    expect_refused(options, std::string("client_ca_path is not given beside client_auth \"") + mode +
+                                "\", expected a path, or the PEM text in client_ca_pem");
+    options.client_ca_path = "ca.pem";
+    EXPECT_TRUE(validate(options));
+    options.client_ca_pem = "text";
+    expect_refused(options, "client_ca_path is given beside client_ca_pem, expected one of both");
+    options.client_ca_path.clear();
+    EXPECT_TRUE(validate(options));
+  }
+  ServerOptions options = valid();
+  options.client_ca_path = "ca.pem";
+  expect_refused(options,
+                 "client_auth is \"none\" beside client_ca_path, expected \"optional\" or \"required\" with "
+                 "authorities");
+  options.client_auth = "always";
+  expect_refused(options, "client_auth is \"always\", expected one of \"none\", \"optional\", \"required\"");
 }
 
 TEST(Settings, WipeTheirSecrets) {

@@ -105,6 +105,9 @@ class FakeConnection final : public krepis::Connection {
   [[nodiscard]] krepis::ConnectionInfo info() const override { return {}; }
   [[nodiscard]] std::uint64_t context() const override { return 0; }
   [[nodiscard]] bool is_resumed() const override { return false; }
+  [[nodiscard]] std::optional<krepis::PeerCertificate> peer_certificate() const override {
+    return std::nullopt;
+  }
 
   krepis::Result<krepis::Stream*> open_stream(krepis::StreamDirection direction) override {
     if (stream_credit == 0) {

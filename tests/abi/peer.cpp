@@ -171,10 +171,14 @@ struct Peer {
   StreamRecord& stream(std::int64_t id) { return state->streams[static_cast<krepis::StreamId>(id)]; }
 };
 
-Peer* peer_connect_briefly(std::uint16_t port) {
+Peer* peer_connect_briefly(std::uint16_t port) { return peer_connect_as(port, nullptr, nullptr); }
+
+Peer* peer_connect_as(std::uint16_t port, const char* cert_path, const char* key_path) {
   auto peer = std::make_unique<Peer>();
   krepis::ClientOptions options;
   options.verify_peer = false;
+  options.cert_path = cert_path == nullptr ? "" : cert_path;
+  options.key_path = key_path == nullptr ? "" : key_path;
   auto client = krepis::QuicClient::start(options, std::make_unique<Listener>(peer->state));
   if (!client || !(*client)->connect("127.0.0.1", port, "localhost", 0)) {
     fail("no client");
