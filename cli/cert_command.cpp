@@ -15,9 +15,35 @@ namespace {
 struct CertFlags {
   std::string folder;
   std::vector<std::string> hosts = {"localhost", "127.0.0.1", "::1"};
+  std::string client;     // the client's name; empty: not for a client
+  std::string authority;  // the same of an authority
+  std::string issuer;     // the folder of the authority that signs; empty: self-signed
   unsigned days = 30;
   bool force = false;
 };
+
+CertificateKind kind_of(const CertFlags& flags) {
+  if (!flags.authority.empty()) {
+    return CertificateKind::kAuthority;
+  }
+  return flags.client.empty() ? CertificateKind::kServer : CertificateKind::kClient;
+}
+
+Outcome<PemPair> make_pair(const CertFlags& flags) {
+  CertificateRequest request{
+      .kind = kind_of(flags), .name = flags.client + flags.authority, .days = flags.days};
+  if (request.kind == CertificateKind::kServer) {
+    request.hosts = flags.hosts;
+  }
+  if (!flags.issuer.empty()) {
+    auto issuer = read_certificate(flags.issuer);
+    if (!issuer) {
+      return usage_failure("--issuer: " + issuer.error().message);
+    }
+    request.issuer = *std::move(issuer);
+  }
+  return make_certificate(request);
+}
 
 CommandResult make(const CertFlags& flags) {
   for (const std::string& host : flags.hosts) {
@@ -25,7 +51,7 @@ CommandResult make(const CertFlags& flags) {
       return usage_failure("--host: " + checked.error().message);
     }
   }
-  const auto pair = make_certificate({.hosts = flags.hosts, .days = flags.days});
+  const auto pair = make_pair(flags);
   if (!pair) {
     return pair.error();
   }
@@ -34,7 +60,10 @@ CommandResult make(const CertFlags& flags) {
     return files.error();
   }
   std::printf("certificate %s\nkey         %s\n", files->certificate_path.c_str(), files->key_path.c_str());
-  std::printf("for         %s, %u day(s)\n", CLI::detail::join(flags.hosts, ", ").c_str(), flags.days);
+  const std::string whom = kind_of(flags) == CertificateKind::kServer ? CLI::detail::join(flags.hosts, ", ")
+                           : flags.client.empty()                     ? "the authority " + flags.authority
+                                                                      : "the client " + flags.client;
+  std::printf("for         %s, %u day(s)\n", whom.c_str(), flags.days);
   return ExitCode::kSuccess;
 }
 
@@ -42,15 +71,33 @@ CommandResult make(const CertFlags& flags) {
 
 void add_cert_command(CLI::App& app, CommandResult& result) {
   auto flags = std::make_shared<CertFlags>();
-  CLI::App* const command = app.add_subcommand("cert", "Make a self-signed certificate for development");
+  CLI::App* const command = app.add_subcommand("cert", "Make a certificate for development");
   command->add_option("-o,--out", flags->folder, "Folder for cert.pem and key.pem; created if missing")
       ->required()
       ->type_name("DIR")
       ->check(not_empty());
-  command->add_option("--host", flags->hosts, "Host name or address the certificate is for; repeat for more")
-      ->type_name("HOST")
-      ->allow_extra_args(false)
-      ->default_str("localhost 127.0.0.1 ::1");
+  CLI::Option* const host =
+      command
+          ->add_option("--host", flags->hosts, "Host name or address the certificate is for; repeat for more")
+          ->type_name("HOST")
+          ->allow_extra_args(false)
+          ->default_str("localhost 127.0.0.1 ::1");
+  CLI::Option* const client =
+      command->add_option("--client", flags->client, "A certificate for the client NAME")
+          ->type_name("NAME")
+          ->check(not_empty())
+          ->excludes(host);
+  command
+      ->add_option("--authority", flags->authority,
+                   "The certificate of the authority NAME, which issues others")
+      ->type_name("NAME")
+      ->check(not_empty())
+      ->excludes(host)
+      ->excludes(client);
+  command
+      ->add_option("--issuer", flags->issuer, "Folder of the authority that issues it; default: self-signed")
+      ->type_name("DIR")
+      ->check(not_empty());
   command->add_option("--days", flags->days, "Days of validity")
       ->type_name("N")
       ->transform(whole_number(1, 3'650))

@@ -14,6 +14,8 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string_view>
 #include <system_error>
@@ -121,7 +123,7 @@ void describe(Calls& call, gnutls_x509_crt_t certificate, const CertificateReque
   call(gnutls_x509_crt_set_serial(certificate, serial.data(), serial.size()));
   call(gnutls_x509_crt_set_activation_time(certificate, now - kClockTolerance));
   call(gnutls_x509_crt_set_expiration_time(certificate, now + std::time_t{request.days} * kSecondsPerDay));
-  const std::string& name = request.hosts.front();
+  const std::string& name = request.kind == CertificateKind::kServer ? request.hosts.front() : request.name;
   // Clients verify the alternative names, so this name may differ from a host that is too long for it.
   const std::string common_name = name.size() <= kMaxCommonNameBytes ? name : "knul";
   call(gnutls_x509_crt_set_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, common_name.data(),
@@ -129,16 +131,77 @@ void describe(Calls& call, gnutls_x509_crt_t certificate, const CertificateReque
   for (const std::string& host : request.hosts) {
     add_host(call, certificate, host);
   }
-  call(gnutls_x509_crt_set_basic_constraints(certificate, 0, -1));
-  // The certificate has no key usage. BoringSSL accepts a self-signed certificate as its own issuer only
+  const bool is_authority = request.kind == CertificateKind::kAuthority;
+  call(gnutls_x509_crt_set_basic_constraints(certificate, is_authority ? 1 : 0, -1));
+  if (is_authority) {
+    call(gnutls_x509_crt_set_key_usage(certificate, GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN));
+    return;
+  }
+  // It has no key usage. BoringSSL accepts a self-signed certificate as its own issuer only
   // without key usage or with keyCertSign, and rustls accepts no server certificate with CA:TRUE.
-  call(gnutls_x509_crt_set_key_purpose_oid(certificate, GNUTLS_KP_TLS_WWW_SERVER, 0));
+  const char* const purpose =
+      request.kind == CertificateKind::kServer ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
+  call(gnutls_x509_crt_set_key_purpose_oid(certificate, purpose, 0));
 }
 
 // Copies and frees the memory that a GnuTLS export function allocated.
 std::string take(gnutls_datum_t& datum) {
   std::string text(reinterpret_cast<const char*>(datum.data), datum.size);
   gnutls_free(datum.data);
+  return text;
+}
+
+// The authority that signs.
+struct Issuer {
+  Certificate certificate;
+  Key key;
+};
+
+Outcome<Issuer> load_issuer(const PemPair& pair) {
+  const auto datum = [](const std::string& text) {
+    // GnuTLS takes a mutable pointer but only reads through it.
+    return gnutls_datum_t{reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())),
+                          static_cast<unsigned>(text.size())};
+  };
+  gnutls_x509_crt_t certificate = nullptr;
+  gnutls_x509_privkey_t key = nullptr;
+  Calls call;
+  call(gnutls_x509_crt_init(&certificate));
+  call(gnutls_x509_privkey_init(&key));
+  Issuer issuer{Certificate(certificate), Key(key)};
+  if (!call.is_good()) {
+    return call.failure();
+  }
+  const gnutls_datum_t certificate_text = datum(pair.certificate);
+  const gnutls_datum_t key_text = datum(pair.key);
+  call(gnutls_x509_crt_import(certificate, &certificate_text, GNUTLS_X509_FMT_PEM));
+  call(gnutls_x509_privkey_import(key, &key_text, GNUTLS_X509_FMT_PEM));
+  if (!call.is_good() || gnutls_x509_crt_get_ca_status(certificate, nullptr) <= 0) {
+    return usage_failure("the issuer is not an authority, expected a folder of knul cert --authority");
+  }
+  return issuer;
+}
+
+Outcome<void> check_request(const CertificateRequest& request) {
+  for (const std::string& host : request.hosts) {
+    if (auto checked = check_certificate_host(host); !checked) {
+      return checked;
+    }
+  }
+  const bool is_named = !request.name.empty() && request.name.size() <= kMaxCommonNameBytes;
+  if (request.kind != CertificateKind::kServer && !is_named) {
+    return usage_failure("the name is " + std::to_string(request.name.size()) +
+                         " bytes long, expected 1 to 64");
+  }
+  return {};
+}
+
+Outcome<std::string> read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!file.is_open() || text.empty()) {
+    return usage_failure("\"" + path.string() + "\": unreadable or empty");
+  }
   return text;
 }
 
@@ -179,10 +242,16 @@ Outcome<void> check_certificate_host(const std::string& host) {
 }
 
 Outcome<PemPair> make_certificate(const CertificateRequest& request) {
-  for (const std::string& host : request.hosts) {
-    if (auto checked = check_certificate_host(host); !checked) {
-      return std::move(checked).error();
+  if (auto checked = check_request(request); !checked) {
+    return std::move(checked).error();
+  }
+  Issuer issuer;
+  if (request.issuer) {
+    auto loaded = load_issuer(*request.issuer);
+    if (!loaded) {
+      return std::move(loaded).error();
     }
+    issuer = *std::move(loaded);
   }
   gnutls_x509_privkey_t raw_key = nullptr;
   gnutls_x509_crt_t raw_certificate = nullptr;
@@ -198,7 +267,8 @@ Outcome<PemPair> make_certificate(const CertificateRequest& request) {
                                     GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
   describe(call, certificate.get(), request);
   call(gnutls_x509_crt_set_key(certificate.get(), key.get()));
-  call(gnutls_x509_crt_sign2(certificate.get(), certificate.get(), key.get(), GNUTLS_DIG_SHA256, 0));
+  call(gnutls_x509_crt_sign2(certificate.get(), request.issuer ? issuer.certificate.get() : certificate.get(),
+                             request.issuer ? issuer.key.get() : key.get(), GNUTLS_DIG_SHA256, 0));
   gnutls_datum_t certificate_text{};
   gnutls_datum_t key_text{};
   if (call.is_good()) {
@@ -211,6 +281,18 @@ Outcome<PemPair> make_certificate(const CertificateRequest& request) {
     return call.failure();
   }
   return pair;
+}
+
+Outcome<PemPair> read_certificate(const std::string& folder) {
+  auto certificate = read_file(std::filesystem::path(folder) / "cert.pem");
+  if (!certificate) {
+    return std::move(certificate).error();
+  }
+  auto key = read_file(std::filesystem::path(folder) / "key.pem");
+  if (!key) {
+    return std::move(key).error();
+  }
+  return PemPair{*std::move(certificate), *std::move(key)};
 }
 
 Outcome<CertificateFiles> write_certificate(const PemPair& pair, const std::string& folder,

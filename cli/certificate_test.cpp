@@ -103,5 +103,42 @@ TEST_F(Certificate, ReplacesFilesOnlyWhenAllowed) {
   EXPECT_EQ(read((folder_ / "key.pem").string()), "NEW");
 }
 
+TEST_F(Certificate, OfAClientIsIssuedByAnAuthority) {
+  const auto authority = make_certificate({.kind = CertificateKind::kAuthority, .name = "Root"});
+  ASSERT_TRUE(authority);
+  const auto client =
+      make_certificate({.kind = CertificateKind::kClient, .name = "alice", .issuer = *authority});
+  ASSERT_TRUE(client);
+  EXPECT_EQ(gnutls_x509_crt_get_ca_status(parse(*authority), nullptr), 1);
+  gnutls_x509_crt_t issuer = nullptr;
+  gnutls_x509_crt_init(&issuer);
+  const gnutls_datum_t text{
+      reinterpret_cast<unsigned char*>(const_cast<char*>(authority->certificate.data())),
+      static_cast<unsigned>(authority->certificate.size())};
+  gnutls_x509_crt_import(issuer, &text, GNUTLS_X509_FMT_PEM);
+  unsigned status = 1;
+  EXPECT_EQ(gnutls_x509_crt_verify(parse(*client), &issuer, 1, 0, &status), 0);
+  EXPECT_EQ(status, 0U);
+  gnutls_x509_crt_deinit(issuer);
+  std::array<char, 64> purpose{};
+  std::size_t size = purpose.size();
+  EXPECT_EQ(gnutls_x509_crt_get_key_purpose_oid(parsed_, 0, purpose.data(), &size, nullptr), 0);
+  EXPECT_STREQ(purpose.data(), GNUTLS_KP_TLS_WWW_CLIENT);
+}
+
+TEST_F(Certificate, IsNotIssuedByACertificateThatIsNoAuthority) {
+  const auto server = make_certificate({.hosts = {"localhost"}});
+  const auto client =
+      make_certificate({.kind = CertificateKind::kClient, .name = "alice", .issuer = *server});
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().code, ExitCode::kUsage);
+}
+
+TEST_F(Certificate, OfAClientHasANameOfAtMost64Bytes) {
+  EXPECT_FALSE(make_certificate({.kind = CertificateKind::kClient}));
+  EXPECT_FALSE(make_certificate({.kind = CertificateKind::kClient, .name = std::string(65, 'n')}));
+  EXPECT_TRUE(make_certificate({.kind = CertificateKind::kClient, .name = std::string(64, 'n')}));
+}
+
 }  // namespace
 }  // namespace knul::cli

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstdio>
+#include <string_view>
+#include <utility>
 
 #include "cli/number.hpp"
 #include "cli/settings.hpp"
@@ -49,6 +51,10 @@ std::string transport_error(const krepis::CloseReason& reason, const std::string
     return with_reason(
         "the server's certificate is not trusted; --ca FILE names a root, --insecure accepts any", reason);
   }
+  if (reason.source == Source::kPeerTransport && is_certificate_alert(reason.code)) {
+    return with_reason("the server does not accept the client's certificate, or requires one; see --cert",
+                       reason);
+  }
   return with_reason(who + " reported a transport error", reason);
 }
 
@@ -60,6 +66,17 @@ void add_client_flags(CLI::App& command, ClientFlags& flags) {
           .add_option("--ca", flags.ca_path, "PEM file of trusted root certificates; default: the system's")
           ->type_name("FILE")
           ->check(CLI::ExistingFile);
+  CLI::Option* const cert = command
+                                .add_option("--cert", flags.cert_path,
+                                            "PEM file of a client certificate, with its issuers behind it")
+                                ->type_name("FILE")
+                                ->check(CLI::ExistingFile);
+  CLI::Option* const key =
+      command.add_option("--key", flags.key_path, "PEM file of the private key of --cert")
+          ->type_name("FILE")
+          ->check(CLI::ExistingFile)
+          ->needs(cert);
+  cert->needs(key);
   command.add_flag("-k,--insecure", flags.is_insecure, "Accept any certificate; for tests only")
       ->excludes(ca);
   command
@@ -93,6 +110,8 @@ krepis::ClientOptions client_options(const ClientFlags& flags, const Destination
   options.local_address = destination.address.find(':') == std::string::npos ? "0.0.0.0" : "::";
   options.alpn = {flags.alpn};
   options.ca_path = flags.ca_path;
+  options.cert_path = flags.cert_path;
+  options.key_path = flags.key_path;
   options.verify_peer = !flags.is_insecure;
   options.handshake_timeout_ms = flags.connect_timeout_ms;
   options.idle_timeout_ms = flags.idle_timeout_ms;
@@ -118,8 +137,12 @@ Outcome<Destination> find_destination(const HostPort& server, const ClientFlags&
 }
 
 Failure start_failure(const krepis::Error& error) {
-  if (setting_named_in(error.message) == "ca_path") {
-    return usage_failure("--ca: " + error.message);
+  constexpr std::array<std::pair<std::string_view, const char*>, 3> kFiles = {
+      {{"ca_path", "--ca: "}, {"cert_path", "--cert: "}, {"key_path", "--key: "}}};
+  for (const auto& [setting, flag] : kFiles) {
+    if (setting_named_in(error.message) == setting) {
+      return usage_failure(flag + error.message);
+    }
   }
   return error.code == krepis::ErrorCode::kInvalidRequest ? usage_failure(error.message)
                                                           : run_failure(error.message);

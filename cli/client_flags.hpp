@@ -17,6 +17,8 @@ namespace knul::cli {
 
 struct ClientFlags {
   std::string ca_path;
+  std::string cert_path;  // the client's certificate; empty: none
+  std::string key_path;
   bool is_insecure = false;
   std::string server_name;  // empty: the host as given
   std::string alpn;

@@ -16,8 +16,10 @@ namespace knul::cli {
 namespace {
 
 std::string short_form(const Setting& setting) {
-  static const std::map<std::string, std::string> kShort = {
-      {"cert_path", "--cert"}, {"key_path", "--key"}, {"service_root", "--root"}};
+  static const std::map<std::string, std::string> kShort = {{"cert_path", "--cert"},
+                                                            {"key_path", "--key"},
+                                                            {"client_ca_path", "--client-ca"},
+                                                            {"service_root", "--root"}};
   const auto found = kShort.find(setting.name);
   return found == kShort.end() ? "" : "," + found->second;
 }

@@ -287,6 +287,72 @@ class Manager(KnulTest):
             self.assertIn("NOTIFY_SOCKET", server.error_text())
 
 
+class ClientCertificates(KnulTest):
+    """serve --client-auth with clients whose certificates come from knul cert."""
+
+    def certificate(self, *arguments, out):
+        result = run("cert", "--force", *arguments, "--out", f"{self.folder}/{out}")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return f"{self.folder}/{out}"
+
+    def setUp(self):
+        self.clients = self.certificate("--authority", "Clients", out="clients")
+        self.others = self.certificate("--authority", "Others", out="others")
+        self.alice = self.certificate("--client", "alice", "--issuer", self.clients, out="alice")
+        self.mallory = self.certificate("--client", "mallory", "--issuer", self.others, out="mallory")
+
+    def serve(self, mode, authority):
+        return Server(self.folder, "--workers", "1", "--service", "perf", "--client-auth", mode, "--client-ca",
+                      f"{authority}/cert.pem", environment={"KNUL_LOG": "warning"})
+
+    def request(self, server, folder=None):
+        identity = ("--cert", f"{folder}/cert.pem", "--key", f"{folder}/key.pem") if folder else ()
+        return run("perf", f"127.0.0.1:{server.port}", "--ca", self.ca, "--requests", "1", *identity)
+
+    def test_decide_who_is_served(self):
+        with self.serve("required", self.clients) as server:
+            self.assertEqual(self.request(server, self.alice).returncode, 0)
+            for refused, code in ((self.request(server), "0x174"), (self.request(server, self.mallory), "0x130")):
+                self.assertEqual(refused.returncode, 1)
+                self.assertIn(f"--cert (code {code})", refused.stderr)
+            server.drain()
+            messages = [json.loads(line) for line in server.error_text().splitlines()]
+            kinds = [message["message"] for message in messages if message["kind"] == "client_certificate"]
+            self.assertEqual(len(kinds), 2, messages)
+            self.assertIn("refused: TLS alert 116: no client certificate, expected one", kinds[0])
+            self.assertIn("not issued by an authority", kinds[1])
+
+    def test_are_judged_by_new_authorities_after_sighup(self):
+        authority = self.certificate("--authority", "Present", out="present")
+        for name in ("cert.pem", "key.pem"):
+            os.replace(f"{self.clients}/{name}", f"{authority}/{name}")
+        with self.serve("optional", authority) as server:
+            self.assertEqual(self.request(server, self.alice).returncode, 0)
+            self.assertEqual(self.request(server).returncode, 0)
+            self.assertEqual(self.request(server, self.mallory).returncode, 1)
+            os.replace(f"{self.others}/cert.pem", f"{authority}/cert.pem")
+            server.send(signal.SIGHUP)
+            server.event("reloaded")
+            self.assertEqual(self.request(server, self.mallory).returncode, 0)
+            self.assertEqual(self.request(server, self.alice).returncode, 1)
+            server.drain()
+
+    def test_need_both_files_and_a_usable_authority(self):
+        for arguments, part in (
+                (("--client-auth", "required"), "client_ca_path"),
+                (("--client-auth", "required", "--client-ca", f"{self.folder}/missing"), "missing"),
+                (("--client-auth", "required", "--client-ca", f"{self.clients}/key.pem"), "private key"),
+                (("--client-ca", f"{self.clients}/cert.pem"), "client_auth")):
+            result = run("serve", "--check-config", "--port", "0", *credentials_of(self), *arguments)
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn(part, result.stderr)
+        result = run("perf", "127.0.0.1:1", "--requests", "1", "--cert", f"{self.alice}/cert.pem")
+        self.assertEqual(result.returncode, 2)
+        result = run("cert", "--client", "bob", "--issuer", self.alice, "--out", f"{self.folder}/bob")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("not an authority", result.stderr)
+
+
 class Activation(KnulTest):
     """A socket that the server inherits, as from a socket unit."""
 
