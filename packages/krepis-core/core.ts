@@ -235,7 +235,10 @@ export class KrepisCore implements Disposable {
   }
 
   /** Describes a connection (`krepis_connection_info_into`). @throws {KrepisError} `InvalidPointer` (1004) */
-  connectionInfo(channel: number, connection: number): Record<string, number | string> {
+  connectionInfo(
+    channel: number,
+    connection: number,
+  ): Record<string, number | string | Record<string, unknown>> {
     const [of, which] = [handleOf("channel", channel), handleOf("connection", connection)];
     return this.#json((out) => this.channel.krepis_connection_info_into(of, which, out));
   }

@@ -93,7 +93,7 @@ export class ConnectionState implements ConnectionMechanics, Owner<QuicConnectio
   identity(): ConnectionIdentity {
     if (this.#identity === "") return this.#info ?? this.info();
     if (typeof this.#identity === "string") {
-      this.#identity = camelCaseKeys(JSON.parse(this.#identity)) as unknown as ConnectionIdentity;
+      this.#identity = readFacts<ConnectionIdentity>(JSON.parse(this.#identity));
     }
     return this.#identity;
   }
@@ -102,8 +102,7 @@ export class ConnectionState implements ConnectionMechanics, Owner<QuicConnectio
   #look(): void {
     if (!this.channel.isOpen) return;
     try {
-      const found = this.host.core.connectionInfo(this.channel.id, this.handle);
-      this.#info = camelCaseKeys(found) as unknown as ConnectionInfo;
+      this.#info = readFacts<ConnectionInfo>(this.host.core.connectionInfo(this.channel.id, this.handle));
     } catch (error) {
       if (!(error instanceof KrepisError) || error.code !== KrepisCode.InvalidPointer) throw error;
     }
@@ -227,6 +226,14 @@ export class ConnectionState implements ConnectionMechanics, Owner<QuicConnectio
     if (this.#end !== null) this.#closed.resolve(this.#end);
     return this.#closed.promise;
   }
+}
+
+/** The library's object with names in camelCase, also those of the certificate in it. */
+function readFacts<Facts>(json: Record<string, unknown>): Facts {
+  const facts = camelCaseKeys(json);
+  const { peerCertificate } = facts;
+  if (peerCertificate) facts.peerCertificate = camelCaseKeys(peerCertificate as Record<string, unknown>);
+  return facts as Facts;
 }
 
 /** Also used before ConnectionClosed is read, because the library already refuses calls then. */

@@ -1,4 +1,4 @@
-import { checkInteger, checkText } from "./_conversions.ts";
+import { checkChoice, checkInteger, checkText } from "./_conversions.ts";
 import { type ChannelOptions, resolveServingOptions } from "./adapter_options.ts";
 import { AdapterError, invalidOption } from "./adapter_error.ts";
 import { camelCase, snakeCase } from "./_camel_case.ts";
@@ -12,6 +12,14 @@ export const AdapterProtocol = { QUIC: "quic" } as const;
 /** One of the values of {@linkcode AdapterProtocol}. */
 export type AdapterProtocol = typeof AdapterProtocol[keyof typeof AdapterProtocol];
 
+/** Whether a server asks clients for certificates; see {@linkcode AdapterBuilder.clientAuth}. */
+export type ClientAuth = "none" | "optional" | "required";
+
+const CLIENT_AUTH: Record<ClientAuth, ClientAuth> = {
+  none: "none",
+  optional: "optional",
+  required: "required",
+};
 const MAX_COUNT = 2 ** 32 - 1;
 const DAY_MS = 86_400_000;
 const MAX_PEM_BYTES = 1 << 20;
@@ -79,6 +87,26 @@ export class AdapterBuilder {
   /** @param text the private key as PEM text, in place of `keyPath`; `getConfig` hides it @throws {AdapterError} 4001 */
   keyPem(text: string): this {
     return this.#set("key_pem", checkText("keyPem", text, 1, MAX_PEM_BYTES));
+  }
+
+  /**
+   * @param mode whether clients must present a certificate (mutual TLS). "none", the default: they are not asked;
+   *   "optional": they may; "required". A certificate that is presented must be valid and issued by an authority of
+   *   `clientCaPath` or `clientCaPem`; `QuicConnection.peerCertificate` has it
+   * @throws {AdapterError} 4001
+   */
+  clientAuth(mode: ClientAuth): this {
+    return this.#set("client_auth", checkChoice("clientAuth", mode, CLIENT_AUTH));
+  }
+
+  /** @param path PEM file of the authorities that issue client certificates @throws {AdapterError} 4001 */
+  clientCaPath(path: string): this {
+    return this.#set("client_ca_path", checkText("clientCaPath", path, 1, 4096));
+  }
+
+  /** @param text the authorities as PEM text, in place of `clientCaPath` @throws {AdapterError} 4001 */
+  clientCaPem(text: string): this {
+    return this.#set("client_ca_pem", checkText("clientCaPem", text, 1, MAX_PEM_BYTES));
   }
 
   /** @param count connections of the server; it refuses more. Default: 200,000 @throws {AdapterError} 4001 */

@@ -28,6 +28,7 @@ export {
   type DatagramHandler,
   type DatagramOptions,
   type DatagramPolicy,
+  type PeerCertificate,
   QuicConnection,
 } from "./quic_connection.ts";
 export { QuicRequest, type QuicResponse, type RequestHandler } from "./quic_request.ts";

@@ -31,6 +31,31 @@ export interface ConnectionEnd {
   reason: string;
 }
 
+/** The certificate that a client presented. The library has verified it: its chain, dates, purpose and key. */
+export interface PeerCertificate {
+  /** The distinguished name of the client as in RFC 4514, "CN=alice,O=Example"; at most 1,024 bytes. */
+  subject: string;
+  /** The distinguished name of the authority that issued it. */
+  issuer: string;
+  /** The serial number in hexadecimal. */
+  serial: string;
+  /** The SHA-256 fingerprint of the certificate in hexadecimal. */
+  sha256: string;
+  /** Unix time in seconds from which it is valid. */
+  notBefore: number;
+  /** Unix time in seconds to which it is valid. */
+  notAfter: number;
+  /** Alternative names (RFC 5280 §4.2.1.6): at most 64 and 2,048 bytes together, printable ASCII. */
+  dnsNames: string[];
+  uris: string[];
+  ipAddresses: string[];
+  emails: string[];
+  /** There are more alternative names, or names with other bytes. */
+  namesOmitted: boolean;
+  /** Always true: the server refuses a client whose certificate is not valid. */
+  verified: boolean;
+}
+
 /** A connection's figures, at most 100 ms old. */
 export interface ConnectionInfo {
   id: number;
@@ -49,6 +74,8 @@ export interface ConnectionInfo {
   streamsActive: number;
   /** The largest datagram that fits now; 0: the peer does not accept datagrams. */
   maxDatagramBytes: number;
+  /** Missing without one. */
+  peerCertificate?: PeerCertificate;
 }
 
 /** Policy for a datagram when the queue of unsent datagrams is full: "block", "dropOldest" or "dropNewest". */
@@ -72,7 +99,10 @@ const POLICIES: Record<DatagramPolicy, number> = {
 };
 
 /** The figures that do not change while the connection lives. */
-export type ConnectionIdentity = Pick<ConnectionInfo, "id" | "peer" | "alpn" | "serverName">;
+export type ConnectionIdentity = Pick<
+  ConnectionInfo,
+  "id" | "peer" | "alpn" | "serverName" | "peerCertificate"
+>;
 
 /** A stream that was opened here. */
 export interface OpenedStream extends Owner<QuicStream> {
@@ -136,6 +166,11 @@ export class QuicConnection {
   /** The server name that the client requested (SNI), or "". */
   get serverName(): string {
     return this.#state.identity().serverName;
+  }
+
+  /** The client's certificate (`AdapterBuilder.clientAuth`); null without one. */
+  get peerCertificate(): PeerCertificate | null {
+    return this.#state.identity().peerCertificate ?? null;
   }
 
   /** Smoothed round-trip time in milliseconds. */

@@ -19,11 +19,13 @@ const kSocketBufferBytes = 4 << 20;
 export class QuicheConnection {
   /**
    * @param {{ host: string, port: number, ca: string | undefined, alpn: string, server_name?: string,
-   *   idle_timeout_ms?: number }} options without `ca` the certificates of the system are trusted. quiche
+   *   idle_timeout_ms?: number, identity?: { cert: string, key: string } }} options without `ca` the certificates of the system are trusted. quiche
    *   compares the certificate with host names only, so `server_name` is never an address.
    * @returns {Promise<QuicheConnection>} after the handshake
    */
-  static async connect({ host, port, ca, alpn, server_name = "localhost", idle_timeout_ms = 20_000 }) {
+  static async connect(
+    { host, port, ca, alpn, server_name = "localhost", idle_timeout_ms = 20_000, identity },
+  ) {
     const socket = createSocket({ type: host.includes(":") ? "udp6" : "udp4" });
     await new Promise((resolve, reject) => {
       socket.once("error", reject);
@@ -31,7 +33,7 @@ export class QuicheConnection {
     });
     socket.setRecvBufferSize(kSocketBufferBytes);
     socket.setSendBufferSize(kSocketBufferBytes);
-    const config = client_config(ca, alpn, idle_timeout_ms);
+    const config = client_config(ca, alpn, idle_timeout_ms, identity);
     const connection = new QuicheConnection(socket, config, { host, port }, server_name);
     await within(connection.until(() => connection.conn_.isEstablished()), "quiche handshake");
     return connection;

@@ -8,7 +8,7 @@ import { choose_seed, perf_request, Random } from "./payload.mjs";
 import { QuicheConnection } from "./quiche_client.mjs";
 import { ConnectionEnded } from "./quiche_config.mjs";
 import { StreamEnded } from "./quiche_stream.mjs";
-import { with_server } from "./server.mjs";
+import { client_identity, with_server } from "./server.mjs";
 
 const kTransportTlsAlert = 0x100; // RFC 9001 §4.8: CRYPTO_ERROR carries the alert in its low byte
 const kNoApplicationProtocol = kTransportTlsAlert + 120;
@@ -39,6 +39,34 @@ test("RESET_STREAM from the client ends the echo of that stream only", async () 
     await next.finish(new Uint8Array(1000));
     assert.equal((await within(next.read_all(), "echo after the reset")).length, 1000);
     connection.close();
+  });
+});
+
+test("a client with a certificate of the authority is served, others get the alert of the reason", async () => {
+  const alice = client_identity("alice");
+  const args = ["--client-auth", "required", "--client-ca", alice.ca_path];
+  await with_server({ service: "echo", args }, async ({ host, port, ca }) => {
+    const target = { host, port, ca, alpn: "knul" };
+    const connection = await QuicheConnection.connect({ ...target, identity: alice });
+    const stream = await connection.open_bidi();
+    await stream.finish(new Uint8Array(1000));
+    assert.equal((await within(stream.read_all(), "echo")).length, 1000);
+    connection.close();
+    /** @param {{ cert: string, key: string } | undefined} identity @param {number} alert */
+    const expect_alert = async (identity, alert) => {
+      const is_refused = (/** @type {unknown} */ error) =>
+        error instanceof ConnectionEnded && error.info.by_peer &&
+        error.info.code === kTransportTlsAlert + alert;
+      // The client completes its handshake before the server has seen the certificate.
+      await assert.rejects(async () => {
+        const refused = await QuicheConnection.connect({ ...target, identity });
+        const asked = await refused.open_bidi();
+        await asked.finish(new Uint8Array(1));
+        await within(asked.read_all(), "refusal");
+      }, is_refused);
+    };
+    await expect_alert(undefined, 116);
+    await expect_alert(client_identity("mallory", "Others"), 48);
   });
 });
 

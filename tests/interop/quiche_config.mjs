@@ -19,10 +19,22 @@ export class ConnectionEnded extends Error {
   }
 }
 
-/** @param {string | undefined} ca @param {string} alpn @param {number} idle_timeout_ms */
-export function client_config(ca, alpn, idle_timeout_ms) {
-  const ca_bytes = ca === undefined ? undefined : new TextEncoder().encode(ca);
-  const config = quiche.Config.withBoringSslCtx(true, false, ca_bytes, undefined, undefined, undefined);
+/**
+ * @param {string | undefined} ca @param {string} alpn @param {number} idle_timeout_ms
+ * @param {{ cert: string, key: string }} [identity] of the client, as PEM
+ */
+export function client_config(ca, alpn, idle_timeout_ms, identity) {
+  /** @param {string | undefined} text */
+  const bytes = (text) => text === undefined ? undefined : new TextEncoder().encode(text);
+  const [cert, key] = [bytes(identity?.cert), bytes(identity?.key)];
+  const config = quiche.Config.withBoringSslCtx(
+    true,
+    false,
+    bytes(ca),
+    key && [key],
+    cert && [cert],
+    undefined,
+  );
   config.setApplicationProtos([alpn]);
   config.setMaxIdleTimeout(idle_timeout_ms);
   config.setMaxRecvUdpPayloadSize(65_527);

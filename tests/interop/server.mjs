@@ -47,6 +47,20 @@ export function development_identity() {
   return identity;
 }
 
+/**
+ * A certificate for a client, and the authority that issued it, made by `knul cert`.
+ * @param {string} name of the client @param {string} issuer name of the authority
+ */
+export function client_identity(name, issuer = "Clients") {
+  const dir = temp_folder("client");
+  const run = (/** @type {string[]} */ ...args) =>
+    execFileSync(binary(), ["cert", ...args], { stdio: ["ignore", "ignore", "inherit"] });
+  run("--authority", issuer, "--out", join(dir, "authority"));
+  run("--client", name, "--issuer", join(dir, "authority"), "--out", join(dir, "client"));
+  const text = (/** @type {string} */ file) => readFileSync(join(dir, "client", file), "utf8");
+  return { ca_path: join(dir, "authority", "cert.pem"), cert: text("cert.pem"), key: text("key.pem") };
+}
+
 export class KnulServer {
   /**
    * @param {{ service: "echo" | "perf" | "hq", host?: string, root?: string, args?: string[] }} options

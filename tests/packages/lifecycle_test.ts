@@ -2,7 +2,7 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { loadKrepisCore } from "@krepis/core";
 import { AdapterBuilder, AdapterError, type LogMessage, QuicAdapter } from "@krepis/knul";
-import { development_identity } from "../interop/server.mjs";
+import { client_identity, development_identity } from "../interop/server.mjs";
 import { within } from "../interop/deadline.mjs";
 import { exchange } from "../interop/exchange.mjs";
 import { QuicheConnection } from "../interop/quiche_client.mjs";
@@ -33,6 +33,49 @@ async function expectEcho(connection: DenoConnection, text: string): Promise<voi
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, ...options, fn: () => within(fn(), name, 60_000) });
 }
+
+test("a handler sees the verified certificate of its client", async () => {
+  const alice = client_identity("alice");
+  const adapter = builder().clientAuth("optional").clientCaPath(alice.ca_path).build();
+  const seen: unknown[] = [];
+  adapter.onRequest((request) => {
+    const { peerCertificate, alpn } = request.connection;
+    seen.push(alpn, peerCertificate, request.connection.info().peerCertificate);
+    return request.payload;
+  });
+  await adapter.start();
+  const target = { host: "127.0.0.1", port: adapter.port, ca: pem, alpn: "knul" };
+  for (const identity of [alice, undefined]) {
+    const connection = await QuicheConnection.connect({ ...target, identity });
+    await exchange(await connection.open_bidi(), new Uint8Array(10));
+    connection.close();
+  }
+  const certificate = seen[1] as Record<string, unknown>;
+  strictEqual(certificate.subject, "CN=alice");
+  strictEqual(certificate.issuer, "CN=Clients");
+  strictEqual(certificate.verified, true);
+  strictEqual(certificate.namesOmitted, false);
+  deepStrictEqual(certificate.dnsNames, []);
+  match(certificate.sha256 as string, /^[0-9a-f]{64}$/);
+  ok((certificate.notAfter as number) > Date.now() / 1000);
+  deepStrictEqual(seen, ["knul", certificate, certificate, "knul", null, undefined]);
+  strictEqual(adapter.getStats().clientCertificatesAccepted, 1);
+  await adapter.stop();
+});
+
+test("authorities are checked at the start, and only asked for with clientAuth", async () => {
+  const alice = client_identity("alice");
+  await rejects(() => builder().clientAuth("required").build().start(), {
+    code: 4001,
+    option: "clientCaPath",
+  });
+  await rejects(() => builder().clientCaPath(alice.ca_path).build().start(), {
+    code: 4001,
+    option: "clientAuth",
+  });
+  await rejects(() => builder().clientAuth("required").clientCaPem("text").build().start(), { code: 1000 });
+  throws(() => builder().clientAuth("always" as "none"), { code: 4001, option: "clientAuth" });
+});
 
 test("an adapter starts, counts, stops with a report, and is over then", async () => {
   const adapter = echo();
