@@ -73,6 +73,48 @@ void flood_from_ports(Attack& attack) {
   attack.holds("half-open connections end with their timeout", attack.target.wait(half_open, 60s));
 }
 
+Bytes with_length(const Bytes& content) {
+  return concat({View(Bytes{static_cast<std::uint8_t>(content.size() >> 16),
+                            static_cast<std::uint8_t>(content.size() >> 8 & 0xff),
+                            static_cast<std::uint8_t>(content.size() & 0xff)}),
+                 View(content)});
+}
+
+// A Certificate message (RFC 8446 §4.4.2) with one certificate of bytes that are no certificate.
+Bytes garbage_certificate(std::size_t bytes) {
+  const Bytes no_extensions{0, 0};
+  const Bytes list = with_length(concat({View(with_length(Bytes(bytes, 0x30))), View(no_extensions)}));
+  const Bytes body = with_length(concat({View(Bytes{0}), View(list)}));
+  return concat({View(Bytes{11}), View(body)});
+}
+
+void send_garbage_certificates(Attack& attack) {
+  const std::uint64_t clients = attack.count(20, 500);
+  std::uint64_t refused = 0;
+  const auto round = [&] {
+    for (std::uint64_t i = 0; i < clients; ++i) {
+      RawOptions options;
+      options.sends_finished = false;
+      RawConnection client(attack.target.address(), options);
+      if (!client.shake_hands()) {
+        throw std::runtime_error("no answer");
+      }
+      refused +=
+          to_text(flood_level(client, Level::kHandshake, garbage_certificate(15'000))) == "0x12a" ? 1 : 0;
+    }
+  };
+  round();
+  const std::uint64_t before = attack.target.figures().rss_bytes;
+  round();
+  attack.equals("closed with bad_certificate", std::to_string(refused), std::to_string(2 * clients));
+  const auto counted = attack.target.statistic("client_certificates_refused_malformed");
+  attack.equals("refusals counted", std::to_string(counted), std::to_string(2 * clients));
+  const auto grown = static_cast<double>(attack.target.figures().rss_bytes) - static_cast<double>(before);
+  if (!kIsSanitized) {
+    attack.at_most("memory for each client", grown / 1'024 / static_cast<double>(clients), 64, "KiB");
+  }
+}
+
 using Clients = std::vector<std::unique_ptr<RawConnection>>;
 
 // Clients that never send their Finished, and 200 packets of each that the server has no keys for.
@@ -121,6 +163,15 @@ void add_crypto_rows(std::vector<Row>& rows) {
   const TargetOptions quick{"perf", {{"handshake_timeout_ms", 3'000}}};
   rows.push_back({"crypto", "initial", "an endless ClientHello", quick, &flood_initial});
   rows.push_back({"crypto", "handshake", "an endless Certificate", quick, &flood_handshake});
+  // "optional", so that the well-behaved client needs none.
+  const TargetOptions asking{"perf",
+                             {{"handshake_timeout_ms", 3'000},
+                              {"client_auth", "optional"},
+                              {"client_ca_path", test_folder() + "/attack.ca.pem"}}};
+  rows.push_back({"crypto", "client_certificate", "an endless Certificate for a server that asks for one",
+                  asking, &flood_handshake});
+  rows.push_back({"crypto", "garbage_certificate", "15 KB that are no certificate, from many clients", asking,
+                  &send_garbage_certificates});
   rows.push_back({"crypto", "one_rtt", "CRYPTO data after the handshake", quick, &flood_one_rtt});
   rows.push_back({"crypto", "ports", "64 KiB of CRYPTO from each of many ports, the first byte missing",
                   quick, &flood_from_ports});
