@@ -125,22 +125,28 @@ class TopSession {
       if (error) {
         return;
       }
-      if (!controls_.is_paused) {
+      if (!controls_.is_paused && !is_reading_) {
         read();
       }
       await_tick();
     });
   }
 
-  // One read at a time. A key during a read shows the server's list in the new order with the next read.
+  // One read at a time; another one follows if a key asked for it meanwhile.
   void read() {
-    if (!std::exchange(is_reading_, true)) {
-      reader_.read(controls_.order, [this](Outcome<Sample> sample) {
-        is_reading_ = false;
-        sample ? accept(*std::move(sample)) : lose(sample.error());
-        draw();
-      });
+    if (is_reading_) {
+      wants_another_ = true;
+      return;
     }
+    is_reading_ = true;
+    reader_.read(controls_.order, [this](Outcome<Sample> sample) {
+      is_reading_ = false;
+      sample ? accept(*std::move(sample)) : lose(sample.error());
+      draw();
+      if (std::exchange(wants_another_, false)) {
+        read();
+      }
+    });
   }
 
   void accept(Sample sample) {
@@ -188,6 +194,7 @@ class TopSession {
   TopControls controls_;
   std::size_t table_rows_ = 0;
   bool is_reading_ = false;
+  bool wants_another_ = false;
   Sample first_;
   std::optional<Sample> earlier_;  // of the same run of the server as now_
   Sample now_;

@@ -184,11 +184,32 @@ def channel_region_seeds():
     yield "closed_and_used", traffic + close + consume + look + traffic + release + bytes(10) + reopen + traffic + consume
 
 
+def admin_answer_seeds():
+    def seed(first: bytes, now: bytes, rows: bytes, columns: int = 80, order: int = 20) -> bytes:
+        return bytes([columns - 1, 23, order]) + chunk(first) + chunk(now) + rows
+
+    before = {"uptime_ms": 1000, "total_requests": 5, "total_bytes_in": 7, "packets_dropped_empty": 1}
+    after = {"uptime_ms": 2000, "total_requests": 9, "total_bytes_in": 99, "packets_dropped_empty": 3, "draining": 1,
+             "send_limited_us_pacing": 50, "request_latency_p99_ms": 1.5, "certificate_expired": 1, "version": "1.2.0"}
+    row = {"id": 1, "peer": "[2001:db8::1]:443", "alpn": "\x1b[2J", "server_name": "\u009b\n", "state": "active",
+           "age_ms": 90000, "idle_ms": 5, "smoothed_rtt_us": 700, "request_p50_ms": 0.5, "request_p99_ms": 70,
+           "bytes_received": 1, "bytes_sent": 2000000, "packets_lost": 3, "limited_shares": {"pacing": 0.7, "worker": 0.3},
+           "verdict": "the network path: pacing spread the packets, 70 % of the time"}
+    rows = {"connections": [row, {**row, "id": 2, "state": "hibernating"}], "matches": 2}
+    yield "honest", seed(json.dumps(before).encode(), json.dumps(after).encode(), json.dumps(rows).encode())
+    yield "wide", seed(json.dumps(before).encode(), json.dumps(after).encode(), json.dumps(rows).encode(), 200, 4)
+    yield "restart", seed(json.dumps(after).encode(), json.dumps(before).encode(), json.dumps(rows).encode())
+    yield "huge_numbers", seed(b"{}", b'{"uptime_ms":1e300,"total_bytes_in":-1e300,"a_bytes":1e308}', b'{"matches":-1}')
+    yield "wrong_types", seed(b"[]", b'{"uptime_ms":"x","version":5,"draining":{}}', b'{"connections":[1,[],{"id":"x"}]}')
+    yield "deep", seed(b"{}", b'{"a":' + b"[" * 500 + b"]" * 500 + b"}", b'{"connections":[{"peer":[[[[[[[[[[1]]]]]]]]]]}]}')
+    yield "no_json", seed(b"", b"\x1b[2J", b"status 500")
+
+
 SEEDS = {"datagram": datagram_seeds, "settings_json": settings_seeds, "quic_config": config_seeds,
          "token": token_seeds, "connection_id": connection_id_seeds, "frame_scanner": scanner_seeds,
          "qlog": qlog_seeds,
          "service": service_seeds, "abi_sequence": abi_seeds,
-         "channel_region": channel_region_seeds}
+         "channel_region": channel_region_seeds, "admin_answer": admin_answer_seeds}
 
 if __name__ == "__main__":
     for name, seeds in SEEDS.items():

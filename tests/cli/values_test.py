@@ -35,7 +35,8 @@ CLIENT_NUMBERS = [
 ]
 CLIENT_BYTES = ["--download", "--upload", "--request-bytes", "--response-bytes"]
 DECIMALS = [("perf", "--duration", ("--requests", "1"), "0.09", "86400.5"),
-            ("serve", "--stats-interval", (), "0.0009", "86400.5")]
+            ("serve", "--stats-interval", (), "0.0009", "86400.5"),
+            ("top", "--interval", (), "0.09", "3600.5")]
 
 
 def arguments_of(command, flag, value, others):
