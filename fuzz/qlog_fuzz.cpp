@@ -23,15 +23,19 @@ void list_frames(const fuzz::Bytes& payload, std::uint8_t exponent) {
   FUZZ_CHECK(text.size() <= quic::kMostQlogFrames * (2 * kLargestFrame + 48 * quic::kMostQlogAckRanges));
   const auto frames = nlohmann::json::parse(text, nullptr, false);
   FUZZ_CHECK(frames.is_array() && frames.size() <= quic::kMostQlogFrames);
-  std::vector<quic::StopSending> stops;
-  const std::uint32_t scanned = quic::scan_frames(payload, stops).count;
-  FUZZ_CHECK(!is_complete || frames.size() <= scanned);  // the scanner counts ranges as frames, too
   std::size_t listed_stops = 0;
+  bool has_close = false;  // where the scanner ends
   for (const auto& frame : frames) {
     FUZZ_CHECK(frame.contains("frame_type"));
     listed_stops += frame["frame_type"] == "stop_sending" ? 1 : 0;
+    has_close = has_close || frame["frame_type"] == "connection_close";
   }
-  FUZZ_CHECK(!is_complete || listed_stops == stops.size());
+  if (is_complete && !has_close) {
+    std::vector<quic::StopSending> stops;
+    // The scanner counts the ranges of an ACK as frames, too.
+    FUZZ_CHECK(frames.size() <= quic::scan_frames(payload, stops).count);
+    FUZZ_CHECK(listed_stops == stops.size());
+  }
 }
 
 void read_packet(const fuzz::Bytes& bytes, std::uint64_t expected) {

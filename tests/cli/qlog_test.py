@@ -107,7 +107,7 @@ def total(values):
     return sum(packet["raw"]["length"] for packet in values)
 
 
-class Content(QlogTest):
+class QlogContent(QlogTest):
     def expect_agreement(self, events, stats):
         """The packets of the only connection beside the counters of the server."""
         sent, received = packets(events, "packet_sent"), packets(events, "packet_received")
@@ -171,7 +171,7 @@ class Content(QlogTest):
         self.assertEqual(alpn, ["hq-interop"])
 
 
-class Limits(QlogTest):
+class QlogLimits(QlogTest):
     def stats_of(self, *arguments, use, **options):
         with self.server(*arguments, **options) as server:
             use(server.port)
@@ -267,7 +267,7 @@ class Limits(QlogTest):
         self.read_all()
 
 
-class Schema(unittest.TestCase):
+class QlogSchema(unittest.TestCase):
     """The checks themselves refuse files that break a rule."""
 
     HEADER = {"qlog_version": "0.3", "qlog_format": "JSON-SEQ", "title": "t", "trace": {

@@ -161,7 +161,7 @@ TEST(Qlog, AgreesWithCountersAndAcknowledgementsOverABadPath) {
   for_each_seed(3, [](std::uint64_t seed) {
     QlogWorld logged(seed);
     ClientHost& client = logged.world.add_client(impaired());
-    const ConnectionRecord& record = client.connect({{.upload_bytes = 200'000, .answer_bytes = kMegabyte}});
+    const ConnectionRecord& record = client.connect({{.upload_bytes = kMegabyte, .answer_bytes = kMegabyte}});
     ASSERT_TRUE(logged.world.run_until_done(record, 120s)) << record.describe();
     const std::vector<Json> events = logged.qlog.events();
     expect_agreement(logged.world, events);
@@ -177,6 +177,7 @@ TEST(Qlog, HasEachDatagramAndByteOverACleanPath) {
     ClientHost& client = logged.world.add_client();
     const ConnectionRecord& record = client.connect({{.upload_bytes = kMegabyte, .answer_bytes = kMegabyte}});
     ASSERT_TRUE(logged.world.run_until_done(record, 60s)) << record.describe();
+    logged.world.network.run_for(1s);  // until all has arrived
     const std::vector<Json> events = logged.qlog.events();
     expect_agreement(logged.world, events);
     const Packets received(events, "transport:packet_received");
@@ -190,9 +191,11 @@ TEST(Qlog, HasEachDatagramAndByteOverACleanPath) {
 TEST(Qlog, ShowsTheNewPathsOfAMigration) {
   for_each_seed(2, [](std::uint64_t seed) {
     QlogWorld logged(seed);
-    ClientHost& client = logged.world.add_client();
+    ClientSetup setup;
+    setup.up.rate_bits_per_second = setup.down.rate_bits_per_second = 10'000'000;
+    ClientHost& client = logged.world.add_client(std::move(setup));
     client.rebind_every(500ms, &ClientHost::rebind_address);
-    const ConnectionRecord& record = client.connect({{.answer_bytes = 20 * kMegabyte}});
+    const ConnectionRecord& record = client.connect({{.answer_bytes = 4 * kMegabyte}});
     ASSERT_TRUE(logged.world.run_until_done(record, 120s)) << record.describe();
     const std::vector<Json> events = logged.qlog.events();
     expect_agreement(logged.world, events);

@@ -204,12 +204,15 @@ class FrameList {
   }
 
   void append_new_connection_id() {
+    constexpr std::size_t kLongestId = 20;
     constexpr std::uint64_t kResetTokenBytes = 16;
     type("new_connection_id");
     number("sequence_number").number("retire_prior_to");
     const std::uint64_t length = bytes_.varint();
+    const auto id = take(length);
+    is_complete_ = is_complete_ && length <= kLongestId;
     json_.number("connection_id_length", length)
-        .hex("connection_id", take(std::min<std::uint64_t>(length, 20)));
+        .hex("connection_id", id.first(std::min(id.size(), kLongestId)));
     take(kResetTokenBytes);
   }
 
