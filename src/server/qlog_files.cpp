@@ -10,19 +10,6 @@
 #include "base/text.hpp"
 
 namespace knul::server {
-namespace {
-
-std::string file_name(std::span<const std::uint8_t> original_dcid) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string name;
-  for (const std::uint8_t byte : original_dcid) {
-    name.append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
-  }
-  return name + "_server.sqlog";
-}
-
-}  // namespace
-
 base::Result<std::unique_ptr<QlogFiles>> QlogFiles::open(const krepis::ServerOptions& options,
                                                          base::LogSink& log) {
   const std::string& path = options.qlog_folder;
@@ -67,7 +54,7 @@ std::unique_ptr<base::QlogFile> QlogFiles::open(const base::SocketAddress& peer,
     }
   }
   try {
-    return writer_->open(file_name(original_dcid));
+    return writer_->open(base::hexadecimal(original_dcid) + "_server.sqlog");
   } catch (...) {  // out of memory
     return nullptr;
   }
