@@ -47,6 +47,7 @@ Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t n
       limits_(now) {}
 
 Connection::~Connection() {
+  count_losses(0);
   for (const ConnectionId& id : routes_) {
     environment_.host.remove_route(id);
   }
@@ -324,6 +325,7 @@ void Connection::note_activity() {
 }
 
 void Connection::try_hibernate(base::Instant now) {
+  count_losses(0);
   if (!library_.try_hibernate()) {
     return postpone_hibernation(now);
   }
@@ -349,13 +351,26 @@ void Connection::count_probe_timeout(base::Instant now) {
   probes_in_a_row_ = static_cast<std::uint8_t>(std::min<unsigned>(probes_in_a_row_ + 1U, kMostDoublings));
 }
 
-ConnectionStatistics Connection::statistics(base::Instant now) {
+void Connection::count_losses(std::uint64_t of_closed_stream) {
+  const std::uint64_t total = library_.loss_count().value_or(counts_.packets_lost + of_closed_stream);
+  environment_.counters.packets_lost.add(total - counts_.packets_lost);
+  counts_.packets_lost = static_cast<std::uint32_t>(total);
+}
+
+std::uint64_t Connection::losses_of_open_streams() {
   constexpr std::size_t kMostStreams = 128;  // so that its time is bounded
-  std::uint64_t packets_lost = counts_.packets_lost;
+  std::uint64_t lost = 0;
   if (!is_hibernating()) {  // a hibernating connection has no stream
     streams_.for_first(kMostStreams,
-                       [&](const Stream& stream) { packets_lost += library_.stream_loss_count(stream.id); });
+                       [&](const Stream& stream) { lost += library_.stream_loss_count(stream.id); });
   }
+  return lost;
+}
+
+ConnectionStatistics Connection::statistics(base::Instant now) {
+  count_losses(0);
+  const std::uint64_t packets_lost =
+      counts_.packets_lost + (library_.loss_count() ? 0 : losses_of_open_streams());
   return {.transport = library_.transport_state(),
           .counts = counts_,
           .packets_lost = packets_lost,

@@ -153,11 +153,16 @@ class Connection final
   // (RFC 9000 §9.3). Before the handshake completes, the path of the first packet.
   [[nodiscard]] const base::Path& path() const { return path_; }
   [[nodiscard]] TransportState transport_state() const { return library_.transport_state(); }
-  // Bounded time. Weak case: losses of open streams count for 128 streams only, until they close.
+  // Bounded time. Weak case below ngtcp2 1.16: losses of open streams count for 128 streams only, until they
+  // close.
   [[nodiscard]] ConnectionStatistics statistics(base::Instant now);
   [[nodiscard]] base::Instant created_at() const { return created_at_; }
   [[nodiscard]] base::Duration handshake_time() const { return std::chrono::microseconds(handshake_us_); }
   [[nodiscard]] ConnectionCounts& counts() { return counts_; }
+  // Updates the count of lost packets. A library that does not count them itself has counted `of_closed_stream`.
+  void count_losses(std::uint64_t of_closed_stream);
+  // As the library counts them for each stream. Weak case: of 128 streams at most.
+  [[nodiscard]] std::uint64_t losses_of_open_streams();
   [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
   [[nodiscard]] StreamSet& streams() { return streams_; }

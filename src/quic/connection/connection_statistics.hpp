@@ -20,7 +20,7 @@ struct ConnectionCounts {
   std::uint32_t datagrams_dropped_policy = 0;   // for another one, or because the queue was full
   std::uint32_t datagrams_dropped_expired = 0;  // too late
   std::uint32_t datagrams_dropped_size = 0;     // longer than the path or the peer accepts
-  std::uint32_t packets_lost = 0;               // of streams that have closed
+  std::uint32_t packets_lost = 0;               // at the last call of Connection::count_losses()
   std::uint32_t probe_timeouts = 0;
   std::uint32_t migrations = 0;
   std::uint32_t key_updates = 0;
@@ -30,7 +30,7 @@ struct ConnectionCounts {
 struct ConnectionStatistics {
   TransportState transport;
   ConnectionCounts counts;
-  std::uint64_t packets_lost = 0;    // packets with stream data that were declared lost (RFC 9002 §6.1)
+  std::uint64_t packets_lost = 0;    // RFC 9002 §6.1; below ngtcp2 1.16 only packets with stream data
   std::uint64_t bytes_received = 0;  // UDP payload, as is the next
   std::uint64_t bytes_sent = 0;
   std::uint64_t streams_active = 0;

@@ -283,6 +283,17 @@ TransportState LibraryConnection::transport_state() const {
           .slow_start_threshold_bytes = info.ssthresh};
 }
 
+std::optional<std::uint64_t> LibraryConnection::loss_count() const {
+#if NGTCP2_VERSION_NUM >= 0x011000               // 1.16
+  if (!is_hibernating() && conn() != nullptr) {  // conn() would wake it
+    ngtcp2_conn_info info;
+    ngtcp2_conn_get_conn_info(conn(), &info);
+    return info.pkt_lost;
+  }
+#endif
+  return std::nullopt;
+}
+
 bool LibraryConnection::is_reset_token(std::span<const std::uint8_t> token) const {
   std::vector<ngtcp2_cid_token> ids(ngtcp2_conn_get_active_dcid(conn(), nullptr));
   if (!ids.empty()) {

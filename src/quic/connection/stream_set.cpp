@@ -177,9 +177,7 @@ void StreamSet::handle_closed(Stream& stream) {
     release_buffered(unsent);
   }
   stream.send.clear();
-  const std::uint64_t lost = library_.stream_loss_count(stream.id);
-  environment_.counters.packets_lost.add(lost);
-  connection_.counts().packets_lost += static_cast<std::uint32_t>(lost);
+  connection_.count_losses(library_.stream_loss_count(stream.id));
   if (stream.is_finished()) {
     finish(stream);
   }

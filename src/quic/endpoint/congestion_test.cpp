@@ -34,5 +34,26 @@ TEST(Congestion, IsControlledByTheAlgorithmThatWasChosen) {
   EXPECT_NE(reno, bbr);
 }
 
+// The library counts lost packets for each stream, and from ngtcp2 1.16 on also for the connection.
+TEST(Losses, OfOpenStreamsAndOfTheConnectionAgree) {
+  EndpointPair pair;
+  pair.shake_hands();
+  Connection& server = pair.server_connection();
+  int packets = 0;
+  pair.drops = [&](std::span<const std::uint8_t>, bool is_from_client) {
+    return !is_from_client && ++packets % 20 == 0;
+  };
+  Stream& stream = **server.streams().open(StreamDirection::kUnidirectional);
+  for (int round = 0; round < 10; ++round) {
+    server.streams().write_copy(stream, std::vector<std::uint8_t>(100'000, 1), Fin::kNo);
+    pair.advance(std::chrono::seconds(1));
+  }
+  const std::uint64_t of_stream = server.losses_of_open_streams();
+  const std::uint64_t of_connection = server.statistics(pair.now).packets_lost;
+  EXPECT_GE(of_stream, 20U);
+  EXPECT_GE(of_connection, of_stream);
+  EXPECT_LE(of_connection, of_stream + of_stream / 5) << "few packets have no stream data";
+}
+
 }  // namespace
 }  // namespace knul::quic
