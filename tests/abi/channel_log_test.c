@@ -8,8 +8,10 @@
 
 static char text[32 << 10]; /* an event brings no more */
 
-/* The next message of that kind, as JSON in `text`. Gives the event's flags. */
+/* The next message of that kind, as JSON in `text`. No message comes twice in a row. Gives the event's flags. */
 static uint32_t await_message(Consumer* consumer, const char* kind) {
+  static char last[sizeof text];
+  last[0] = 0;
   for (;;) {
     const FfiEvent event = consumer_await(consumer, KREPIS_EVENT_LOG);
     REQUIRE(event.length > 0 && event.length < sizeof text);
@@ -17,6 +19,8 @@ static uint32_t await_message(Consumer* consumer, const char* kind) {
     memcpy(text, consumer_bytes(consumer, &event), event.length);
     text[event.length] = 0;
     consumer_release(consumer, &event);
+    CHECK(strcmp(last, text) != 0);
+    memcpy(last, text, sizeof last);
     if (strstr(text, kind) != NULL) {
       return event.flags;
     }
@@ -66,15 +70,9 @@ static void each_channel_that_asks_gets_each_message(void) {
   CHECK_EQUAL(krepis_channel_log(second.region.channel, 1), KREPIS_SUCCESS);
   CHECK_EQUAL(krepis_channel_log(second.region.channel, 1), KREPIS_SUCCESS); /* no second copy */
   cause_a_message();
-  CHECK_EQUAL(await_message(&first, "\"kind\":\"server_started\""), KREPIS_LOG_INFO);
-  CHECK_EQUAL(await_message(&second, "\"kind\":\"server_started\""), KREPIS_LOG_INFO);
+  CHECK_EQUAL(await_message(&first, "\"kind\":\"server_stopped\""), KREPIS_LOG_INFO);
+  CHECK_EQUAL(await_message(&second, "\"kind\":\"server_stopped\""), KREPIS_LOG_INFO);
   CHECK_CONTAINS(text, "\"level\":\"info\",\"subsystem\":\"server\",");
-  await_message(&first, "\"kind\":\"server_stopped\"");
-  const FfiEvent next = consumer_await(&second, KREPIS_EVENT_LOG);
-  memcpy(text, consumer_bytes(&second, &next), next.length);
-  text[next.length] = 0;
-  CHECK_CONTAINS(text, "server_stopped"); /* and not server_started again */
-  consumer_release(&second, &next);
   FfiEvent event;
   CHECK_EQUAL(consumer_poll(&silent, &event), 0);
   CHECK_EQUAL(krepis_quic_stop(server).error_code, KREPIS_SUCCESS);
