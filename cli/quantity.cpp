@@ -34,8 +34,8 @@ std::string scaled(double value, const std::array<Scale, N>& scales) {
                        : figure < 99.95                                                       ? 1
                                                                                               : 0;
   std::array<char, 64> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%.*f%s", decimals, figure, chosen->unit);
-  return {text.data(), static_cast<std::size_t>(length)};
+  std::snprintf(text.data(), text.size(), "%.*f%s", decimals, figure, chosen->unit);
+  return text.data();  // cut, for numbers that no server has
 }
 
 // "3h12m" while `most` of the larger unit is not reached, else "23h".
