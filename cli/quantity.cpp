@@ -121,7 +121,7 @@ std::string format_short_duration(double seconds) {
   if (seconds < 59.95) {
     return below_a_minute(seconds);
   }
-  const auto whole = static_cast<std::uint64_t>(std::min(seconds, 9'999.0 * kDay) + 0.5);
+  const auto whole = static_cast<std::uint64_t>(std::llround(std::min(seconds, 9'999.0 * kDay)));
   if (whole < kHour) {
     return two_units(whole / kMinute, "m", whole % kMinute, "s", 10);
   }
