@@ -179,7 +179,7 @@ FfiResponse set_channel_log(Process& process, std::uint32_t handle, std::uint32_
   }
   // Without the pin, because this waits for a running handler of the log, which may call the library.
   if (enabled == 1) {
-    process.log_channels().add(std::move(channel));
+    process.log_channels().add(channel);
   } else {
     process.log_channels().remove(*channel);
   }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <string_view>
-#include <utility>
 
 #include "server/log_sink.hpp"
 
@@ -19,11 +18,11 @@ static_assert(static_cast<int>(base::LogLevel::kTrace) == KREPIS_LOG_TRACE &&
 
 }  // namespace
 
-void LogChannels::add(std::shared_ptr<channel::Channel> channel) {
+void LogChannels::add(const std::shared_ptr<channel::Channel>& channel) {
   remove(*channel);
   {
     const std::lock_guard lock(mutex_);
-    channels_.push_back(std::move(channel));
+    channels_.push_back(channel);
   }
   // Not under the lock, because it waits for a running handler, which may be give().
   server::set_process_log_handler([this](const server::LogRecord& record) { return give(record); });

@@ -14,7 +14,7 @@ namespace knul::abi {
 class LogChannels {
  public:
   // From then on the channel gets the messages. Replaces the log's handler. Throws std::bad_alloc.
-  void add(std::shared_ptr<channel::Channel> channel);
+  void add(const std::shared_ptr<channel::Channel>& channel);
   void remove(const channel::Channel& channel);
 
  private:
