@@ -15,8 +15,6 @@ namespace krepis {
 namespace {
 
 using namespace knul;
-using base::Error;
-using base::ErrorKind;
 
 // Replaces secrets of the options at the end of the scope: the certificates are loaded then, or the start failed.
 class HidesSecrets {
