@@ -9,42 +9,34 @@
 namespace knul::cli {
 namespace {
 
-enum Index : std::size_t {
-  kPeer,
-  kAlpn,
-  kName,
-  kState,
-  kAge,
-  kIdle,
-  kRtt,
-  kP50,
-  kP99,
-  kReceived,
-  kSent,
-  kLost,
-  kLimit,
-  kCount,
-};
-
 constexpr std::size_t kAlways = 0;
 constexpr std::size_t kWide = 120;
 constexpr std::size_t kWidePeer = 47;  // an IPv6 address in brackets with its port
 
-constexpr std::array<TopColumn, kCount> kColumns = {{
-    {'1', "PEER", "peer", "", 21, kAlways, true},
-    {'l', "ALPN", "alpn", "", 8, kWide, true},
-    {'n', "SERVER NAME", "name", "", 20, kWide, true},
-    {'2', "ST", "state", "", 3, kAlways, true},
-    {'3', "AGE", "age", "age_ms", 5, kAlways, false},
-    {'4', "IDLE", "idle", "idle_ms", 5, kAlways, false},
-    {'5', "RTT", "rtt", "smoothed_rtt_us", 5, kAlways, false},
-    {'6', "P50", "p50", "", 5, kAlways, false},
-    {'7', "P99", "p99", "request_p99_ms", 5, kAlways, false},
-    {'8', "RECV", "received", "bytes_received", 5, kAlways, false},
-    {'9', "SENT", "sent", "bytes_sent", 5, kAlways, false},
-    {'0', "LOST", "lost", "packets_lost", 5, kAlways, false},
-    {'v', "LIMIT", "verdict", "", 6, kAlways, true},
-}};
+std::string time_text(double seconds) { return seconds > 0 ? format_short_duration(seconds) : "-"; }
+
+using Row = ConnectionSample;
+constexpr auto kColumns = std::to_array<TopColumn>({
+    {'1', "PEER", "peer", "", 21, kAlways, &Row::peer},
+    {'l', "ALPN", "alpn", "", 8, kWide, &Row::alpn},
+    {'n', "SERVER NAME", "name", "", 20, kWide, &Row::server_name},
+    {'2', "ST", "state", "", 3, kAlways, &Row::state},
+    {'3', "AGE", "age", "age_ms", 5, kAlways, nullptr, &Row::age_seconds, &format_short_duration},
+    {'4', "IDLE", "idle", "idle_ms", 5, kAlways, nullptr, &Row::idle_seconds, &format_short_duration},
+    {'5', "RTT", "rtt", "smoothed_rtt_us", 5, kAlways, nullptr, &Row::rtt_seconds, &time_text},
+    {'6', "P50", "p50", "", 5, kAlways, nullptr, &Row::request_p50_seconds, &time_text},
+    {'7', "P99", "p99", "request_p99_ms", 5, kAlways, nullptr, &Row::request_p99_seconds, &time_text},
+    {'8', "RECV", "received", "bytes_received", 5, kAlways, nullptr, &Row::bytes_received, &format_count},
+    {'9', "SENT", "sent", "bytes_sent", 5, kAlways, nullptr, &Row::bytes_sent, &format_count},
+    {'0', "LOST", "lost", "packets_lost", 5, kAlways, nullptr, &Row::packets_lost, &format_count},
+    {'v', "LIMIT", "verdict", "", 6, kAlways, &Row::limit},
+});
+constexpr std::size_t kPeer = 0;
+constexpr std::size_t kSent = 10;
+constexpr std::size_t kLimit = kColumns.size() - 1;
+static_assert(kColumns[kPeer].text == &Row::peer && kColumns[kSent].number == &Row::bytes_sent &&
+              kColumns[kLimit].text == &Row::limit);
+using Widths = std::array<std::size_t, kColumns.size()>;
 
 struct ShortName {
   std::string_view name;
@@ -69,82 +61,25 @@ std::string short_name(const std::string& name) {
   return found == kShortNames.end() ? name : std::string(found->shown);
 }
 
-std::string time_text(double seconds) { return seconds > 0 ? format_short_duration(seconds) : "-"; }
-
-std::string cell(const ConnectionSample& row, std::size_t column, std::size_t width) {
-  switch (column) {
-    case kPeer:
-      return row.peer;
-    case kAlpn:
-      return row.alpn;
-    case kName:
-      return row.server_name;
-    case kState:
-      return short_name(row.state);
-    case kAge:
-      return format_short_duration(row.age_seconds);
-    case kIdle:
-      return format_short_duration(row.idle_seconds);
-    case kRtt:
-      return time_text(row.rtt_seconds);
-    case kP50:
-      return time_text(row.request_p50_seconds);
-    case kP99:
-      return time_text(row.request_p99_seconds);
-    case kReceived:
-      return format_count(row.bytes_received);
-    case kSent:
-      return format_count(row.bytes_sent);
-    case kLost:
-      return format_count(row.packets_lost);
-    default:
-      return row.verdict.size() <= width ? row.verdict : short_name(row.limit);
+std::string cell(const Row& row, const TopColumn& column, std::size_t width) {
+  if (column.number != nullptr) {
+    return column.format(row.*column.number);
   }
-}
-
-double number(const ConnectionSample& row, std::size_t column) {
-  switch (column) {
-    case kAge:
-      return row.age_seconds;
-    case kIdle:
-      return row.idle_seconds;
-    case kRtt:
-      return row.rtt_seconds;
-    case kP50:
-      return row.request_p50_seconds;
-    case kP99:
-      return row.request_p99_seconds;
-    case kReceived:
-      return row.bytes_received;
-    case kSent:
-      return row.bytes_sent;
-    default:
-      return row.packets_lost;
+  if (column.text == &Row::limit && row.verdict.size() <= width) {
+    return row.verdict;
   }
-}
-
-const std::string& text(const ConnectionSample& row, std::size_t column) {
-  switch (column) {
-    case kPeer:
-      return row.peer;
-    case kAlpn:
-      return row.alpn;
-    case kName:
-      return row.server_name;
-    case kState:
-      return row.state;
-    default:
-      return row.limit;
-  }
+  const bool has_short_names = column.text == &Row::limit || column.text == &Row::state;
+  return has_short_names ? short_name(row.*column.text) : row.*column.text;
 }
 
 bool is_shown(std::size_t column, std::size_t columns) { return columns >= kColumns[column].from_columns; }
 
-// The columns of `shown` with a space between them. The first and the last share what is left.
-std::array<std::size_t, kCount> widths_of(std::size_t columns) {
-  std::array<std::size_t, kCount> widths{};
+// Returns the width of each column, 0 for those not shown. One space separates columns; the first and the last column
+// get the space that is left.
+Widths widths_of(std::size_t columns) {
+  Widths widths{};
   std::size_t used = 0;
-  for (std::size_t i = 0; i < kCount; ++i) {
+  for (std::size_t i = 0; i < widths.size(); ++i) {
     widths[i] = is_shown(i, columns) ? kColumns[i].width : 0;
     used += widths[i] + (widths[i] > 0 && i > 0 ? 1 : 0);
   }
@@ -160,14 +95,15 @@ template <class Text>
 std::string line(std::size_t columns, const Text& text_of) {
   const auto widths = widths_of(columns);
   std::string line;
-  for (std::size_t i = 0; i < kCount; ++i) {
+  for (std::size_t i = 0; i < widths.size(); ++i) {
     if (widths[i] == 0) {
       continue;
     }
     const std::string cell_text = text_of(i, widths[i]);
     line += i == 0 ? "" : " ";
-    line += i == kPeer ? fitted_in_middle(cell_text, widths[i])
-                       : fitted(cell_text, widths[i], kColumns[i].is_text ? Align::kLeft : Align::kRight);
+    line += i == kPeer
+                ? fitted_in_middle(cell_text, widths[i])
+                : fitted(cell_text, widths[i], kColumns[i].text != nullptr ? Align::kLeft : Align::kRight);
   }
   return fitted(line, columns);
 }
@@ -183,7 +119,7 @@ std::optional<TableOrder> order_by_key(char key, std::size_t columns) {
   if (found == kColumns.end() || columns < found->from_columns) {
     return std::nullopt;
   }
-  return TableOrder{static_cast<std::size_t>(found - kColumns.begin()), !found->is_text};
+  return TableOrder{static_cast<std::size_t>(found - kColumns.begin()), found->number != nullptr};
 }
 
 std::string list_target(const TableOrder& order) {
@@ -194,12 +130,13 @@ std::string list_target(const TableOrder& order) {
 }
 
 void sort_connections(std::vector<ConnectionSample>& connections, const TableOrder& order) {
-  std::ranges::sort(connections, {}, &ConnectionSample::id);
-  std::ranges::stable_sort(connections, [&](const ConnectionSample& one, const ConnectionSample& other) {
-    const ConnectionSample& first = order.is_descending ? other : one;
-    const ConnectionSample& second = order.is_descending ? one : other;
-    return kColumns[order.column].is_text ? text(first, order.column) < text(second, order.column)
-                                          : number(first, order.column) < number(second, order.column);
+  const TopColumn& column = kColumns[order.column];
+  std::ranges::sort(connections, {}, &Row::id);
+  std::ranges::stable_sort(connections, [&](const Row& one, const Row& other) {
+    const Row& first = order.is_descending ? other : one;
+    const Row& second = order.is_descending ? one : other;
+    return column.text != nullptr ? first.*column.text < second.*column.text
+                                  : first.*column.number < second.*column.number;
   });
 }
 
@@ -211,8 +148,9 @@ std::string table_header(const TableOrder& order, std::size_t columns) {
 }
 
 std::string table_row(const ConnectionSample& connection, std::size_t columns) {
-  return line(columns,
-              [&](std::size_t column, std::size_t width) { return cell(connection, column, width); });
+  return line(columns, [&](std::size_t column, std::size_t width) {
+    return cell(connection, kColumns[column], width);
+  });
 }
 
 }  // namespace knul::cli
