@@ -51,17 +51,6 @@ std::string text_in(const std::string& json, std::string_view name) {
              : json.substr(at + key.size(), json.find('"', at + key.size()) - at - key.size());
 }
 
-bool wait_until(const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + 20s;
-  while (std::chrono::steady_clock::now() < end) {
-    if (condition()) {
-      return true;
-    }
-    std::this_thread::sleep_for(2ms);
-  }
-  return false;
-}
-
 // A folder with a certificate for "localhost" at "cert.pem", its key at "key.pem".
 class Certificates : public testing::Test {
  protected:

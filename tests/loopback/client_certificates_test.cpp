@@ -86,14 +86,7 @@ class ClientCertificates : public testing::Test {
   }
   static bool wait_for_statistic(const krepis::QuicServer& server, const std::string& name,
                                  std::uint64_t value) {
-    const auto end = std::chrono::steady_clock::now() + 20s;
-    while (statistic(server, name) != value) {
-      if (std::chrono::steady_clock::now() > end) {
-        return false;
-      }
-      std::this_thread::sleep_for(2ms);
-    }
-    return true;
+    return wait_until([&] { return statistic(server, name) == value; });
   }
 
   TemporaryFolder folder_;

@@ -45,17 +45,6 @@ std::unique_ptr<krepis::QuicServer> start_slow_server() {
   return start_server(server_options(), [](unsigned) { return std::make_unique<SlowAnswers>(); });
 }
 
-template <class Condition>
-bool eventually(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline)
-      return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 TEST(Drain, LosesNoRequestThatIsInFlight) {
   constexpr std::uint64_t kConnections = 100;
   constexpr int kRequests = 10;
@@ -73,7 +62,7 @@ TEST(Drain, LosesNoRequestThatIsInFlight) {
       requests.emplace_back(context, *stream);
     }
   }
-  ASSERT_TRUE(eventually([&] { return server->stats().total_requests == kConnections * kRequests; }));
+  ASSERT_TRUE(wait_until([&] { return server->stats().total_requests == kConnections * kRequests; }));
 
   const auto report = server->stop(5s);
 
@@ -106,7 +95,7 @@ TEST(Drain, CutsOneStuckClientAtTheDeadlineAndNobodyElse) {
   ASSERT_TRUE(other.connect(server->port()));
   ASSERT_TRUE(stuck.send("0").has_value());
   const auto stream = other.send("300");
-  ASSERT_TRUE(eventually([&] { return server->stats().total_requests == 2; }));
+  ASSERT_TRUE(wait_until([&] { return server->stats().total_requests == 2; }));
 
   const auto report = server->stop(1s);
 
@@ -125,16 +114,16 @@ TEST(Drain, RefusesConnectionsThatComeWhileItLasts) {
   BlockingClient client;
   ASSERT_TRUE(client.connect(server->port()));
   const auto stream = client.send("3000");
-  ASSERT_TRUE(eventually([&] { return server->stats().total_requests == 1; }));
+  ASSERT_TRUE(wait_until([&] { return server->stats().total_requests == 1; }));
   auto stopping = std::async(std::launch::async, [&] { return server->stop(5s); });
-  ASSERT_TRUE(eventually([&] { return !server->is_running(); }));
+  ASSERT_TRUE(wait_until([&] { return !server->is_running(); }));
 
   // A worker that has not seen the order yet still accepts.
   const auto is_refused = [&] {
     BlockingClient late;
     return !late.connect(server->port()) && late.wait_closed()->code == 0x2;
   };
-  EXPECT_TRUE(eventually(is_refused));
+  EXPECT_TRUE(wait_until(is_refused));
   EXPECT_TRUE(client.wait_answer(*stream).has_value());
   EXPECT_TRUE(stopping.get()->clean);
 }

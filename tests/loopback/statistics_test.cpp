@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <optional>
 #include <random>
 
 #include "loopback/blocking_client.hpp"
@@ -27,20 +28,27 @@ nlohmann::json only_row(const krepis::QuicServer& server) {
   return page["connections"].at(0);
 }
 
-// Until nothing moves any more, so that two reads are about the same state.
-nlohmann::json row_at_rest(const krepis::QuicServer& server, const UdpProxy& proxy) {
-  std::uint64_t seen = 0;
-  for (int round = 0; round < 1'000; ++round) {
-    const std::uint64_t now = proxy.up().received + proxy.down().received;
-    if (round > 0 && now == seen) {
-      return only_row(server);
-    }
-    seen = now;
-    std::this_thread::sleep_for(4 * kDelay);
+// What the server and the path have counted.
+struct Counts {
+  Counts(const krepis::QuicServer& server, const UdpProxy& proxy)
+      : all(statistics_of(server)),
+        row(only_row(server)),
+        up_bytes(proxy.up().received_bytes - proxy.up().dropped_bytes),
+        down_bytes(proxy.down().received_bytes),
+        down_packets(proxy.down().received) {}
+
+  // True once nothing is on its way, so that all counts are about the same state.
+  [[nodiscard]] bool agree() const {
+    return value_in(all, "total_bytes_in") == up_bytes && value_in(all, "total_bytes_out") == down_bytes &&
+           row["bytes_sent"] == down_bytes && row["packets_sent"] == down_packets;
   }
-  ADD_FAILURE() << "the connection never came to rest";
-  return only_row(server);
-}
+
+  std::string all;
+  nlohmann::json row;
+  std::uint64_t up_bytes;
+  std::uint64_t down_bytes;
+  std::uint64_t down_packets;
+};
 
 void echo(BlockingClient& client) {
   const std::string payload(kPayloadBytes, 'x');
@@ -62,15 +70,17 @@ TEST(StatisticsOnLoopback, OfTrafficThroughLossAndDelayAgreeWithThePath) {
   ASSERT_TRUE(client.connect(proxy.port()));
   echo(client);
   proxy.set_loss(0);
-  const auto row = row_at_rest(*server, proxy);
-  const std::string all = statistics_of(*server);
+  std::optional<Counts> last;
+  wait_until([&] { return last.emplace(*server, proxy).agree(); });
+  const Counts& counts = *last;
+  const nlohmann::json& row = counts.row;
 
+  EXPECT_EQ(value_in(counts.all, "total_bytes_in"), counts.up_bytes);
+  EXPECT_EQ(value_in(counts.all, "total_bytes_out"), counts.down_bytes);
+  EXPECT_EQ(row["bytes_sent"], counts.down_bytes);
+  EXPECT_EQ(row["packets_sent"], counts.down_packets);
   EXPECT_EQ(row["requests"], kRequests);
-  EXPECT_EQ(value_in(all, "requests_completed"), static_cast<std::uint64_t>(kRequests));
-  EXPECT_EQ(value_in(all, "total_bytes_out"), proxy.down().received_bytes);
-  EXPECT_EQ(value_in(all, "total_bytes_in"), proxy.up().received_bytes - proxy.up().dropped_bytes);
-  EXPECT_EQ(row["bytes_sent"], proxy.down().received_bytes.load());
-  EXPECT_EQ(row["packets_sent"], proxy.down().received.load());
+  EXPECT_EQ(value_in(counts.all, "requests_completed"), static_cast<std::uint64_t>(kRequests));
   const auto dropped = static_cast<double>(proxy.down().dropped);
   EXPECT_NEAR(row["packets_lost"].get<double>(), dropped, dropped * 0.2 + 2);
   // The path is never faster than its delay. How much slower it is depends on the scheduler.

@@ -5,10 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "service/service.hpp"
 #include "support/temporary_folder.h"
@@ -56,6 +58,19 @@ inline std::uint64_t value_in(const std::string& json, std::string_view name) {
   const std::string key = "\"" + std::string(name) + "\":";
   const std::size_t at = json.find(key);
   return at == std::string::npos ? ~std::uint64_t{0} : std::stoull(json.substr(at + key.size()));
+}
+
+// True when the condition holds. Gives up after 20 s.
+template <class Condition>
+bool wait_until(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
 }
 
 }  // namespace knul::test
