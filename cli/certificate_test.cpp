@@ -10,20 +10,15 @@
 #include <fstream>
 #include <iterator>
 
+#include "support/temporary_folder.h"
+
 namespace knul::cli {
 namespace {
 
 class Certificate : public testing::Test {
  protected:
-  Certificate() {
-    std::string name = (std::filesystem::temp_directory_path() / "knul_cert_XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    gnutls_x509_crt_init(&parsed_);
-  }
-  ~Certificate() override {
-    gnutls_x509_crt_deinit(parsed_);
-    std::filesystem::remove_all(folder_);
-  }
+  Certificate() { gnutls_x509_crt_init(&parsed_); }
+  ~Certificate() override { gnutls_x509_crt_deinit(parsed_); }
   gnutls_x509_crt_t parse(const PemPair& pair) {
     const std::string& text = pair.certificate;
     const gnutls_datum_t datum{reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())),
@@ -36,7 +31,8 @@ class Certificate : public testing::Test {
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
-  std::filesystem::path folder_;
+  const test::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   gnutls_x509_crt_t parsed_ = nullptr;
 };
 

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "support/temporary_folder.h"
+
 namespace knul::cli {
 namespace {
 
@@ -15,17 +17,13 @@ constexpr std::array<std::uint8_t, 3> kBytes{'a', 'b', 'c'};
 
 class FileSinkInAFolder : public testing::Test {
  protected:
-  FileSinkInAFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "knul_sink_XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~FileSinkInAFolder() override { std::filesystem::remove_all(folder_); }
   [[nodiscard]] std::string read(const std::string& name) const {
     std::ifstream file(folder_ / name);
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
-  std::filesystem::path folder_;
+  const test::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 TEST_F(FileSinkInAFolder, KeepsACompleteFileUnderItsPath) {

@@ -7,17 +7,13 @@
 #include <fstream>
 #include <string>
 
+#include "support/temporary_folder.h"
+
 namespace knul::cli {
 namespace {
 
 class MergeConfig : public testing::Test {
  protected:
-  MergeConfig() {
-    std::string name = (std::filesystem::temp_directory_path() / "knul_config_XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~MergeConfig() override { std::filesystem::remove_all(folder_); }
-
   void file(const std::string& text) {
     sources.file_path = (folder_ / "knul.toml").string();
     std::ofstream(*sources.file_path) << text;
@@ -35,7 +31,8 @@ class MergeConfig : public testing::Test {
                                    {.name = "gso", .type = SettingType::kBoolean},
                                    {.name = "alpn", .type = SettingType::kList}};
   ConfigSources sources;
-  std::filesystem::path folder_;
+  const test::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 TEST_F(MergeConfig, IsEmptyWhenNoSourceSetsAnything) { EXPECT_EQ(merged(), "{}"); }

@@ -13,6 +13,7 @@
 #include "admin/fake_source_test_support.hpp"
 #include "base/socket_address.hpp"
 #include "posix/file_descriptor.hpp"
+#include "support/temporary_folder.h"
 
 namespace knul::admin {
 namespace {
@@ -186,12 +187,10 @@ TEST(AdminAddress, IsChecked) {
 
 class AdminUnixSocket : public testing::Test {
  protected:
-  void SetUp() override { ASSERT_NE(::mkdtemp(folder_.data()), nullptr); }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  [[nodiscard]] std::string path() const { return folder_ + "/admin.sock"; }
+  [[nodiscard]] std::string path() const { return folder_.file("admin.sock"); }
 
   FakeSource source_;
-  std::string folder_ = (std::filesystem::temp_directory_path() / "knul-admin-XXXXXX").string();
+  const test::TemporaryFolder folder_;
 };
 
 TEST_F(AdminUnixSocket, IsItsOwnersOnlyAndGoneAfterwards) {
@@ -218,7 +217,7 @@ TEST_F(AdminUnixSocket, ReplacesASocketThatNobodyListensOnAndNothingElse) {
   const auto first = AdminListener::start("unix:" + path(), source_);
   ASSERT_TRUE(first.has_value()) << first.error().message;
   EXPECT_FALSE(AdminListener::start("unix:" + path(), source_).has_value());  // in use
-  const std::string file = folder_ + "/file";
+  const std::string file = folder_.file("file");
   ASSERT_EQ(::symlink("/nowhere", file.c_str()), 0);
   EXPECT_FALSE(AdminListener::start("unix:" + file, source_).has_value());
   EXPECT_TRUE(std::filesystem::is_symlink(file));

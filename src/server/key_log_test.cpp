@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/temporary_folder.h"
+
 namespace knul::server {
 namespace {
 
@@ -23,12 +25,6 @@ class RecordingLog final : public base::LogSink {
 
 class KeyLogFolder : public testing::Test {
  protected:
-  KeyLogFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "knul_key_log_XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~KeyLogFolder() override { std::filesystem::remove_all(folder_); }
-
   [[nodiscard]] std::string path(const char* name) const { return (folder_ / name).string(); }
   void expect_refused(const std::string& at, const std::string& why) {
     const auto opened = KeyLogFile::open(at, log_);
@@ -38,7 +34,8 @@ class KeyLogFolder : public testing::Test {
   }
 
   RecordingLog log_;
-  std::filesystem::path folder_;
+  const test::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 TEST_F(KeyLogFolder, IsOffWithoutAPath) {

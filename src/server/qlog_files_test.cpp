@@ -8,17 +8,14 @@
 #include <thread>
 #include <vector>
 
+#include "support/temporary_folder.h"
+
 namespace knul::server {
 namespace {
 
 class QlogSettings : public testing::Test {
  protected:
-  QlogSettings() {
-    std::string name = (std::filesystem::temp_directory_path() / "knul_qlog_XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    options_.qlog_folder = folder_;
-  }
-  ~QlogSettings() override { std::filesystem::remove_all(folder_); }
+  QlogSettings() { options_.qlog_folder = folder_; }
 
   // A connection from `address`. True: it is logged.
   bool connect(QlogFiles& files, const char* address = "192.0.2.1") {
@@ -34,7 +31,8 @@ class QlogSettings : public testing::Test {
   }
 
   base::NullLogSink log_;
-  std::filesystem::path folder_;
+  const test::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   krepis::ServerOptions options_;
   std::atomic<unsigned> next_{0};
 };

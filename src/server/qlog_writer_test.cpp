@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/temporary_folder.h"
+
 namespace knul::server {
 namespace {
 
@@ -43,15 +45,8 @@ class RecordingLog final : public base::LogSink {
 
 class QlogFolder : public testing::Test {
  protected:
-  QlogFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "knul_qlog_XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  // The writer's thread uses the log.
-  void TearDown() override {
-    writer_->stop(kLongest);
-    std::filesystem::remove_all(folder_);
-  }
+  // The writer's thread uses the log and the folder.
+  void TearDown() override { writer_->stop(kLongest); }
 
   void start(QlogLimits limits = {1 << 20, 1 << 20}) {
     writer_ = *QlogWriter::start(posix::FileDescriptor(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY)),
@@ -73,7 +68,8 @@ class QlogFolder : public testing::Test {
   }
 
   RecordingLog log_;
-  std::filesystem::path folder_;
+  const test::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   std::shared_ptr<QlogWriter> writer_;
 };
 

@@ -10,6 +10,7 @@
 
 #include "service/fake_connection_test_support.hpp"
 #include "service/hq_request.hpp"
+#include "support/temporary_folder.h"
 
 namespace knul::service {
 namespace {
@@ -24,8 +25,6 @@ constexpr krepis::StreamId kStream = 0;
 class TheHqService : public testing::Test {
  protected:
   TheHqService() {
-    std::string name = (std::filesystem::temp_directory_path() / "knul_hq_XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
     std::filesystem::create_directories(folder_ / "root/sub");
     put("secret", "outside");
     put("root/file", "content");
@@ -39,7 +38,6 @@ class TheHqService : public testing::Test {
     service = std::make_unique<HqService>(
         std::make_shared<const FileRoot>(*FileRoot::open((folder_ / "root").string())));
   }
-  ~TheHqService() override { std::filesystem::remove_all(folder_); }
 
   void put(const std::string& name, const std::string& content) {
     std::ofstream(folder_ / name, std::ios::binary) << content;
@@ -50,7 +48,8 @@ class TheHqService : public testing::Test {
     return connection.streams[stream];
   }
 
-  std::filesystem::path folder_;
+  const test::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   std::unique_ptr<HqService> service;
   FakeConnection connection;
   krepis::StreamId asked_ = 0;
