@@ -13,7 +13,7 @@ from knul_process import LIMIT_SECONDS, KnulTest, run
 
 class MachineCheck(KnulTest):
     def arguments(self, *others):
-        return ("check", "--cert", f"{self.folder}/cert.pem", "--key", f"{self.folder}/key.pem", *others)
+        return ("check", *self.credentials, *others)
 
     def rows(self, result):
         self.assertEqual(result.stderr, "")

@@ -40,8 +40,7 @@ class Help(KnulTest):
 
 class Usage(KnulTest):
     def serve(self, *arguments, environment=None):
-        given = ("--cert", self.ca, "--key", f"{self.folder}/key.pem", "--port", "0", *arguments)
-        return run("serve", *given, environment=environment)
+        return run("serve", *self.credentials, "--port", "0", *arguments, environment=environment)
 
     def test_names_an_unknown_flag_and_the_help(self):
         self.assert_fails(run("serve", "--prot", "1"), 2, "--prot", "knul serve --help")
@@ -133,7 +132,7 @@ class Config(KnulTest):
                 taken.bind(("127.0.0.1", 9464))
                 taken.listen()
             for arguments in (("--admin", "--workers", "1"), ("--workers", "1", "--admin")):
-                result = run("serve", "--port", "0", "--cert", self.ca, "--key", f"{self.folder}/key.pem", *arguments)
+                result = run("serve", "--port", "0", *self.credentials, *arguments)
                 self.assert_fails(result, 1, "admin", "127.0.0.1:9464")
 
     def test_takes_a_whole_server_from_the_file(self):
@@ -199,8 +198,8 @@ class Serve(KnulTest):
             self.assertGreater(server.event("stats")["stats"]["uptime_ms"], first)
 
     def test_speaks_text_without_json(self):
-        with Process("serve", "--cert", self.ca, "--key", f"{self.folder}/key.pem", "--stats-interval", "0.02",
-                     "--admin", "127.0.0.1:0") as server:
+        with Process("serve", *self.credentials, "--stats-interval", "0.02", "--admin",
+                     "127.0.0.1:0") as server:
             self.assertRegex(server.line(), r"^listening on 127\.0\.0\.1:\d+, ")
             self.assertRegex(server.line(), r"^admin listener on http://127\.0\.0\.1:[1-9]\d*/$")
             self.assertRegex(server.line(), r"^connections 0  requests 0/s ")

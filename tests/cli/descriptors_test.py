@@ -97,8 +97,8 @@ class Output(KnulTest):
 
     def serve(self, stdout, *arguments, preexec=None):
         return subprocess.Popen(
-            [knul_process.knul_path, "serve", "--service", "perf", "--port", "0", "--cert", self.ca, "--key",
-             f"{self.folder}/key.pem", "--stats-interval", "0.01", *arguments],
+            [knul_process.knul_path, "serve", "--service", "perf", "--port", "0", *self.credentials,
+             "--stats-interval", "0.01", *arguments],
             env=clean_environment(), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
             preexec_fn=preexec)
 

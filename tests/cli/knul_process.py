@@ -28,6 +28,11 @@ def run(*arguments, environment=None):
         text=True, timeout=LIMIT_SECONDS)
 
 
+def credentials_of(folder):
+    """The arguments with the certificate that `knul cert` wrote to the folder."""
+    return ("--cert", f"{folder}/cert.pem", "--key", f"{folder}/key.pem")
+
+
 def main(usage):
     """Of a test program: --knul PATH, then what unittest takes."""
     global knul_path
@@ -91,8 +96,8 @@ class Server(Process):
     """`knul serve --json` on a free port."""
 
     def __init__(self, folder, *arguments, environment=None, stderr=subprocess.PIPE):
-        super().__init__("serve", "--json", "--port", "0", "--cert", f"{folder}/cert.pem", "--key", f"{folder}/key.pem",
-                         *arguments, environment=environment, stderr=stderr)
+        super().__init__("serve", "--json", "--port", "0", *credentials_of(folder), *arguments, environment=environment,
+                         stderr=stderr)
         self.listening = self.event("listening")
         self.port = self.listening["port"]
 
@@ -123,6 +128,7 @@ class KnulTest(unittest.TestCase):
         if made.returncode != 0:
             raise AssertionError(made.stderr)
         cls.ca = f"{cls.folder}/cert.pem"
+        cls.credentials = credentials_of(cls.folder)
 
     @classmethod
     def tearDownClass(cls):

@@ -14,12 +14,7 @@ import tempfile
 import time
 
 import knul_process
-from knul_process import LIMIT_SECONDS, KnulTest, Process, Server, run
-
-
-def credentials_of(test):
-    """The arguments with the certificate of the test."""
-    return ("--cert", f"{test.folder}/cert.pem", "--key", f"{test.folder}/key.pem")
+from knul_process import LIMIT_SECONDS, KnulTest, Process, Server, credentials_of, run
 
 
 class Messages(KnulTest):
@@ -98,7 +93,7 @@ class Signals(KnulTest):
             self.assertEqual(server.drain()[0], 0)
 
     def test_sigusr1_prints_text_without_json(self):
-        with Process("serve", "--port", "0", *credentials_of(self)) as server:
+        with Process("serve", "--port", "0", *self.credentials) as server:
             self.assertIn("listening on", server.line())
             server.send(signal.SIGUSR1)
             lines = [server.line()]
@@ -124,25 +119,25 @@ class Check(KnulTest):
     def test_accepts_a_valid_configuration_without_binding(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("127.0.0.1", 0))
-            result = self.check(*credentials_of(self), "--port", str(taken.getsockname()[1]))
+            result = self.check(*self.credentials, "--port", str(taken.getsockname()[1]))
             self.assertEqual((result.returncode, result.stderr), (0, ""))
 
     def test_names_what_is_wrong(self):
-        self.assert_fails(self.check(*credentials_of(self), "--workers", "65"), 2, "workers", "65")
+        self.assert_fails(self.check(*self.credentials, "--workers", "65"), 2, "workers", "65")
         self.assert_fails(self.check("--cert", self.ca, "--key", self.ca), 2, "key_path")
         self.assert_fails(self.check("--cert", "/nothing.pem", "--key", "/nothing.pem"), 2, "cert_path")
-        self.assert_fails(self.check(*credentials_of(self), "--service", "hq", "--root", "/nothing"), 2, "service_root")
-        self.assert_fails(self.check(*credentials_of(self), "--config", "/nothing.toml"), 2, "/nothing.toml")
+        self.assert_fails(self.check(*self.credentials, "--service", "hq", "--root", "/nothing"), 2, "service_root")
+        self.assert_fails(self.check(*self.credentials, "--config", "/nothing.toml"), 2, "/nothing.toml")
 
     def test_a_failed_start_prints_one_event(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("127.0.0.1", 0))
-            result = run("serve", "--json", *credentials_of(self), "--port", str(taken.getsockname()[1]))
+            result = run("serve", "--json", *self.credentials, "--port", str(taken.getsockname()[1]))
             event = json.loads(result.stdout)
             self.assertEqual((event["event"], event["code"], event["exit_code"]), ("failed", 5000, 1))
             self.assertEqual(result.returncode, 1)
             self.assertIn(event["error"], result.stderr)
-        result = run("serve", "--json", *credentials_of(self), "--workers", "many")
+        result = run("serve", "--json", *self.credentials, "--workers", "many")
         self.assertEqual(json.loads(result.stdout)["exit_code"], 2)
 
 
@@ -306,7 +301,7 @@ class ClientCertificates(KnulTest):
                       f"{authority}/cert.pem", environment={"KNUL_LOG": "warning"})
 
     def request(self, server, folder=None):
-        identity = ("--cert", f"{folder}/cert.pem", "--key", f"{folder}/key.pem") if folder else ()
+        identity = credentials_of(folder) if folder else ()
         return run("perf", f"127.0.0.1:{server.port}", "--ca", self.ca, "--requests", "1", *identity)
 
     def test_decide_who_is_served(self):
@@ -343,7 +338,7 @@ class ClientCertificates(KnulTest):
                 (("--client-auth", "required", "--client-ca", f"{self.folder}/missing"), "missing"),
                 (("--client-auth", "required", "--client-ca", f"{self.clients}/key.pem"), "private key"),
                 (("--client-ca", f"{self.clients}/cert.pem"), "client_auth")):
-            result = run("serve", "--check-config", "--port", "0", *credentials_of(self), *arguments)
+            result = run("serve", "--check-config", "--port", "0", *self.credentials, *arguments)
             self.assertEqual(result.returncode, 2, result.stderr)
             self.assertIn(part, result.stderr)
         result = run("perf", "127.0.0.1:1", "--requests", "1", "--cert", f"{self.alice}/cert.pem")
@@ -365,7 +360,7 @@ class Activation(KnulTest):
             "os.environ['LISTEN_PID'] = str(os.getpid())\n"
             "os.execv(sys.argv[2], sys.argv[2:])\n")
         variables = {"LISTEN_FDS": str(count), **({"LISTEN_FDNAMES": names} if names else {})}
-        command = [knul_process.knul_path, "serve", "--json", *credentials_of(self), *arguments]
+        command = [knul_process.knul_path, "serve", "--json", *self.credentials, *arguments]
         return subprocess.Popen(
             [sys.executable, "-c", script, ",".join(map(str, given)), *command],
             env=knul_process.clean_environment(variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -457,7 +452,7 @@ class KeyLog(KnulTest):
 
     def test_a_link_is_refused(self):
         os.symlink(f"{self.folder}/elsewhere", f"{self.folder}/link")
-        result = run("serve", "--port", "0", *credentials_of(self), "--key-log-path", f"{self.folder}/link")
+        result = run("serve", "--port", "0", *self.credentials, "--key-log-path", f"{self.folder}/link")
         self.assert_fails(result, 2, "key_log_path", "symbolic link")
         self.assertFalse(os.path.exists(f"{self.folder}/elsewhere"))
 

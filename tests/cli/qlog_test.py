@@ -226,15 +226,13 @@ class QlogLimits(QlogTest):
 
     def test_refuses_a_folder_that_is_none(self):
         for folder, words in ((f"{self.logs}/nothing", "No such file"), (self.ca, "Not a directory")):
-            result = run("serve", "--cert", self.ca, "--key", f"{self.folder}/key.pem", "--port", "0", "--qlog-folder",
-                         folder)
+            result = run("serve", *self.credentials, "--port", "0", "--qlog-folder", folder)
             self.assert_fails(result, 2, "qlog_folder", words)
 
     def test_refuses_peers_that_are_none(self):
-        credentials = ("--cert", self.ca, "--key", f"{self.folder}/key.pem")
-        result = run("serve", *credentials, "--qlog-folder", self.logs, "--qlog-peers", "10.0.0.0/33")
+        result = run("serve", *self.credentials, "--qlog-folder", self.logs, "--qlog-peers", "10.0.0.0/33")
         self.assert_fails(result, 2, "qlog_peers", "10.0.0.0/33")
-        self.assert_fails(run("serve", *credentials, "--qlog-peers", "10.0.0.0/8"), 2, "qlog_peers", "qlog_folder")
+        self.assert_fails(run("serve", *self.credentials, "--qlog-peers", "10.0.0.0/8"), 2, "qlog_peers", "qlog_folder")
 
     def test_a_folder_that_has_gone_costs_no_connection(self):
         def use(port):

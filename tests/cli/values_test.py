@@ -53,7 +53,7 @@ class Values(KnulTest):
             self.assertIn(word, result.stderr, result.args[1:])
 
     def serve(self, *arguments, environment=None):
-        return run("serve", "--cert", self.ca, "--key", f"{self.folder}/key.pem", *arguments, environment=environment)
+        return run("serve", *self.credentials, *arguments, environment=environment)
 
     def settings(self):
         """(flag, least, most) of every setting that is a whole number, as the help shows them."""
@@ -141,8 +141,7 @@ class Values(KnulTest):
 
 class Sources(KnulTest):
     def serve(self, *arguments, environment=None):
-        return run("serve", "--port", "0", "--cert", self.ca, "--key", f"{self.folder}/key.pem", *arguments,
-                   environment=environment)
+        return run("serve", "--port", "0", *self.credentials, *arguments, environment=environment)
 
     def fails(self, result, *words):
         self.assert_fails(result, 2, *words)
@@ -157,8 +156,7 @@ class Sources(KnulTest):
         self.assertNotIn("KNUL_PORT", result.stderr)
         path = pathlib.Path(self.folder, "port.toml")
         path.write_text('port = 0\nservice = "none?"\n')
-        result = run("serve", "--config", str(path), "--cert", self.ca, "--key", f"{self.folder}/key.pem",
-                     environment=kubernetes)
+        result = run("serve", "--config", str(path), *self.credentials, environment=kubernetes)
         self.fails(result, f"{path}:2: service is")
 
     def test_a_folder_and_an_empty_path_are_no_configuration(self):
