@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "cli/quantity.hpp"
 #include "cli/terminal_text.hpp"
@@ -14,7 +15,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kMostDepth = 8;
+constexpr std::size_t kMostDepth = 8;
+constexpr std::size_t kMostMembers = 1'000;  // of an object; /stats has about 200
 constexpr double kMostNumber = 1e18;
 constexpr std::size_t kMostNameBytes = 64;
 constexpr std::size_t kMostTextBytes = 1'000;
@@ -66,13 +68,61 @@ std::string number_text(std::string_view name, double number) {
   return grouped(number) + (name.ends_with("_days_left") ? " days" : "");
 }
 
+// Stops at the first value beyond kMostDepth and kMostMembers, before anything is stored.
+class Bounds final : public nlohmann::json_sax<ordered_json> {
+ public:
+  // Empty: the text has no such value, or is no JSON.
+  [[nodiscard]] const std::string& excess() const { return excess_; }
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override { return open(); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(); }
+  bool end_array() override { return close(); }
+  bool key(string_t&) override {
+    return ++members_.back() <= kMostMembers ||
+           refuse("an object has more than " + std::to_string(kMostMembers) + " members");
+  }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
+    return false;
+  }
+
+ private:
+  bool open() {
+    members_.push_back(0);
+    return members_.size() <= kMostDepth ||
+           refuse("values are nested deeper than " + std::to_string(kMostDepth) + " levels");
+  }
+  bool close() {
+    members_.pop_back();
+    return true;
+  }
+  bool refuse(std::string excess) {
+    excess_ = std::move(excess);
+    return false;
+  }
+
+  std::vector<std::size_t> members_;  // one entry per open object or array
+  std::string excess_;
+};
+
 bool is_zero(const ordered_json& value) { return value.is_number() && bounded(value) == 0; }
 
 }  // namespace
 
 Outcome<ordered_json> parse_answer(const std::string& text, const std::string& source) {
-  const auto keep = [](int depth, ordered_json::parse_event_t, ordered_json&) { return depth <= kMostDepth; };
-  ordered_json parsed = ordered_json::parse(text, keep, false);
+  Bounds bounds;
+  ordered_json::sax_parse(text, &bounds);
+  if (!bounds.excess().empty()) {
+    return run_failure(source + ": the answer is too large: " + bounds.excess());
+  }
+  ordered_json parsed = ordered_json::parse(text, nullptr, false);
   if (parsed.is_discarded() || !parsed.is_object()) {
     return run_failure(source +
                        ": the answer is no JSON object, expected the address of an admin listener: \"" +

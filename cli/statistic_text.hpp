@@ -10,13 +10,14 @@
 
 namespace knul::cli {
 
-// The JSON object of an answer, or its array of objects; values nested deeper than eight levels are dropped,
-// so that no text costs more than some times its size. Error: kFailure, with `source` and the reason.
+// The JSON object of an answer. Error: kFailure, with `source` and the reason: the text is not a JSON object, an
+// object in it has more than 1,000 members, or values are nested deeper than eight levels. The limits bound the
+// time: an ordered_json compares a name with every earlier name of its object.
 Outcome<nlohmann::ordered_json> parse_answer(const std::string& text, const std::string& source);
 
-// The number `name` of an object, from 0 to 10^18; 0: there is none.
+// The number `name` of an object, from 0 to 10^18; 0 if it is missing or not a number.
 [[nodiscard]] double number_in(const nlohmann::ordered_json& object, std::string_view name);
-// The text `name` of an object, escaped, at most `most` bytes; empty: there is none.
+// The text `name` of an object, escaped, at most `most` bytes; empty if it is missing or not a text.
 [[nodiscard]] std::string text_in(const nlohmann::ordered_json& object, std::string_view name,
                                   std::size_t most);
 
