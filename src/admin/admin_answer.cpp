@@ -1,16 +1,18 @@
 #include "admin/admin_answer.hpp"
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "admin/page.hpp"
+#include "base/socket_address.hpp"
 
 namespace knul::admin {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kConnections = "/connections";
+constexpr std::size_t kShownHostBytes = 80;
 
 std::string_view path_of(const AdminRequest& request) {
   return request.target.substr(0, request.target.find('?'));
@@ -32,12 +34,32 @@ AdminAnswer metrics(AdminSource& source, std::string_view accept) {
   return answer;
 }
 
+// Without the port and without brackets.
+std::string_view name_in(std::string_view host) {
+  if (host.starts_with('[')) {
+    return host.substr(1, host.find(']') - 1);
+  }
+  return host.substr(0, host.rfind(':'));
+}
+
+bool is_address(std::string_view host) {
+  return host.empty() || base::SocketAddress::parse(name_in(host), 0).has_value();  // or "localhost"
+}
+
+// "Host is evil.example, expected ...". Bytes outside of printable ASCII become '?'.
+AdminAnswer misdirected(std::string_view host) {
+  std::string shown(host.substr(0, kShownHostBytes));
+  std::ranges::replace_if(
+      shown, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text(421, "Host is \"" + shown + "\", expected an address such as 127.0.0.1, or localhost\n");
+}
+
 AdminAnswer connections(AdminSource& source, std::string_view url_query) {
   const std::string query = to_json_query(url_query);
   const nlohmann::json asked = nlohmann::json::parse(query);
   if (const auto limit = asked.find("limit");
       limit != asked.end() && limit->is_number() && limit->get<std::uint64_t>() > kMostRows) {
-    return text(400, "limit is " + limit->dump() + ", expected at most 1000 here\n");
+    return text(400, "limit is " + limit->dump() + ", expected at most " + std::to_string(kMostRows) + "\n");
   }
   AdminAnswer answer;
   answer.content_type = kJson;
@@ -105,18 +127,29 @@ std::string to_json_query(std::string_view url_query) {
   return query.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
-bool asks_workers(const AdminRequest& request) { return path_of(request) == kConnections; }
+bool asks_workers(const AdminRequest& request) {
+  return path_of(request) == kConnections && is_address(request.host);
+}
 
 AdminAnswer answer(AdminSource& source, const AdminRequest& request, MayAskWorkers workers) {
   if (request.method != "GET" && request.method != "HEAD") {
     return text(405, "only GET and HEAD: nothing can be changed here\n");
   }
   const std::string_view path = path_of(request);
-  if (path == "/") {
-    return page();
-  }
   if (path == "/metrics") {
     return metrics(source, request.accept);
+  }
+  if (path == "/healthz") {
+    return text(200, "ok\n");
+  }
+  if (path == "/readyz") {
+    return source.is_ready() ? text(200, "ready\n") : text(503, "draining\n");
+  }
+  if (!is_address(request.host)) {
+    return misdirected(request.host);
+  }
+  if (path == "/") {
+    return page();
   }
   if (path == "/stats") {
     return stats(source);
@@ -126,12 +159,6 @@ AdminAnswer answer(AdminSource& source, const AdminRequest& request, MayAskWorke
   }
   if (path == kConnections) {
     return connections(source, request.target.substr(std::min(path.size() + 1, request.target.size())));
-  }
-  if (path == "/healthz") {
-    return text(200, "ok\n");
-  }
-  if (path == "/readyz") {
-    return source.is_ready() ? text(200, "ready\n") : text(503, "draining\n");
   }
   return text(404, "not found; there are /, /metrics, /stats, /connections, /healthz and /readyz\n");
 }

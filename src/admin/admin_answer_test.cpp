@@ -79,6 +79,39 @@ TEST_F(Answer, OfConnectionsIsBounded) {
   EXPECT_FALSE(asks_workers({.method = "GET", .target = "/metrics", .accept = ""}));
 }
 
+class Host : public Answer {
+ protected:
+  AdminAnswer get(std::string_view target, std::string_view host) {
+    return answer(source_, {.method = "GET", .target = target, .accept = "", .host = host});
+  }
+};
+
+TEST_F(Host, IsAnAddressOrLocalhost) {
+  for (const char* host :
+       {"", "localhost", "localhost:9464", "127.0.0.1:9464", "192.0.2.7", "[::1]:9464", "[2001:db8::7]"}) {
+    EXPECT_EQ(get("/connections", host).status, 200U) << host;
+  }
+}
+
+TEST_F(Host, ThatIsANameIsRefused) {
+  for (const char* host : {"evil.example", "evil.example:9464", "127.0.0.1.evil.example",
+                           "localhost.evil.example:1", "[evil.example]:1", "[", ":", "0x7f.1"}) {
+    for (const char* path : {"/", "/stats", "/connections?limit=1", "/x"}) {
+      EXPECT_EQ(get(path, host).status, 421U) << host << path;
+    }
+  }
+  EXPECT_FALSE(
+      asks_workers({.method = "GET", .target = "/connections", .accept = "", .host = "evil.example"}));
+  EXPECT_EQ(get("/stats", "a\x1b\xff.example").body,
+            "Host is \"a??.example\", expected an address such as 127.0.0.1, or localhost\n");
+}
+
+TEST_F(Host, MayBeANameForMonitoring) {
+  for (const char* path : {"/metrics", "/healthz", "/readyz"}) {
+    EXPECT_EQ(get(path, "knul.example:9464").status, 200U) << path;
+  }
+}
+
 TEST(JsonQuery, DecodesWhatAUrlEncodes) {
   EXPECT_EQ(to_json_query("peer=%5B%3a%3A1%5d+x"), R"({"peer":"[::1] x"})");
   EXPECT_EQ(to_json_query("peer=%zz%4"), R"({"peer":"%zz%4"})");

@@ -38,7 +38,10 @@ using Clients = std::list<std::shared_ptr<Client>>;
 class Client final : public std::enable_shared_from_this<Client> {
  public:
   Client(Stream::socket_type socket, AdminSource& source, Clients& clients, base::TokenBucket& lists)
-      : stream_(std::move(socket)), source_(source), clients_(clients), lists_(lists) {}
+      : stream_(std::move(socket)), source_(source), clients_(clients), lists_(lists) {
+    beast::error_code error;
+    has_unix_socket_ = stream_.socket().local_endpoint(error).protocol().family() == AF_UNIX;
+  }
 
   void begin(Clients::iterator place) {
     place_ = place;
@@ -91,11 +94,14 @@ class Client final : public std::enable_shared_from_this<Client> {
 
   void make_response() {
     const auto& request = parser_->get();
-    const AdminRequest asked{.method = view(request.method_string()),
-                             .target = view(request.target()),
-                             .accept = view(request[http::field::accept])};
-    const bool is_spared = asks_workers(asked) && !lists_.take(posix::monotonic_now());
-    AdminAnswer answer = admin::answer(source_, asked, is_spared ? MayAskWorkers::kNo : MayAskWorkers::kYes);
+    const AdminRequest asked{
+        .method = view(request.method_string()),
+        .target = view(request.target()),
+        .accept = view(request[http::field::accept]),
+        .host = has_unix_socket_ ? std::string_view() : view(request[http::field::host])};
+    const bool is_over_limit = asks_workers(asked) && !lists_.take(posix::monotonic_now());
+    AdminAnswer answer =
+        admin::answer(source_, asked, is_over_limit ? MayAskWorkers::kNo : MayAskWorkers::kYes);
     response_ = Response(static_cast<http::status>(answer.status), request.version());
     response_.set(http::field::content_type, string(answer.content_type));
     response_.set(http::field::cache_control, "no-store");
@@ -120,6 +126,7 @@ class Client final : public std::enable_shared_from_this<Client> {
   base::TokenBucket& lists_;
   Clients::iterator place_;
   bool is_listed_ = false;
+  bool has_unix_socket_ = false;
   beast::flat_buffer buffer_{AdminListener::kMostHeaderBytes};
   std::optional<Parser> parser_;
   Response response_;

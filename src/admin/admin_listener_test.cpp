@@ -90,14 +90,14 @@ class AdminListenerTest : public testing::Test {
 };
 
 TEST_F(AdminListenerTest, AnswersOverTcp) {
-  const std::string text = answer_to("GET /stats HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::string text = answer_to("GET /stats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   EXPECT_TRUE(text.starts_with("HTTP/1.1 200 OK\r\n")) << text;
   EXPECT_TRUE(text.ends_with("\r\n\r\n{\"uptime_ms\":1}")) << text;
   EXPECT_NE(text.find("Content-Length: 15\r\n"), std::string::npos) << text;
 }
 
 TEST_F(AdminListenerTest, SendsNoBodyForHead) {
-  const std::string text = answer_to("HEAD /stats HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::string text = answer_to("HEAD /stats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   EXPECT_NE(text.find("Content-Length: 15\r\n"), std::string::npos) << text;
   EXPECT_TRUE(text.ends_with("\r\n\r\n")) << text;
 }
@@ -105,17 +105,17 @@ TEST_F(AdminListenerTest, SendsNoBodyForHead) {
 TEST_F(AdminListenerTest, AnswersSeveralRequestsOfAClient) {
   const RawClient one = client();
   for (int i = 0; i < 3; ++i) {
-    one.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    one.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_TRUE(one.read_to("ok\n").starts_with("HTTP/1.1 200"));
   }
 }
 
 TEST_F(AdminListenerTest, RefusesOtherMethodsAndBodies) {
   const std::string refused =
-      answer_to("POST /stats HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+      answer_to("POST /stats HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
   EXPECT_TRUE(refused.starts_with("HTTP/1.1 405")) << refused;
   EXPECT_NE(refused.find("Allow: GET, HEAD\r\n"), std::string::npos);
-  EXPECT_EQ(answer_to("POST /stats HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n"), "");
+  EXPECT_EQ(answer_to("POST /stats HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n"), "");
 }
 
 TEST_F(AdminListenerTest, ClosesClientsThatSendNonsense) {
@@ -134,11 +134,17 @@ TEST_F(AdminListenerTest, SparesTheWorkersOfTooManyLists) {
   const RawClient one = client();
   int spared = 0;
   for (int i = 0; i < 200; ++i) {
-    one.send("HEAD /connections HTTP/1.1\r\nHost: x\r\n\r\n");
+    one.send("HEAD /connections HTTP/1.1\r\nHost: localhost\r\n\r\n");
     spared += one.read_to("\r\n\r\n").starts_with("HTTP/1.1 429") ? 1 : 0;
   }
   EXPECT_GE(spared, 1);
   EXPECT_TRUE(answer_to("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n").ends_with("ok\n"));
+}
+
+TEST_F(AdminListenerTest, RefusesAHostThatIsAName) {
+  const std::string text =
+      answer_to("GET /connections HTTP/1.1\r\nHost: evil.example:9464\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(text.starts_with("HTTP/1.1 421")) << text;
 }
 
 TEST_F(AdminListenerTest, GivesThePlaceOfTheLongestSilentClientToANewOne) {
@@ -200,8 +206,8 @@ TEST_F(AdminUnixSocket, IsItsOwnersOnlyAndGoneAfterwards) {
   ASSERT_EQ(::stat(path().c_str(), &found), 0);
   EXPECT_EQ(found.st_mode & 0777, 0600U);
   const RawClient one((*listener)->address());
-  one.send("GET /readyz HTTP/1.1\r\nConnection: close\r\n\r\n");
-  EXPECT_TRUE(one.read_all().ends_with("ready\n"));
+  one.send("GET /stats HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(one.read_all().starts_with("HTTP/1.1 200"));
   listener->reset();
   EXPECT_NE(::stat(path().c_str(), &found), 0);
 }
