@@ -79,7 +79,7 @@ AdminAnswer stats(AdminSource& source) {
 AdminAnswer page() {
   AdminAnswer answer;
   answer.content_type = "text/html; charset=utf-8";
-  answer.body = kPage;
+  answer.body = page_html();
   return answer;
 }
 

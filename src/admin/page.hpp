@@ -1,10 +1,11 @@
-// The page of the admin listener: one HTML text without outside resources.
+// The page of the admin listener: one HTML document without outside resources.
 #pragma once
 
-#include <string_view>
+#include <string>
 
 namespace knul::admin {
 
-extern const std::string_view kPage;
+// Throws std::bad_alloc.
+[[nodiscard]] std::string page_html();
 
 }  // namespace knul::admin
