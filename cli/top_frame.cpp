@@ -117,10 +117,10 @@ std::vector<std::string> packed(const std::vector<std::string>& items, std::size
   return lines;
 }
 
-void append_reasons(const TopView& view, std::size_t columns, std::vector<std::string>& lines) {
+void append_losses(const TopView& view, std::size_t columns, std::vector<std::string>& lines) {
   std::vector<std::string> items;
   const Sample& earlier = view.earlier != nullptr ? *view.earlier : *view.now;
-  for (const NamedValue& reason : moved_reasons(*view.first, earlier, *view.now)) {
+  for (const NamedValue& reason : grown_losses(*view.first, earlier, *view.now)) {
     items.push_back(reason.name + " " + format_count(std::round(reason.value)) + "/s (" +
                     format_count(reason.total) + ")");
   }
@@ -164,7 +164,7 @@ std::vector<std::string> summary_lines(const TopView& view, std::size_t columns)
   std::vector<std::string> lines = {title_line(view),  state_line(view),    connections_line(view),
                                     rates_line(rates), traffic_line(rates), latency_line(view),
                                     limits_line(view)};
-  append_reasons(view, columns, lines);
+  append_losses(view, columns, lines);
   lines.push_back(count_line(view));
   return lines;
 }

@@ -58,12 +58,13 @@ double seconds_between(const Sample& earlier, const Sample& later) {
   return growth(earlier, later, "uptime_ms") / 1e3;
 }
 
-// The reasons of docs/statistics.md for work that the server did not do.
-bool is_reason(std::string_view name) {
-  constexpr std::array<std::string_view, 12> kParts = {
-      "_dropped",     "connections_refused_", "_failed_",        "_suppressed",
-      "_evicted",     "_truncated",           "_violations",     "stream_refusals_",
-      "_send_errors", "_no_progress",         "channel_closes_", "out_of_memory"};
+// A counter of drops, refusals or failures. The same parts as in admin/page_script.cpp; tests compare both with
+// tests/support/losses.txt.
+bool is_loss(std::string_view name) {
+  constexpr auto kParts = std::to_array<std::string_view>(
+      {"_dropped", "_refused_", "_refusals_", "_failed", "_suppressed", "_evicted", "_truncated",
+       "_violations", "_errors", "_no_progress", "_transport_error", "_exceptions", "_messages_limited",
+       "channel_closes_", "out_of_memory"});
   return std::ranges::any_of(
       kParts, [&](std::string_view part) { return name.find(part) != std::string_view::npos; });
 }
@@ -136,11 +137,11 @@ std::vector<NamedValue> limit_shares(const Sample& earlier, const Sample& later)
   return shares;
 }
 
-std::vector<NamedValue> moved_reasons(const Sample& first, const Sample& earlier, const Sample& later) {
+std::vector<NamedValue> grown_losses(const Sample& first, const Sample& earlier, const Sample& later) {
   const double seconds = seconds_between(earlier, later);
   std::vector<NamedValue> moved;
   for (const auto& [name, value] : later.statistics.items()) {
-    const double total = is_reason(name) ? growth(first, later, name) : 0.0;
+    const double total = is_loss(name) ? growth(first, later, name) : 0.0;
     if (total > 0) {
       const double rate = seconds > 0 ? growth(earlier, later, name) / seconds : 0.0;
       moved.push_back({escaped(name, kMostNameBytes), rate, total});
@@ -163,7 +164,7 @@ ordered_json sample_report(const std::string& address, const Sample& earlier, co
                          {"packets_lost_per_second", rates.packets_lost},
                          {"errors_per_second", rates.errors}};
   report["send_limited_shares"] = to_json(limit_shares(earlier, later));
-  report["dropped_per_second"] = to_json(moved_reasons(earlier, earlier, later));
+  report["dropped_per_second"] = to_json(grown_losses(earlier, earlier, later));
   report["matches"] = later.matches;
   const auto rows = later.list.find("connections");
   report["connections"] = rows == later.list.end() ? ordered_json::array() : *rows;

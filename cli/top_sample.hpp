@@ -18,8 +18,8 @@ struct ConnectionSample {
   std::string alpn = {};
   std::string server_name = {};
   std::string state = {};    // "handshaking", "active", "hibernating"
-  std::string verdict = {};  // the largest share of limited_shares, in words
-  std::string limit = {};    // the same, the name of the limit
+  std::string verdict = {};  // the verdict of the server, in words
+  std::string limit = {};    // the name of the largest entry of limited_shares
   double age_seconds = 0;
   double idle_seconds = 0;
   double rtt_seconds = 0;
@@ -42,7 +42,7 @@ struct Sample {
 [[nodiscard]] std::vector<ConnectionSample> connections_in(const nlohmann::ordered_json& list,
                                                            std::size_t most);
 
-// True: `later` is of another run of the server than `earlier`.
+// True if the server restarted between the samples.
 [[nodiscard]] bool is_restart(const Sample& earlier, const Sample& later);
 
 // Per second, between two samples of one run.
@@ -64,14 +64,14 @@ struct Rates {
 struct NamedValue {
   std::string name;
   double value = 0;
-  double total = 0;
+  double total = 0;  // the growth that the share or rate is made of
 };
-// The shares of the time between the samples that each limit of sending had, largest first, without zeros.
+// Each limit's share of the connections' time between the samples, largest first; zero shares are omitted.
 [[nodiscard]] std::vector<NamedValue> limit_shares(const Sample& earlier, const Sample& later);
-// The drops, refusals and failures by reason that have grown since `first`: their rate since `earlier`, and
-// how much they have grown since `first`. Largest rate first.
-[[nodiscard]] std::vector<NamedValue> moved_reasons(const Sample& first, const Sample& earlier,
-                                                    const Sample& later);
+// Counters of drops, refusals and failures that grew since `first`. `value` is the rate since `earlier`, `total`
+// the growth since `first`. Largest rate first.
+[[nodiscard]] std::vector<NamedValue> grown_losses(const Sample& first, const Sample& earlier,
+                                                   const Sample& later);
 
 // The object of `knul top --once --json`.
 [[nodiscard]] nlohmann::ordered_json sample_report(const std::string& address, const Sample& earlier,

@@ -52,7 +52,7 @@ TEST(LimitShares, AreOfTheTimeBetweenTheSamples) {
               ElementsAre(named("pacing", 0.75, 30), named("application", 0.25, 10)));
 }
 
-TEST(MovedReasons, AreTheCountersThatGrewSinceTheStart) {
+TEST(GrownLosses, AreTheCountersThatGrewSinceTheStart) {
   const Sample first =
       sample({{"uptime_ms", 0}, {"packets_dropped_empty", 1}, {"handshakes_failed_alpn", 7}});
   const Sample earlier =
@@ -63,7 +63,7 @@ TEST(MovedReasons, AreTheCountersThatGrewSinceTheStart) {
                                {"connections_refused_limit", 2},
                                {"send_limited_us_pacing", 9},
                                {"connections_accepted", 9}});
-  EXPECT_THAT(moved_reasons(first, earlier, later),
+  EXPECT_THAT(grown_losses(first, earlier, later),
               ElementsAre(named("connections_refused_limit", 2, 2), named("packets_dropped_empty", 0, 3)));
 }
 

@@ -42,12 +42,12 @@ const plural = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "
 // Samples of the last two minutes, the newest last: {at, stats, buckets}.
 const kWindow = 120, kLatencyWindow = 10;
 const samples = [];
-const before = (now, age) => samples.find((s) => s.at > now.at - age) ?? now;
+const before = (now, seconds) => samples.find((s) => s.at > now.at - seconds) ?? now;
 const rate = (read, factor = 1) => (now, old) =>
   Math.max(0, factor * (read(now.stats) - read(old.stats)) / (now.at - old.at));
 const total = (prefix) => (stats) =>
   Object.keys(stats).reduce((sum, key) => key.startsWith(prefix) ? sum + stats[key] : sum, 0);
-// Of the requests that ended within kLatencyWindow, from the buckets of the histogram; null without any.
+// A quantile of the latency of requests in the last kLatencyWindow seconds; null without requests.
 const quantile = (share) => (now) => {
   const old = before(now, kLatencyWindow + 0.5).buckets;
   const grown = now.buckets.map(([bound, n], i) => [bound, n - (old[i]?.[1] ?? 0)]);
@@ -102,7 +102,7 @@ class Chart {
     while (this.points[0][0] < now.at - kWindow - 2) this.points.shift();
     this.draw();
   }
-  // The end of the axis: twice a whole number of the digit, so that the line in the middle has one too.
+  // The axis end is 2 × a round number, so that the middle label is round too.
   end() {
     const most = Math.max(2e-9, ...this.points.flatMap((p) => p.slice(1).map((v) => v ?? 0)));
     const least = this.format === seconds ? 0 : this.format === bits || this.format === bytes ? 2000 : 2;
@@ -221,12 +221,15 @@ const losses = new Table($("losses"), [
   { name: "now", value: (r) => joined(perSecond(r.rate)) },
   { name: "since the start", value: (r) => r.count.toLocaleString("en") }],
   "Nothing was refused or dropped, and nothing has failed.");
-const isLoss = new RegExp("_(dropped|refused|failed|suppressed|evicted|limited|violations|truncated)(_|$)" +
-  "|_errors$|^out_of_memory$|_closed_(no_progress|local_transport_error)$");
+// The same parts as in cli/top_sample.cpp; tests compare both with tests/support/losses.txt.
+const lossParts = ["_dropped", "_refused_", "_refusals_", "_failed", "_suppressed", "_evicted", "_truncated",
+  "_violations", "_errors", "_no_progress", "_transport_error", "_exceptions", "_messages_limited",
+  "channel_closes_", "out_of_memory"];
+const isLoss = (name) => lossParts.some((part) => name.includes(part));
 function show_losses(now) {
   const old = before(now, kLatencyWindow + 0.5), time = Math.max(1, now.at - old.at);
   const rows = Object.entries(now.stats)
-    .filter(([key, n]) => n > 0 && isLoss.test(key) && !key.startsWith("send_limited"))
+    .filter(([key, n]) => n > 0 && isLoss(key))
     .map(([key, n]) => ({ key, count: n, rate: Math.max(0, n - old.stats[key]) / time }));
   losses.show(rows.sort((a, b) => b.rate - a.rate || b.count - a.count));
 }
@@ -236,7 +239,7 @@ const limitNames = {
   stream_limit: "the peer's limit of streams", send_memory: "memory of the server",
   socket: "buffer of the socket", worker: "other work of the worker",
 };
-// The time of a limit counts when it changes, so that quiet connections add nothing.
+// send_limited_us_* grow only when a connection's limit changes.
 function show_limits(now) {
   const old = samples[0].stats;
   const grown = (from) => Object.entries(limitNames).map(([key, name]) =>
@@ -277,6 +280,7 @@ function show_facts(s) {
   if (!list.children.length) for (const [name] of facts) list.append(element("dt", "", name), element("dd"));
   facts.forEach(([, value], i) => set(list.children[2 * i + 1], value));
 }
+let shownNotices = "[]";
 function show_notices(s) {
   const notices = [];
   if (s.draining) {
@@ -290,14 +294,26 @@ function show_notices(s) {
   }
   if (s.key_log) notices.push(["warn", "The key log is on: whoever has its file can read the traffic."]);
   if (s.out_of_memory) notices.push(["bad", `Out of memory: ${plural(s.out_of_memory, "time")}.`]);
+  // Screen readers read each change of the element.
+  const present = JSON.stringify(notices);
+  if (present === shownNotices) return;
+  shownNotices = present;
   $("notices").replaceChildren(...notices.map(([kind, text]) => element("p", `notice ${kind}`, text)));
 }
 )js"
                                      R"js(
 async function read(path, type) {
-  const reply = await fetch(path, { signal: AbortSignal.timeout(5000) });
-  if (!reply.ok) throw new Error((await reply.text()).trim());
-  return reply[type]();
+  const noAnswer = () => { throw new Error("no answer"); };
+  const reply = await fetch(path, { signal: AbortSignal.timeout(5000) }).catch(noAnswer);
+  const body = await reply.text().catch(noAnswer);
+  if (!reply.ok) throw new Error(body.trim());
+  return type === "json" ? JSON.parse(body) : body;
+}
+// Errors other than those of read() are faults of the page or of an answer.
+function text_of(error) {
+  if (error.name === "Error") return error.message;
+  console.error(error);
+  return `fault: ${error.message}`;
 }
 const bucketLine = /^knul_request_duration_seconds_bucket\{le="(.+)"\} (\d+)$/gm;
 async function sample() {
@@ -326,8 +342,8 @@ async function tick() {
     show_limits(now);
     show_facts(s);
     show_notices(s);
-  } catch {
-    show_state("no answer", "bad");
+  } catch (error) {
+    show_state(text_of(error), "bad");
   }
 }
 
@@ -346,7 +362,9 @@ const columns = [
   { name: "streams", key: "streams_active", value: (r) => joined(count(r.streams_active)) },
   { name: "memory", key: "memory_bytes", value: (r) => joined(bytes(r.memory_bytes)) },
   { name: "what limits sending", text: true, key: "verdict" }];
+const kPageRows = 50;
 let sort = "bytes_sent", descending = true, after = null, next = null, turn = 0;
+let rowsBefore = 0;  // rows of the earlier pages
 for (const column of columns) {
   column.value ??= (r) => String(r[column.key]);
   if (column.text) continue;
@@ -355,11 +373,11 @@ for (const column of columns) {
   column.content.onclick = () => {
     descending = sort === column.key ? !descending : true;
     sort = column.key;
-    go_to(null);
+    go_to(null, 0);
   };
 }
 const rows = new Table($("rows"), columns, "No connections.");
-// What is known of the connection that was clicked, without zeros, while it is in the list.
+// The selected connection's row without zero values, shown while the row is on this page.
 let chosen = null;
 function show_details() {
   let found = null;
@@ -390,7 +408,7 @@ function choose(event) {
 $("rows").onclick = $("rows").onkeydown = choose;
 async function list() {
   const own = ++turn, peer = $("peer").value.trim();
-  const query = new URLSearchParams({ sort, descending, limit: 50 });
+  const query = new URLSearchParams({ sort, descending, limit: kPageRows });
   if (after) query.set("after", after);
   if (peer) query.set("peer", peer);
   columns.forEach(({ key, content }, i) => {
@@ -400,28 +418,29 @@ async function list() {
   });
   try {
     const page = await read("/connections?" + query, "json");
-    if (own !== turn) return;  // a later question was asked meanwhile
+    if (own !== turn) return;  // a newer request replaces this one
     next = page.next;
-    set($("count"), page.matches > 50 ? `50 of ${page.matches.toLocaleString("en")}`
-      : page.matches.toLocaleString("en"));
+    const all = page.matches.toLocaleString("en"), last = rowsBefore + page.connections.length;
+    set($("count"), page.matches > kPageRows ? `${rowsBefore + 1}–${last} of ${all}` : all);
     rows.show(page.connections, peer ? `No connection has an address that begins with ${peer}` : undefined);
     for (const tr of rows.body.rows) tr.tabIndex = 0;
     show_details();
   } catch (error) {
-    if (own === turn) set($("count"), error.name === "Error" ? error.message : "no answer");
+    if (own === turn) set($("count"), text_of(error));
   }
   $("more").disabled = !next;
   $("first").disabled = !after;
 }
-function go_to(place) {
+function go_to(place, skipped) {
   after = place;
+  rowsBefore = skipped;
   list();
 }
-$("first").onclick = () => go_to(null);
-$("more").onclick = () => go_to(next);
-$("peer").oninput = () => go_to(null);
+$("first").onclick = () => go_to(null, 0);
+$("more").onclick = () => go_to(next, rowsBefore + rows.body.rows.length);
+$("peer").oninput = () => go_to(null, 0);
 
-// A page that nobody sees asks nothing.
+// A hidden page sends no requests.
 async function repeat(work, pause) {
   for (;;) {
     if (!document.hidden) await work();

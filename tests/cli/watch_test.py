@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """knul stats and knul top: a server as its operator sees it. watch_test.py --knul PATH [unittest arguments]"""
 import fcntl
+import http.server
 import json
 import os
+import pathlib
 import select
 import shutil
 import signal
@@ -86,6 +88,36 @@ class Stats(KnulTest):
             result = run("stats", self.hostile(answer))
             self.assert_fails(result, 1, words)
             self.assertNotIn("\x1b", result.stderr)
+
+
+class GrowingServer(http.server.ThreadingHTTPServer):
+    """An admin listener whose numbers grow with each answer."""
+
+    def __init__(self, test, statistics):
+        self.statistics = statistics
+        self.answers = 0
+        super().__init__(("127.0.0.1", 0), GrowingAnswers)
+        test.addCleanup(self.server_close)
+        thread = threading.Thread(target=self.serve_forever, daemon=True)
+        thread.start()
+        test.addCleanup(self.shutdown)
+        self.address = f"127.0.0.1:{self.server_port}"
+
+    def grown(self):
+        self.answers += 1
+        return {name: value if isinstance(value, str) else value + self.answers
+                for name, value in self.statistics.items()}
+
+
+class GrowingAnswers(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = self.server.grown() if self.path == "/stats" else {"connections": [], "matches": 0}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_):
+        pass
 
 
 class Traffic:
@@ -332,6 +364,16 @@ class TopEnds(KnulTest):
             self.assertRegex(shown, r"(?m)^127\.0\.0\.1:\d+ +act ")
             self.assertNotIn("\x1b", shown)
             self.assertTrue(all(len(line) <= 80 for line in shown.splitlines()), shown)
+
+    def test_lists_every_loss_and_no_other_statistic(self):
+        losses = pathlib.Path(__file__).parent.parent / "support" / "losses.txt"
+        expected = [line for line in losses.read_text().splitlines() if not line.startswith("#")]
+        with AdminServer(self.folder) as server:
+            statistics = json.loads(run("stats", "--json", server.path).stdout)
+            server.drain()
+        growing = GrowingServer(self, statistics)
+        report = json.loads(run("top", "--once", "--json", "--interval", "0.1", growing.address).stdout)
+        self.assertEqual(sorted(report["dropped_per_second"]), sorted(expected))
 
 
 def main():
