@@ -61,6 +61,16 @@ void OutputWriter::write(std::string text, Loss loss) {
   state_->filled.notify_all();
 }
 
+bool OutputWriter::take_back() {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->lines.empty()) {
+    return false;
+  }
+  state_->waiting_bytes -= state_->lines.back().size();
+  state_->lines.pop_back();
+  return true;
+}
+
 bool OutputWriter::flush(std::chrono::milliseconds timeout) {
   std::unique_lock lock(state_->mutex);
   // By the system clock, because ThreadSanitizer of GCC 12 does not know the wait on the steady clock.

@@ -24,6 +24,8 @@ class OutputWriter {
 
   enum class Loss : bool { kNever, kWhenFull };
   void write(std::string text, Loss loss);
+  // Removes the newest text unless the thread has begun to write it. Returns whether a text was removed.
+  bool take_back();
 
   // Waits until all lines are written, or the descriptor has refused them. False: the timeout has passed.
   bool flush(std::chrono::milliseconds timeout);

@@ -7,12 +7,13 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 namespace knul::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kLongestRestore{1'000};
-// The second screen, no cursor, no wrapping; and the reverse (XTerm Control Sequences, DECSET).
+// The alternate screen, no cursor, no wrapping; and the reverse (XTerm Control Sequences, DECSET).
 constexpr const char* kEnter = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 constexpr const char* kLeave = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 constexpr const char* kClear = "\x1b[2J";
@@ -43,7 +44,7 @@ Terminal::~Terminal() {
   ::close(keys_);
 }
 
-// Signals of keys (Ctrl-C) stay signals.
+// Ctrl-C and Ctrl-Z still raise signals.
 void Terminal::enter() {
   termios mode = before_;
   mode.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
@@ -51,6 +52,7 @@ void Terminal::enter() {
   mode.c_cc[VTIME] = 0;
   ::tcsetattr(keys_, TCSANOW, &mode);
   output_.write(kEnter, OutputWriter::Loss::kNever);
+  is_frame_newest_ = false;
   is_entered_ = true;
   is_clear_needed_ = true;
 }
@@ -60,6 +62,7 @@ void Terminal::leave() {
     return;
   }
   is_entered_ = false;
+  take_back_frame();
   output_.write(kLeave, OutputWriter::Loss::kNever);
   (void)output_.flush(kLongestRestore);
   // Not TCSADRAIN, which waits for a terminal that accepts nothing.
@@ -68,15 +71,24 @@ void Terminal::leave() {
 
 FrameSize Terminal::size() const { return terminal_size(STDOUT_FILENO); }
 
-// Each line has its place, so that no line end can scroll.
+void Terminal::take_back_frame() {
+  if (is_frame_newest_ && output_.take_back()) {
+    is_clear_needed_ = is_clear_needed_ || is_frame_clearing_;
+  }
+  is_frame_newest_ = false;
+}
+
+// Positions each line explicitly; a line feed would scroll.
 void Terminal::draw(const Frame& frame) {
+  take_back_frame();
   std::string text = is_clear_needed_ ? kClear : "";
   for (std::size_t i = 0; i < frame.lines.size(); ++i) {
     text += "\x1b[" + std::to_string(i + 1) + ";1H";
     text += i == frame.header_line ? kReverse + frame.lines[i] + kPlain : frame.lines[i];
   }
-  is_clear_needed_ = false;
-  output_.write(std::move(text), OutputWriter::Loss::kWhenFull);
+  is_frame_clearing_ = std::exchange(is_clear_needed_, false);
+  is_frame_newest_ = true;
+  output_.write(std::move(text), OutputWriter::Loss::kNever);
 }
 
 }  // namespace knul::cli
