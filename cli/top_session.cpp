@@ -24,14 +24,14 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using std::chrono::milliseconds;
 
-// Runs the context until the sample is there.
+// Runs the context until the reader has a sample or has failed.
 Outcome<Sample> read_now(asio::io_context& context, SampleReader& reader) {
   std::optional<Outcome<Sample>> result;
   reader.read(first_order(), [&](Outcome<Sample> sample) { result = std::move(sample); });
-  while (!result) {
-    context.run_one();
+  context.restart();
+  while (!result && context.run_one() > 0) {
   }
-  return *std::move(result);
+  return result ? *std::move(result) : run_failure("the reading ended without a result");
 }
 
 class TopSession {
@@ -218,7 +218,6 @@ Outcome<SamplePair> sample_twice(const AdminAddress& address, milliseconds inter
   pause.async_wait([](error_code) {});
   context.restart();
   context.run();
-  context.restart();
   auto later = read_now(context, reader);
   if (!later) {
     return std::move(later).error();
