@@ -1,6 +1,5 @@
 #include <CLI/CLI.hpp>
 
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +7,7 @@
 #include "cli/certificate.hpp"
 #include "cli/commands.hpp"
 #include "cli/number.hpp"
+#include "cli/standard_output.hpp"
 
 namespace knul::cli {
 namespace {
@@ -59,12 +59,12 @@ CommandResult make(const CertFlags& flags) {
   if (!files) {
     return files.error();
   }
-  std::printf("certificate %s\nkey         %s\n", files->certificate_path.c_str(), files->key_path.c_str());
   const std::string whom = kind_of(flags) == CertificateKind::kServer ? CLI::detail::join(flags.hosts, ", ")
                            : flags.client.empty()                     ? "the authority " + flags.authority
                                                                       : "the client " + flags.client;
-  std::printf("for         %s, %u day(s)\n", whom.c_str(), flags.days);
-  return ExitCode::kSuccess;
+  const auto printed = print("certificate " + files->certificate_path + "\nkey         " + files->key_path +
+                             "\nfor         " + whom + ", " + std::to_string(flags.days) + " day(s)\n");
+  return printed ? CommandResult(ExitCode::kSuccess) : CommandResult(printed.error());
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "cli/commands.hpp"
 #include "cli/server_control.hpp"
 #include "cli/settings_flags.hpp"
+#include "cli/standard_output.hpp"
 
 namespace knul::cli {
 namespace {
@@ -22,7 +22,7 @@ struct CheckFlags {
   bool json = false;
 };
 
-// A setting that no server accepts. Files of certificates are rows of the report.
+// Fails for a value that no server accepts. Errors in certificate files become rows instead.
 Outcome<void> check_values(const MergedConfig& config) {
   auto checked = check_settings(config.json);
   if (checked || checked.error().library_code != KREPIS_INVALID_REQUEST) {
@@ -32,7 +32,7 @@ Outcome<void> check_values(const MergedConfig& config) {
 }
 
 CommandResult check(const CheckFlags& flags) {
-  // What the log would say is in the rows.
+  // Silences the log; the report has the same facts.
   krepis::set_log_handler([](const krepis::LogLine& /*line*/) {});
   const auto config = merged_config(flags.settings, environment_of_process());
   if (!config) {
@@ -46,7 +46,9 @@ CommandResult check(const CheckFlags& flags) {
     return run_failure(findings.error().message);
   }
   const std::string text = flags.json ? check_json(*findings) : check_text(*findings);
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (auto printed = print(text); !printed) {
+    return std::move(printed).error();
+  }
   return has_failure(*findings) ? ExitCode::kFailure : ExitCode::kSuccess;
 }
 

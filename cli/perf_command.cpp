@@ -22,6 +22,7 @@
 #include "cli/perf_run.hpp"
 #include "cli/perf_transfer.hpp"
 #include "cli/quantity.hpp"
+#include "cli/standard_output.hpp"
 
 namespace knul::cli {
 namespace {
@@ -176,8 +177,9 @@ CommandResult measure(Measurement measurement, const PerfFlags& flags, const Des
   }
   const std::string report = flags.client.json ? json_report(measurement.summary, *measurement.run)
                                                : text_report(measurement.summary, *measurement.run);
-  std::printf("%s\n", report.c_str());
-  std::fflush(stdout);
+  if (auto printed = print(report + "\n"); !printed) {
+    return std::move(printed).error();
+  }
   return measurement.summary.failed > 0 ? ExitCode::kFailure : ExitCode::kSuccess;
 }
 

@@ -112,7 +112,10 @@ class Bounds final : public nlohmann::json_sax<ordered_json> {
   std::string excess_;
 };
 
-bool is_zero(const ordered_json& value) { return value.is_number() && bounded(value) == 0; }
+// A certificate's last day has the value 0.
+bool is_shown(std::string_view name, const ordered_json& value) {
+  return !value.is_number() || bounded(value) != 0 || name.starts_with("certificate_");
+}
 
 }  // namespace
 
@@ -156,11 +159,11 @@ std::string statistics_text(const ordered_json& statistics) {
   constexpr std::size_t kMostWidth = 44;
   std::size_t width = 0;
   for (const auto& [name, value] : statistics.items()) {
-    width = is_zero(value) ? width : std::min(std::max(width, name.size()), kMostWidth);
+    width = is_shown(name, value) ? std::min(std::max(width, name.size()), kMostWidth) : width;
   }
   std::string text;
   for (const auto& [name, value] : statistics.items()) {
-    if (!is_zero(value)) {
+    if (is_shown(name, value)) {
       std::string shown = escaped(name, kMostNameBytes);
       shown.resize(std::max(width, shown.size()), ' ');
       text += shown + "  " + statistic_text(name, value) + "\n";

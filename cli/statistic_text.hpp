@@ -23,7 +23,7 @@ Outcome<nlohmann::ordered_json> parse_answer(const std::string& text, const std:
 
 // A value with the unit that its name says: bytes, durations, days, times of the calendar, counts.
 [[nodiscard]] std::string statistic_text(std::string_view name, const nlohmann::ordered_json& value);
-// One line per statistic that is not 0.
+// One line per statistic that is not 0 or is about the certificate.
 [[nodiscard]] std::string statistics_text(const nlohmann::ordered_json& statistics);
 
 }  // namespace knul::cli

@@ -34,6 +34,11 @@ TEST(StatisticsText, HasALinePerValueThatIsNotZero) {
   EXPECT_EQ(statistics_text(statistics), "total_requests  3\nversion         1.2.0\n");
 }
 
+TEST(StatisticsText, HasTheLastDayOfACertificate) {
+  EXPECT_EQ(statistics_text({{"certificate_days_left", 0}, {"errors", 0}}),
+            "certificate_days_left  0 days\n");
+}
+
 TEST(StatisticsText, HasNoControlCharacterOfTheServer) {
   const std::string text = statistics_text({{"\x1b[31m", 1}, {"a", "b\nc"}});
   EXPECT_EQ(text.find('\x1b'), std::string::npos);

@@ -1,6 +1,5 @@
 #include <CLI/CLI.hpp>
 
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -8,6 +7,7 @@
 #include "cli/admin_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/number.hpp"
+#include "cli/standard_output.hpp"
 #include "cli/statistic_text.hpp"
 
 namespace knul::cli {
@@ -33,8 +33,8 @@ CommandResult print_statistics(const StatsFlags& flags) {
   }
   // Escaped beyond ASCII, so that no text in it reaches a terminal as a control character.
   const std::string text = flags.json ? statistics->dump(-1, ' ', true) + "\n" : statistics_text(*statistics);
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  return ExitCode::kSuccess;
+  const auto printed = print(text);
+  return printed ? CommandResult(ExitCode::kSuccess) : CommandResult(printed.error());
 }
 
 }  // namespace

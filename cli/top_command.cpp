@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -11,6 +10,7 @@
 #include "cli/admin_address.hpp"
 #include "cli/commands.hpp"
 #include "cli/number.hpp"
+#include "cli/standard_output.hpp"
 #include "cli/terminal.hpp"
 #include "cli/top_frame.hpp"
 #include "cli/top_session.hpp"
@@ -43,7 +43,9 @@ CommandResult print_once(const TopFlags& flags, const AdminAddress& address, mil
   }
   std::string text;
   if (flags.json) {
-    text = sample_report(address.shown, pair->earlier, pair->later).dump(-1, ' ', true) + "\n";
+    text = sample_report(address.shown, pair->earlier, pair->later)
+               .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) +
+           "\n";
   } else {
     sort_connections(pair->later.connections, first_order());
     text = plain_text(make_frame({.address = address.shown,
@@ -53,8 +55,8 @@ CommandResult print_once(const TopFlags& flags, const AdminAddress& address, mil
                                   .has_keys = false},
                                  terminal_size(STDOUT_FILENO)));
   }
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  return ExitCode::kSuccess;
+  const auto printed = print(text);
+  return printed ? CommandResult(ExitCode::kSuccess) : CommandResult(printed.error());
 }
 
 CommandResult watch(const TopFlags& flags) {

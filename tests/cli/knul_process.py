@@ -21,11 +21,11 @@ def clean_environment(extra=None):
     return {**kept, **(extra or {})}
 
 
-def run(*arguments, environment=None):
+def run(*arguments, environment=None, stdout=subprocess.PIPE):
     """The completed command: returncode, stdout and stderr as text."""
     return subprocess.run(
-        [knul_path, *arguments], env=clean_environment(environment), stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, timeout=LIMIT_SECONDS)
+        [knul_path, *arguments], env=clean_environment(environment), stdin=subprocess.DEVNULL, stdout=stdout,
+        stderr=subprocess.PIPE, text=True, timeout=LIMIT_SECONDS)
 
 
 def credentials_of(folder):
