@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "base/log.hpp"
+#include "number_argument.hpp"
 #include "pinned_process.hpp"
 #include "quic/crypto/protection_library.hpp"
 #include "stats/worker_counters.hpp"
@@ -236,8 +237,8 @@ int main(int argc, char** argv) {
     std::puts("{\"is_available\":false}");
     return 0;
   }
-  const std::uint64_t packets =
-      std::strtoull(argv[1], nullptr, 10) / (kPacketBytes - kHeaderBytes - kTagBytes);
+  const std::uint64_t packets = knul::bench::number_argument<std::uint64_t>("BYTES", argv[1], 1) /
+                                (kPacketBytes - kHeaderBytes - kTagBytes);
   base::NullLogSink log;
   udp::UdpSocket sender = open_socket(log);
   udp::UdpSocket receiver = open_socket(log);
@@ -248,12 +249,12 @@ int main(int argc, char** argv) {
   if (child < 0)
     fail("fork");
   if (child == 0) {
-    pin(std::atoi(argv[3]));
+    pin(knul::bench::number_argument<int>("RECEIVER_CPU", argv[3]));
     const double cpu = receive_all(*protection, receiver, packets);
     return write(pipe_fds[1], &cpu, sizeof(cpu)) == sizeof(cpu) ? 0 : 1;
   }
   close(pipe_fds[1]);  // or a child that died would be waited for
-  pin(std::atoi(argv[2]));
+  pin(knul::bench::number_argument<int>("SENDER_CPU", argv[2]));
   const auto begin = std::chrono::steady_clock::now();
   const double sender_cpu =
       send_all(*protection, sender, {sender.local_address(), receiver.local_address()}, packets);

@@ -12,6 +12,8 @@
 #include <thread>
 #include <utility>
 
+#include "number_argument.hpp"
+
 namespace {
 
 constexpr std::size_t kDatagramBytes = 1000;
@@ -79,13 +81,14 @@ int main(int argc, char** argv) {
     std::fputs("use: datagram_client PORT SECONDS IN_FLIGHT\n", stderr);
     return 2;
   }
-  const auto port = static_cast<std::uint16_t>(std::atoi(argv[1]));
+  const auto port = knul::bench::number_argument<std::uint16_t>("PORT", argv[1], 1);
   const std::chrono::duration<double> wanted{std::atof(argv[2])};
   Progress progress;
   krepis::ClientOptions options;
   options.verify_peer = false;
   options.alpn = {"perf"};
-  auto pinger = std::make_unique<Pinger>(progress, static_cast<unsigned>(std::atoi(argv[3])));
+  auto pinger =
+      std::make_unique<Pinger>(progress, knul::bench::number_argument<unsigned>("IN_FLIGHT", argv[3], 1));
   auto client = krepis::QuicClient::start(options, std::move(pinger));
   if (!client || !(*client)->connect("127.0.0.1", port, "localhost", 0)) {
     std::fputs("datagram_client: cannot start\n", stderr);

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "number_argument.hpp"
+
 namespace {
 
 constexpr std::uint64_t kHandshakesAtOnce = 64;
@@ -128,8 +130,8 @@ int main(int argc, char** argv) {
     std::fputs("use: idle_client PORT CONNECTIONS ALPN\n", stderr);
     return 2;
   }
-  const auto port = static_cast<std::uint16_t>(std::atoi(argv[1]));
-  const std::uint64_t connections = std::strtoull(argv[2], nullptr, 10);
+  const auto port = knul::bench::number_argument<std::uint16_t>("PORT", argv[1], 1);
+  const auto connections = knul::bench::number_argument<std::uint64_t>("CONNECTIONS", argv[2], 1);
   Progress progress;
   krepis::ClientOptions options;
   options.alpn = {argv[3]};
@@ -140,7 +142,7 @@ int main(int argc, char** argv) {
   Holder* const holder = application.get();
   auto client = krepis::QuicClient::start(options, std::move(application));
   if (!client || !open_all(**client, progress, port, connections)) {
-    std::fputs("idle_client: the connections did not all open\n", stderr);
+    std::fprintf(stderr, "idle_client: %s connections to port %s did not all open\n", argv[2], argv[1]);
     return 1;
   }
   say("ready");

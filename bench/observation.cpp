@@ -1,4 +1,5 @@
-// What it costs to look at a server with many connections, and how long its workers are kept from their work.
+// Measures the cost of statistics and connection lists on a server with many connections, and how long they delay
+// its workers.
 //   observation IDLE_CLIENT CONNECTIONS WORKERS CERTIFICATE KEY
 // opens CONNECTIONS by the program IDLE_CLIENT and prints one JSON line: medians and the longest time of each
 // question, and the longest turn of a worker without and with questions.
@@ -14,6 +15,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "number_argument.hpp"
 
 namespace {
 
@@ -112,13 +115,14 @@ int main(int argc, char** argv) {
     std::fputs("use: observation IDLE_CLIENT CONNECTIONS WORKERS CERTIFICATE KEY\n", stderr);
     return 2;
   }
-  const std::string connections = argv[2];
-  Server server(static_cast<unsigned>(std::atoi(argv[3])), argv[4], argv[5]);
+  const std::string connections =
+      std::to_string(knul::bench::number_argument<unsigned>("CONNECTIONS", argv[2], 1));
+  Server server(knul::bench::number_argument<unsigned>("WORKERS", argv[3], 1, 64), argv[4], argv[5]);
   const std::string command =
       std::string(argv[1]) + ' ' + std::to_string(server->port()) + ' ' + connections + " knul";
   FILE* const client = ::popen((command + "; true").c_str(), "r");
   if (client == nullptr || std::fgetc(client) != 'r') {
-    fail("the connections did not open");
+    fail(connections + " connections did not open: " + command);
   }
   std::string text;
   const auto ask_page = [&](const char* query) {
@@ -145,5 +149,5 @@ int main(int argc, char** argv) {
               server.longest_turn(50, [] { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }));
   std::printf(",\"turn_with_page_us\":%.1f}\n", server.longest_turn(50, first_page));
   std::fflush(stdout);
-  std::_Exit(0);  // the client waits for the end of its standard input, which is ours
+  std::_Exit(0);  // skips the destructors; the client ends when its inherited standard input closes
 }

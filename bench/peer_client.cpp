@@ -15,6 +15,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "number_argument.hpp"
+
 namespace {
 
 using Bytes = std::basic_string<std::uint8_t>;
@@ -172,12 +174,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   Plan plan;
-  plan.port = static_cast<std::uint16_t>(std::atoi(argv[1]));
+  plan.port = knul::bench::number_argument<std::uint16_t>("PORT", argv[1], 1);
   plan.is_http3 = std::string_view(argv[2]) == "h3";
-  plan.connections = std::strtoull(argv[4], nullptr, 10);
-  plan.parallel = std::strtoull(argv[5], nullptr, 10);
-  plan.bytes = std::strtoull(argv[6], nullptr, 10);
-  if (clock_getcpuclockid(std::atoi(argv[3]), &plan.server_clock) != 0) {
+  plan.connections = knul::bench::number_argument<std::uint64_t>("CONNECTIONS", argv[4]);
+  plan.parallel = knul::bench::number_argument<std::uint64_t>("PARALLEL", argv[5]);
+  plan.bytes = knul::bench::number_argument<std::uint64_t>("BYTES", argv[6]);
+  if (clock_getcpuclockid(knul::bench::number_argument<int>("SERVER_PID", argv[3], 1), &plan.server_clock) !=
+      0) {
     std::fprintf(stderr, "peer_client: there is no process %s\n", argv[3]);
     return 2;
   }

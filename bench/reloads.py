@@ -27,7 +27,7 @@ def make_identities(suite):
 
 
 def replace(source, target):
-    """As a tool does it: each file at once, the two one after the other."""
+    """Replaces each file atomically, first the certificate, then the key."""
     for name in ("cert.pem", "key.pem"):
         with open(f"{source}/{name}", "rb") as file, open(f"{target}/{name}.new", "wb") as new:
             new.write(file.read())
@@ -62,7 +62,7 @@ class Reloads(threading.Thread):
 
 
 def measure(suite, server, reloads, parallel):
-    """What the client and the server have to say after handshakes beside the reloads."""
+    """Runs the handshakes and returns the client's result and the server's statistics."""
     reloads.start()
     result = perf(suite, server, ["--handshakes", "0", "--duration", str(SECONDS), "--parallel", str(parallel)])
     reloads.over.set()

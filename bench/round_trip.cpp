@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "number_argument.hpp"
 #include "pinned_process.hpp"
 
 namespace {
@@ -90,7 +91,8 @@ double ask_all(int fd, std::uint64_t count) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::uint64_t count = argc == 4 ? std::strtoull(argv[1], nullptr, 10) : 0;
+  const std::uint64_t count =
+      argc == 4 ? knul::bench::number_argument<std::uint64_t>("COUNT", argv[1], 1) : 0;
   if (count == 0) {
     std::fputs("use: round_trip COUNT ANSWERING_CPU ASKING_CPU\n", stderr);
     return 2;
@@ -110,12 +112,12 @@ int main(int argc, char** argv) {
     fail("fork");
   }
   if (child == 0) {
-    pin(std::atoi(argv[2]));
+    pin(knul::bench::number_argument<int>("ANSWERING_CPU", argv[2]));
     const double cpu = answer_all(server, count);
     return write(pipe_fds[1], &cpu, sizeof(cpu)) == sizeof(cpu) ? 0 : 1;
   }
   close(pipe_fds[1]);  // or a child that died would be waited for
-  pin(std::atoi(argv[3]));
+  pin(knul::bench::number_argument<int>("ASKING_CPU", argv[3]));
   const double p50 = ask_all(client, count);
   double answering_cpu = 0;
   int status = 0;

@@ -98,8 +98,8 @@ add_backports() {
   update_lists
 }
 
-# Its programs are needed, not its service. The mask keeps the service from starting, now and at a boot; where
-# Prometheus is installed already, nothing changes.
+# The tests run Debian's programs, not its service; the mask keeps the service from starting, now and at a boot.
+# Where Prometheus is installed already, nothing changes.
 mask_prometheus() {
   local unit=/etc/systemd/system/prometheus.service
   if [[ " $* " == *" prometheus "* && ! -e $unit && ! -L $unit ]]; then
