@@ -33,7 +33,7 @@ TEST(AddressPrefix, ContainsNoAddressOfTheOtherFamily) {
   EXPECT_FALSE(contains("::/0", "127.0.0.1"));
 }
 
-TEST(AddressPrefix, RefusesTextsThatAreNone) {
+TEST(AddressPrefix, RefusesInvalidPrefixes) {
   for (const char* text : {"", "/8", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/8x",
                            "a/8", "10.0.0/8", "10.0.0.0/ 8", "10.0.0.0/4294967300"}) {
     EXPECT_FALSE(AddressPrefix::parse(text)) << text;
