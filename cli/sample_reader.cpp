@@ -26,14 +26,8 @@ void SampleReader::read(const TableOrder& order, Done done) {
 void SampleReader::read_list(const std::string& target, Sample sample, const Done& done) {
   const auto shared = std::make_shared<Sample>(std::move(sample));
   client_.get(target, [this, shared, done](const Outcome<std::string>& body) {
-    auto list = body ? parse_answer(*body, source_) : Outcome<nlohmann::ordered_json>(body.error());
-    if (list) {
-      shared->list = *std::move(list);
-      shared->connections = connections_in(shared->list, kMostTableRows);
-      shared->matches = number_in(shared->list, "matches");
-    } else {
-      shared->list_failure = list.error().message;
-    }
+    set_list(*shared, body ? parse_answer(*body, source_) : Outcome<nlohmann::ordered_json>(body.error()),
+             kMostTableRows);
     done(std::move(*shared));
   });
 }

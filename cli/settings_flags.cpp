@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/admin_address.hpp"
 #include "cli/socket_activation.hpp"
 
 namespace knul::cli {
@@ -28,14 +29,14 @@ std::string description(const Setting& setting) {
   return setting.doc + (setting.default_text.empty() ? "" : " [" + setting.default_text + "]");
 }
 
-// The value of a flag may be absent; it is `implied` then.
+// Adds a flag with an optional value; without a value it means `implied`.
 CLI::Option* add_optional_value(CLI::App& command, std::string& text, const Setting& setting,
                                 const char* implied) {
   return command
       .add_option(flag_of(setting), text, description(setting) + " Without a value: " + implied + ".")
       ->type_name("[ADDRESS]")
       ->expected(0, 1)
-      ->default_str(implied)  // CLI11 takes this text for an absent value, and not for an absent flag
+      ->default_str(implied)  // CLI11 uses this text for a flag without a value, not for a missing flag
       ->take_last();
 }
 
@@ -51,7 +52,7 @@ CLI::Option* add_setting(CLI::App& command, SettingsFlags& flags, const Setting&
         ->type_name("NAME");
   }
   if (setting.name == "admin") {
-    return add_optional_value(command, flags.scalars[setting.name], setting, "127.0.0.1:9464");
+    return add_optional_value(command, flags.scalars[setting.name], setting, kDefaultAdminAddress);
   }
   const char* const type = setting.type == SettingType::kInteger ? "N" : "TEXT";
   // The last of several equal flags counts, so that a flag can be appended to a command line that has it.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "cli/statistic_text.hpp"
 #include "cli/terminal_text.hpp"
@@ -97,6 +98,16 @@ std::vector<ConnectionSample> connections_in(const ordered_json& list, std::size
     }
   }
   return connections;
+}
+
+void set_list(Sample& sample, Outcome<ordered_json> list, std::size_t most) {
+  if (!list) {
+    sample.list_failure = std::move(list).error().message;
+    return;
+  }
+  sample.list = *std::move(list);
+  sample.connections = connections_in(sample.list, most);
+  sample.matches = number_in(sample.list, "matches");
 }
 
 bool is_restart(const Sample& earlier, const Sample& later) {

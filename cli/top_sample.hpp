@@ -42,6 +42,9 @@ struct Sample {
 [[nodiscard]] std::vector<ConnectionSample> connections_in(const nlohmann::ordered_json& list,
                                                            std::size_t most);
 
+// Sets the sample's connections, at most `most` of them, from the answer of /connections, or its list_failure.
+void set_list(Sample& sample, Outcome<nlohmann::ordered_json> list, std::size_t most);
+
 // True if the server restarted between the samples.
 [[nodiscard]] bool is_restart(const Sample& earlier, const Sample& later);
 

@@ -30,18 +30,6 @@ cli::Sample sample(const std::string& statistics) {
   return made;
 }
 
-void add_list(cli::Sample& sample, const std::string& list) {
-  auto parsed = cli::parse_answer(list, "here");
-  if (!parsed) {
-    sample.list_failure = parsed.error().message;
-    return;
-  }
-  sample.list = *std::move(parsed);
-  sample.connections = cli::connections_in(sample.list, cli::kMostTableRows);
-  sample.matches = cli::number_in(sample.list, "matches");
-  FUZZ_CHECK(sample.connections.size() <= cli::kMostTableRows);
-}
-
 void check_frame(const cli::Frame& frame, cli::FrameSize size) {
   FUZZ_CHECK(frame.lines.size() == size.rows);
   for (const std::string& line : frame.lines) {
@@ -59,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const cli::TableOrder order{choice / 2U % cli::top_columns().size(), choice % 2 == 0};
   const cli::Sample first = sample(text(input.chunk()));
   cli::Sample now = sample(text(input.chunk()));
-  add_list(now, text(input.rest()));
+  cli::set_list(now, cli::parse_answer(text(input.rest()), "here"), cli::kMostTableRows);
+  FUZZ_CHECK(now.connections.size() <= cli::kMostTableRows);
   cli::sort_connections(now.connections, order);
   check_frame(cli::make_frame({.address = "here",
                                .first = &first,
