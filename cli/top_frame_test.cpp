@@ -99,10 +99,10 @@ TEST_F(TopFrame, SaysWhatTheServerDoes) {
   now_.statistics["certificate_expired"] = 1;
   EXPECT_TRUE(has(make_frame(view(), {}), "certificate EXPIRED"));
   TopView lost = view();
-  lost.message = "connection lost, trying again: \x1b[2J";
+  lost.message = "no reading, trying again: \x1b[2J";
   lost.is_paused = true;
   const Frame frame = make_frame(lost, {});
-  EXPECT_TRUE(has(frame, "connection lost, trying again: \\x1b[2J"));
+  EXPECT_TRUE(has(frame, "no reading, trying again: \\x1b[2J"));
   EXPECT_TRUE(has(frame, "PAUSED"));
 }
 

@@ -141,7 +141,7 @@ class TopSession {
     is_reading_ = true;
     reader_.read(controls_.order, [this](Outcome<Sample> sample) {
       is_reading_ = false;
-      sample ? accept(*std::move(sample)) : lose(sample.error());
+      sample ? accept(*std::move(sample)) : note_failure(sample.error());
       draw();
       if (std::exchange(wants_another_, false)) {
         read();
@@ -163,7 +163,7 @@ class TopSession {
     now_ = std::move(sample);
   }
 
-  void lose(const Failure& failure) { message_ = "connection lost, trying again: " + failure.message; }
+  void note_failure(const Failure& failure) { message_ = "no reading, trying again: " + failure.message; }
 
   void draw() {
     sort_connections(now_.connections, controls_.order);

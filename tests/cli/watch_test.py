@@ -255,12 +255,12 @@ class Top(KnulTest):
             self.assertFalse(any(line.startswith("PEER") for line in lines), lines)
             self.assertEqual(tmux("display-message", "-p", "#{cursor_flag}#{alternate_on}#{wrap_flag}"), "101\n")
 
-    def test_says_that_the_connection_is_lost_and_comes_back(self):
+    def test_says_that_a_reading_failed_and_tries_again(self):
         with AdminServer(self.folder) as server:
             tmux = self.top(server)
             server.child.kill()
             server.wait()
-            tmux.wait_text("connection lost, trying again")
+            tmux.wait_text("no reading, trying again")
             self.assertIn("q quit", "".join(tmux.lines()))
         with AdminServer(self.folder):
             tmux.wait_text("state       running")
