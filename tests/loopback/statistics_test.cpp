@@ -1,5 +1,5 @@
-// The statistics of a server over real sockets, through loss and delay, beside what the path counted. The
-// simulator holds the same figures, and shares of time, without a scheduler in between: tests/sim.
+// Compares the server's statistics with what a lossy, slow path counted. The simulator (tests/sim) checks the same
+// figures, upper bounds of times and shares of time without a scheduler in between.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -83,10 +83,8 @@ TEST(StatisticsOnLoopback, OfTrafficThroughLossAndDelayAgreeWithThePath) {
   EXPECT_EQ(value_in(counts.all, "requests_completed"), static_cast<std::uint64_t>(kRequests));
   const auto dropped = static_cast<double>(proxy.down().dropped);
   EXPECT_NEAR(row["packets_lost"].get<double>(), dropped, dropped * 0.2 + 2);
-  // The path is never faster than its delay. How much slower it is depends on the scheduler.
+  // The path is never faster than its delay. How much slower it is depends on the scheduler, so it has no bound here.
   EXPECT_GE(row["min_rtt_us"].get<double>(), 30'000);
-  const auto late_ns = static_cast<double>(proxy.up().late_ns + proxy.down().late_ns);
-  EXPECT_LE(row["min_rtt_us"].get<double>(), 33'000 + late_ns / 1e3);
   EXPECT_GE(row["handshake_us"].get<double>(), 30'000);
 }
 

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -72,9 +71,9 @@ void UdpProxy::run() {
   }
 }
 
-// At most a millisecond, so that a delay is exact to that.
+// Polls every millisecond while datagrams wait, so a delay is at most a millisecond too long.
 int UdpProxy::wait_ms() const {
-  constexpr int kIdleMs = 20;  // the end of the proxy waits for it
+  constexpr int kIdleMs = 20;  // bounds the wait of the destructor
   return up_.waiting.empty() && down_.waiting.empty() ? kIdleMs : 1;
 }
 
@@ -103,8 +102,6 @@ void UdpProxy::receive(int from, Direction& direction, sockaddr_in* sender) {
 void UdpProxy::forward(Direction& direction, int to, const sockaddr_in* receiver) {
   while (!direction.waiting.empty() && direction.waiting.front().due <= Clock::now()) {
     const Waiting& next = direction.waiting.front();
-    const auto late = static_cast<std::uint64_t>((Clock::now() - next.due).count());
-    direction.counts.late_ns = std::max<std::uint64_t>(direction.counts.late_ns, late);
     ::sendto(to, next.bytes.data(), next.bytes.size(), 0, reinterpret_cast<const sockaddr*>(receiver),
              receiver != nullptr ? sizeof *receiver : 0);
     direction.waiting.pop_front();

@@ -25,14 +25,13 @@ class UdpProxy {
   };
   // Of one direction.
   struct Counts {
-    std::atomic<std::uint64_t> received{0};  // datagrams, with those that are dropped
+    std::atomic<std::uint64_t> received{0};  // datagrams, including dropped ones
     std::atomic<std::uint64_t> received_bytes{0};
     std::atomic<std::uint64_t> dropped{0};
     std::atomic<std::uint64_t> dropped_bytes{0};
-    std::atomic<std::uint64_t> late_ns{0};  // the longest time by which a datagram left after its delay
   };
 
-  // To a server on 127.0.0.1. Aborts the program without descriptors.
+  // To a server on 127.0.0.1. Aborts the process if no socket can be opened.
   UdpProxy(std::uint16_t server_port, const Path& path);
   ~UdpProxy();
   UdpProxy(const UdpProxy&) = delete;
