@@ -1,4 +1,4 @@
-// The address of a server's admin listener, as `knul stats` and `knul top` get it.
+// The ADDRESS argument of `knul stats` and `knul top`.
 #pragma once
 
 #include <string>

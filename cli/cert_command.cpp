@@ -15,8 +15,8 @@ namespace {
 struct CertFlags {
   std::string folder;
   std::vector<std::string> hosts = {"localhost", "127.0.0.1", "::1"};
-  std::string client;     // the client's name; empty: not for a client
-  std::string authority;  // the same of an authority
+  std::string client;     // name of the client to make a certificate for; empty: none
+  std::string authority;  // name of the authority to make; empty: none
   std::string issuer;     // the folder of the authority that signs; empty: self-signed
   unsigned days = 30;
   bool force = false;

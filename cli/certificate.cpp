@@ -137,8 +137,8 @@ void describe(Calls& call, gnutls_x509_crt_t certificate, const CertificateReque
     call(gnutls_x509_crt_set_key_usage(certificate, GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN));
     return;
   }
-  // It has no key usage. BoringSSL accepts a self-signed certificate as its own issuer only
-  // without key usage or with keyCertSign, and rustls accepts no server certificate with CA:TRUE.
+  // The certificate has no key usage: BoringSSL accepts a self-signed certificate as its own issuer only without
+  // key usage or with keyCertSign. It is no authority: rustls accepts no server certificate with CA:TRUE.
   const char* const purpose =
       request.kind == CertificateKind::kServer ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
   call(gnutls_x509_crt_set_key_purpose_oid(certificate, purpose, 0));
@@ -151,7 +151,7 @@ std::string take(gnutls_datum_t& datum) {
   return text;
 }
 
-// The authority that signs.
+// The authority that signs a certificate.
 struct Issuer {
   Certificate certificate;
   Key key;

@@ -10,14 +10,13 @@
 
 namespace knul::cli {
 
-// Thread: the one that runs the client's context. Lifetime: `client` outlives this object, and this object
-// the reads that are under way.
+// Thread: the one that runs the client's context. Lifetime: `client` outlives this object. This object outlives its
+// pending reads.
 class SampleReader {
  public:
   SampleReader(AdminClient& client, std::string source) : client_(client), source_(std::move(source)) {}
 
-  // Statistics, then the list of connections in the server's order. Error: there are no statistics. A server
-  // that only refuses the list is a sample with list_failure.
+  // Reads /stats, then /connections. Fails if /stats fails; a failed /connections sets Sample::list_failure.
   using Done = std::function<void(Outcome<Sample> sample)>;
   void read(const TableOrder& order, Done done);
 

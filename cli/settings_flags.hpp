@@ -32,8 +32,7 @@ Outcome<void> add_settings_flags(CLI::App& command, SettingsFlags& flags);
 
 [[nodiscard]] std::map<std::string, std::string> environment_of_process();
 
-// After the parse. Writes a line to standard error for each variable that begins with KNUL_ and is no
-// setting.
+// Call after parsing. Reports each unknown KNUL_ variable on standard error.
 Outcome<MergedConfig> merged_config(const SettingsFlags& flags,
                                     const std::map<std::string, std::string>& environment);
 

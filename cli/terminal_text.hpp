@@ -1,4 +1,4 @@
-// Texts of others for a terminal: no byte of them is a control character there.
+// Makes foreign text safe for a terminal.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ namespace knul::cli {
 // most `most` bytes, with "..." in place of the rest.
 [[nodiscard]] std::string escaped(std::string_view text, std::size_t most);
 
-// `text`, which is ASCII, in exactly `width` columns: padded, or cut with a ~ in place of the rest.
+// Pads ASCII `text` to `width` columns, or cuts it and ends it with ~.
 enum class Align : bool { kLeft, kRight };
 [[nodiscard]] std::string fitted(std::string_view text, std::size_t width, Align align = Align::kLeft);
 // The same with the ~ in the middle, so that the end of an address stays.

@@ -8,7 +8,7 @@ namespace {
 constexpr char kEscapeCharacter = '\x1b';
 constexpr std::size_t kMostParameterBytes = 8;
 
-// The key of the end of a sequence; kCharacter: none that is known.
+// The key for the final byte of a sequence; kCharacter if it is unknown.
 Key key_of(char end, std::string_view parameters) {
   switch (end) {
     case 'A':

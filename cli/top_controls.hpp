@@ -1,4 +1,4 @@
-// The keys of `knul top`, from the bytes of a terminal to what they change.
+// Decodes the keys of `knul top` and applies them.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ struct KeyPress {
   char character = 0;  // of Key::kCharacter
 };
 
-// Recognizes the sequences of arrow and page keys (ECMA-48), also in parts; ignores all others. Size:
+// Decodes arrow and page keys (ECMA-48), also when a sequence arrives in parts; ignores other sequences. Memory is
 // bounded.
 class KeyReader {
  public:
@@ -37,7 +37,7 @@ struct TopControls {
   bool is_paused = false;
   bool has_quit = false;
 
-  // `columns`: of the terminal. `table_rows`: a page.
+  // `columns`: width of the terminal. `table_rows`: rows of a page.
   void handle(const KeyPress& press, std::size_t columns, std::size_t table_rows);
 };
 

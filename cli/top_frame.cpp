@@ -98,7 +98,7 @@ std::string limits_line(const TopView& view) {
   return labelled("limited by", text.empty() ? "no sending" : text);
 }
 
-// Items in as many lines as fit; the last line says how many are missing.
+// Joins items into at most `most_lines` lines; the last line ends with the number of omitted items.
 std::vector<std::string> packed(const std::vector<std::string>& items, std::size_t columns,
                                 std::size_t most_lines) {
   constexpr std::size_t kMoreColumns = 10;

@@ -13,7 +13,7 @@ namespace knul::cli {
 struct TopView {
   std::string address = {};
   const Sample* first = nullptr;    // when the command attached; not null
-  const Sample* earlier = nullptr;  // null: no rates are known
+  const Sample* earlier = nullptr;  // null before the second reading
   const Sample* now = nullptr;      // not null; its connections are in the order `order`
   TableOrder order = first_order();
   std::size_t first_row = 0;  // of the table; bounded here
@@ -31,7 +31,7 @@ struct Frame {
   std::vector<std::string> lines;  // exactly FrameSize::rows, each of FrameSize::columns characters of ASCII
   std::size_t header_line = 0;     // of the table
   std::size_t table_rows = 0;      // rows of the terminal for connections
-  std::size_t first_row = 0;       // TopView::first_row as far as there are connections
+  std::size_t first_row = 0;       // TopView::first_row, limited to the last page
 };
 
 [[nodiscard]] Frame make_frame(const TopView& view, FrameSize size);

@@ -27,7 +27,7 @@ class AdminListener {
 
   // `address`: "127.0.0.1:9090", "[::1]:0" (port 0: a free one), or "unix:" and the path of a socket, which is
   // created with mode 0600; a socket there that nobody listens on is replaced.
-  // Errors: kInvalidArgument (the address has another form), kNetwork, kQuota; the text begins with "admin".
+  // Errors: kInvalidArgument (not one of these forms), kNetwork, kQuota; the text begins with "admin".
   // Lifetime: `source` outlives this object.
   static base::Result<std::unique_ptr<AdminListener>> start(std::string_view address, AdminSource& source);
   ~AdminListener();

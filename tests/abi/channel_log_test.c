@@ -6,9 +6,10 @@
 #include "consumer.h"
 #include "fixture.h"
 
-static char text[32 << 10]; /* an event brings no more */
+static char text[32 << 10]; /* larger than any event */
 
-/* The next message of that kind, as JSON in `text`. No message comes twice in a row. Gives the event's flags. */
+/* Waits for the next message of that kind, as JSON in `text`, and returns the event's flags. Fails if a message
+ * comes twice in a row. */
 static uint32_t await_message(Consumer* consumer, const char* kind) {
   static char last[sizeof text];
   last[0] = 0;

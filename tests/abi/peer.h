@@ -12,7 +12,7 @@ extern "C" {
 typedef struct Peer Peer;
 
 Peer* peer_connect(uint16_t port); /* null: failed */
-/* The same, with a client certificate; null files: without one. */
+/* Like peer_connect_briefly, with a client certificate. Null paths: no certificate. */
 Peer* peer_connect_as(uint16_t port, const char* cert_path, const char* key_path);
 /* The same, for a connection that the server may close as soon as it is there. */
 Peer* peer_connect_briefly(uint16_t port);

@@ -68,7 +68,7 @@ class Messages(KnulTest):
         for line in text.splitlines():
             self.assertRegex(line, r"^20\d\d-\S+Z knul (info|debug|warning) \w+: ")
 
-    def test_is_json_unless_asked_for_or_on_a_terminal(self):
+    def test_the_log_is_json_elsewhere_than_on_a_terminal_unless_set(self):
         for value, is_json in (("", True), ("JSON", True), ("text", False)):
             text = self.log_of(KNUL_LOG="info", KNUL_LOG_FORMAT=value)
             self.assertEqual(text.startswith("{"), is_json, value)
@@ -304,7 +304,7 @@ class ClientCertificates(KnulTest):
         identity = credentials_of(folder) if folder else ()
         return run("perf", f"127.0.0.1:{server.port}", "--ca", self.ca, "--requests", "1", *identity)
 
-    def test_decide_who_is_served(self):
+    def test_client_certificates_decide_who_is_served(self):
         with self.serve("required", self.clients) as server:
             self.assertEqual(self.request(server, self.alice).returncode, 0)
             for refused, code in ((self.request(server), "0x174"), (self.request(server, self.mallory), "0x130")):
@@ -317,7 +317,7 @@ class ClientCertificates(KnulTest):
             self.assertIn("refused: TLS alert 116: no client certificate, expected one", kinds[0])
             self.assertIn("not issued by an authority", kinds[1])
 
-    def test_are_judged_by_new_authorities_after_sighup(self):
+    def test_new_authorities_judge_client_certificates_after_sighup(self):
         authority = self.certificate("--authority", "Present", out="present")
         for name in ("cert.pem", "key.pem"):
             os.replace(f"{self.clients}/{name}", f"{authority}/{name}")
@@ -332,7 +332,7 @@ class ClientCertificates(KnulTest):
             self.assertEqual(self.request(server, self.alice).returncode, 1)
             server.drain()
 
-    def test_need_both_files_and_a_usable_authority(self):
+    def test_client_certificates_need_both_files_and_a_usable_authority(self):
         for arguments, part in (
                 (("--client-auth", "required"), "client_ca_path"),
                 (("--client-auth", "required", "--client-ca", f"{self.folder}/missing"), "missing"),

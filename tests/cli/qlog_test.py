@@ -224,12 +224,12 @@ class QlogLimits(QlogTest):
         self.assertEqual(stats["qlog_bytes"], size)
         self.assertGreater(len(self.files()), 1)
 
-    def test_refuses_a_folder_that_is_none(self):
+    def test_refuses_a_missing_folder_and_a_file(self):
         for folder, words in ((f"{self.logs}/nothing", "No such file"), (self.ca, "Not a directory")):
             result = run("serve", *self.credentials, "--port", "0", "--qlog-folder", folder)
             self.assert_fails(result, 2, "qlog_folder", words)
 
-    def test_refuses_peers_that_are_none(self):
+    def test_refuses_peers_that_are_no_prefix(self):
         result = run("serve", *self.credentials, "--qlog-folder", self.logs, "--qlog-peers", "10.0.0.0/33")
         self.assert_fails(result, 2, "qlog_peers", "10.0.0.0/33")
         self.assert_fails(run("serve", *self.credentials, "--qlog-peers", "10.0.0.0/8"), 2, "qlog_peers", "qlog_folder")

@@ -1,6 +1,6 @@
 // @ts-check
 // Layout, lint rules and types of a folder, by Deno's own tools and without the network: node lint.mjs [FOLDER]
-// Without a folder it is this one.
+// Without FOLDER: this folder.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -1,6 +1,6 @@
 // @ts-check
 // Installs the pinned packages of a folder when they are missing or of another version: node setup.mjs [FOLDER]
-// Without a folder they are the clients of this one.
+// Without FOLDER: this folder.
 // Lifecycle scripts stay off: both packages ship their binaries, and the tests call Deno's binary directly.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";

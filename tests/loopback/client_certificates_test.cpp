@@ -58,7 +58,7 @@ class ClientCertificates : public testing::Test {
   static std::unique_ptr<krepis::QuicServer> start(const krepis::ServerOptions& options) {
     return start_server(options, [](unsigned) { return std::make_unique<Introducer>(); });
   }
-  // A client with a certificate of `issuer`; with its own text if it is null.
+  // Options of a client with a certificate by `issuer`; null: self-signed.
   krepis::ClientOptions client(const std::string& name, const MadeCertificate* issuer) {
     const MadeCertificate made({.common_name = name, .dns_names = {name + ".example"}, .issuer = issuer});
     krepis::ClientOptions options = BlockingClient::insecure();
@@ -68,13 +68,13 @@ class ClientCertificates : public testing::Test {
     replace(options.key_path, made.key());
     return options;
   }
-  // What the server answers to a new client.
+  // Returns the answer of the server to a new client.
   static std::string introduce(const krepis::QuicServer& server, const krepis::ClientOptions& options) {
     BlockingClient client(options);
     const auto stream = client.connect(server.port()) ? client.send("who") : std::nullopt;
     return stream ? client.wait_answer(*stream).value_or("no answer") : "no connection";
   }
-  // The TLS alert that the server sends to a new client; its handshake may be complete before. 0: none.
+  // The TLS alert that closes a new connection; 0 if none. The client may complete its handshake first.
   static std::uint64_t refusal(const krepis::QuicServer& server, const krepis::ClientOptions& options) {
     BlockingClient client(options);
     client.connect(server.port());

@@ -53,7 +53,7 @@ inline std::string statistics_of(const krepis::QuicServer& server) {
   return json;
 }
 
-// The number with this name in a flat JSON object; the largest if it has none.
+// The number with this name in a flat JSON object; the largest uint64 if the name is missing.
 inline std::uint64_t value_in(const std::string& json, std::string_view name) {
   const std::string key = "\"" + std::string(name) + "\":";
   const std::size_t at = json.find(key);
