@@ -35,7 +35,7 @@ struct Sample {
   nlohmann::ordered_json list = nlohmann::ordered_json::object();  // the answer of /connections
   std::vector<ConnectionSample> connections = {};
   double matches = 0;             // all connections, also those beyond the list
-  std::string list_failure = {};  // why there is no list; empty: there is one
+  std::string list_failure = {};  // why the list could not be read; empty: it was read
 };
 
 // Of the body of /connections: at most `most` rows.

@@ -214,25 +214,6 @@ test("losses, limits and facts of the server are listed", async () => {
   await page.locator("#state").getByText("running", { exact: true }).waitFor();
 });
 
-test("every statistic of a loss is listed, and no other one", async () => {
-  // All counters have grown, and so have the other numbers.
-  await page.route("**/stats", async (route) => {
-    const stats = Object.entries(await (await route.fetch()).json());
-    const grown = stats.map(([key, value]) => [key, typeof value === "number" ? value + 1 : value]);
-    await route.fulfill({ json: Object.fromEntries(grown) }).catch(() => {});
-  });
-  const expected = (await readFile(losses_path, "utf8")).split("\n").filter((line) =>
-    line && line[0] !== "#"
-  );
-  const first_cells = "#losses tbody td:first-child";
-  await page.waitForFunction(([cells, wanted]) => {
-    return document.querySelectorAll(cells).length >= wanted;
-  }, /** @type {const} */ ([first_cells, expected.length]));
-  const listed = await page.locator(first_cells).allTextContents();
-  assert.deepEqual(listed.map((text) => text.replace(/ .*/, "")).sort(), expected.sort());
-  await page.unroute("**/stats");
-});
-
 /** The texts whose contrast with their background is below 4.5 (WCAG AA), with the ratio. */
 function pale_texts() {
   /** @param {string} colour */
@@ -277,6 +258,25 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     });
   }
 }
+
+test("every statistic of a loss is listed, and no other one", async () => {
+  // All counters have grown, and so have the other numbers.
+  await page.route("**/stats", async (route) => {
+    const stats = Object.entries(await (await route.fetch()).json());
+    const grown = stats.map(([key, value]) => [key, typeof value === "number" ? value + 1 : value]);
+    await route.fulfill({ json: Object.fromEntries(grown) }).catch(() => {});
+  });
+  const expected = (await readFile(losses_path, "utf8")).split("\n").filter((line) =>
+    line && line[0] !== "#"
+  );
+  const first_cells = "#losses tbody td:first-child";
+  await page.waitForFunction(([cells, wanted]) => {
+    return document.querySelectorAll(cells).length >= wanted;
+  }, /** @type {const} */ ([first_cells, expected.length]));
+  const listed = await page.locator(first_cells).allTextContents();
+  assert.deepEqual(listed.map((text) => text.replace(/ .*/, "")).sort(), expected.sort());
+  await page.unroute("**/stats");
+});
 
 test("a drain is announced with what it waits for", async () => {
   const draining = await KnulServer.start({
