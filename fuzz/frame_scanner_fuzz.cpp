@@ -10,7 +10,8 @@ using namespace knul;
 
 std::vector<quic::StopSending> scan(const fuzz::Bytes& payload) {
   std::vector<quic::StopSending> found;
-  const quic::PacketFrames frames = quic::scan_frames(payload, found);
+  quic::ResendWatch acks;
+  const quic::PacketFrames frames = quic::scan_frames(payload, found, acks);
   FUZZ_CHECK(found.size() <= frames.count && frames.count <= payload.size());
   return found;
 }

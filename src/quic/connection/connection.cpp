@@ -39,7 +39,7 @@ Connection::Connection(const ConnectionEnvironment& environment, std::uint64_t n
       library_(environment, is_server, now),
       is_server_(is_server),
       created_at_(now),
-      last_sent_at_(now),
+      last_in_flight_at_(now),
       last_active_at_(now),
       hibernates_at_(now),
       datagrams_(environment, *this, library_),
@@ -207,7 +207,12 @@ std::span<const std::uint8_t> Connection::admit(std::span<const std::uint8_t> da
 // RFC 9001 §4.4: a client sends no CRYPTO data after the handshake. CryptoGuard would not see such data out
 // of order, because the library buffers it.
 bool Connection::note_frames(std::span<const std::uint8_t> payload, bool is_one_rtt) {
-  const PacketFrames frames = scan_frames(payload, environment_.stops_seen);
+  ResendWatch of_handshake;  // not used
+  const PacketFrames frames =
+      scan_frames(payload, environment_.stops_seen, is_one_rtt ? resend_watch_ : of_handshake);
+  if (!environment_.stops_seen.empty()) {
+    resend_watch_.note_cause();  // the library answers with RESET_STREAM
+  }
   frame_budget_.note(environment_.frame_budget, frames.count, payload.size(), library_.now());
   if (!frames.has_crypto || !is_one_rtt || !is_server_) {
     return true;
@@ -264,6 +269,7 @@ void Connection::handle_handshake_completed() {
 
 void Connection::handle_new_path(const ngtcp2_path& path) {
   path_ = from_ngtcp2(path);
+  resend_watch_.note_cause();
   streams_.note_new_path();
   if (qlog_ != nullptr) {
     qlog_->note_path(path_, library_.now());
@@ -339,11 +345,19 @@ void Connection::postpone_hibernation(base::Instant now) {
 }
 
 // RFC 9002 §6.2.1: the timeout doubles each time until an acknowledgement arrives. The library (ngtcp2 1.11)
-// does not report it. Weak case: not counted if a packet without data has left since the last one with data.
+// does not report it.
 void Connection::count_probe_timeout(base::Instant now) {
   constexpr unsigned kMostDoublings = 16;
-  if (is_hibernating() || now - last_sent_at_ < library_.probe_timeout() * (1U << probes_in_a_row_) ||
-      library_.transport_state().in_flight_bytes == 0) {
+  if (is_hibernating()) {
+    return;
+  }
+  const base::Duration since = now - last_in_flight_at_;
+  const base::Duration timeout = library_.probe_timeout();
+  if (since < timeout || library_.transport_state().in_flight_bytes == 0) {
+    return;
+  }
+  resend_watch_.note_cause();
+  if (since < timeout * (1U << probes_in_a_row_)) {
     return;
   }
   ++counts_.probe_timeouts;
@@ -460,7 +474,7 @@ std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, ba
   ngtcp2_path_storage_zero(&storage);
   ngtcp2_pkt_info info{};
   advance(now);
-  const WritingScope scope(qlog_.get());
+  const WritingScope scope(WritingScope::Frames::kNotCounted, qlog_.get());
   const ngtcp2_ssize written = library_.write_close({packet, &storage.path, &info}, *error);
   packet.resize(written > 0 ? static_cast<std::size_t>(written) : 0);
   if (qlog_ != nullptr) {

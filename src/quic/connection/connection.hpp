@@ -33,6 +33,7 @@
 #include "quic/wire/connection_id.hpp"
 #include "quic/wire/crypto_guard.hpp"
 #include "quic/wire/early_packets.hpp"
+#include "quic/wire/resend_watch.hpp"
 
 namespace knul::quic {
 
@@ -190,6 +191,8 @@ class Connection final
       environment_.host.schedule(*this);
     }
   }
+  // The library will send RESET_STREAM.
+  void note_reset() { resend_watch_.note_cause(); }
   // A stream or a DATAGRAM has used the connection.
   void note_used() { has_been_used_ = true; }
 
@@ -275,12 +278,13 @@ class Connection final
   TlsAlgorithms algorithms_;
   std::uint32_t handshake_us_ = 0;
   const base::Instant created_at_;
-  base::Instant last_sent_at_;
+  base::Instant last_in_flight_at_;  // when packets that count as in flight were sent last (RFC 9002 §2)
   base::Instant last_active_at_;
   base::Instant hibernates_at_;  // unless a packet is received or sent before
   base::Instant turn_{};
   unsigned turn_packets_ = 0;
   FrameBudget frame_budget_;
+  ResendWatch resend_watch_;
   std::vector<ConnectionId> routes_;
   DatagramSender datagrams_;
   StreamSet streams_;

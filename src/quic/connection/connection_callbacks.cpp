@@ -15,7 +15,7 @@ namespace {
 
 // Thread: each worker has its own. Invariant: null outside Connection::read.
 thread_local Connection* reading_connection = nullptr;
-// The same, outside Connection::write.
+// Invariant: null outside Connection::write, and in it if no packet needs to be read.
 thread_local WritingScope* writing_scope = nullptr;
 
 Connection& connection_of(void* user_data) { return *static_cast<Connection*>(user_data); }
@@ -42,7 +42,11 @@ int guarded(Function function) {
 ReadingScope::ReadingScope(Connection& connection) { reading_connection = &connection; }
 ReadingScope::~ReadingScope() { reading_connection = nullptr; }
 
-WritingScope::WritingScope(ConnectionQlog* qlog) : qlog_(qlog) { writing_scope = this; }
+WritingScope::WritingScope(Frames frames, ConnectionQlog* qlog) : counts_frames_(frames), qlog_(qlog) {
+  if (frames == Frames::kCounted || qlog != nullptr) {
+    writing_scope = this;
+  }
+}
 WritingScope::~WritingScope() { writing_scope = nullptr; }
 
 // A struct, so that Connection can befriend all callbacks at once.

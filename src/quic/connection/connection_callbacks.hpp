@@ -27,23 +27,27 @@ class ReadingScope {
   ReadingScope& operator=(const ReadingScope&) = delete;
 };
 
-// While this object lives, the thread's encrypted packets are counted in it, and noted in `qlog` unless it is
-// null.
+// While this object lives, the frames of the thread's encrypted packets are counted in it with Frames::kCounted,
+// and noted in `qlog` unless it is null.
 class WritingScope {
  public:
-  explicit WritingScope(ConnectionQlog* qlog);
+  enum class Frames : bool { kNotCounted, kCounted };
+  WritingScope(Frames frames, ConnectionQlog* qlog);
   ~WritingScope();
   WritingScope(const WritingScope&) = delete;
   WritingScope& operator=(const WritingScope&) = delete;
   [[nodiscard]] const SentFrames& frames() const { return frames_; }
   void add(std::span<const std::uint8_t> header, std::span<const std::uint8_t> payload) {
-    frames_ += scan_sent_frames(payload);
+    if (counts_frames_ == Frames::kCounted) {
+      frames_ += scan_sent_frames(payload);
+    }
     if (qlog_ != nullptr) [[unlikely]] {
       qlog_->note_encrypted(header, payload);
     }
   }
 
  private:
+  const Frames counts_frames_;
   SentFrames frames_;
   ConnectionQlog* const qlog_;
 };

@@ -1,6 +1,7 @@
 // How a connection sends: first the deferred requests of the layer above, then packets with DATAGRAMs, then
 // with the streams in turn; several fit into one packet.
 #include <algorithm>
+#include <cassert>
 #include <optional>
 
 #include "quic/connection/connection.hpp"
@@ -8,6 +9,16 @@
 #include "quic/connection/transport_settings.hpp"
 
 namespace knul::quic {
+namespace {
+
+// Builds with assertions count the frames of every packet, which checks ResendWatch.
+#ifdef NDEBUG
+constexpr bool kCountsAllFrames = false;
+#else
+constexpr bool kCountsAllFrames = true;
+#endif
+
+}  // namespace
 
 bool Connection::write(base::SendBatch& batch, base::Instant now) {
   advance(now);
@@ -21,14 +32,21 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   }
   streams_.grant_due_credit();
   const std::uint64_t stream_bytes_before = streams_.sent_bytes();
-  const WritingScope scope(qlog_.get());
+  const std::uint64_t window_before = library_.congestion_window_left();
+  using Frames = WritingScope::Frames;
+  const bool counts_frames = kCountsAllFrames || resend_watch_.may_resend();
+  const WritingScope scope(counts_frames ? Frames::kCounted : Frames::kNotCounted, qlog_.get());
   const WrittenRound round = write_round(batch);
   library_.note_written(round);
   bytes_sent_ += round.bytes;
   datagrams_.notify_writable();
   if (round.bytes > 0) {
-    last_sent_at_ = library_.now();
-    count_sent(scope.frames(), streams_.sent_bytes() - stream_bytes_before);
+    if (library_.congestion_window_left() < window_before) {
+      last_in_flight_at_ = library_.now();
+    }
+    if (counts_frames) {
+      count_sent(scope.frames(), streams_.sent_bytes() - stream_bytes_before);
+    }
     note_activity();
     library_.pace(round.has_sent_all);
     if (qlog_ != nullptr) [[unlikely]] {
@@ -91,6 +109,7 @@ void Connection::count_sent(const SentFrames& frames, std::uint64_t new_stream_b
   const std::uint64_t resent = frames.stream_bytes - std::min(frames.stream_bytes, new_stream_bytes);
   counts_.stream_bytes_resent += resent;
   environment_.counters.stream_bytes_resent.add(resent);
+  assert(resend_watch_.may_resend() || (resent == 0 && frames.resets == 0));
 }
 
 SendLimit Connection::send_limit() {

@@ -133,6 +133,9 @@ int StreamSet::run_deferred() {
   int result = 0;
   for (std::size_t i = 0; i < deferred_.size() && result == 0; ++i) {
     const Deferred request = deferred_[i];
+    if (request.kind == Deferred::Kind::kReset) {
+      connection_.note_reset();
+    }
     result = request.kind == Deferred::Kind::kReset ? library_.reset_stream(request.stream_id, request.code)
                                                     : library_.stop_sending(request.stream_id, request.code);
   }

@@ -19,10 +19,11 @@ constexpr std::uint64_t kStreamHasLength = 0x02;
 constexpr std::uint64_t kStreamHasOffset = 0x04;
 
 // Returns the frame count that the ranges add.
-[[gnu::always_inline]] inline std::uint32_t skip_ack(FrameBytes& reader, bool has_ecn) {
-  reader.skip_varints(2);
+[[gnu::always_inline]] inline std::uint32_t read_ack(FrameBytes& reader, bool has_ecn, ResendWatch& acks) {
+  const std::uint64_t largest = reader.varint();
+  reader.skip_varint();
   const std::uint64_t ranges = reader.varint();
-  reader.varint();
+  acks.note_ack(largest, reader.varint(), ranges);
   std::uint32_t range = 0;
   for (; range < ranges && !reader.is_empty(); ++range) {
     reader.skip_varints(2);
@@ -106,7 +107,8 @@ bool is_stream(std::uint64_t type) { return (type & ~std::uint64_t{0x07}) == 0x0
 
 }  // namespace
 
-PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<StopSending>& stops) {
+PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<StopSending>& stops,
+                         ResendWatch& acks) {
   PacketFrames found;
   FrameBytes reader(payload);
   while (!reader.is_empty()) {
@@ -117,7 +119,7 @@ PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<Stop
       continue;
     }
     if (type == kAck || type == kAckEcn) {
-      found.count += skip_ack(reader, type == kAckEcn);
+      found.count += read_ack(reader, type == kAckEcn, acks);
       continue;
     }
     found.has_crypto = found.has_crypto || type == kCrypto;
@@ -140,12 +142,13 @@ namespace {
 // Adds the frames of `payload` to `found`.
 [[gnu::noinline]] SentFrames scan_rest(std::span<const std::uint8_t> payload, SentFrames found) {
   FrameBytes reader(payload);
+  ResendWatch acks_of_this_side;  // not used
   while (!reader.is_empty()) {
     const std::uint64_t type = reader.varint();
     if (is_stream(type)) {
       found.stream_bytes += read_stream_length(reader, type);
     } else if (type == kAck || type == kAckEcn) {
-      skip_ack(reader, type == kAckEcn);
+      read_ack(reader, type == kAckEcn, acks_of_this_side);
     } else {
       found.resets += type == kResetStream ? 1 : 0;
       reader = skip_body(reader, type);

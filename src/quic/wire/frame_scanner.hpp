@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "quic/wire/resend_watch.hpp"
+
 namespace knul::quic {
 
 struct StopSending {
@@ -24,9 +26,10 @@ struct PacketFrames {
   static constexpr std::uint32_t kRangesPerFrame = 8;
 };
 
-// Appends the STOP_SENDING frames to `stops`. Ends at the first frame that it cannot read; the library judges
-// that frame.
-PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<StopSending>& stops);
+// Appends the STOP_SENDING frames to `stops` and reports the ACK frames to `acks`. Ends at the first frame that it
+// cannot read; the library judges that frame.
+PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<StopSending>& stops,
+                         ResendWatch& acks);
 
 struct SentFrames {
   std::uint64_t stream_bytes = 0;  // of STREAM frames, also of those sent again

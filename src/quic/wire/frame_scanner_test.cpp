@@ -12,7 +12,8 @@ using Bytes = std::vector<std::uint8_t>;
 
 std::vector<StopSending> scan(const Bytes& payload) {
   std::vector<StopSending> found;
-  scan_frames(payload, found);
+  ResendWatch acks;
+  scan_frames(payload, found, acks);
   return found;
 }
 
@@ -93,7 +94,8 @@ TEST(FrameScanner, ReadsIntegersOfEveryLengthAndNothingOfThoseCutShort) {
 
 PacketFrames frames_of(const Bytes& payload) {
   std::vector<StopSending> stops;
-  return scan_frames(payload, stops);
+  ResendWatch acks;
+  return scan_frames(payload, stops, acks);
 }
 
 TEST(FrameScanner, CountsFramesARunOfPaddingAsOneAndLongAcksAsSeveral) {
