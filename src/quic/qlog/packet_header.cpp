@@ -16,7 +16,7 @@ std::uint64_t big_endian(std::span<const std::uint8_t> bytes) {
 }
 
 void set_long_type(PacketHeader& header) {
-  // RFC 9000 §17.2. RFC 9369 §3.2 moves each type to the next code.
+  // RFC 9000 §17.2. Version 2 adds 1 to each type (RFC 9369 §3.2).
   const unsigned code = (header.flags >> 4) & 3U;
   switch (header.version == NGTCP2_PROTO_VER_V2 ? (code + 3) % 4 : code) {
     case 0:

@@ -1,4 +1,4 @@
-// The header of a packet without its header protection (RFC 9000 §17), which packet protection authenticates.
+// Reads the header of a packet (RFC 9000 §17) whose header protection has been removed.
 #pragma once
 
 #include <cstdint>

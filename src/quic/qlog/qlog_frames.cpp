@@ -4,6 +4,7 @@
 #include <array>
 
 #include "quic/wire/frame_bytes.hpp"
+#include "quic/wire/frame_types.hpp"
 
 namespace knul::quic {
 namespace {
@@ -45,30 +46,30 @@ class FrameList {
   }
 
   void append_frame(std::uint64_t type_code) {
-    if (type_code >= 0x08 && type_code <= 0x0f) {
+    if (frame::is_stream(type_code)) {
       return append_stream(type_code);
     }
     switch (type_code) {
-      case 0x00:
+      case frame::kPadding:
         return append_padding();
-      case 0x01:
+      case frame::kPing:
         type("ping");
         return;
-      case 0x02:
-      case 0x03:
-        return append_ack(type_code == 0x03);
-      case 0x06:
+      case frame::kAck:
+      case frame::kAckEcn:
+        return append_ack(type_code == frame::kAckEcn);
+      case frame::kCrypto:
         return append_crypto();
-      case 0x07:
+      case frame::kNewToken:
         return append_new_token();
-      case 0x18:
+      case frame::kNewConnectionId:
         return append_new_connection_id();
-      case 0x1c:
-      case 0x1d:
-        return append_close(type_code == 0x1c);
-      case 0x30:
-      case 0x31:
-        return append_datagram(type_code == 0x31);
+      case frame::kConnectionClose:
+      case frame::kApplicationClose:
+        return append_close(type_code == frame::kConnectionClose);
+      case frame::kDatagram:
+      case frame::kDatagramWithLength:
+        return append_datagram(type_code == frame::kDatagramWithLength);
       default:
         return append_small(type_code);
     }
@@ -77,46 +78,46 @@ class FrameList {
   // Frames of integers only, and frames with bytes that are not shown.
   void append_small(std::uint64_t type_code) {
     switch (type_code) {
-      case 0x04:
+      case frame::kResetStream:
         type("reset_stream");
         number("stream_id").number("error_code").number("final_size");
         return;
-      case 0x05:
+      case frame::kStopSending:
         type("stop_sending");
         number("stream_id").number("error_code");
         return;
-      case 0x10:
+      case frame::kMaxData:
         type("max_data");
         number("maximum");
         return;
-      case 0x11:
+      case frame::kMaxStreamData:
         type("max_stream_data");
         number("stream_id").number("maximum");
         return;
-      case 0x12:
-      case 0x13:
-        return append_streams("max_streams", "maximum", type_code == 0x12);
-      case 0x14:
+      case frame::kMaxStreamsBidi:
+      case frame::kMaxStreamsUni:
+        return append_streams("max_streams", "maximum", type_code == frame::kMaxStreamsBidi);
+      case frame::kDataBlocked:
         type("data_blocked");
         number("limit");
         return;
-      case 0x15:
+      case frame::kStreamDataBlocked:
         type("stream_data_blocked");
         number("stream_id").number("limit");
         return;
-      case 0x16:
-      case 0x17:
-        return append_streams("streams_blocked", "limit", type_code == 0x16);
-      case 0x19:
+      case frame::kStreamsBlockedBidi:
+      case frame::kStreamsBlockedUni:
+        return append_streams("streams_blocked", "limit", type_code == frame::kStreamsBlockedBidi);
+      case frame::kRetireConnectionId:
         type("retire_connection_id");
         number("sequence_number");
         return;
-      case 0x1a:
-      case 0x1b:
-        type(type_code == 0x1a ? "path_challenge" : "path_response");
+      case frame::kPathChallenge:
+      case frame::kPathResponse:
+        type(type_code == frame::kPathChallenge ? "path_challenge" : "path_response");
         take(8);
         return;
-      case 0x1e:
+      case frame::kHandshakeDone:
         type("handshake_done");
         return;
       default:
@@ -132,15 +133,12 @@ class FrameList {
   }
 
   void append_stream(std::uint64_t type_code) {
-    constexpr std::uint64_t kFin = 0x01;
-    constexpr std::uint64_t kLength = 0x02;
-    constexpr std::uint64_t kOffset = 0x04;
     type("stream");
     number("stream_id");
-    json_.number("offset", (type_code & kOffset) != 0 ? bytes_.varint() : 0);
-    const std::uint64_t length = (type_code & kLength) != 0 ? bytes_.varint() : bytes_.left();
+    json_.number("offset", (type_code & frame::kStreamHasOffset) != 0 ? bytes_.varint() : 0);
+    const std::uint64_t length = (type_code & frame::kStreamHasLength) != 0 ? bytes_.varint() : bytes_.left();
     json_.number("length", length);
-    if ((type_code & kFin) != 0) {
+    if ((type_code & frame::kStreamHasFin) != 0) {
       json_.boolean("fin", true);
     }
     take(length);

@@ -1,22 +1,10 @@
 #include "quic/wire/frame_scanner.hpp"
 
 #include "quic/wire/frame_bytes.hpp"
+#include "quic/wire/frame_types.hpp"
 
 namespace knul::quic {
 namespace {
-
-// Frame types, RFC 9000 §19.
-constexpr std::uint64_t kAck = 0x02;
-constexpr std::uint64_t kAckEcn = 0x03;
-constexpr std::uint64_t kResetStream = 0x04;
-constexpr std::uint64_t kStopSending = 0x05;
-constexpr std::uint64_t kCrypto = 0x06;
-constexpr std::uint64_t kMaxData = 0x10;
-constexpr std::uint64_t kMaxStreamData = 0x11;
-constexpr std::uint64_t kMaxStreamsBidi = 0x12;
-// Bits of the type of a STREAM frame.
-constexpr std::uint64_t kStreamHasLength = 0x02;
-constexpr std::uint64_t kStreamHasOffset = 0x04;
 
 // Returns the frame count that the ranges add.
 [[gnu::always_inline]] inline std::uint32_t read_ack(FrameBytes& reader, bool has_ecn, ResendWatch& acks) {
@@ -34,14 +22,12 @@ constexpr std::uint64_t kStreamHasOffset = 0x04;
   return range / PacketFrames::kRangesPerFrame;
 }
 
-bool is_stream(std::uint64_t type) { return (type & ~std::uint64_t{0x07}) == 0x08; }
-
 [[gnu::always_inline]] inline void skip_stream(FrameBytes& reader, std::uint64_t type) {
-  if ((type & kStreamHasLength) == 0) {
+  if ((type & frame::kStreamHasLength) == 0) {
     return reader.end();
   }
   reader.skip_varint();
-  if ((type & kStreamHasOffset) != 0) {
+  if ((type & frame::kStreamHasOffset) != 0) {
     reader.skip_varint();
   }
   reader.skip(reader.varint());
@@ -50,10 +36,10 @@ bool is_stream(std::uint64_t type) { return (type & ~std::uint64_t{0x07}) == 0x0
 // Skips a STREAM frame and returns the length of its data.
 [[gnu::always_inline]] inline std::uint64_t read_stream_length(FrameBytes& reader, std::uint64_t type) {
   reader.skip_varint();
-  if ((type & kStreamHasOffset) != 0) {
+  if ((type & frame::kStreamHasOffset) != 0) {
     reader.skip_varint();
   }
-  const std::uint64_t length = (type & kStreamHasLength) != 0 ? reader.varint() : reader.left();
+  const std::uint64_t length = (type & frame::kStreamHasLength) != 0 ? reader.varint() : reader.left();
   reader.skip(length);
   return length;
 }
@@ -61,42 +47,42 @@ bool is_stream(std::uint64_t type) { return (type & ~std::uint64_t{0x07}) == 0x0
 // Other frame bodies by type, RFC 9000 §19 and RFC 9221 §4. Returns the reader behind the body.
 [[gnu::noinline]] FrameBytes skip_body(FrameBytes reader, std::uint64_t type) {
   switch (type) {
-    case 0x00:
+    case frame::kPadding:
       reader.skip_zeros();
       break;
-    case 0x01:
-    case 0x1e:
+    case frame::kPing:
+    case frame::kHandshakeDone:
       break;
-    case 0x04:
+    case frame::kResetStream:
       reader.skip_varints(3);
       break;
-    case 0x06:
+    case frame::kCrypto:
       reader.skip_varint();
       reader.skip(reader.varint());
       break;
-    case 0x07:
-    case 0x31:
+    case frame::kNewToken:
+    case frame::kDatagramWithLength:
       reader.skip(reader.varint());
       break;
-    case 0x10:
-    case 0x12:
-    case 0x13:
-    case 0x14:
-    case 0x16:
-    case 0x17:
-    case 0x19:
+    case frame::kMaxData:
+    case frame::kMaxStreamsBidi:
+    case frame::kMaxStreamsUni:
+    case frame::kDataBlocked:
+    case frame::kStreamsBlockedBidi:
+    case frame::kStreamsBlockedUni:
+    case frame::kRetireConnectionId:
       reader.skip_varint();
       break;
-    case 0x11:
-    case 0x15:
+    case frame::kMaxStreamData:
+    case frame::kStreamDataBlocked:
       reader.skip_varints(2);
       break;
-    case 0x18:  // the length of the ID is one byte, below 64, so a one-byte integer
+    case frame::kNewConnectionId:  // the length of the ID is one byte, below 64, so a one-byte integer
       reader.skip_varints(2);
       reader.skip(reader.varint() + 16);
       break;
-    case 0x1a:
-    case 0x1b:
+    case frame::kPathChallenge:
+    case frame::kPathResponse:
       reader.skip(8);
       break;
     default:
@@ -114,16 +100,16 @@ PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<Stop
   while (!reader.is_empty()) {
     const std::uint64_t type = reader.varint();
     ++found.count;
-    if (is_stream(type)) {
+    if (frame::is_stream(type)) {
       skip_stream(reader, type);
       continue;
     }
-    if (type == kAck || type == kAckEcn) {
-      found.count += read_ack(reader, type == kAckEcn, acks);
+    if (type == frame::kAck || type == frame::kAckEcn) {
+      found.count += read_ack(reader, type == frame::kAckEcn, acks);
       continue;
     }
-    found.has_crypto = found.has_crypto || type == kCrypto;
-    if (type != kStopSending) {
+    found.has_crypto = found.has_crypto || type == frame::kCrypto;
+    if (type != frame::kStopSending) {
       reader = skip_body(reader, type);
       continue;
     }
@@ -145,12 +131,12 @@ namespace {
   ResendWatch acks_of_this_side;  // not used
   while (!reader.is_empty()) {
     const std::uint64_t type = reader.varint();
-    if (is_stream(type)) {
+    if (frame::is_stream(type)) {
       found.stream_bytes += read_stream_length(reader, type);
-    } else if (type == kAck || type == kAckEcn) {
-      read_ack(reader, type == kAckEcn, acks_of_this_side);
+    } else if (type == frame::kAck || type == frame::kAckEcn) {
+      read_ack(reader, type == frame::kAckEcn, acks_of_this_side);
     } else {
-      found.resets += type == kResetStream ? 1 : 0;
+      found.resets += type == frame::kResetStream ? 1 : 0;
       reader = skip_body(reader, type);
     }
   }
@@ -171,8 +157,8 @@ SentFrames scan_sent_frames(std::span<const std::uint8_t> payload) {
     const std::uint8_t type = *at;
     const std::uint8_t* next = at + 1;
     next += varint_length(*next);
-    if (is_stream(type) && (type & kStreamHasLength) != 0) {
-      next += (type & kStreamHasOffset) != 0 ? varint_length(*next) : 0;
+    if (frame::is_stream(type) && (type & frame::kStreamHasLength) != 0) {
+      next += (type & frame::kStreamHasOffset) != 0 ? varint_length(*next) : 0;
       if (*next >= 0x80) {
         break;
       }
@@ -183,7 +169,7 @@ SentFrames scan_sent_frames(std::span<const std::uint8_t> payload) {
       }
       next += length;
       found.stream_bytes += static_cast<std::uint64_t>(length);
-    } else if (type == kAck) {
+    } else if (type == frame::kAck) {
       next += varint_length(*next);
       const unsigned integers = 1 + 2U * *next;  // the first range, and a gap and a length for each other
       if (*next >= 0x40 || end - next <= 8 * static_cast<std::ptrdiff_t>(integers)) {
@@ -193,9 +179,9 @@ SentFrames scan_sent_frames(std::span<const std::uint8_t> payload) {
       for (unsigned i = 0; i < integers; ++i) {
         next += varint_length(*next);
       }
-    } else if (type == kMaxStreamData) {
+    } else if (type == frame::kMaxStreamData) {
       next += varint_length(*next);
-    } else if (type != kMaxData && type != kMaxStreamsBidi) {
+    } else if (type != frame::kMaxData && type != frame::kMaxStreamsBidi) {
       break;
     }
     at = next;
