@@ -24,13 +24,18 @@ namespace knul::base {
   return text.empty() ? "none" : text;
 }
 
+// Appends two lower-case digits.
+inline void append_hexadecimal(std::string& text, std::uint8_t byte) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  text.append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
+}
+
 // Two lower-case digits for each byte.
 [[nodiscard]] inline std::string hexadecimal(std::span<const std::uint8_t> bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
   text.reserve(2 * bytes.size());
   for (const std::uint8_t byte : bytes) {
-    text.append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
+    append_hexadecimal(text, byte);
   }
   return text;
 }
@@ -38,12 +43,11 @@ namespace knul::base {
 // The text between double quotes. Bytes that are not printable ASCII become "\\x1b"; a quote and a backslash
 // get a backslash. So a text that a peer chose neither ends a line nor controls a terminal.
 [[nodiscard]] inline std::string quoted(std::string_view foreign) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text = "\"";
   for (const char byte : foreign) {
     const auto value = static_cast<unsigned char>(byte);
     if (value < 0x20 || value >= 0x7f) {
-      text.append("\\x").append(1, kDigits[value >> 4]).append(1, kDigits[value & 15]);
+      append_hexadecimal(text += "\\x", value);
     } else {
       text.append(byte == '"' || byte == '\\' ? "\\" : "").append(1, byte);
     }

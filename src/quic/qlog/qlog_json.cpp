@@ -3,17 +3,9 @@
 #include <charconv>
 #include <iterator>
 
+#include "base/text.hpp"
+
 namespace knul::quic {
-namespace {
-
-constexpr std::string_view kHexDigits = "0123456789abcdef";
-
-void append_hex(std::string& out, std::uint8_t byte) {
-  out += kHexDigits[byte >> 4];
-  out += kHexDigits[byte & 15];
-}
-
-}  // namespace
 
 QlogJson& QlogJson::comma() {
   const bool is_first = out_.empty() || out_.back() == '{' || out_.back() == '[' || out_.back() == '\x1e';
@@ -38,7 +30,7 @@ QlogJson& QlogJson::foreign(std::string_view name, std::string_view bytes) {
   for (const char byte : bytes.substr(0, kMostForeignBytes)) {
     const auto value = static_cast<std::uint8_t>(byte);
     if (value < 0x20 || value >= 0x7f || byte == '"' || byte == '\\') {
-      append_hex(out_ += "\\u00", value);
+      base::append_hexadecimal(out_ += "\\u00", value);
     } else {
       out_ += byte;
     }
@@ -49,7 +41,7 @@ QlogJson& QlogJson::foreign(std::string_view name, std::string_view bytes) {
 QlogJson& QlogJson::hex(std::string_view name, std::span<const std::uint8_t> bytes) {
   key(name).raw("\"");
   for (const std::uint8_t byte : bytes) {
-    append_hex(out_, byte);
+    base::append_hexadecimal(out_, byte);
   }
   return raw("\"");
 }

@@ -31,8 +31,6 @@ class QlogJson {
   // Milliseconds with three decimals.
   QlogJson& milliseconds(std::string_view name, base::Duration duration);
 
-  [[nodiscard]] std::size_t size() const { return out_.size(); }
-
   static constexpr std::size_t kMostForeignBytes = 256;
 
  private:
