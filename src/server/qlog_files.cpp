@@ -33,19 +33,26 @@ base::Result<std::unique_ptr<QlogFiles>> QlogFiles::open(const krepis::ServerOpt
            (options.qlog_peers.empty() ? "all peers" : options.qlog_peers) + " are logged in " +
            base::quoted(path) + " (qlog_folder): whoever reads the files sees addresses, sizes and timing";
   });
-  return std::unique_ptr<QlogFiles>(new QlogFiles(options, *std::move(writer)));
+  return std::unique_ptr<QlogFiles>(new QlogFiles(options, *std::move(writer), log));
 }
 
-QlogFiles::QlogFiles(const krepis::ServerOptions& options, std::shared_ptr<QlogWriter> writer)
+QlogFiles::QlogFiles(const krepis::ServerOptions& options, std::shared_ptr<QlogWriter> writer,
+                     base::LogSink& log)
     : writer_(std::move(writer)),
       peers_(base::AddressPrefix::parse(options.qlog_peers)),
       connections_(options.qlog_connections),
+      total_bytes_(options.qlog_total_bytes),
+      log_(log),
       left_(options.qlog_connections) {}
 
 std::unique_ptr<base::QlogFile> QlogFiles::open(const base::SocketAddress& peer,
                                                 std::span<const std::uint8_t> original_dcid) noexcept {
   std::uint64_t left = left_.load(std::memory_order_relaxed);
   if (left == 0 || (peers_ && !peers_->contains(peer))) {
+    return nullptr;
+  }
+  if (writer_->is_full()) {
+    report_full();
     return nullptr;
   }
   while (!left_.compare_exchange_weak(left, left - 1, std::memory_order_relaxed)) {
@@ -58,6 +65,16 @@ std::unique_ptr<base::QlogFile> QlogFiles::open(const base::SocketAddress& peer,
   } catch (...) {  // out of memory
     return nullptr;
   }
+}
+
+void QlogFiles::report_full() noexcept {
+  if (has_reported_full_.exchange(true)) {
+    return;
+  }
+  log_.write(base::LogLevel::kWarning, base::LogKind::kQlog, [&] {
+    return "the qlog files have reached qlog_total_bytes, " + std::to_string(total_bytes_) +
+           " bytes: no further connection is logged until the server starts again";
+  });
 }
 
 std::uint64_t QlogFiles::unix_ms() const noexcept {

@@ -74,6 +74,20 @@ TEST_F(QlogSettings, CountOnlyConnectionsOfTheirPeers) {
   EXPECT_TRUE(connect(*files, "2001:db8::1"));
 }
 
+TEST_F(QlogSettings, LogNoFurtherConnectionWhenAllFilesTogetherAreFull) {
+  options_.qlog_connections = 100;
+  options_.qlog_total_bytes = 3 * QlogWriter::kLastRecordBytes;
+  const auto files = *QlogFiles::open(options_, log_);
+  int logged = 0;
+  for (int i = 0; i < 200; ++i) {
+    const auto file = files->open(*base::SocketAddress::parse("192.0.2.1", 1), std::array<std::uint8_t, 1>{});
+    logged += file != nullptr ? 1 : 0;
+    while (file != nullptr && file->write(std::string(100, 'x')) == base::QlogOutcome::kAccepted) {
+    }
+  }
+  EXPECT_EQ(logged, 1);
+}
+
 TEST_F(QlogSettings, NameAFileAfterTheConnectionIdOfItsClient) {
   const auto files = *QlogFiles::open(options_, log_);
   const std::array<std::uint8_t, 9> id{0x00, 0x0f, 0xf0, 0xff, '/', '.', '.', 0x0a, 0x00};

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/fair_share.hpp"
 #include "base/text.hpp"
 #include "runtime/worker_thread.hpp"
 
@@ -79,8 +80,9 @@ QlogFigures QlogWriter::figures() const {
 }
 
 bool QlogWriter::has_room(const File& file, std::size_t bytes) const {
-  const std::size_t free = kMostQueuedBytes - queued_bytes_;
-  return bytes <= free && file.held_bytes + bytes <= free / 2 + file.held_bytes / 2;
+  namespace fair_share = base::fair_share;
+  return bytes <= fair_share::room_of_connection(kMostQueuedBytes - queued_bytes_, file.held_bytes,
+                                                 fair_share::kHalfOfFree);
 }
 
 // A file that holds nothing yet gets no last record, so that it is not created.
@@ -93,6 +95,13 @@ bool QlogWriter::is_full(const File& file, std::size_t bytes, Place place) const
   }
   return file.accepted_bytes + bytes + kLastRecordBytes > limits_.file_bytes ||
          bytes_.load() + bytes + open_files_ * kLastRecordBytes > limits_.total_bytes;
+}
+
+bool QlogWriter::is_full() const {
+  constexpr std::size_t kBeginningBytes = 1'024;  // the header and the first events
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t reserved = kBeginningBytes + (open_files_ + 1) * kLastRecordBytes;
+  return bytes_.load() + reserved > limits_.total_bytes;
 }
 
 base::QlogOutcome QlogWriter::accept(const std::shared_ptr<File>& file, std::string_view record,
@@ -139,7 +148,9 @@ void QlogWriter::enlist(const std::shared_ptr<File>& file) {
 
 void QlogWriter::stop(std::chrono::milliseconds timeout) noexcept {
   std::unique_lock lock(mutex_);
-  is_stopping_ = true;
+  if (std::exchange(is_stopping_, true)) {
+    return;
+  }
   has_work_.notify_one();
   // By the system clock: ThreadSanitizer of GCC 12 does not support the wait on the steady clock.
   has_ended_.wait_until(lock, std::chrono::system_clock::now() + timeout, [this] { return !is_running_; });
@@ -224,7 +235,7 @@ bool QlogWriter::write_all(File& file, std::string_view text) {
   return true;
 }
 
-// Says it once; further failures are counted only.
+// Writes a line for the first failure with each error; further ones are counted only.
 void QlogWriter::fail(File& file, std::string_view what, int code) {
   file.descriptor.reset();
   files_failed_.fetch_add(1, std::memory_order_relaxed);
@@ -232,11 +243,12 @@ void QlogWriter::fail(File& file, std::string_view what, int code) {
     const std::lock_guard lock(mutex_);
     file.has_failed = true;
   }
-  if (!std::exchange(has_reported_, true)) {
+  if (reported_errors_.insert(code).second) {
     log_.write(base::LogLevel::kWarning, base::LogKind::kQlog, [&] {
       return "the file " + base::quoted(file.name) + " in " + base::quoted(folder_path_) + " (qlog_folder) " +
              std::string(what) + ": " + std::system_category().message(code) +
-             "; its connection goes on, and further failures are counted in qlog_files_failed";
+             "; its connection goes on, and further failures with this error are only counted, in "
+             "qlog_files_failed";
     });
   }
 }

@@ -1,5 +1,5 @@
-// Writes the records of qlog files on a thread of its own, so that neither a worker nor a connection waits for a
-// file. The file system may be full, slow or gone.
+// Writes the records of qlog files on a thread of its own, so that no worker waits for a file system that is full or
+// slow.
 #pragma once
 
 #include <atomic>
@@ -10,6 +10,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -35,12 +36,12 @@ struct QlogFigures {
 // Lifetime: its thread keeps it; it is detached, because it may be inside a write forever.
 class QlogWriter : public std::enable_shared_from_this<QlogWriter> {
  public:
-  // Bound of the records that wait, in bytes. A file that holds half of the free bytes gets no more.
+  // Bound of the records that wait, in bytes, which the files share, see base::fair_share.
   static constexpr std::size_t kMostQueuedBytes = 8 << 20;
   // Reserved for write_last().
   static constexpr std::size_t kLastRecordBytes = 1'024;
 
-  // Files are created in `folder`, whose path is for messages. Error: kQuota (threads).
+  // Creates files in `folder`. `folder_path` is for messages. Error: kQuota (threads).
   static base::Result<std::shared_ptr<QlogWriter>> start(posix::FileDescriptor folder,
                                                          std::string folder_path, QlogLimits limits,
                                                          base::LogSink& log);
@@ -52,8 +53,10 @@ class QlogWriter : public std::enable_shared_from_this<QlogWriter> {
   // std::bad_alloc.
   [[nodiscard]] std::unique_ptr<base::QlogFile> open(std::string name);
   [[nodiscard]] QlogFigures figures() const;
-  // Requires that every file has ended. Waits until all is written, at most `timeout`. The thread ends then.
-  // A second call does the same.
+  // True: the limit of all files leaves too little for the beginning of another one.
+  [[nodiscard]] bool is_full() const;
+  // Requires that every file has ended. Waits until all is written, at most `timeout`. The thread ends then. A
+  // second call returns at once.
   void stop(std::chrono::milliseconds timeout) noexcept;
 
  private:
@@ -91,7 +94,7 @@ class QlogWriter : public std::enable_shared_from_this<QlogWriter> {
   std::atomic<std::uint64_t> events_dropped_{0};
   std::atomic<std::uint64_t> bytes_{0};
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable has_work_;
   std::condition_variable has_ended_;
   std::deque<std::shared_ptr<File>> listed_;  // have records to write, or have ended
@@ -100,7 +103,7 @@ class QlogWriter : public std::enable_shared_from_this<QlogWriter> {
   bool is_stopping_ = false;
   bool is_running_ = false;
 
-  bool has_reported_ = false;  // Thread: the writer's
+  std::set<int> reported_errors_;  // errno; Thread: the writer's
 };
 
 }  // namespace knul::server

@@ -20,14 +20,16 @@ constexpr base::Duration kUnusedFor = std::chrono::milliseconds(100);
 
 // Removes an Initial packet from the front of a datagram with others. A client that has sent Handshake packets
 // has discarded the Initial keys (RFC 9001 §4.9.1), and some clients ignore all that follows a packet that they
-// cannot decrypt.
-void remove_initial(std::vector<std::uint8_t>& datagram) {
+// cannot decrypt. Returns the number of packets that it removed.
+std::size_t remove_initial(std::vector<std::uint8_t>& datagram) {
   ngtcp2_pkt_hd header{};
   const ngtcp2_ssize read = ngtcp2_pkt_decode_hd_long(&header, datagram.data(), datagram.size());
   const std::size_t size = read > 0 ? static_cast<std::size_t>(read) + header.len : 0;
-  if (header.type == NGTCP2_PKT_INITIAL && size < datagram.size()) {
-    datagram.erase(datagram.begin(), datagram.begin() + static_cast<std::ptrdiff_t>(size));
+  if (header.type != NGTCP2_PKT_INITIAL || size >= datagram.size()) {
+    return 0;
   }
+  datagram.erase(datagram.begin(), datagram.begin() + static_cast<std::ptrdiff_t>(size));
+  return 1;
 }
 
 }  // namespace
@@ -367,8 +369,9 @@ void Connection::count_probe_timeout(base::Instant now) {
 
 void Connection::count_losses(std::uint64_t of_closed_stream) {
   const std::uint64_t total = library_.loss_count().value_or(counts_.packets_lost + of_closed_stream);
-  environment_.counters.packets_lost.add(total - counts_.packets_lost);
-  counts_.packets_lost = static_cast<std::uint32_t>(total);
+  const auto count = static_cast<std::uint32_t>(total);  // may wrap, as the difference does
+  environment_.counters.packets_lost.add(static_cast<std::uint32_t>(count - counts_.packets_lost));
+  counts_.packets_lost = count;
 }
 
 std::uint64_t Connection::losses_of_open_streams() {
@@ -477,12 +480,13 @@ std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, ba
   const WritingScope scope(WritingScope::Frames::kNotCounted, qlog_.get());
   const ngtcp2_ssize written = library_.write_close({packet, &storage.path, &info}, *error);
   packet.resize(written > 0 ? static_cast<std::size_t>(written) : 0);
-  if (qlog_ != nullptr) {
-    qlog_->end_datagram(packet.size(), library_.now());
-    note_closed_in_qlog();
-  }
+  std::size_t removed_packets = 0;
   if (is_server_ && library_.tls_reference().certificate_verdict != CertificateVerdict::kNone) {
-    remove_initial(packet);
+    removed_packets = remove_initial(packet);
+  }
+  if (qlog_ != nullptr) {
+    qlog_->end_datagram(packet.size(), library_.now(), removed_packets);
+    note_closed_in_qlog();
   }
   path_out = from_ngtcp2(storage.path);
   return packet;

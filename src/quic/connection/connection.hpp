@@ -160,7 +160,7 @@ class Connection final
   [[nodiscard]] base::Instant created_at() const { return created_at_; }
   [[nodiscard]] base::Duration handshake_time() const { return std::chrono::microseconds(handshake_us_); }
   [[nodiscard]] ConnectionCounts& counts() { return counts_; }
-  // Updates the count of lost packets. A library that does not count them itself has counted `of_closed_stream`.
+  // Updates the count of lost packets. `of_closed_stream` counts below ngtcp2 1.16 only.
   void count_losses(std::uint64_t of_closed_stream);
   // As the library counts them for each stream. Weak case: of 128 streams at most.
   [[nodiscard]] std::uint64_t losses_of_open_streams();
@@ -231,7 +231,6 @@ class Connection final
   WrittenRound write_round(base::SendBatch& batch);
   ngtcp2_ssize write_packet(const PacketRoom& room);
 
-  // Cold functions run at most once per connection. They stay out of the functions that run for every packet.
   void end(CloseCause::Source source, std::uint64_t code, std::string_view reason) noexcept {
     schedule_if(ending_.end(source, code, reason));
   }
@@ -245,7 +244,8 @@ class Connection final
       schedule_if(ending_.fail(library_error));
     }
   }
-  // connection_events.cpp
+  // connection_qlog_notes.cpp
+  // Cold functions stay out of the code that runs for every packet.
   [[gnu::cold]] void open_qlog(const AcceptedInitial& initial) noexcept;
   [[gnu::cold]] void note_read_in_qlog();
   [[gnu::cold]] void note_metrics_in_qlog();

@@ -97,11 +97,10 @@ QlogJson ConnectionQlog::begin(std::string_view name, base::Instant now) {
 
 void ConnectionQlog::finish() {
   record_ += "}}\n";
-  if (dropped_ > 0 && file_ != nullptr) {
+  if (dropped_ > 0) {
     const std::string event = std::exchange(record_, {});
     make_notice(std::to_string(dropped_) + " events are missing here: they were written too slowly");
-    if (file_->write(record_) != base::QlogOutcome::kAccepted) {
-      ++dropped_;
+    if (!write()) {
       return;
     }
     dropped_ = 0;
@@ -110,22 +109,24 @@ void ConnectionQlog::finish() {
   write();
 }
 
-void ConnectionQlog::write() {
+bool ConnectionQlog::write() {
   if (file_ == nullptr) {
-    return;
+    return false;
   }
-  switch (file_->write(record_)) {
-    case base::QlogOutcome::kAccepted:
-      return;
-    case base::QlogOutcome::kDropped:
-      ++dropped_;
-      return;
-    case base::QlogOutcome::kFull:
-      make_notice("the file has reached its largest size; later events are missing");
-      file_->write_last(record_);
-      file_.reset();
-      sent_packets_ = {};
+  const base::QlogOutcome outcome = file_->write(record_);
+  if (outcome == base::QlogOutcome::kDropped) {
+    ++dropped_;
+  } else if (outcome == base::QlogOutcome::kFull) {
+    end_file();
   }
+  return outcome == base::QlogOutcome::kAccepted;
+}
+
+void ConnectionQlog::end_file() {
+  const std::unique_ptr<base::QlogFile> file = std::move(file_);
+  sent_packets_ = {};
+  make_notice("the file has reached its largest size; later events are missing");
+  file->write_last(record_);
 }
 
 void ConnectionQlog::make_notice(std::string_view message) {
@@ -142,7 +143,10 @@ void ConnectionQlog::note_start(const QlogStart& start, const base::Path& path) 
     json.begin("common_fields", '{').hex("ODCID", start.original_dcid).hex("group_id", start.original_dcid);
     json.text("time_format", "relative").number("reference_time", start.unix_ms);
     record_ += ",\"protocol_type\":[\"QUIC\"]}}}\n";
-    write();
+    if (!write()) {
+      file_.reset();  // without its header the file would be of no use
+      return;
+    }
     QlogJson started = begin("connectivity:connection_started", started_at_);
     append_path(started, path);
     started.text("protocol", "QUIC").hex("src_cid", start.scid).hex("dst_cid", start.dcid);
@@ -285,15 +289,17 @@ void ConnectionQlog::note_encrypted(std::span<const std::uint8_t> header_bytes,
   });
 }
 
-void ConnectionQlog::end_datagram(std::size_t bytes, base::Instant now) noexcept {
+void ConnectionQlog::end_datagram(std::size_t bytes, base::Instant now,
+                                  std::size_t removed_packets) noexcept {
   attempt([&] {
     const std::vector<SentPacket> packets = std::exchange(sent_packets_, {});
     if (bytes == 0) {
       return;
     }
     ++datagrams_sent_;
-    for (const SentPacket& packet : packets) {
-      write_sent(packet, packets.size() > 1, now);
+    const auto sent = std::span(packets).subspan(std::min(removed_packets, packets.size()));
+    for (const SentPacket& packet : sent) {
+      write_sent(packet, sent.size() > 1, now);
     }
   });
 }

@@ -1,6 +1,6 @@
-// The events of one connection in the format qlog 0.3 (draft-ietf-quic-qlog-main-schema and -quic-events) as JSON
-// text sequences (RFC 7464). Shows what this side sees: headers, frames and sizes of packets, timing, recovery
-// state; neither payload nor secrets. Which packets are lost is not among it: the QUIC library does not report it.
+// Writes the events of one connection as qlog 0.3 (draft-ietf-quic-qlog-main-schema and -quic-events) in JSON text
+// sequences (RFC 7464): headers, frames and sizes of packets, timing and recovery state, but no payload and no
+// secrets. There is no event for a lost packet, because the QUIC library does not report it.
 #pragma once
 
 #include <ngtcp2/ngtcp2.h>
@@ -46,7 +46,7 @@ struct ReceivedPacket {
   std::span<const std::uint8_t> ciphertext;  // in the datagram, or elsewhere for an earlier packet
 };
 
-// The end of a connection, as connection_closed has it.
+// The data of connection_closed.
 struct QlogClose {
   std::string_view owner = {};  // "local" or "remote"
   std::string_view trigger = {};
@@ -71,6 +71,8 @@ class ConnectionQlog {
   ConnectionQlog(const ConnectionQlog&) = delete;
   ConnectionQlog& operator=(const ConnectionQlog&) = delete;
 
+  // False: the file is full, or could not be begun. Every further call has no effect.
+  [[nodiscard]] bool is_open() const { return file_ != nullptr; }
   // Called first, once.
   void note_start(const QlogStart& start, const base::Path& path) noexcept;
   enum class Owner : std::uint8_t { kLocal, kRemote };
@@ -90,8 +92,9 @@ class ConnectionQlog {
 
   // A packet before its encryption. It becomes an event when its datagram is complete.
   void note_encrypted(std::span<const std::uint8_t> header, std::span<const std::uint8_t> payload) noexcept;
-  // The datagram of the packets so far is complete, or was not made if `bytes` is 0.
-  void end_datagram(std::size_t bytes, base::Instant now) noexcept;
+  // The datagram of the packets so far is complete, or was not made if `bytes` is 0. It does not hold the first
+  // `removed_packets` of them.
+  void end_datagram(std::size_t bytes, base::Instant now, std::size_t removed_packets = 0) noexcept;
 
   // Writes the values that have changed.
   void note_metrics(const QlogMetrics& metrics, base::Instant now) noexcept;
@@ -120,10 +123,12 @@ class ConnectionQlog {
       ++dropped_;
     }
   }
-  // Begins an event in record_. finish() writes it, and may find that the file is full.
+  // Begins an event in record_. finish() writes it.
   QlogJson begin(std::string_view name, base::Instant now);
   void finish();
-  void write();
+  // Writes record_. False: it was dropped, or the file has ended.
+  bool write();
+  void end_file();
   void make_notice(std::string_view message);
   void set_state(std::string_view state, base::Instant now);
   void write_sent(const SentPacket& packet, bool is_coalesced, base::Instant now);
@@ -133,7 +138,7 @@ class ConnectionQlog {
   [[nodiscard]] static std::uint64_t take_number(Numbers& next, const PacketHeader& header);
   [[nodiscard]] static std::uint8_t exponent_of(const PacketHeader& header, std::uint8_t negotiated);
 
-  std::unique_ptr<base::QlogFile> file_;  // null: it is full
+  std::unique_ptr<base::QlogFile> file_;  // null: it has ended
   const base::Instant started_at_;
   base::Instant now_{};  // of the last event
   std::string record_;

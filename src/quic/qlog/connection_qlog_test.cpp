@@ -11,8 +11,8 @@ namespace {
 using base::QlogOutcome;
 
 struct Texts {
-  std::vector<std::string> records;
-  std::string last;
+  std::vector<std::string> records = {};
+  std::string last = {};
   QlogOutcome outcome = QlogOutcome::kAccepted;
 };
 
@@ -88,6 +88,25 @@ TEST_F(Qlog, EndsAFullFileWithANotice) {
   EXPECT_TRUE(texts_.records.empty()) << "nothing follows the notice";
 }
 
+TEST_F(Qlog, EndsAFileThatIsFullWhenItReportsMissingEvents) {
+  texts_.outcome = QlogOutcome::kDropped;
+  receive(1, false);
+  texts_.outcome = QlogOutcome::kFull;
+  receive(2, false);
+  EXPECT_FALSE(qlog_.is_open());
+  EXPECT_TRUE(texts_.last.ends_with("later events are missing\"}}\n")) << texts_.last;
+}
+
+TEST_F(Qlog, IsOverWithoutItsHeader) {
+  for (const QlogOutcome outcome : {QlogOutcome::kDropped, QlogOutcome::kFull}) {
+    texts_ = {.outcome = outcome};
+    ConnectionQlog qlog(std::make_unique<TextFile>(texts_), now_);
+    qlog.note_start({}, {});
+    EXPECT_FALSE(qlog.is_open());
+    EXPECT_TRUE(texts_.records.empty());
+  }
+}
+
 // A packet that waited for its keys lies outside the datagram that is being read.
 TEST_F(Qlog, ShowsThatAPacketHasWaitedForItsKeys) {
   const std::array<std::uint8_t, 4> earlier{0x40, 1, 0, 0};
@@ -109,6 +128,17 @@ TEST_F(Qlog, LeavesOutPacketsOfADatagramThatWasNotMade) {
   qlog_.end_datagram(20, now_);
   EXPECT_EQ(count("transport:packet_sent"), 1U);
   EXPECT_EQ(count("\"datagram_id\":1"), 1U);
+}
+
+TEST_F(Qlog, LeavesOutPacketsThatWereRemovedFromTheirDatagram) {
+  const std::array<std::uint8_t, 1> ping{0x01};
+  for (const auto& header : {std::array<std::uint8_t, 2>{0x40, 1}, {0x40, 2}}) {
+    qlog_.note_encrypted(header, ping);
+  }
+  qlog_.end_datagram(20, now_, 1);
+  ASSERT_EQ(texts_.records.size(), 1U);
+  EXPECT_NE(texts_.records[0].find("\"packet_number\":2"), std::string::npos) << texts_.records[0];
+  EXPECT_EQ(count("is_coalesced"), 0U);
 }
 
 }  // namespace

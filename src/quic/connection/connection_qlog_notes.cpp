@@ -1,4 +1,4 @@
-// What a connection notes for people who look for the cause of a problem: its qlog.
+// What a connection writes to its qlog.
 #include "quic/connection/connection.hpp"
 
 namespace knul::quic {
@@ -48,6 +48,9 @@ void Connection::open_qlog(const AcceptedInitial& initial) noexcept {
                        .dcid = {initial.header.scid.data, initial.header.scid.datalen},
                        .unix_ms = environment_.qlog->unix_ms()},
                       path_);
+    if (!qlog_->is_open()) {
+      return qlog_.reset();
+    }
     qlog_->note_parameters(ConnectionQlog::Owner::kLocal, local, library_.now());
   } catch (...) {
     qlog_.reset();
@@ -61,6 +64,9 @@ void Connection::note_read_in_qlog() {
     }
   }
   note_metrics_in_qlog();
+  if (!qlog_->is_open()) {
+    qlog_.reset();
+  }
 }
 
 // Before the first sample the library's round trip is an assumption, which is no measurement to show.
