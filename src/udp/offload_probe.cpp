@@ -1,8 +1,7 @@
 #include "udp/offload_probe.hpp"
 
-#include <poll.h>
-
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 
 #include "posix/clock.hpp"
@@ -22,18 +21,28 @@ struct Arrival {
   std::uint64_t trains = 0;
 };
 
-bool wait_readable(const UdpSocket& socket, base::Instant deadline) {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - posix::monotonic_now());
-  pollfd entry{socket.fd(), POLLIN, 0};
-  return left.count() > 0 && ::poll(&entry, 1, static_cast<int>(left.count())) == 1;
+// A signal does not end the wait.
+bool wait_readable(const UdpSocket& socket, SocketCalls& calls, base::Instant deadline) {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - posix::monotonic_now());
+    if (left.count() <= 0) {
+      return false;
+    }
+    const int ready = calls.wait_readable(socket.fd(), static_cast<int>(left.count()));
+    if (ready >= 0 || errno != EINTR) {
+      return ready == 1;
+    }
+  }
 }
 
-Arrival receive_train(UdpSocket& receiver) {
+// Ends at an error of the socket, because a socket with an error counts as readable.
+Arrival receive_train(UdpSocket& receiver, SocketCalls& calls) {
   stats::WorkerCounters counters;
   ReceiveBatch batch;
   Arrival arrival;
   const base::Instant deadline = posix::monotonic_now() + kLongestWait;
-  while (arrival.datagrams < kPackets && wait_readable(receiver, deadline)) {
+  while (arrival.datagrams < kPackets && counters.udp_receive_errors.load() == 0 &&
+         wait_readable(receiver, calls, deadline)) {
     (void)receiver.receive(batch, counters);
     while (const base::ReceivedDatagram* datagram = batch.next()) {
       ++arrival.datagrams;
@@ -45,7 +54,7 @@ Arrival receive_train(UdpSocket& receiver) {
 }
 
 // The socket buffer is empty, so the kernel accepts the train at once.
-Arrival pass_train(UdpSocket& sender, UdpSocket& receiver) {
+Arrival pass_train(UdpSocket& sender, UdpSocket& receiver, SocketCalls& calls) {
   stats::WorkerCounters counters;
   base::SendBatch batch({.buffer_bytes = 2 * kPackets * kPacketBytes});
   for (std::size_t i = 0; i < kPackets; ++i) {
@@ -54,7 +63,7 @@ Arrival pass_train(UdpSocket& sender, UdpSocket& receiver) {
   }
   SendCursor cursor;
   (void)sender.send(batch, cursor, counters);
-  return receive_train(receiver);
+  return receive_train(receiver, calls);
 }
 
 base::Result<UdpSocket> open_on_loopback(SocketOptions options, base::LogSink& log, SocketCalls& calls) {
@@ -82,13 +91,13 @@ base::Result<OffloadProbe> probe_offloads(const SocketOptions& wanted, base::Log
       return socket->error();
     }
   }
-  const Arrival cut = pass_train(*sender, *single);
+  const Arrival cut = pass_train(*sender, *single, calls);
   if (cut.datagrams == 0) {
     return base::Error{base::ErrorKind::kNetwork, "no packet from " + sender->local_address().to_string() +
                                                       " arrived at " + single->local_address().to_string() +
                                                       ", expected UDP over loopback to work"};
   }
-  const Arrival joined = pass_train(*sender, *grouped);
+  const Arrival joined = pass_train(*sender, *grouped, calls);
   const SocketFeatures features = sender->features();
   return OffloadProbe{.gso = features.gso && cut.datagrams == kPackets,
                       .gro = grouped->features().gro && joined.trains > 0 && joined.datagrams == kPackets,

@@ -79,5 +79,16 @@ TEST_F(OffloadProbeTest, FailsWhenNothingArrives) {
   EXPECT_NE(found.error().message.find("expected UDP over loopback to work"), std::string::npos);
 }
 
+TEST_F(OffloadProbeTest, GoesOnAfterASignal) {
+  calls_.wait_errors = {EINTR, EINTR};
+  EXPECT_TRUE(probe().ecn);
+}
+
+TEST_F(OffloadProbeTest, StopsAtAnErrorOfTheSocket) {
+  calls_.receive_errors.assign(1'000, ENOTCONN);
+  EXPECT_FALSE(probe_offloads({}, log_, calls_));
+  EXPECT_GT(calls_.receive_errors.size(), 900U) << "the error is not asked for again and again";
+}
+
 }  // namespace
 }  // namespace knul::udp

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -52,6 +53,11 @@ int SocketCalls::send(int fd, mmsghdr* messages, unsigned count) {
 
 int SocketCalls::receive(int fd, mmsghdr* messages, unsigned count) {
   return ::recvmmsg(fd, messages, count, MSG_DONTWAIT, nullptr);
+}
+
+int SocketCalls::wait_readable(int fd, int timeout_ms) {
+  pollfd entry{fd, POLLIN, 0};
+  return ::poll(&entry, 1, timeout_ms);
 }
 
 std::size_t SocketCalls::core_limit(const char* name) {

@@ -26,6 +26,8 @@ class SocketCalls {
   virtual int local_address(int fd, sockaddr_storage* address, socklen_t* length);
   virtual int send(int fd, mmsghdr* messages, unsigned count);
   virtual int receive(int fd, mmsghdr* messages, unsigned count);
+  // Waits until the socket is readable or has an error.
+  virtual int wait_readable(int fd, int timeout_ms);
   // The value of net.core.<name> in bytes; 0 where the kernel does not show it (some network namespaces).
   virtual std::size_t core_limit(const char* name);
 

@@ -52,6 +52,7 @@ class FaultyCalls final : public SocketCalls {
   // The most messages that one call sends.
   unsigned send_limit = 1024;
   std::deque<int> receive_errors;
+  std::deque<int> wait_errors;
   bool truncates = false;
   std::map<int, int> option_errors;  // by option name
   int bind_error = 0;
@@ -96,6 +97,10 @@ class FaultyCalls final : public SocketCalls {
       messages[i].msg_hdr.msg_flags |= MSG_TRUNC;
     }
     return received;
+  }
+  int wait_readable(int fd, int timeout_ms) override {
+    const int error = take(wait_errors);
+    return error != 0 ? fail(error) : SocketCalls::wait_readable(fd, timeout_ms);
   }
 
  private:
