@@ -279,6 +279,9 @@ void Connection::handle_new_path(const ngtcp2_path& path) {
 }
 
 std::optional<PeerCertificate> Connection::peer_certificate() {
+  if (!is_handshake_completed_) {
+    return std::nullopt;
+  }
   const TlsConnRef& reference = library_.tls_reference();
   if (is_server_) {
     return reference.client_certificate ? std::optional(reference.client_certificate.unpack()) : std::nullopt;

@@ -242,5 +242,27 @@ TEST(ClientCertificates, OfAServerAreVisibleToAClientThatDidNotVerifyThem) {
   EXPECT_THAT(peer->subject, HasSubstr("CN="));
 }
 
+// Certificates of many sizes, so that for some of them the first packets end between the messages Certificate
+// and Finished.
+TEST(ClientCertificates, OfAServerAreHiddenBeforeTheHandshakeCompletes) {
+  CertificateRequest request{.dns_names = {"localhost"}};
+  for (int size = 0; size < 20; ++size) {
+    request.dns_names.push_back(std::string(50, 'a') + std::to_string(size) + ".test");
+    const MadeCertificate server(request);
+    EndpointPair pair([&](EndpointOptions& server_options, EndpointOptions&) {
+      server_options.server_tls = *TlsServerContext::create(
+          {.pairs = {load_pair({server.certificate(), server.key()})}, .alpn = {"knul"}});
+    });
+    Connection& client = pair.connect();
+    pair.drops = [&](std::span<const std::uint8_t>, bool) {
+      EXPECT_EQ(client.peer_certificate().has_value(), client.is_handshake_completed());
+      return false;
+    };
+    pair.advance(std::chrono::milliseconds(100));
+    ASSERT_TRUE(client.is_handshake_completed());
+    EXPECT_TRUE(client.peer_certificate().has_value());
+  }
+}
+
 }  // namespace
 }  // namespace knul::quic
