@@ -131,7 +131,8 @@ typedef enum KrepisEventType {
   KREPIS_EVENT_CHANNEL_CLOSED = 14,
   /* A message of the library's log, see krepis_channel_log. flags: KrepisLogLevel; bytes: JSON {"time":
    * "2026-01-31T12:00:00.000Z","level":"warning","subsystem":"quic","kind":"","message":""}, and "omitted" if
-   * earlier messages of the kind were left out; length 0 when the arena had no room for them. */
+   * earlier messages of the kind were left out; length 0 when the arena had no room for them, which counts in
+   * log_messages_dropped. */
   KREPIS_EVENT_LOG = 15
 } KrepisEventType;
 
@@ -246,7 +247,8 @@ KREPIS_API uint32_t krepis_channel_info_into(uint32_t channel, FfiResponse* out)
  * the process: its messages may be about any server, and each channel that asks gets each of them. The
  * environment variable KNUL_LOG selects them. A message that no channel takes goes to standard error: there
  * is no such channel, or its ring is full because the program reads too slowly. Replaces the handler of
- * krepis::set_log_handler; that function in turn ends the delivery to all channels.
+ * krepis::set_log_handler; that function in turn ends the delivery to all channels, until each asks again. A
+ * message in delivery may still arrive after the return of a call with enabled 0.
  *
  * enabled: 1 or 0.
  * Errors: KREPIS_INVALID_POINTER: the handle does not name an open channel.

@@ -7,6 +7,7 @@
 #include "abi/call_guard.hpp"
 #include "abi/channel_pin.hpp"
 #include "abi/lifecycle.hpp"
+#include "server/log_sink.hpp"
 
 namespace knul::abi {
 namespace {
@@ -115,6 +116,7 @@ FfiResponse open_on(Process& process, std::uint64_t server, channel::Settings se
   }
   settings.datagram_queue =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(pin->options().datagram_queue, 1U << 20));
+  settings.on_log_messages_lost = &server::count_lost_log_messages;
   auto opened = hub->open(std::move(settings));
   if (!opened) {
     return failure(opened.error());

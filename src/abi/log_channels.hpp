@@ -1,4 +1,4 @@
-// The channels of the process that take the messages of the log.
+// The channels of the process that receive the messages of the log.
 #pragma once
 
 #include <memory>
@@ -10,19 +10,19 @@
 
 namespace knul::abi {
 
-// Thread: all functions from any thread. Lifetime: never destroyed, because the log keeps a reference.
+// Thread: all functions from any thread.
 class LogChannels {
  public:
-  // From then on the channel gets the messages. Replaces the log's handler. Throws std::bad_alloc.
+  // From then on the channel gets the messages. Replaces a handler of the program. Throws std::bad_alloc.
   void add(const std::shared_ptr<channel::Channel>& channel);
   void remove(const channel::Channel& channel);
 
  private:
-  // False: no channel took the message. Throws std::bad_alloc.
-  bool give(const server::LogRecord& record);
+  class List;
 
   std::mutex mutex_;
-  std::vector<std::weak_ptr<channel::Channel>> channels_;
+  // The log's handler holds the list. So a handler of the program ends the delivery to all channels of the list.
+  std::weak_ptr<List> list_;
 };
 
 }  // namespace knul::abi

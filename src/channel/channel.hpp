@@ -52,7 +52,7 @@ struct Figures {
 };
 
 // Thread: all functions from any thread. Lifetime: the program holds the channel until it unmaps the region,
-// and each worker until it has closed the channel's connections.
+// each worker until it has closed the channel's connections, and the log's thread while it delivers a message.
 class Channel {
  public:
   Channel(std::unique_ptr<Core> core, std::weak_ptr<Hub> hub);
@@ -89,8 +89,8 @@ class Channel {
   Outcome close_connection(std::uint32_t connection, std::uint64_t code, std::string_view reason);
   Outcome describe_connection(std::uint32_t connection, ConnectionFacts& facts);
 
-  // Queues a message of the log for the program. False: the program reads too slowly, or the channel is not open.
-  // Thread: the log's.
+  // Queues a message of the log for the program. False: the program reads too slowly, or the channel is not
+  // open. A queued message can still be lost: see Settings::on_log_messages_lost. Thread: the log's.
   bool put_log(std::uint8_t level, std::string_view json);
 
   // --- The workers' side.

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
+#include <tuple>
 #include <vector>
 
 #include "channel/worker_part_test_support.hpp"
@@ -175,6 +177,21 @@ TEST(ChannelBounds, TakesNoMessageOfTheLogWhenTheProgramReadsTooSlowly) {
   one.read_all();
   one.worker.end_turn();
   EXPECT_EQ(fill_with_messages(one, 100), 64);
+}
+
+std::atomic<std::uint64_t> lost_messages{0};
+
+TEST(ChannelBounds, CountsMessagesOfTheLogThatAreLostAfterTheyWereAccepted) {
+  OneConnection one([](Settings& settings) {
+    settings.on_log_messages_lost = [](std::uint64_t count) noexcept { lost_messages += count; };
+  });
+  lost_messages = 0;
+  EXPECT_EQ(fill_with_messages(one, 12'000), 64);
+  EXPECT_EQ(lost_messages, 64U - 5) << "five texts of 12,000 bytes fit into 64 KiB";
+  ASSERT_TRUE(one.channel.put_log(KREPIS_LOG_INFO, "{}"));
+  std::ignore = one.channel.close();
+  one.worker.end_turn();
+  EXPECT_EQ(lost_messages, 64U - 5 + 1) << "the worker does not read the mail of a closed channel";
 }
 
 TEST(ChannelBounds, HoldsAtMost64KiBOfMessagesThatTheProgramDoesNotRelease) {

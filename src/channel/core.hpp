@@ -32,6 +32,8 @@ struct Settings {
   std::string wake_path;
   std::uint32_t datagram_queue = 256;                  // for one connection
   std::chrono::milliseconds consumer_timeout{10'000};  // kNoConsumerTimeout: no limit
+  // Called when messages of the log are lost that Channel::put_log had accepted. Thread: any. May be null.
+  void (*on_log_messages_lost)(std::uint64_t count) noexcept = nullptr;
 
   static constexpr std::chrono::milliseconds kNoConsumerTimeout{KREPIS_CONSUMER_TIMEOUT_NEVER};
 };
@@ -77,6 +79,12 @@ struct Core {
   [[nodiscard]] std::size_t workers() const { return links.size(); }
   // The partition of the program's own streams.
   [[nodiscard]] std::size_t program_partition() const { return links.size(); }
+
+  void count_lost_log_messages(std::uint64_t count) noexcept {
+    if (count > 0 && settings.on_log_messages_lost != nullptr) {
+      settings.on_log_messages_lost(count);
+    }
+  }
 
   // Wakes a worker to read its mailbox, unless it is notified and has not read the mailbox since.
   void notify_worker(std::size_t worker);

@@ -100,14 +100,15 @@ void ReceiveArena::put_identity(ConnectionState& state, FfiEvent& event,
   identity_bytes_ += event.length;
 }
 
-void ReceiveArena::put_unowned(FfiEvent& event, std::span<const std::uint8_t> bytes) {
+bool ReceiveArena::put_unowned(FfiEvent& event, std::span<const std::uint8_t> bytes) {
   if (unowned_bytes_ + bytes.size() > kMostUnownedBytes || !has_shared_room(bytes.size())) {
-    return;
+    return false;
   }
   const ArenaPart::Placed placed = part_.add_range(shared_fill_, kUnowned, bytes);
   event.offset = placed.offset;
   event.length = placed.length;
   unowned_bytes_ += placed.length;
+  return true;
 }
 
 bool ReceiveArena::may_hold_more(const ConnectionState& state) {

@@ -37,8 +37,10 @@ class ReceiveSide {
   // Give CONNECTION_OPENED or CONNECTION_CLOSED its text, if the arena has room for it.
   void put_identity(ConnectionState& state, FfiEvent& event, std::string_view identity);
   void put_reason(ConnectionState& state, FfiEvent& event, std::string_view reason);
-  // Gives LOG its text, if the arena has room for it.
-  void put_log(FfiEvent& event, std::span<const std::uint8_t> text) { arena_.put_unowned(event, text); }
+  // Gives LOG its text. False: the arena has no room for it.
+  bool put_log(FfiEvent& event, std::span<const std::uint8_t> text) {
+    return arena_.put_unowned(event, text);
+  }
 
   // Call when the program has released the range that starts at `offset`.
   void release(std::uint32_t offset);

@@ -141,6 +141,7 @@ void WorkerPart::detach() {
   const std::lock_guard lock(mailbox_.mutex);
   mailbox_.is_open = false;
   mailbox_.mail = {};
+  core_.count_lost_log_messages(std::exchange(mailbox_.log_messages, 0));
 }
 
 void WorkerPart::pump() {

@@ -11,10 +11,11 @@ static_assert(static_cast<int>(krepis::DatagramPolicy::kBlock) == KREPIS_DATAGRA
 
 void WorkerPart::take_mail() {
   mail_.clear();  // an exception may have left commands that have already run
+  std::uint32_t log_messages = 0;
   {
     const std::lock_guard lock(mailbox_.mutex);
     std::swap(mail_, mailbox_.mail);
-    mailbox_.log_messages = 0;
+    log_messages = std::exchange(mailbox_.log_messages, 0);
     ++mailbox_.turn;
   }
   for (const std::uint32_t offset : mail_.releases) {
@@ -28,6 +29,8 @@ void WorkerPart::take_mail() {
         close_after_failure(command);
       }
     }
+  } else {
+    core_.count_lost_log_messages(log_messages);
   }
   mail_.clear();
   mailbox_.taken_memory_bytes.store(mail_.memory_bytes(), std::memory_order_relaxed);
@@ -35,6 +38,7 @@ void WorkerPart::take_mail() {
 
 // Closes the connection of a command that found no memory. A stream must not continue with a gap.
 void WorkerPart::close_after_failure(const Command& command) {
+  core_.count_lost_log_messages(command.kind == Command::Kind::kLog ? 1 : 0);
   StreamState* const stream = states_.find_stream(command.handle);
   ConnectionState* const state =
       stream != nullptr ? stream->connection : states_.find_connection(command.handle);
@@ -57,11 +61,16 @@ void WorkerPart::run(const Command& command) {
   }
 }
 
+// The event first: if there is no memory for it, no bytes stay in the arena. Without room for the text the event
+// is empty.
 void WorkerPart::deliver_log(const Command& command) {
   FfiEvent event = events_.make(KREPIS_EVENT_LOG, 0U);
   event.flags = command.option;
-  receiving_.put_log(event, std::span(mail_.bytes).subspan(command.offset, command.length));
-  events_.push(event);
+  FfiEvent* const pushed = events_.find_unpublished(events_.push(event));
+  const auto text = std::span<const std::uint8_t>(mail_.bytes).subspan(command.offset, command.length);
+  if (pushed == nullptr || !receiving_.put_log(*pushed, text)) {
+    core_.count_lost_log_messages(1);
+  }
 }
 
 void WorkerPart::run_stream_command(const Command& command, StreamState& stream) {

@@ -48,6 +48,7 @@ class ProcessLog final : public base::LogSink {
   }
 
   [[nodiscard]] LogLosses losses() const noexcept { return {limiter_.left_out(), writer_.dropped()}; }
+  void count_lost(std::uint64_t count) noexcept { writer_.count_lost(count); }
   void flush() noexcept { writer_.flush(kFlushAtExit); }
   void set_handler(LogWriter::Handler handler) { writer_.set_handler(std::move(handler)); }
 
@@ -91,6 +92,8 @@ ProcessLog& log_of_process() {
 base::LogSink& process_log() { return log_of_process(); }
 
 LogLosses process_log_losses() noexcept { return log_of_process().losses(); }
+
+void count_lost_log_messages(std::uint64_t count) noexcept { log_of_process().count_lost(count); }
 
 void set_process_log_handler(LogWriter::Handler handler) {
   if (!is_forked_child()) {

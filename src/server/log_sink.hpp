@@ -18,10 +18,14 @@ namespace knul::server {
 
 struct LogLosses {
   std::uint64_t limited = 0;  // above the rate of their kind
-  std::uint64_t dropped = 0;  // standard error or the handler accepted them too slowly or not at all
+  std::uint64_t dropped =
+      0;  // standard error, the handler or a channel accepted them too slowly or not at all
 };
 // Messages of this process that were not written. Thread: any.
 [[nodiscard]] LogLosses process_log_losses() noexcept;
+
+// Counts messages that the handler accepted and then lost. Thread: any.
+void count_lost_log_messages(std::uint64_t count) noexcept;
 
 // As LogWriter::set_handler. No effect in a forked child.
 void set_process_log_handler(LogWriter::Handler handler);

@@ -45,7 +45,9 @@ class LogWriter {
   // Thread: any. Throws std::bad_alloc.
   void set_handler(Handler handler);
 
-  // Messages dropped because the queue was full, the descriptor refused them or the handler threw.
+  // Counts messages that a handler accepted and then lost. Thread: any.
+  void count_lost(std::uint64_t count) noexcept { dropped_.fetch_add(count, std::memory_order_relaxed); }
+  // Messages dropped because the queue was full, the descriptor refused them, the handler threw or lost them.
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
   // Waits until all queued messages are written, at most `timeout`.
