@@ -17,12 +17,11 @@ int SocketCalls::open(int family) {
   return ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
 }
 
-int SocketCalls::duplicate(int fd) {
-  const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  if (copy >= 0) {
-    ::fcntl(copy, F_SETFL, ::fcntl(copy, F_GETFL) | O_NONBLOCK);
-  }
-  return copy;
+int SocketCalls::duplicate(int fd) { return ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); }
+
+int SocketCalls::set_nonblocking(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags < 0 ? flags : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
 bool SocketCalls::is_connected(int fd) {

@@ -16,9 +16,10 @@ class SocketCalls {
 
   // A non-blocking, close-on-exec UDP socket.
   virtual int open(int family);
-  // A non-blocking, close-on-exec duplicate of a socket. The duplicate and `fd` are one socket, so that both
-  // are non-blocking then.
+  // A close-on-exec duplicate of a descriptor.
   virtual int duplicate(int fd);
+  // A descriptor and its duplicates become non-blocking together.
+  virtual int set_nonblocking(int fd);
   virtual bool is_connected(int fd);
   virtual int bind(int fd, const base::SocketAddress& address);
   virtual int set_option(int fd, int level, int name, const void* value, socklen_t length);

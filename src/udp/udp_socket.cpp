@@ -111,20 +111,41 @@ base::Status UdpSocket::note_address(std::string_view action, const base::Socket
 
 base::Result<UdpSocket> UdpSocket::adopt(int given, const SocketOptions& options, base::LogSink& log,
                                          SocketCalls& calls) {
+  auto socket = duplicate(given, log, calls);
+  if (!socket) {
+    return socket;
+  }
+  SocketOptions adopted = options;
+  adopted.address = socket->local_address();
+  adopted.sharing = PortSharing::kAdopted;
+  if (calls.set_nonblocking(socket->fd()) != 0) {
+    return socket_error(errno, "configure a socket for", adopted.address);
+  }
+  if (base::Status configured = socket->configure(adopted); !configured) {
+    return std::move(configured).error();
+  }
+  return socket;
+}
+
+base::Result<AdoptableSocket> UdpSocket::check_adoptable(int fd, SocketCalls& calls) {
+  base::NullLogSink log;
+  auto socket = duplicate(fd, log, calls);
+  if (!socket) {
+    return std::move(socket).error();
+  }
+  return AdoptableSocket{.address = socket->local_address(), .has_reuseport = socket->has_reuseport()};
+}
+
+// Does not change the socket.
+base::Result<UdpSocket> UdpSocket::duplicate(int given, base::LogSink& log, SocketCalls& calls) {
   posix::FileDescriptor fd(calls.duplicate(given));
   if (!fd.is_open()) {
     return errno == EBADF ? refused(given, "not an open descriptor")
-                          : socket_error(errno, "duplicate the socket of", options.address);
+                          : socket_error(errno, "duplicate the socket of", {});
   }
   UdpSocket socket(std::move(fd), log, calls);
   if (base::Status checked = socket.check_adopted(given); !checked) {
     return std::move(checked).error();
-  }
-  SocketOptions adopted = options;
-  adopted.address = socket.local_address();
-  adopted.sharing = PortSharing::kAdopted;
-  if (base::Status configured = socket.configure(adopted); !configured) {
-    return std::move(configured).error();
   }
   return socket;
 }

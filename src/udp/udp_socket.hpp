@@ -57,6 +57,12 @@ struct SocketFeatures {
   bool ecn = false;
 };
 
+// A socket that a program has bound.
+struct AdoptableSocket {
+  base::SocketAddress address;
+  bool has_reuseport = false;  // other sockets may join it
+};
+
 enum class SendStatus : std::uint8_t {
   kDone,           // the whole batch was sent or dropped
   kAwaitWritable,  // the socket buffer is full: wait for EPOLLOUT, then call again
@@ -96,6 +102,8 @@ class UdpSocket {
   // for IPv4 or IPv6, not bound, connected, or one that receives IPv4 as mapped addresses. Else as open().
   static base::Result<UdpSocket> adopt(int fd, const SocketOptions& options, base::LogSink& log,
                                        SocketCalls& calls = SocketCalls::system());
+  // Checks whether adopt() would accept the socket, and changes nothing. Errors: as adopt().
+  static base::Result<AdoptableSocket> check_adoptable(int fd, SocketCalls& calls = SocketCalls::system());
 
   UdpSocket(UdpSocket&& other) noexcept = default;
   UdpSocket& operator=(UdpSocket&& other) noexcept = default;
@@ -133,6 +141,7 @@ class UdpSocket {
   UdpSocket(posix::FileDescriptor fd, base::LogSink& log, SocketCalls& calls);
 
   base::Status configure(const SocketOptions& options);
+  static base::Result<UdpSocket> duplicate(int given, base::LogSink& log, SocketCalls& calls);
   base::Status check_adopted(int given);
   std::optional<int> int_option(int level, int name);
   base::Status note_address(std::string_view action, const base::SocketAddress& wanted);
