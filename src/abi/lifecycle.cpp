@@ -8,6 +8,7 @@
 #include "abi/call_guard.hpp"
 #include "abi/quic_config.hpp"
 #include "server/error_codes.hpp"
+#include "server/secrets.hpp"
 #include "server/settings_json.hpp"
 #include "service/service.hpp"
 
@@ -33,18 +34,6 @@ class Removal {
  private:
   Process& process_;
   std::uint64_t handle_;
-};
-
-// Wipes the secrets of options at the end of the scope.
-class WipesSecrets {
- public:
-  explicit WipesSecrets(krepis::ServerOptions& options) : options_(options) {}
-  ~WipesSecrets() { server::wipe_secrets(options_); }
-  WipesSecrets(const WipesSecrets&) = delete;
-  WipesSecrets& operator=(const WipesSecrets&) = delete;
-
- private:
-  krepis::ServerOptions& options_;
 };
 
 FfiResponse start_server(Process& process, const krepis::ServerOptions& options,
@@ -135,7 +124,10 @@ krepis::Result<ParsedStart> parse_start(const char* json, std::size_t length) {
   if (!parsed) {
     return server::to_public(std::move(parsed).error());
   }
-  ParsedStart start{std::move(parsed->options), nullptr, {parsed->service, parsed->service_root}};
+  const server::Wiped wiped(parsed->options);
+  ServiceChoice service{parsed->service, parsed->service_root};
+  ParsedStart start{std::move(parsed->options), nullptr, std::move(service)};
+  const server::Wiped wiped_after_error(start.options);
   if (parsed->service != "none") {
     auto made = service::service_factory(parsed->service, parsed->service_root);
     if (!made) {
@@ -163,7 +155,7 @@ FfiResponse check_json(const char* json, std::size_t length) {
   if (!parsed) {
     return failure(parsed.error());
   }
-  const WipesSecrets wiped(parsed->options);
+  const server::Wiped wiped(parsed->options);
   auto checked = QuicServer::check(parsed->options);
   return checked ? success({}) : failure(checked.error());
 }
@@ -173,7 +165,7 @@ FfiResponse start_json(Process& process, const char* json, std::size_t length) {
   if (!parsed) {
     return failure(parsed.error());
   }
-  const WipesSecrets wiped(parsed->options);
+  const server::Wiped wiped(parsed->options);
   return start_server(process, parsed->options, std::move(parsed->factory), std::move(parsed->service));
 }
 

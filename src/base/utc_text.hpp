@@ -7,6 +7,8 @@
 
 namespace knul::base {
 
+inline constexpr std::int64_t kSecondsPerDay = 24 * 60 * 60;
+
 // "2026-11-30 09:05:00 UTC" for Unix seconds. Without gmtime, which calls the system.
 inline std::string utc_text(std::int64_t unix_seconds) {
   const std::chrono::sys_seconds time{std::chrono::seconds(unix_seconds)};

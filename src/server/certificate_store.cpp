@@ -1,14 +1,13 @@
 #include "server/certificate_store.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <ctime>
-#include <filesystem>
 #include <set>
 #include <utility>
 
+#include "base/utc_text.hpp"
 #include "server/certificate_watcher.hpp"
-#include "server/credential_files.hpp"
+#include "server/secrets.hpp"
 
 namespace knul::server {
 namespace {
@@ -21,33 +20,9 @@ using quic::CertificatePair;
 using quic::TlsServerContext;
 
 constexpr std::size_t kShownBytes = 1'000;
-constexpr std::int64_t kDay = 24 * 60 * 60;
-
-void wipe(std::string& secret) {
-  explicit_bzero(secret.data(), secret.size());
-  secret.clear();
-}
-
-// Wipes a text at the end of the scope.
-class Wiped {
- public:
-  explicit Wiped(std::string& secret) : secret_(secret) {}
-  ~Wiped() { wipe(secret_); }
-  Wiped(const Wiped&) = delete;
-  Wiped& operator=(const Wiped&) = delete;
-
- private:
-  std::string& secret_;
-};
 
 std::span<const std::uint8_t> bytes(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
-CredentialSource file_source(std::string setting, const std::string& path) {
-  std::error_code ignored;
-  const std::filesystem::path absolute = std::filesystem::absolute(path, ignored);
-  return {std::move(setting), path, ignored ? path : absolute.string(), {}};
 }
 
 CredentialSource source(const char* path_setting, const std::string& path, const char* text_setting,
@@ -71,30 +46,6 @@ quic::ClientAuth client_auth_of(const std::string& name) {
     return quic::ClientAuth::kRequired;
   }
   return name == "optional" ? quic::ClientAuth::kOptional : quic::ClientAuth::kNone;
-}
-
-base::Result<std::string> read_source(const CredentialSource& from) {
-  if (!from.is_file()) {
-    return from.text;
-  }
-  return read_credential_file(from.setting, from.file);
-}
-
-base::Result<std::shared_ptr<const CertificatePair>> read_pair(const PairSource& from) {
-  auto certificate = read_source(from.certificate);
-  if (!certificate) {
-    return std::move(certificate).error();
-  }
-  auto key = read_source(from.key);
-  if (!key) {
-    return std::move(key).error();
-  }
-  const Wiped wiped(*key);
-  return CertificatePair::load({.certificate = bytes(*certificate),
-                                .key = bytes(*key),
-                                .certificate_source = from.certificate.shown(),
-                                .key_source = from.key.shown()},
-                               std::time(nullptr));
 }
 
 // True if every name of `old` is also in `fresh`.
@@ -121,8 +72,6 @@ void append(std::string& list, const std::string& text) {
 }
 
 }  // namespace
-
-std::string CredentialSource::shown() const { return is_file() ? credential_source(setting, path) : setting; }
 
 base::Result<std::unique_ptr<CertificateStore>> CertificateStore::load(const krepis::ServerOptions& options,
                                                                        base::KeyLog* key_log,
@@ -191,7 +140,7 @@ base::Status CertificateStore::read_pairs(const TlsServerContext* present, quic:
       options.pairs.push_back(present->pairs()[i]);
       continue;
     }
-    auto pair = read_pair(from);
+    auto pair = read_pair(from, quic::CertificateUse::kServer, std::time(nullptr));
     if (!pair) {
       return std::move(pair).error();
     }
@@ -300,14 +249,14 @@ void CertificateStore::refresh(std::shared_ptr<const TlsServerContext>& tls) {
 
 std::shared_ptr<const void> CertificateStore::fill(stats::ServerSnapshot& snapshot) const {
   const std::shared_ptr<const Loaded> now = loaded();
-  const std::int64_t time = std::time(nullptr);
-  const std::int64_t left = now->not_after - time;
+  const std::int64_t left = now->not_after - std::time(nullptr);
   const std::uint64_t handshakes = now->context->handshakes();
   const std::uint64_t total = snapshot.totals.handshakes_completed;
   snapshot.certificate_generation = now->generation;
   snapshot.certificate_not_before = static_cast<std::uint64_t>(std::max<std::int64_t>(now->not_before, 0));
   snapshot.certificate_not_after = static_cast<std::uint64_t>(std::max<std::int64_t>(now->not_after, 0));
-  snapshot.certificate_days_left = static_cast<std::uint64_t>(std::max<std::int64_t>(left, 0) / kDay);
+  snapshot.certificate_days_left =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(left, 0) / base::kSecondsPerDay);
   snapshot.certificate_expired = left < 0 ? 1 : 0;
   snapshot.certificate_reloads = reloads_.load(std::memory_order_relaxed);
   snapshot.certificate_reloads_failed = reloads_failed_.load(std::memory_order_relaxed);

@@ -14,26 +14,11 @@
 #include "base/result.hpp"
 #include "quic/crypto/tls_context.hpp"
 #include "server/certificate_watch.hpp"
+#include "server/credential_sources.hpp"
 #include "server/expiry_warnings.hpp"
 #include "stats/snapshot.hpp"
 
 namespace knul::server {
-
-// One of the two texts of a pair: a file, or a text of the settings.
-struct CredentialSource {
-  std::string setting;  // "cert_path"
-  std::string path;     // as given; empty: a text
-  std::string file;     // the path from the root, so that a later chdir() changes nothing
-  std::string text;     // wiped when the pair is loaded, unless its other half is a file
-
-  [[nodiscard]] bool is_file() const { return !path.empty(); }
-  [[nodiscard]] std::string shown() const;  // begins the texts of errors
-};
-
-struct PairSource {
-  CredentialSource certificate;
-  CredentialSource key;
-};
 
 enum class ReportFailure : bool { kNo, kYes };
 

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "posix/file_descriptor.hpp"
+#include "server/secrets.hpp"
 
 namespace knul::server {
 
@@ -76,6 +77,7 @@ base::Result<std::string> read_credential_file(std::string_view what, const std:
   }
   constexpr std::size_t kStep = 16 << 10;
   std::string bytes;
+  const Wiped wiped(bytes);  // after an error
   // Reserved at once: growing would free memory with copies of a key.
   bytes.reserve(std::min(*size, kMaxCredentialFileBytes) + 2 * kStep);
   std::size_t used = 0;

@@ -8,18 +8,17 @@
 namespace knul::server {
 namespace {
 
-constexpr std::int64_t kDay = 24 * 60 * 60;
 constexpr std::array kThresholds = {1, 7, 14};  // days
 constexpr int kExpired = -1;
 constexpr int kNone = std::numeric_limits<int>::max();
 
 // The smallest threshold that has been reached.
 int reached(const quic::CertificateFacts& facts, std::int64_t now) {
-  if (facts.not_after < now) {
+  if (facts.has_expired(now)) {
     return kExpired;
   }
   for (const int days : kThresholds) {
-    const std::int64_t threshold = days * kDay;
+    const std::int64_t threshold = days * base::kSecondsPerDay;
     if (facts.not_after - now <= threshold && 2 * threshold <= facts.not_after - facts.not_before) {
       return days;
     }
@@ -45,7 +44,7 @@ std::optional<std::string> ExpiryWarnings::take_due(const std::string& source,
   if (threshold == kExpired) {
     return source + ": the certificate has expired at " + end + ": " + std::string(result);
   }
-  const std::int64_t days = (facts.not_after - now) / kDay;
+  const std::int64_t days = (facts.not_after - now) / base::kSecondsPerDay;
   const std::string left =
       days == 0 ? "less than a day" : std::to_string(days) + (days == 1 ? " day" : " days");
   return source + ": the certificate expires in " + left + ", at " + end;

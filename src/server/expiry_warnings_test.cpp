@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/utc_text.hpp"
+
 namespace knul::server {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr std::int64_t kDay = 24 * 60 * 60;
+constexpr std::int64_t kDay = base::kSecondsPerDay;
 constexpr std::int64_t kEnd = 100 * kDay;
 
 quic::CertificateFacts valid_for(std::int64_t days) {

@@ -12,7 +12,6 @@ namespace {
 using krepis::Finding;
 using krepis::FindingLevel;
 
-constexpr std::int64_t kDay = 24 * 60 * 60;
 // 2026-01-01 and 2100-01-01: a clock outside was never set.
 constexpr std::int64_t kFirstSaneTime = 1'767'225'600;
 constexpr std::int64_t kLastSaneTime = 4'102'444'800;
@@ -26,24 +25,25 @@ std::string joined(const std::vector<std::string>& names) {
   return text + (names.size() > kShown ? " and " + std::to_string(names.size() - kShown) + " more" : "");
 }
 
-std::string versions(std::span<const quic::LibraryVersion> libraries) {
-  std::string text;
-  for (const quic::LibraryVersion& library : libraries) {
-    text += (text.empty() ? "" : ", ") + library.name + " " + library.version;
-  }
-  return text;
+std::string affected_versions(const KnownHole& hole) {
+  const std::string first = hole.since.empty() ? "" : " from " + std::string(hole.since) + " on,";
+  return std::string(hole.library) + first + " before " + std::string(hole.fixed);
 }
 
-Finding row_of(const KnownHole& hole) {
+Finding row_of(const KnownHole& hole, const std::string& client_auth) {
   Finding finding{.name = std::string(hole.id),
-                  .found = std::string(hole.library) + " before " + std::string(hole.fixed) + ": " +
-                           std::string(hole.what)};
+                  .found = affected_versions(hole) + ": " + std::string(hole.what)};
   if (hole.reach == Reach::kNotCalled) {
     finding.found += "; this server does not call it";
     return finding;
   }
+  if (hole.reach == Reach::kClientCertificates && client_auth == "none") {
+    finding.found += "; a peer can cause it only with client_auth, which is \"none\"";
+    return finding;
+  }
   finding.level = FindingLevel::kWarning;
-  finding.found += "; a peer can cause it";
+  finding.found +=
+      hole.reach == Reach::kPeers ? "; a peer can cause it" : "; a peer can cause it, because of client_auth";
   finding.advice =
       "install the security updates of the distribution, which may repair a version without a new number";
   return finding;
@@ -56,17 +56,32 @@ Finding judge_certificate(const std::string& source, const quic::CertificateFact
       .name = "certificate",
       .found = source + ": fits its key, for " + (facts.names.empty() ? "no DNS name" : joined(facts.names)) +
                ", valid until " + base::utc_text(facts.not_after) + ", " +
-               std::to_string(std::max<std::int64_t>(facts.not_after - now, 0) / kDay) + " day(s) left"};
+               std::to_string(std::max<std::int64_t>(facts.not_after - now, 0) / base::kSecondsPerDay) +
+               " day(s) left"};
   if (facts.names.empty()) {
     finding.level = FindingLevel::kWarning;
     finding.advice = "clients that connect by a name will refuse it; expected the name in subjectAltName";
   }
   ExpiryWarnings warnings;
   if (const auto due = warnings.take_due(source, facts, now)) {
-    const bool has_expired = facts.not_after < now;
-    finding.level = has_expired ? FindingLevel::kFailure : FindingLevel::kWarning;
+    finding.level = facts.has_expired(now) ? FindingLevel::kFailure : FindingLevel::kWarning;
     finding.found = *due;
     finding.advice = "renew the certificate; a running server reads it again on SIGHUP";
+  }
+  return finding;
+}
+
+Finding judge_authorities(const std::string& source, std::size_t count, const quic::CertificateFacts& facts,
+                          std::int64_t now) {
+  Finding finding{.name = "client authorities",
+                  .found = source + ": " + std::to_string(count) + " certificate(s), all valid until " +
+                           base::utc_text(facts.not_after)};
+  ExpiryWarnings warnings;
+  if (const auto due =
+          warnings.take_due(source, facts, now, "the server refuses the certificates that it issued")) {
+    finding.level = FindingLevel::kWarning;
+    finding.found = *due;
+    finding.advice = "renew the authority; a running server reads the file again on SIGHUP";
   }
   return finding;
 }
@@ -92,7 +107,7 @@ Finding judge_offload(const Offload& offload) {
   } else {
     finding.level = FindingLevel::kWarning;
     finding.found = "does not work on loopback; " + offload.consequence;
-    finding.advice = "look for a kernel before 5.0, a container sandbox or a packet filter";
+    finding.advice = "the kernel is older than 5.0, or a sandbox or packet filter interferes";
   }
   return finding;
 }
@@ -115,7 +130,9 @@ std::uint64_t needed_descriptors(const krepis::ServerOptions& options, const std
   constexpr std::uint64_t kWorker = 3;    // socket, poller, waker
   constexpr std::uint64_t kAdmin = 4 + 32;
   constexpr std::uint64_t kFilesOfHq = 256;  // service/open_files.hpp
-  return kProcess + options.workers * (kWorker + (service == "hq" ? kFilesOfHq : 0)) +
+  const std::uint64_t logs = (options.key_log_path.empty() ? 0 : 1) +
+                             (options.qlog_folder.empty() ? 0 : 1 + options.qlog_connections);
+  return kProcess + logs + options.workers * (kWorker + (service == "hq" ? kFilesOfHq : 0)) +
          (options.admin.empty() ? 0 : kAdmin);
 }
 
@@ -140,9 +157,11 @@ Finding judge_processor(const quic::Processor& processor, bool uses_ipsec_mb, co
   return finding;
 }
 
-std::vector<Finding> judge_libraries(std::span<const quic::LibraryVersion> libraries) {
-  std::vector<Finding> findings = {{.name = "libraries", .found = versions(libraries)}};
-  std::ranges::transform(holes_of(libraries), std::back_inserter(findings), row_of);
+std::vector<Finding> judge_libraries(std::span<const quic::LibraryVersion> libraries,
+                                     const std::string& client_auth) {
+  std::vector<Finding> findings = {{.name = "libraries", .found = quic::library_versions(libraries)}};
+  std::ranges::transform(holes_of(libraries), std::back_inserter(findings),
+                         [&](const KnownHole& hole) { return row_of(hole, client_auth); });
   return findings;
 }
 

@@ -20,6 +20,10 @@ namespace knul::server {
 [[nodiscard]] krepis::Finding judge_certificate(const std::string& source,
                                                 const quic::CertificateFacts& facts, std::int64_t now);
 
+// `source` names the file; `facts`: of the authority that expires first; `now`: Unix seconds.
+[[nodiscard]] krepis::Finding judge_authorities(const std::string& source, std::size_t count,
+                                                const quic::CertificateFacts& facts, std::int64_t now);
+
 // `limit`: "rmem_max" or "wmem_max".
 [[nodiscard]] krepis::Finding judge_buffer(const std::string& name, const udp::BufferSize& size,
                                            const std::string& limit);
@@ -43,8 +47,9 @@ struct Offload {
 [[nodiscard]] krepis::Finding judge_processor(const quic::Processor& processor, bool uses_ipsec_mb,
                                               const std::string& setting);
 
-// The versions, and a row for each known hole in them, named by its number.
-[[nodiscard]] std::vector<krepis::Finding> judge_libraries(std::span<const quic::LibraryVersion> libraries);
+// The versions, and a row for each known hole in them, named by its number. `client_auth`: the setting.
+[[nodiscard]] std::vector<krepis::Finding> judge_libraries(std::span<const quic::LibraryVersion> libraries,
+                                                           const std::string& client_auth);
 
 [[nodiscard]] krepis::Finding judge_clock(const posix::ClockState& clock);
 

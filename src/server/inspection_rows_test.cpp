@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/utc_text.hpp"
+
 namespace knul::server {
 namespace {
 
@@ -9,7 +11,7 @@ using krepis::Finding;
 using krepis::FindingLevel;
 
 constexpr std::int64_t kNow = 1'800'000'000;
-constexpr std::int64_t kDay = 86'400;
+constexpr std::int64_t kDay = base::kSecondsPerDay;
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -62,6 +64,10 @@ TEST(NeededDescriptors, GrowWithWorkersAdminAndFiles) {
   EXPECT_EQ(needed_descriptors(options, "hq"), plain + 512);
   options.admin = "127.0.0.1:0";
   EXPECT_EQ(needed_descriptors(options, "none"), plain + 36);
+  options.key_log_path = "keys";
+  options.qlog_folder = "folder";
+  options.qlog_connections = 7;
+  EXPECT_EQ(needed_descriptors(options, "none"), plain + 36 + 1 + 1 + 7);
 }
 
 TEST(JudgeProcessor, NamesThePathAndWhatWouldBeFaster) {
@@ -76,14 +82,14 @@ TEST(JudgeProcessor, NamesThePathAndWhatWouldBeFaster) {
 
 TEST(JudgeLibraries, WarnsOfHolesThatAPeerReaches) {
   const std::vector<quic::LibraryVersion> unreached = {{"ngtcp2", "1.11.0"}, {"GnuTLS", "3.8.12"}};
-  const auto rows = judge_libraries(unreached);
+  const auto rows = judge_libraries(unreached, "none");
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].found, "ngtcp2 1.11.0, GnuTLS 3.8.12");
   EXPECT_EQ(rows[1].name, "CVE-2026-40170");
   EXPECT_EQ(rows[1].level, FindingLevel::kOk);
   EXPECT_TRUE(has(rows[1].found, "does not call it"));
   const std::vector<quic::LibraryVersion> reached = {{"GnuTLS", "3.8.11"}};
-  EXPECT_EQ(judge_libraries(reached).back().level, FindingLevel::kWarning);
+  EXPECT_EQ(judge_libraries(reached, "none").at(1).level, FindingLevel::kWarning);
 }
 
 TEST(JudgeClock, FailsForAYearThatCannotBeAndWarnsWithoutSynchronization) {
@@ -92,6 +98,21 @@ TEST(JudgeClock, FailsForAYearThatCannotBeAndWarnsWithoutSynchronization) {
   EXPECT_EQ(judge_clock({kNow, false, true, 0}).level, FindingLevel::kWarning);
   EXPECT_EQ(judge_clock({kNow, true, true, 5'000}).level, FindingLevel::kOk);
   EXPECT_EQ(judge_clock({kNow, false, false, 0}).level, FindingLevel::kOk);
+}
+
+TEST(Rows, WarnOfAHoleInClientCertificatesOnlyIfTheyAreAskedFor) {
+  const std::vector<quic::LibraryVersion> libraries = {{"GnuTLS", "3.8.11"}};
+  const auto unasked = judge_libraries(libraries, "none").back();
+  EXPECT_EQ(unasked.name, "CVE-2025-14831");
+  EXPECT_EQ(unasked.level, FindingLevel::kOk);
+  EXPECT_NE(unasked.found.find("only with client_auth"), std::string::npos);
+  EXPECT_EQ(judge_libraries(libraries, "optional").back().level, FindingLevel::kWarning);
+}
+
+TEST(Rows, NameTheVersionsThatHaveAHole) {
+  const std::vector<quic::LibraryVersion> libraries = {{"GnuTLS", "3.8.11"}};
+  EXPECT_EQ(judge_libraries(libraries, "none").at(1).found.find("GnuTLS from 3.8.11 on, before 3.8.12: "),
+            0U);
 }
 
 }  // namespace

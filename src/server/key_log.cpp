@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -39,6 +40,20 @@ base::Status check_file(int fd, const std::string& path) {
     return refused(path, "others may read or write the file, expected mode 0600");
   }
   return {};
+}
+
+// O_NONBLOCK: a FIFO at the path must not block the start.
+posix::FileDescriptor open_file(const std::string& path, int flags) {
+  constexpr int kFlags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+  return posix::FileDescriptor(::open(path.c_str(), kFlags | flags, 0600));
+}
+
+// The folder of a file that does not exist yet.
+base::Status check_folder(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const std::string name = folder.empty() ? "." : folder.string();
+  return ::faccessat(AT_FDCWD, name.c_str(), W_OK | X_OK, AT_EACCESS) == 0 ? base::Status{}
+                                                                           : system_error(path, errno);
 }
 
 // The line in a buffer on the stack, which is wiped: secrets must not stay in freed memory.
@@ -79,9 +94,7 @@ base::Result<std::unique_ptr<KeyLogFile>> KeyLogFile::open(const std::string& pa
   if (path.empty()) {
     return std::unique_ptr<KeyLogFile>();
   }
-  // O_NONBLOCK: a FIFO at the path must not block the start.
-  posix::FileDescriptor file(::open(
-      path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600));
+  posix::FileDescriptor file = open_file(path, O_CREAT);
   if (!file.is_open()) {
     return system_error(path, errno);
   }
@@ -93,6 +106,17 @@ base::Result<std::unique_ptr<KeyLogFile>> KeyLogFile::open(const std::string& pa
            " (key_log_path): whoever reads the file can decrypt captured packets";
   });
   return std::unique_ptr<KeyLogFile>(new KeyLogFile(std::move(file), path, log));
+}
+
+base::Status KeyLogFile::check(const std::string& path) {
+  if (path.empty()) {
+    return {};
+  }
+  const posix::FileDescriptor file = open_file(path, 0);
+  if (file.is_open()) {
+    return check_file(file.value(), path);
+  }
+  return errno == ENOENT ? check_folder(path) : system_error(path, errno);
 }
 
 void KeyLogFile::write(std::string_view label, std::span<const std::uint8_t> client_random,

@@ -8,14 +8,20 @@
 namespace knul::server {
 namespace {
 
-constexpr std::array<KnownHole, 3> kHoles = {{
+constexpr std::array<KnownHole, 5> kHoles = {{
     {"ngtcp2", "", "1.22.1", "CVE-2026-40170", "a stack overflow in the qlog of transport parameters",
      Reach::kNotCalled},
+    {"GnuTLS", "", "3.8.9", "CVE-2024-12243",
+     "time that grows with the square of the names in a certificate (libtasn1 before 4.20)",
+     Reach::kClientCertificates},
     {"GnuTLS", "", "3.8.10", "CVE-2025-6395",
      "a null pointer if the second ClientHello after a HelloRetryRequest leaves out the pre-shared key",
      Reach::kPeers},
     {"GnuTLS", "3.8.11", "3.8.12", "CVE-2026-1584",
      "a null pointer for an invalid binder of a session ticket", Reach::kPeers},
+    {"GnuTLS", "", "3.8.12", "CVE-2025-14831",
+     "time that grows with the name constraints times the names of a certificate",
+     Reach::kClientCertificates},
 }};
 
 // Takes the next number of a version; 0 at its end.

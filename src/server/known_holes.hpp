@@ -2,6 +2,7 @@
 // this library could meet; not a substitute for the security updates of the distribution.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,9 +12,10 @@
 
 namespace knul::server {
 
-enum class Reach : bool {
-  kNotCalled,  // this library does not call the function
-  kPeers,      // a peer could cause it
+enum class Reach : std::uint8_t {
+  kNotCalled,           // this library does not call the function
+  kPeers,               // a peer could cause it
+  kClientCertificates,  // a peer could cause it if the server asks for client certificates
 };
 
 struct KnownHole {

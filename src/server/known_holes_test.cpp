@@ -30,9 +30,10 @@ TEST(Version, IsComparedNumberByNumber) {
 TEST(Holes, AreThoseOfTheVersion) {
   EXPECT_THAT(ids("ngtcp2", "1.22.0"), ElementsAre("CVE-2026-40170"));
   EXPECT_THAT(ids("ngtcp2", "1.22.1"), IsEmpty());
-  EXPECT_THAT(ids("GnuTLS", "3.8.9"), ElementsAre("CVE-2025-6395"));
-  EXPECT_THAT(ids("GnuTLS", "3.8.10"), IsEmpty());
-  EXPECT_THAT(ids("GnuTLS", "3.8.11"), ElementsAre("CVE-2026-1584"));
+  EXPECT_THAT(ids("GnuTLS", "3.8.8"), ElementsAre("CVE-2024-12243", "CVE-2025-6395", "CVE-2025-14831"));
+  EXPECT_THAT(ids("GnuTLS", "3.8.9"), ElementsAre("CVE-2025-6395", "CVE-2025-14831"));
+  EXPECT_THAT(ids("GnuTLS", "3.8.10"), ElementsAre("CVE-2025-14831"));
+  EXPECT_THAT(ids("GnuTLS", "3.8.11"), ElementsAre("CVE-2026-1584", "CVE-2025-14831"));
   EXPECT_THAT(ids("GnuTLS", "3.8.12"), IsEmpty());
 }
 

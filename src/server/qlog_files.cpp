@@ -1,6 +1,7 @@
 #include "server/qlog_files.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <string>
@@ -10,21 +11,36 @@
 #include "base/text.hpp"
 
 namespace knul::server {
+namespace {
+
+base::Error folder_error(const std::string& path, int code) {
+  const bool is_quota = code == EMFILE || code == ENFILE;
+  return {is_quota ? base::ErrorKind::kQuota : base::ErrorKind::kInvalidArgument,
+          "qlog_folder is " + base::quoted(path) + ": " + std::system_category().message(code)};
+}
+
+base::Result<posix::FileDescriptor> open_folder(const std::string& path) {
+  posix::FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY));
+  if (!folder.is_open()) {
+    return folder_error(path, errno);
+  }
+  return folder;
+}
+
+}  // namespace
+
 base::Result<std::unique_ptr<QlogFiles>> QlogFiles::open(const krepis::ServerOptions& options,
                                                          base::LogSink& log) {
   const std::string& path = options.qlog_folder;
   if (path.empty()) {
     return std::unique_ptr<QlogFiles>();
   }
-  posix::FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY));
-  if (!folder.is_open()) {
-    const int code = errno;
-    const bool is_quota = code == EMFILE || code == ENFILE;
-    return base::Error{is_quota ? base::ErrorKind::kQuota : base::ErrorKind::kInvalidArgument,
-                       "qlog_folder is " + base::quoted(path) + ": " + std::system_category().message(code)};
+  auto folder = open_folder(path);
+  if (!folder) {
+    return std::move(folder).error();
   }
   auto writer =
-      QlogWriter::start(std::move(folder), path, {options.qlog_file_bytes, options.qlog_total_bytes}, log);
+      QlogWriter::start(*std::move(folder), path, {options.qlog_file_bytes, options.qlog_total_bytes}, log);
   if (!writer) {
     return std::move(writer).error();
   }
@@ -34,6 +50,19 @@ base::Result<std::unique_ptr<QlogFiles>> QlogFiles::open(const krepis::ServerOpt
            base::quoted(path) + " (qlog_folder): whoever reads the files sees addresses, sizes and timing";
   });
   return std::unique_ptr<QlogFiles>(new QlogFiles(options, *std::move(writer), log));
+}
+
+base::Status QlogFiles::check(const krepis::ServerOptions& options) {
+  const std::string& path = options.qlog_folder;
+  if (path.empty()) {
+    return {};
+  }
+  const auto folder = open_folder(path);
+  if (!folder) {
+    return folder.error();
+  }
+  return ::faccessat(folder->value(), ".", W_OK | X_OK, AT_EACCESS) == 0 ? base::Status{}
+                                                                         : folder_error(path, errno);
 }
 
 QlogFiles::QlogFiles(const krepis::ServerOptions& options, std::shared_ptr<QlogWriter> writer,

@@ -21,6 +21,9 @@ class QlogFiles final : public base::QlogFiles {
   // kQuota; the text begins with "qlog_folder", or names the thread.
   static base::Result<std::unique_ptr<QlogFiles>> open(const krepis::ServerOptions& options,
                                                        base::LogSink& log);
+  // Checks that qlog_folder exists and files can be created there; creates nothing. Without qlog_folder no
+  // error. Errors: as open().
+  static base::Status check(const krepis::ServerOptions& options);
   ~QlogFiles() override { finish(); }
   QlogFiles(const QlogFiles&) = delete;
   QlogFiles& operator=(const QlogFiles&) = delete;

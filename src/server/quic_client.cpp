@@ -1,9 +1,8 @@
 #include <krepis/krepis.hpp>
 
-#include <cstring>
-
 #include "posix/clock.hpp"
 #include "server/credential_files.hpp"
+#include "server/credential_sources.hpp"
 #include "server/engine_options.hpp"
 #include "server/error_codes.hpp"
 #include "server/fork_guard.hpp"
@@ -48,25 +47,9 @@ base::Result<std::shared_ptr<const quic::CertificatePair>> load_pair(const Clien
   if (options.cert_path.empty()) {
     return std::shared_ptr<const quic::CertificatePair>();
   }
-  auto certificate = server::read_credential_file("cert_path", options.cert_path);
-  if (!certificate) {
-    return std::move(certificate).error();
-  }
-  auto key = server::read_credential_file("key_path", options.key_path);
-  if (!key) {
-    return std::move(key).error();
-  }
-  const auto bytes = [](const std::string& text) {
-    return std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
-  };
-  auto pair = quic::CertificatePair::load(
-      {.certificate = bytes(*certificate),
-       .key = bytes(*key),
-       .certificate_source = server::credential_source("cert_path", options.cert_path),
-       .key_source = server::credential_source("key_path", options.key_path),
-       .use = quic::CertificateUse::kClient});
-  explicit_bzero(key->data(), key->size());
-  return pair;
+  return server::read_pair({.certificate = server::file_source("cert_path", options.cert_path),
+                            .key = server::file_source("key_path", options.key_path)},
+                           quic::CertificateUse::kClient);
 }
 
 base::Result<std::shared_ptr<quic::TlsClientContext>> load_tls(const ClientOptions& options) {

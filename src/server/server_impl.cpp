@@ -8,6 +8,7 @@
 #include "quic/endpoint/endpoint_options.hpp"
 #include "server/engine_options.hpp"
 #include "server/log_sink.hpp"
+#include "server/secrets.hpp"
 #include "server/server_sockets.hpp"
 #include "server/settings.hpp"
 
@@ -16,28 +17,14 @@ namespace {
 
 using namespace knul;
 
-// Replaces secrets of the options at the end of the scope: the certificates are loaded then, or the start failed.
-class HidesSecrets {
- public:
-  explicit HidesSecrets(ServerOptions& options) : options_(options), has_secret_(!options.key_pem.empty()) {}
-  ~HidesSecrets() {
-    server::wipe_secrets(options_);
-    if (has_secret_) {
-      options_.key_pem = server::kNotShown;  // short enough to need no allocation
-    }
-  }
-  HidesSecrets(const HidesSecrets&) = delete;
-  HidesSecrets& operator=(const HidesSecrets&) = delete;
-
- private:
-  ServerOptions& options_;
-  const bool has_secret_;
-};
-
+// Replaces the secrets of the options.
 base::Result<std::unique_ptr<server::CertificateStore>> load_certificates(ServerOptions& options,
                                                                           base::KeyLog* key_log) {
-  const HidesSecrets hidden(options);
-  return server::CertificateStore::load(options, key_log, server::process_log());
+  auto loaded = server::CertificateStore::load(options, key_log, server::process_log());
+  const bool has_secret = !options.key_pem.empty();
+  server::wipe(options);
+  options.key_pem = has_secret ? server::kNotShown : "";
+  return loaded;
 }
 
 // On a worker's timer, so that it needs no thread.
@@ -57,6 +44,7 @@ base::Result<std::unique_ptr<QuicServer::Impl>> QuicServer::Impl::start(const Se
     return std::move(status).error();
   }
   ServerOptions options = asked;
+  const server::Wiped wiped(options);
   server::clamp(options);
   if (base::Status status = server::arm_fork_guard(); !status) {
     return std::move(status).error();
@@ -108,6 +96,13 @@ base::Status QuicServer::Impl::check(const ServerOptions& asked) {
     return status;
   }
   ServerOptions options = asked;
+  const server::Wiped wiped(options);
+  if (base::Status status = server::KeyLogFile::check(options.key_log_path); !status) {
+    return status;
+  }
+  if (base::Status status = server::QlogFiles::check(options); !status) {
+    return status;
+  }
   auto certificates = load_certificates(options, nullptr);
   return certificates ? base::Status{} : base::Status{std::move(certificates).error()};
 }
@@ -202,7 +197,7 @@ void QuicServer::Impl::log_start() const {
     return "server listens on " + sockets_.local_address().to_string() + " with " +
            std::to_string(workers_.size()) + " worker(s), steering " +
            (sockets_.is_steered() ? "bpf" : "single_socket") + "; Krepis KNUL " + version() + ", " +
-           quic::library_versions();
+           quic::library_versions(quic::library_list());
   });
 }
 

@@ -19,9 +19,10 @@ using namespace knul;
 
 // Made once, so that reading statistics allocates nothing.
 const std::string& all_libraries() {
-  static const std::string list =
-      quic::library_versions() + ", nlohmann-json " + std::to_string(NLOHMANN_JSON_VERSION_MAJOR) + "." +
-      std::to_string(NLOHMANN_JSON_VERSION_MINOR) + "." + std::to_string(NLOHMANN_JSON_VERSION_PATCH);
+  static const std::string list = quic::library_versions(quic::library_list()) + ", nlohmann-json " +
+                                  std::to_string(NLOHMANN_JSON_VERSION_MAJOR) + "." +
+                                  std::to_string(NLOHMANN_JSON_VERSION_MINOR) + "." +
+                                  std::to_string(NLOHMANN_JSON_VERSION_PATCH);
   return list;
 }
 

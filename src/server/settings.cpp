@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <type_traits>
 
 #include "admin/admin_listener.hpp"
@@ -397,11 +396,6 @@ std::span<const Setting> settings() { return kSettings; }
 bool is_secret(const Setting& setting) {
   const auto* place = std::get_if<std::string ServerOptions::*>(&setting.place);
   return place != nullptr && *place == &ServerOptions::key_pem;
-}
-
-void wipe_secrets(krepis::ServerOptions& options) {
-  explicit_bzero(options.key_pem.data(), options.key_pem.size());
-  options.key_pem.clear();
 }
 
 const Setting* find_setting(std::string_view name) {

@@ -54,8 +54,6 @@ struct Setting {
 // Shown in place of a secret, which key_pem is.
 inline constexpr std::string_view kNotShown = "(not shown)";
 [[nodiscard]] bool is_secret(const Setting& setting);
-// Overwrites the texts of secrets and empties them.
-void wipe_secrets(krepis::ServerOptions& options);
 
 // Why no server can listen on this address and no client can reach it, for example "a multicast address".
 // Empty for the address of a single host and for the wildcard.

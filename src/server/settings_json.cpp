@@ -5,12 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include <bitset>
-#include <cstring>
 #include <limits>
 #include <optional>
 #include <type_traits>
 #include <utility>
 #include <variant>
+
+#include "server/secrets.hpp"
 
 namespace knul::server {
 
@@ -80,7 +81,7 @@ class SettingsReader final : public nlohmann::json_sax<Json> {
     }
     const bool is_stored = store(value, cut_json_text(value));
     if (setting_ != nullptr && is_secret(*setting_)) {
-      explicit_bzero(value.data(), value.size());  // the parser's copy
+      wipe(value);  // the parser's copy
     }
     return is_stored;
   }
@@ -243,8 +244,8 @@ base::Result<ParsedSettings> parse_settings_json(std::string_view text) {
                    std::to_string(kMaxSettingsBytes));
   }
   SettingsReader reader(text.size());
+  const Wiped wiped(reader.parsed().options);
   if (!Json::sax_parse(text.begin(), text.end(), &reader)) {
-    wipe_secrets(reader.parsed().options);
     return reader.error().value_or(invalid("not valid JSON"));
   }
   ParsedSettings& parsed = reader.parsed();
@@ -257,7 +258,6 @@ base::Result<ParsedSettings> parse_settings_json(std::string_view text) {
     }
   }
   if (auto status = validate(parsed); !status) {
-    wipe_secrets(parsed.options);
     return std::move(status).error();
   }
   clamp(parsed.options);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "quic/crypto/protection_library.hpp"
+#include "server/secrets.hpp"
 
 namespace knul::server {
 namespace {
@@ -242,7 +243,7 @@ TEST(Settings, WipeTheirSecrets) {
   ServerOptions options;
   options.key_pem = std::string(100, 'k');
   const char* const bytes = options.key_pem.data();
-  wipe_secrets(options);
+  wipe(options);
   EXPECT_TRUE(options.key_pem.empty());
   EXPECT_EQ(std::string_view(bytes, 100).find('k'), std::string_view::npos);
 }

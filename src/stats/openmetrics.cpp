@@ -3,6 +3,7 @@
 // doubles of 16 digits. Each of its lines would have to be rewritten.
 #include "stats/openmetrics.hpp"
 
+#include "base/utc_text.hpp"
 #include "stats/catalogue.hpp"
 #include "stats/text_writer.hpp"
 
@@ -48,7 +49,7 @@ void write_value(TextWriter& writer, Unit unit, std::uint64_t value) {
   } else if (unit == Unit::kMicroseconds) {
     writer << static_cast<double>(value) / 1e6 << "\n";
   } else if (unit == Unit::kDays) {
-    writer << value * 86'400 << "\n";
+    writer << value * base::kSecondsPerDay << "\n";
   } else {
     writer << value << "\n";
   }

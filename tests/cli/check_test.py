@@ -76,7 +76,7 @@ class MachineCheck(KnulTest):
             taken.bind(("127.0.0.1", 0))
             row = self.check("--port", str(taken.getsockname()[1]))["port"]
             self.assertEqual(row["level"], "failure")
-            self.assertIn("choose another port or stop the server", row["found"])
+            self.assertIn("choose another port or stop the server", row["advice"])
 
     def test_fails_for_an_admin_port_that_is_taken(self):
         with socket.socket() as taken:

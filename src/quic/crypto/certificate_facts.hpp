@@ -15,6 +15,9 @@ struct CertificateFacts {
   std::int64_t not_after = 0;      // Unix seconds
   std::string serial;              // hexadecimal
   std::vector<std::string> names;  // DNS names as normalized_server_name() returns them
+
+  // `now`: Unix seconds.
+  [[nodiscard]] bool has_expired(std::int64_t now) const { return not_after < now; }
 };
 
 }  // namespace knul::quic

@@ -52,9 +52,9 @@ std::vector<LibraryVersion> library_list() {
   return list;
 }
 
-std::string library_versions() {
+std::string library_versions(std::span<const LibraryVersion> libraries) {
   std::string text;
-  for (const LibraryVersion& library : library_list()) {
+  for (const LibraryVersion& library : libraries) {
     text += (text.empty() ? "" : ", ") + library.name + " " + library.version;
   }
   return text;
