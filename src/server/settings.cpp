@@ -38,20 +38,20 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"listen_fd", &ServerOptions::listen_fd, "Descriptor of a bound UDP socket of the program, in place of host and port, which must then not be given; 0 means none. The server uses a duplicate. The workers share the socket, or add sockets of their own if SO_REUSEPORT is set.", {}, 0, kMaxFd},
     {"key_log_path", &ServerOptions::key_log_path, "File to which the secrets of all connections are appended, for programs that decrypt captured packets; empty means none. Created with mode 0600; an existing file must be regular and private. The environment variable SSLKEYLOGFILE has no effect.", {}, 0, kMaxPathBytes},
     {"qlog_folder", &ServerOptions::qlog_folder, "Folder for the events of connections in the format qlog, a file for each; empty means none. The files have mode 0600. They show addresses, sizes and timing, but neither payload nor secrets.", {}, 0, kMaxPathBytes},
-    {"qlog_connections", &ServerOptions::qlog_connections, "How many connections are logged in qlog_folder: the next ones of qlog_peers. A reload begins to count anew.", "connections", 1, 1'000},
+    {"qlog_connections", &ServerOptions::qlog_connections, "How many connections are logged in qlog_folder: the next ones of qlog_peers. A reload begins to count anew; watch_certificates does not. Only with qlog_folder.", "connections", 1, 1'000},
     {"qlog_peers", &ServerOptions::qlog_peers, "Only connections from these addresses are logged in qlog_folder: an address, or a prefix such as \"192.0.2.0/24\" or \"2001:db8::/32\"; empty means all. Only with qlog_folder.", {}, 0, 64},
-    {"qlog_file_bytes", &ServerOptions::qlog_file_bytes, "Largest size of a file in qlog_folder; later events of its connection are missing.", "bytes", 64 * kKiB, 1'024 * kGiB},
-    {"qlog_total_bytes", &ServerOptions::qlog_total_bytes, "Largest size of all files that a server writes to qlog_folder.", "bytes", 64 * kKiB, 1'024 * kGiB},
+    {"qlog_file_bytes", &ServerOptions::qlog_file_bytes, "Largest size of a file in qlog_folder; later events of its connection are missing. At most qlog_total_bytes; only with qlog_folder.", "bytes", 64 * kKiB, 1'024 * kGiB},
+    {"qlog_total_bytes", &ServerOptions::qlog_total_bytes, "Largest size of all files that a server writes to qlog_folder. A reload does not begin to count anew. Only with qlog_folder.", "bytes", 64 * kKiB, 1'024 * kGiB},
     {"cert_path", &ServerOptions::cert_path, "PEM file of the certificate chain, leaf first. Required, or cert_pem.", {}, 0, kMaxPathBytes},
     {"key_path", &ServerOptions::key_path, "PEM file of the leaf's private key, not encrypted. Required, or key_pem.", {}, 0, kMaxPathBytes},
     {"cert_pem", &ServerOptions::cert_pem, "The certificate chain as PEM text, in place of cert_path.", {}, 0, kMaxCredentialFileBytes},
     {"key_pem", &ServerOptions::key_pem, "The private key as PEM text, in place of key_path. The library wipes its copy after use, and shows it nowhere.", {}, 0, kMaxCredentialFileBytes},
     {"sni_cert_paths", &ServerOptions::sni_cert_paths, "PEM files of certificate chains for clients that ask for one of their DNS names (SNI); other clients get cert_path. Up to 1,000.", "bytes", 1, kMaxPathBytes, {}, AboveMax::kRefuse, {0, kMaxSniPairs, false}},
     {"sni_key_paths", &ServerOptions::sni_key_paths, "PEM files of the private keys of sni_cert_paths, in the same order.", "bytes", 1, kMaxPathBytes, {}, AboveMax::kRefuse, {0, kMaxSniPairs, false}},
-    {"client_auth", &ServerOptions::client_auth, "Client certificates (mutual TLS). \"none\": not asked for; \"optional\": a client may send none; \"required\". A certificate that a client sends must be valid, for TLS clients, and issued by an authority of client_ca_path or client_ca_pem. Otherwise than with \"none\" no session is resumed.", {}, 0, 0, kClientAuth},
-    {"client_ca_path", &ServerOptions::client_ca_path, "PEM file of the authorities that issue client certificates. Required with client_auth, or client_ca_pem.", {}, 0, kMaxPathBytes},
+    {"client_auth", &ServerOptions::client_auth, "Client certificates (mutual TLS). \"none\": not asked for; \"optional\": a client may send none; \"required\". A certificate that a client sends must be valid, for TLS clients, and issued by an authority of client_ca_path or client_ca_pem. With \"optional\" and \"required\" no session is resumed.", {}, 0, 0, kClientAuth},
+    {"client_ca_path", &ServerOptions::client_ca_path, "PEM file of the authorities that issue client certificates. With client_auth \"optional\" or \"required\", this setting or client_ca_pem is required.", {}, 0, kMaxPathBytes},
     {"client_ca_pem", &ServerOptions::client_ca_pem, "The authorities as PEM text, in place of client_ca_path.", {}, 0, kMaxCredentialFileBytes},
-    {"watch_certificates", &ServerOptions::watch_certificates, "Look at the certificate, key and authority files once a second, and reload them when they have changed."},
+    {"watch_certificates", &ServerOptions::watch_certificates, "Look at the certificate, key and authority files once a second, and reload them when they have changed. Requires at least one such file."},
     {"alpn", &ServerOptions::alpn, "Application protocols (RFC 7301) in order of preference: one name, or a list of up to 16. A service has its own default.", "bytes", 1, 255, {}, AboveMax::kRefuse, {1, 16, true}},
     {"workers", &ServerOptions::workers, "Worker threads; 0 means the number of CPUs, at most 8.", "threads", 0, base::kMostWorkers},
 
@@ -296,9 +296,37 @@ base::Status check_credentials(const ServerOptions& options) {
   return check_client_auth(options);
 }
 
+struct Limit {
+  std::string_view name;
+  std::uint64_t ServerOptions::*place;
+};
+constexpr auto kQlogLimits = std::to_array<Limit>({
+    {"qlog_connections", &ServerOptions::qlog_connections},
+    {"qlog_file_bytes", &ServerOptions::qlog_file_bytes},
+    {"qlog_total_bytes", &ServerOptions::qlog_total_bytes},
+});
+
+base::Status check_without_qlog(const ServerOptions& options) {
+  constexpr const char* kExpected = "none without qlog_folder";
+  const ServerOptions defaults;
+  if (!options.qlog_peers.empty()) {
+    return wrong("qlog_peers", in_quotes(options.qlog_peers), kExpected);
+  }
+  for (const Limit& limit : kQlogLimits) {
+    if (options.*limit.place != defaults.*limit.place) {
+      return wrong(limit.name, std::to_string(options.*limit.place), kExpected);
+    }
+  }
+  return {};
+}
+
 base::Status check_qlog(const ServerOptions& options) {
-  if (!options.qlog_peers.empty() && options.qlog_folder.empty()) {
-    return wrong("qlog_peers", in_quotes(options.qlog_peers), "none without qlog_folder");
+  if (options.qlog_folder.empty()) {
+    return check_without_qlog(options);
+  }
+  if (options.qlog_file_bytes > options.qlog_total_bytes) {
+    return wrong("qlog_file_bytes", std::to_string(options.qlog_file_bytes),
+                 "at most qlog_total_bytes (" + std::to_string(options.qlog_total_bytes) + ")");
   }
   if (!options.qlog_peers.empty() && !base::AddressPrefix::parse(options.qlog_peers)) {
     return wrong("qlog_peers", in_quotes(options.qlog_peers),

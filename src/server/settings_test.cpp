@@ -57,6 +57,11 @@ ServerOptions with(const Setting& setting, std::uint64_t value) {
     options.stream_send_buffer_bytes = setting.min;
     options.max_stream_send_buffer_bytes = setting.max;
   }
+  if (setting.name.starts_with("qlog_")) {
+    options.qlog_folder = "folder";
+    options.qlog_file_bytes = 64 << 10;
+    options.qlog_total_bytes = std::uint64_t{1} << 40;
+  }
   put(options, setting, value);
   return options;
 }
@@ -280,6 +285,29 @@ TEST(Settings, RefuseALimitOfGrowthBelowWhatItBeginsWith) {
     ASSERT_FALSE(status) << pair.most_name;
     EXPECT_THAT(status.error().message, AllOf(HasSubstr(pair.most_name), HasSubstr(pair.first_name)));
   }
+}
+
+TEST(Settings, OfQlogAreRefusedWithoutAFolder) {
+  for (const std::string_view name : {"qlog_connections", "qlog_file_bytes", "qlog_total_bytes"}) {
+    ServerOptions options = valid();
+    put(options, *find_setting(name), 1'000);
+    if (name != "qlog_connections") {
+      put(options, *find_setting(name), 100'000);
+    }
+    EXPECT_THAT(validate(options).error().message,
+                AllOf(HasSubstr(std::string(name)), HasSubstr("expected none without qlog_folder")));
+  }
+}
+
+TEST(Settings, RefuseAFileOfQlogAboveAllFiles) {
+  ServerOptions options = valid();
+  options.qlog_folder = "folder";
+  options.qlog_total_bytes = 100'000;
+  options.qlog_file_bytes = 100'001;
+  EXPECT_THAT(validate(options).error().message,
+              HasSubstr("qlog_file_bytes is 100001, expected at most qlog_total_bytes (100000)"));
+  options.qlog_file_bytes = 100'000;
+  EXPECT_TRUE(validate(options));
 }
 
 }  // namespace

@@ -216,7 +216,7 @@ class QlogLimits(QlogTest):
         self.assertIn("largest size", events[-1]["data"]["message"])
 
     def test_all_files_together_keep_their_size_limit(self):
-        stats = self.stats_of("--qlog-total-bytes", "65536", "--qlog-connections", "100",
+        stats = self.stats_of("--qlog-total-bytes", "65536", "--qlog-file-bytes", "65536", "--qlog-connections", "100",
                               use=lambda port: self.handshakes(port, 100))
         self.read_all()
         size = sum(os.path.getsize(path) for path in self.files())
