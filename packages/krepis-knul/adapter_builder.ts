@@ -90,9 +90,10 @@ export class AdapterBuilder {
   }
 
   /**
-   * @param mode whether clients must present a certificate (mutual TLS). "none", the default: they are not asked;
-   *   "optional": they may; "required". A certificate that is presented must be valid and issued by an authority of
-   *   `clientCaPath` or `clientCaPem`; `QuicConnection.peerCertificate` has it
+   * Client certificates (mutual TLS). A certificate that a client presents must be valid and issued by an authority of
+   * `clientCaPath` or `clientCaPem`, of which exactly one is required; `QuicConnection.peerCertificate` returns it.
+   * @param mode "none" (the default): the server asks for no certificate; "optional": a client may present none;
+   *   "required": the server refuses a client without a certificate
    * @throws {AdapterError} 4001
    */
   clientAuth(mode: ClientAuth): this {

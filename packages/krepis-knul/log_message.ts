@@ -11,7 +11,7 @@ export interface LogMessage {
   kind: string;
   /** One line. Texts that a peer chose are in quotes, with bytes outside of ASCII escaped. */
   message: string;
-  /** Earlier messages of this kind above its rate (one a second, bursts of ten). */
+  /** How many earlier messages of this kind were left out: a kind has one message a second, and bursts of ten. */
   omitted: number;
 }
 

@@ -138,9 +138,10 @@ export class QuicAdapter implements AsyncDisposable, AsyncIterable<QuicConnectio
   }
 
   /**
-   * Handles the messages of the library's log, in place of standard error, while this adapter has a channel: it has other
-   * handlers, or the program iterates over it. Messages of the start, and those that the isolate reads too slowly, go to
-   * standard error. KNUL_LOG selects the messages: docs/operating.md.
+   * Receives the library's log instead of standard error. Works only with a handler or an iteration that opens a
+   * channel. Messages of the start, and those that the isolate reads too slowly, go to standard error. The environment
+   * variable KNUL_LOG selects the messages: docs/operating.md.
+   * @param handler called with each message
    * @throws {AdapterError} `InvalidContext` (1001): the adapter is started
    */
   onLog(handler: LogHandler): this {
