@@ -24,7 +24,8 @@ constexpr auto kVerdicts = std::to_array<VerdictFacts>({
     {Verdict::kMalformed, 0, "the client certificate is malformed"},
     {Verdict::kTooLarge, 42, "the client certificate has too many issuers or too long a name"},
     {Verdict::kKey, 42, "the client certificate has a key or signature algorithm that is not accepted"},
-    {Verdict::kUnknownAuthority, 48, "the client certificate is not issued by an authority of client_ca"},
+    {Verdict::kUnknownAuthority, 48,
+     "the client certificate is not issued by an authority of client_ca_path or client_ca_pem"},
     {Verdict::kExpired, 45, "the client certificate has expired"},
     {Verdict::kNotYetValid, 45, "the client certificate is not valid yet"},
     {Verdict::kPurpose, 43, "the client certificate is not for TLS clients (extended key usage clientAuth)"},
@@ -42,7 +43,7 @@ static_assert([] {
 
 const VerdictFacts& facts_of(Verdict verdict) { return kVerdicts[static_cast<std::size_t>(verdict)]; }
 
-// The reasons that GnuTLS reports, the first that applies. Without a trusted issuer no other one is certain.
+// By priority: the first reason of GnuTLS that applies. Without a trusted issuer no other reason is certain.
 constexpr auto kReasons = std::to_array<std::pair<unsigned, Verdict>>({
     {GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA, Verdict::kUnknownAuthority},
     {GNUTLS_CERT_SIGNATURE_FAILURE, Verdict::kSignature},
@@ -52,7 +53,7 @@ constexpr auto kReasons = std::to_array<std::pair<unsigned, Verdict>>({
     {GNUTLS_CERT_INSECURE_ALGORITHM, Verdict::kKey},
 });
 
-// Reads big-endian lengths and what they cover. After a failure it is not good any more.
+// Reads vectors: a big-endian length, then so many bytes. After a failure is_good() stays false.
 class MessageReader {
  public:
   explicit MessageReader(std::span<const std::uint8_t> bytes) : rest_(bytes) {}
@@ -100,8 +101,8 @@ unsigned bits_of(const gnutls_datum_t& number) {
   return static_cast<unsigned>(bytes.end() - first) * 8;
 }
 
-// The work of checking an RSA signature grows with the square of the modulus times the exponent, and a key that
-// nobody has checked yet may have any.
+// The cost of checking an RSA signature grows with the square of the modulus and with the exponent. A peer
+// chooses both, and its key is not checked yet.
 bool is_key_bounded(gnutls_x509_crt_t certificate) {
   gnutls_datum_t modulus{};
   gnutls_datum_t exponent{};
