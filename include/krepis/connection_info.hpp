@@ -21,7 +21,7 @@ struct ConnectionInfo {
 
 // The certificate of a peer, as it was presented in the handshake.
 struct PeerCertificate {
-  std::string subject;  // RFC 4514, at most 1,024 bytes, as is issuer
+  std::string subject;  // distinguished names as text (RFC 4514), at most 1,024 bytes each
   std::string issuer;
   std::string serial;                   // hexadecimal
   std::string sha256;                   // of the DER, hexadecimal
@@ -33,7 +33,7 @@ struct PeerCertificate {
   std::vector<std::string> ip_addresses;
   std::vector<std::string> emails;
   bool names_omitted = false;  // there are more names, or names with other bytes
-  // True on a server, which refuses other certificates. False on a client without verify_peer.
+  // True on a server, which refuses unverified certificates, and on a client with verify_peer.
   bool verified = false;
 };
 

@@ -25,9 +25,9 @@ struct Finding {
 };
 
 // Examines what a server with these settings (JSON, as krepis_quic_start_json) needs: certificates and client
-// authorities, port, socket buffers, offloads (probed with packets on loopback), descriptors, processor, libraries
-// with their known vulnerabilities, the clock, and the files of key_log_path and qlog_folder. Binds the port for
-// a moment, but leaves the socket of listen_fd unchanged; creates no file and starts no thread.
+// authorities, port, socket buffers, offloads (probed with packets on loopback), descriptors, processor,
+// libraries with their known vulnerabilities, the clock, and the files of key_log_path and qlog_folder. Binds
+// the port for a moment, but leaves the socket of listen_fd unchanged; creates no file and starts no thread.
 // Error: kInvalidRequest, a setting; then nothing was examined.
 // Blocks: to read files and check keys, and two seconds at most for the packets. Thread: any.
 Result<std::vector<Finding>> inspect(std::string_view settings_json);

@@ -188,8 +188,8 @@ KREPIS_API FfiResponse krepis_settings(void) KREPIS_NOEXCEPT;
  * Since: 1.2.0. */
 KREPIS_API FfiResponse krepis_quic_start_json(const char* json, size_t length) KREPIS_NOEXCEPT;
 
-/* Checks the settings of krepis_quic_start_json: each value, the certificates with their keys, and whether the
- * files of key_log_path and qlog_folder can be written. Opens no socket, creates no file and starts no thread.
+/* Checks the settings of krepis_quic_start_json: each value, the certificates with their keys, and whether
+ * key_log_path and qlog_folder can be written. Opens no socket, creates no file and starts no thread.
  *
  * json, length: as krepis_quic_start_json.
  * Result: none.

@@ -202,7 +202,7 @@ class Connection {
   // True if the handshake resumed a session (RFC 8446 §2.2) and so sent and checked no certificate.
   [[nodiscard]] virtual bool is_resumed() const = 0;
 
-  // The peer's certificate: on a server the client's (ServerOptions::client_auth). Nullopt without one.
+  // The peer's certificate (of a client: see client_auth). Nullopt without one and during the handshake.
   [[nodiscard]] virtual std::optional<PeerCertificate> peer_certificate() const = 0;
 
   // A pointer for the program; initially null. The library neither uses nor frees it. A program frees its

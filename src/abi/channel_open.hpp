@@ -1,4 +1,4 @@
-// Opens, unmaps and subscribes channels for the C ABI. All functions may throw, because call_guard.hpp calls them.
+// Channels of the C ABI: open, unmap, log. All functions may throw, because call_guard.hpp calls them.
 #pragma once
 
 #include <krepis/krepis.h>

@@ -21,7 +21,7 @@ class LogChannels {
   class List;
 
   std::mutex mutex_;
-  // The log's handler holds the list. So a handler of the program ends the delivery to all channels of the list.
+  // The log's handler holds the list, so that a handler of the program ends the delivery to all its channels.
   std::weak_ptr<List> list_;
 };
 

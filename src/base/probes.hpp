@@ -1,5 +1,5 @@
 // Static probes (USDT, provider "knul") for bpftrace, perf and SystemTap. A probe is one instruction without
-// effect until somebody traces it; its arguments are values that are at hand. Without <sys/sdt.h> there are none.
+// effect until a program traces it; its arguments cost no computation. Without <sys/sdt.h> there are none.
 #pragma once
 
 #if __has_include(<sys/sdt.h>)

@@ -52,7 +52,7 @@ struct Figures {
 };
 
 // Thread: all functions from any thread. Lifetime: the program holds the channel until it unmaps the region,
-// each worker until it has closed the channel's connections, and the log's thread while it delivers a message.
+// each worker until it has closed the channel's connections, the log's thread while it delivers a message.
 class Channel {
  public:
   Channel(std::unique_ptr<Core> core, std::weak_ptr<Hub> hub);

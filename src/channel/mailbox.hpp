@@ -3,8 +3,8 @@
 // waits at most until the other has copied or swapped, and in steady state neither side allocates.
 //
 // The number of commands is bounded, even if the worker does not run. Each connection has a limit of writes
-// (channel_streams.cpp) and of datagrams (channel_connections.cpp), and each channel a limit of log messages. Of
-// every other kind, a stream or connection has at most one waiting command.
+// (channel_streams.cpp) and of datagrams (channel_connections.cpp), and each channel a limit of log messages.
+// Of every other kind, a stream or connection has at most one waiting command.
 #pragma once
 
 #include <krepis/krepis.hpp>

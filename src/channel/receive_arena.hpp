@@ -48,8 +48,8 @@ class ReceiveArena {
   // As put(), for the peer's identity. No effect if CONNECTION_OPENED events would exceed their share.
   void put_identity(ConnectionState& state, FfiEvent& event, std::span<const std::uint8_t> identity);
 
-  // Copies the bytes of an event without a connection, all or none. False: no room, or kMostUnownedBytes would
-  // be exceeded.
+  // Copies the bytes of an event without a connection, all or none. False: no room, or kMostUnownedBytes
+  // would be exceeded.
   bool put_unowned(FfiEvent& event, std::span<const std::uint8_t> bytes);
 
   // True if the connection may hold more bytes in shared blocks, or one more block of its own.

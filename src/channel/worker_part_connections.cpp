@@ -16,7 +16,7 @@ static_assert(static_cast<int>(krepis::CloseReason::Source::kDrain) == KREPIS_CL
 }  // namespace
 
 ConnectionState* WorkerPart::add_connection(krepis::Connection& connection) {
-  // First, because these may throw std::bad_alloc.
+  // Before any change, because both calls may throw std::bad_alloc.
   auto certificate = certificate_json(connection);
   const std::string identity = identity_json(connection, certificate.get());
   Entry* const entry = events_.is_overloaded() ? nullptr : core_.table.allocate(index_);

@@ -61,8 +61,8 @@ void WorkerPart::run(const Command& command) {
   }
 }
 
-// The event first: if there is no memory for it, no bytes stay in the arena. Without room for the text the event
-// is empty.
+// The event first: if there is no memory for it, no bytes stay in the arena. Without room for the text the
+// event is empty.
 void WorkerPart::deliver_log(const Command& command) {
   FfiEvent event = events_.make(KREPIS_EVENT_LOG, 0U);
   event.flags = command.option;

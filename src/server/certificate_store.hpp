@@ -25,15 +25,15 @@ enum class ReportFailure : bool { kNo, kYes };
 // Thread: any. Lifetime: outlives the workers, and the log outlives it.
 class CertificateStore final : public quic::TlsServerSource {
  public:
-  // Reads and checks all pairs. `key_log` may be null. Blocks while the file system reads. Error: kCredentials, kQuota.
+  // Reads and checks all pairs. `key_log` may be null. Blocks to read files. Error: kCredentials, kQuota.
   static base::Result<std::unique_ptr<CertificateStore>> load(const krepis::ServerOptions& options,
                                                               base::KeyLog* key_log, base::LogSink& log);
   ~CertificateStore() override;
   CertificateStore(const CertificateStore&) = delete;
   CertificateStore& operator=(const CertificateStore&) = delete;
 
-  // Reads and checks all files again. Handshakes that start after the return use the new certificates. After an
-  // error the present certificates stay; the failure is counted and logged if `report` says so. Errors: as
+  // Reads and checks all files again. Handshakes that start after the return use the new certificates. After
+  // an error the present certificates stay; the failure is counted and logged if `report` says so. Errors: as
   // load(), and kWrongState: there is no file.
   base::Status reload(ReportFailure report = ReportFailure::kYes);
 
@@ -47,7 +47,7 @@ class CertificateStore final : public quic::TlsServerSource {
   // The states of the files just before load() read them, if the options ask to watch them.
   [[nodiscard]] const std::vector<PairState>& first_states() const { return first_states_; }
 
-  // Sets the values of certificates; snapshot.totals must be set. The texts live as long as the returned object.
+  // Sets the values of certificates; snapshot.totals must be set. Lifetime of texts: the returned object's.
   [[nodiscard]] std::shared_ptr<const void> fill(stats::ServerSnapshot& snapshot) const;
   // Logs that certificates expire soon or have expired, each once per threshold.
   void warn_of_expiry();

@@ -15,8 +15,8 @@ namespace knul::server {
 // The states of the files of a store now, through symbolic links: of its pairs, then of its authorities.
 [[nodiscard]] std::vector<PairState> states_of(const CertificateStore& store);
 
-// Looks at the files once a second, more often while they change. Symbolic links are followed at each look, so
-// that a link that is moved to other files, as certbot and Kubernetes do it, is a change.
+// Looks at the files once a second, more often while they change. Symbolic links are followed at each look,
+// so that a link that is moved to other files, as certbot and Kubernetes do it, is a change.
 // Thread: any may call stop(). Lifetime: the store outlives it.
 class CertificateWatcher {
  public:
@@ -27,8 +27,8 @@ class CertificateWatcher {
   CertificateWatcher(const CertificateWatcher&) = delete;
   CertificateWatcher& operator=(const CertificateWatcher&) = delete;
 
-  // Blocks until the thread has ended: for a reload in progress some milliseconds, but as long as a file system
-  // that hangs.
+  // Blocks until the thread has ended: for a reload in progress some milliseconds, but as long as a file
+  // system that hangs.
   void stop();
 
  private:

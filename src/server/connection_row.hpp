@@ -35,8 +35,8 @@ struct ConnectionRow {
 [[nodiscard]] const char* state_name(const quic::Connection& connection);
 [[nodiscard]] const char* limit_name(quic::SendLimit limit);
 
-// Appends a JSON object, without nlohmann-json, because the destructor of a JSON object allocates, which would
-// end a process without memory.
+// Appends a JSON object, without nlohmann-json, because the destructor of a JSON object allocates, which
+// would end a process without memory.
 void append_json(const ConnectionRow& row, std::string& out);
 
 }  // namespace knul::server

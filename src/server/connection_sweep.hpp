@@ -1,5 +1,5 @@
-// Answers a query of the list of connections. Each worker contributes in parts of a fraction of a millisecond,
-// between which it serves its connections.
+// Answers a query of the list of connections. Each worker contributes in parts of a fraction of a
+// millisecond, between which it serves its connections.
 #pragma once
 
 #include <memory>

@@ -64,8 +64,8 @@ class QuicServer::Impl final : private knul::admin::AdminSource {
 
   ServerOptions options_;
   const ApplicationMemorySource memory_;                          // may be empty
-  std::unique_ptr<knul::server::KeyLogFile> key_log_;             // null: off. Order: before its users
-  std::unique_ptr<knul::server::QlogFiles> qlog_;                 // the same
+  std::unique_ptr<knul::server::KeyLogFile> key_log_;             // null: off. Before the members that use it
+  std::unique_ptr<knul::server::QlogFiles> qlog_;                 // null: off. The same
   std::unique_ptr<knul::server::CertificateStore> certificates_;  // before the workers, which use it
   knul::base::Instant started_at_;
   bool has_started_ = false;  // its start was logged

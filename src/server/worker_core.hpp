@@ -67,8 +67,8 @@ class WorkerCore final : private quic::ConnectionObserver, private krepis::Worke
   [[nodiscard]] bool is_drained(base::Instant now) const { return drain_.is_over(endpoint_, now); }
   [[nodiscard]] krepis::DrainReport drain_report() const { return drain_.report(); }
 
-  // Offers at most `most` connections to `places`, from the number `first` on. Returns the number to go on with
-  // in a later call; 0: there are no more.
+  // Offers at most `most` connections to `places`, from the number `first` on. Returns the number to go on
+  // with in a later call; 0: there are no more.
   std::uint64_t offer_connections(const ConnectionQuery& query, std::uint64_t first, std::size_t most,
                                   FirstPlaces& places);
   // Appends the rows of those of `places` whose connections are still open.

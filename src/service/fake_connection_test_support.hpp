@@ -1,5 +1,5 @@
-// A krepis::Connection and its streams for tests of services: they record calls, and accept only as many bytes
-// as the test allows.
+// A krepis::Connection and its streams for tests of services: they record calls, and accept only as many
+// bytes as the test allows.
 #pragma once
 
 #include <algorithm>

@@ -10,8 +10,8 @@
 
 namespace knul::service {
 
-// Owner: krepis::Stream or krepis::Connection, whose user word belongs to this object. In steady state nothing
-// is allocated.
+// Owner: krepis::Stream or krepis::Connection, whose user word belongs to this object. In steady state
+// nothing is allocated.
 // Lifetime: a state lives until its erase(), or as long as this object.
 template <class Owner, class State>
 class UserStates {

@@ -18,9 +18,9 @@ constexpr std::uint8_t kUnexpectedMessage = 10;       // TLS alert, RFC 8446 §6
 // so it hibernates early.
 constexpr base::Duration kUnusedFor = std::chrono::milliseconds(100);
 
-// Removes an Initial packet from the front of a datagram with others. A client that has sent Handshake packets
-// has discarded the Initial keys (RFC 9001 §4.9.1), and some clients ignore all that follows a packet that they
-// cannot decrypt. Returns the number of packets that it removed.
+// Removes an Initial packet from the front of a datagram with others. A client that has sent Handshake
+// packets has discarded the Initial keys (RFC 9001 §4.9.1), and some clients ignore all that follows a packet
+// that they cannot decrypt. Returns the number of packets that it removed.
 std::size_t remove_initial(std::vector<std::uint8_t>& datagram) {
   ngtcp2_pkt_hd header{};
   const ngtcp2_ssize read = ngtcp2_pkt_decode_hd_long(&header, datagram.data(), datagram.size());

@@ -132,8 +132,8 @@ class LibraryConnection {
     return ngtcp2_conn_get_stream_loss_count(conn(), id);
   }
 
-  // The number of packets declared lost (RFC 9002 §6.1). Nullopt: ngtcp2 below 1.16, which counts only those of
-  // a stream, or the connection hibernates.
+  // The number of packets declared lost (RFC 9002 §6.1). Nullopt: ngtcp2 below 1.16, which counts only those
+  // of a stream, or the connection hibernates.
   [[nodiscard]] std::optional<std::uint64_t> loss_count() const;
 
   // --- Calls that can queue a frame.

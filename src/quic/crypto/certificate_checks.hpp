@@ -23,12 +23,12 @@ base::Result<X509Key> read_key(std::span<const std::uint8_t> pem, const std::str
 // TLS 1.3 has no scheme for it, or because it is an RSA key of less than 2,048 bits.
 [[nodiscard]] std::span<const gnutls_sign_algorithm_t> schemes_of(gnutls_x509_crt_t leaf);
 
-// Each certificate was issued by the one behind it. Error: kCredentials, here and below, without a source.
+// Checks that each certificate was issued by the next. Error, here and below: kCredentials, without a source.
 base::Status check_order(std::span<const Certificate> chain);
-// The key of the leaf has a scheme of TLS 1.3, its key usage allows digitalSignature, and its extended key
-// usage, if there is one, the use.
+// Checks that the leaf's key has a scheme of TLS 1.3, that its key usage allows digitalSignature, and that
+// its extended key usage, if it has one, allows the use.
 base::Status check_purpose(gnutls_x509_crt_t leaf, CertificateUse use);
-// Every certificate is valid from `now` or earlier. Does not check the end of the validity.
+// Checks that every certificate is valid from `now` or earlier, but not the end of the validity.
 base::Status check_begun(std::span<const Certificate> chain, std::int64_t now);
 
 // The DNS names of the subjectAltName extension, or the common name if the certificate has no such extension;

@@ -1,4 +1,4 @@
-// Certificates that clients present to a server: the authorities that it trusts, and its judgement of a chain.
+// Certificates that clients present to a server: the trusted authorities, and the judgement of a chain.
 //
 // The server's work is bounded before it checks any signature: CryptoGuard bounds the bytes of the message,
 // examine_certificate_message() the number of certificates and the size of their keys.
@@ -76,8 +76,8 @@ inline constexpr unsigned kMostClientCertificates = 8;  // of a chain
 inline constexpr unsigned kMostKeyBits = 8'192;         // RSA, of any certificate
 inline constexpr unsigned kMostExponentBits = 64;       // RSA
 
-// Judges the body of a client's Certificate message (RFC 8446 §4.4.2) before the TLS library reads it. Returns
-// 0 with kNone, else an error code of GnuTLS.
+// Judges the body of a client's Certificate message (RFC 8446 §4.4.2) before the TLS library reads it.
+// Returns 0 with kNone, else an error code of GnuTLS.
 int examine_certificate_message(std::span<const std::uint8_t> message, ClientAuth auth,
                                 CertificateVerdict& verdict);
 

@@ -307,8 +307,8 @@ base::Status TlsServerContext::load() {
   return options_.authorities == nullptr ? base::Status{} : options_.authorities->install(credentials_.get());
 }
 
-// Not GnuTLS's own choice by name: it compares names byte by byte, so that a wildcard never matches, and for an
-// unknown name it takes any certificate of a suitable kind.
+// Not GnuTLS's own choice by name: it compares names byte by byte, so that a wildcard never matches, and for
+// an unknown name it takes any certificate of a suitable kind.
 int TlsServerContext::retrieve(gnutls_session_t session, const gnutls_cert_retr_st*, gnutls_pcert_st** chain,
                                unsigned* chain_length, gnutls_ocsp_data_st** ocsp, unsigned* ocsp_length,
                                gnutls_privkey_t* key, unsigned* flags) {

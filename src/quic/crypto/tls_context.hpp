@@ -30,7 +30,7 @@ class TlsClientContext;
 // The data that TLS callbacks reach from a session: its ngtcp2 connection; on a server the client's offers,
 // for the text of a refusal, and its certificate; on a client the store of tickets.
 struct TlsConnRef : ngtcp2_crypto_conn_ref {
-  // Lifetime: the session's. A union, because a session has one of both and each connection has this object.
+  // Lifetime: the session's. A union saves memory: each connection has this object, and uses one of both.
   union {
     const TlsServerContext* server = nullptr;  // of a server's session
     const TlsClientContext* client;            // of a client's session
@@ -139,8 +139,8 @@ class TlsServerContext : public std::enable_shared_from_this<TlsServerContext> {
   }
   // With client certificates no session is resumed, because a resumed handshake does not verify them again.
   [[nodiscard]] bool gives_tickets() const { return options_.client_auth == ClientAuth::kNone; }
-  // Makes a server's session ask for a certificate as client_auth() says. Its pointer is a TlsConnRef with this
-  // context.
+  // Makes a server's session ask for a certificate as client_auth() says. Its pointer is a TlsConnRef with
+  // this context.
   void request_certificate(gnutls_session_t session) const;
   // For tests without QUIC. The session's pointer must be a TlsConnRef with this context.
   [[nodiscard]] gnutls_certificate_credentials_t credentials() const { return credentials_.get(); }
@@ -199,7 +199,7 @@ class TlsClientContext : public std::enable_shared_from_this<TlsClientContext> {
   TlsClientContext() = default;
   base::Status load(const TlsClientOptions& options);
 
-  // GnuTLS asks for the client's certificate.
+  // The callback by which GnuTLS gets the client's certificate and key.
   static int retrieve(gnutls_session_t session, const gnutls_cert_retr_st* info, gnutls_pcert_st** chain,
                       unsigned* chain_length, gnutls_ocsp_data_st** ocsp, unsigned* ocsp_length,
                       gnutls_privkey_t* key, unsigned* flags);

@@ -1,4 +1,4 @@
-// Client certificates of every kind against a server in every mode: alert, counter, and what the server learns.
+// Client certificates of every kind against a server in every mode: alert, counter, and reported facts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -166,8 +166,8 @@ TEST(ClientCertificates, AreRefusedInAHandshakePacketBecauseTheClientHasDiscarde
   std::uint8_t last_of_server = 0;
   pair.drops = [&](std::span<const std::uint8_t> packet, bool is_from_client) {
     last_of_server = is_from_client ? last_of_server : packet.front();
-    // Without the acknowledgement, the Certificate is in the first Handshake packet, so that the server still has
-    // its own Initial keys.
+    // Without the acknowledgement, the Certificate is in the first Handshake packet, so that the server still
+    // has its own Initial keys.
     constexpr std::size_t kAcknowledgement = 100;
     return is_from_client && packet.size() < kAcknowledgement;
   };

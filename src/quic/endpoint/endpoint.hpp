@@ -78,8 +78,8 @@ class Endpoint final : private ConnectionHost {
     for (auto& [number, entry] : connections_)
       visit(*entry.connection);
   }
-  // Visits at most `most` connections in the order of their numbers, `first` or the next one first. Returns the
-  // number to go on with in a later call, between which connections may come and go; 0: there are no more.
+  // Visits at most `most` connections in the order of their numbers, `first` or the next one first. Returns
+  // the number to go on with in a later call, before which connections may come and go; 0: no more.
   template <class Visit>
   std::uint64_t visit_from(std::uint64_t first, std::size_t most, Visit visit) {
     auto next = connections_.lower_bound(first);
@@ -93,7 +93,7 @@ class Endpoint final : private ConnectionHost {
   struct Entry {
     std::unique_ptr<Connection> connection;
   };
-  // Adds the connection that `make` returns. Its place is there before, so that nothing fails after it exists.
+  // Adds the connection that `make` returns. Reserves its place first, so that nothing fails after it exists.
   template <class Make>
   base::Result<Connection*> add(std::uint64_t number, Make make) {
     const auto place = connections_.try_emplace(number).first;
