@@ -432,8 +432,8 @@ class QuicServer {
   static Result<std::unique_ptr<QuicServer>> start(const ServerOptions& options,
                                                    const ApplicationFactory& factory = nullptr,
                                                    ApplicationMemorySource memory = nullptr);
-  // Checks options, certificate and key as start does, without a socket or a thread. Errors: kInvalidRequest,
-  // kInternal, kQuotaExceeded (descriptors), kOutOfMemory.
+  // Checks options, certificates, keys and logs as start does, without a socket or a thread. Errors:
+  // kInvalidRequest, kInternal, kQuotaExceeded (descriptors), kOutOfMemory.
   static Result<void> check(const ServerOptions& options);
   // Stops with deadline 0 if still running.
   ~QuicServer();

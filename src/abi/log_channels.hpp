@@ -15,6 +15,7 @@ class LogChannels {
  public:
   // From then on the channel gets the messages. Replaces a handler of the program. Throws std::bad_alloc.
   void add(const std::shared_ptr<channel::Channel>& channel);
+  // A message in delivery may still arrive after the return.
   void remove(const channel::Channel& channel);
 
  private:

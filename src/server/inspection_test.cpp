@@ -116,6 +116,19 @@ TEST_F(Inspection, AdvisesOnAPortThatIsTaken) {
   EXPECT_EQ(port.found.find("choose"), std::string::npos);
 }
 
+TEST_F(Inspection, OfSettingsAloneFailsForLogsThatCannotBeWritten) {
+  const MadeCertificate made(CertificateRequest{});
+  ServerOptions options;
+  options.cert_pem = made.certificate();
+  options.key_pem = made.key();
+  EXPECT_TRUE(QuicServer::check(options));
+  options.qlog_folder = "/nowhere/qlog";
+  EXPECT_EQ(QuicServer::check(options).error().message.find("qlog_folder is"), 0U);
+  options.qlog_folder.clear();
+  options.key_log_path = "/nowhere/keys";
+  EXPECT_EQ(QuicServer::check(options).error().message.find("key_log_path is"), 0U);
+}
+
 TEST_F(Inspection, RefusesAWrongSetting) {
   const auto refused = inspect(R"({"workers":65})");
   ASSERT_FALSE(refused);
