@@ -11,7 +11,8 @@
 
 namespace knul::bench {
 
-// Ends the program with exit code 2 if `text` is not a number from `least` to `most`. `name`: of the argument.
+// Ends the program with exit code 2 if `text` is not a number from `least` to `most`. `name`: of the
+// argument.
 template <class Number>
 Number number_argument(const char* name, std::string_view text, Number least = 0,
                        Number most = std::numeric_limits<Number>::max()) {

@@ -1,5 +1,5 @@
-// Measures the cost of statistics and connection lists on a server with many connections, and how long they delay
-// its workers.
+// Measures the cost of statistics and connection lists on a server with many connections, and how long they
+// delay its workers.
 //   observation IDLE_CLIENT CONNECTIONS WORKERS CERTIFICATE KEY
 // opens CONNECTIONS by the program IDLE_CLIENT and prints one JSON line: medians and the longest time of each
 // question, and the longest turn of a worker without and with questions.

@@ -1,5 +1,5 @@
-// Sends requests to the admin listener of a running server. Each has a connection of its own and limits of time and
-// size.
+// Sends requests to the admin listener of a running server. Each has a connection of its own and limits of
+// time and size.
 #pragma once
 
 #include <chrono>

@@ -137,8 +137,9 @@ void describe(Calls& call, gnutls_x509_crt_t certificate, const CertificateReque
     call(gnutls_x509_crt_set_key_usage(certificate, GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN));
     return;
   }
-  // The certificate has no key usage: BoringSSL accepts a self-signed certificate as its own issuer only without
-  // key usage or with keyCertSign. It is no authority: rustls accepts no server certificate with CA:TRUE.
+  // The certificate has no key usage: BoringSSL accepts a self-signed certificate as its own issuer only
+  // without key usage or with keyCertSign. It is no authority: rustls accepts no server certificate with
+  // CA:TRUE.
   const char* const purpose =
       request.kind == CertificateKind::kServer ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
   call(gnutls_x509_crt_set_key_purpose_oid(certificate, purpose, 0));

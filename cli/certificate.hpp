@@ -29,8 +29,8 @@ struct CertificateRequest {
 // §4.2.1.6), whose first label may be "*". The failure has the reason.
 Outcome<void> check_certificate_host(const std::string& host);
 
-// ECDSA P-256, valid since an hour ago. kUsage for a host that check_certificate_host refuses, a name of another
-// length, and an issuer that is not an authority.
+// ECDSA P-256, valid since an hour ago. kUsage for a host that check_certificate_host refuses, a name of
+// another length, and an issuer that is not an authority.
 Outcome<PemPair> make_certificate(const CertificateRequest& request);
 
 struct CertificateFiles {

@@ -10,8 +10,8 @@
 
 namespace knul::cli {
 
-// Thread: the one that runs the client's context. Lifetime: `client` outlives this object. This object outlives its
-// pending reads.
+// Thread: the one that runs the client's context. Lifetime: `client` outlives this object. This object
+// outlives its pending reads.
 class SampleReader {
  public:
   SampleReader(AdminClient& client, std::string source) : client_(client), source_(std::move(source)) {}

@@ -10,7 +10,8 @@
 namespace knul::cli {
 
 // Reads LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES. Of several descriptors the one with the name "knul" is the
-// server's. Nothing without descriptors for this process. The descriptors become close-on-exec. Error: kUsage.
+// server's. Nothing without descriptors for this process. The descriptors become close-on-exec. Error:
+// kUsage.
 Outcome<std::optional<int>> inherited_socket(const std::map<std::string, std::string>& environment);
 
 }  // namespace knul::cli

@@ -1,4 +1,5 @@
-// Waits for the signals of `knul serve`: SIGINT and SIGTERM to stop, SIGUSR1 for statistics, SIGHUP to reload.
+// Waits for the signals of `knul serve`: SIGINT and SIGTERM to stop, SIGUSR1 for statistics, SIGHUP to
+// reload.
 #pragma once
 
 #include <chrono>

@@ -15,8 +15,8 @@ namespace knul::cli {
 // Returns 80 x 24 if the descriptor is not a terminal or does not report its size.
 [[nodiscard]] FrameSize terminal_size(int descriptor);
 
-// Switches the terminal to its alternate screen, hides the cursor, and reads keys without line buffering or echo.
-// The destructor restores the terminal. Thread: one.
+// Switches the terminal to its alternate screen, hides the cursor, and reads keys without line buffering or
+// echo. The destructor restores the terminal. Thread: one.
 class Terminal {
  public:
   // Error: kFailure if the process has no terminal.

@@ -18,8 +18,8 @@ struct KeyPress {
   char character = 0;  // of Key::kCharacter
 };
 
-// Decodes arrow and page keys (ECMA-48), also when a sequence arrives in parts; ignores other sequences. Memory is
-// bounded.
+// Decodes arrow and page keys (ECMA-48), also when a sequence arrives in parts; ignores other sequences.
+// Memory is bounded.
 class KeyReader {
  public:
   [[nodiscard]] std::vector<KeyPress> feed(std::string_view bytes);

@@ -59,8 +59,8 @@ double seconds_between(const Sample& earlier, const Sample& later) {
   return growth(earlier, later, "uptime_ms") / 1e3;
 }
 
-// A counter of drops, refusals or failures. The same parts as in admin/page_script.cpp; tests compare both with
-// tests/support/losses.txt.
+// A counter of drops, refusals or failures. The same parts as in admin/page_script.cpp; tests compare both
+// with tests/support/losses.txt.
 bool is_loss(std::string_view name) {
   constexpr auto kParts = std::to_array<std::string_view>(
       {"_dropped", "_refused_", "_refusals_", "_failed", "_suppressed", "_evicted", "_truncated",

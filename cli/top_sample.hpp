@@ -42,7 +42,8 @@ struct Sample {
 [[nodiscard]] std::vector<ConnectionSample> connections_in(const nlohmann::ordered_json& list,
                                                            std::size_t most);
 
-// Sets the sample's connections, at most `most` of them, from the answer of /connections, or its list_failure.
+// Sets the sample's connections, at most `most` of them, from the answer of /connections, or its
+// list_failure.
 void set_list(Sample& sample, Outcome<nlohmann::ordered_json> list, std::size_t most);
 
 // True if the server restarted between the samples.
@@ -71,8 +72,8 @@ struct NamedValue {
 };
 // Each limit's share of the connections' time between the samples, largest first; zero shares are omitted.
 [[nodiscard]] std::vector<NamedValue> limit_shares(const Sample& earlier, const Sample& later);
-// Counters of drops, refusals and failures that grew since `first`. `value` is the rate since `earlier`, `total`
-// the growth since `first`. Largest rate first.
+// Counters of drops, refusals and failures that grew since `first`. `value` is the rate since `earlier`,
+// `total` the growth since `first`. Largest rate first.
 [[nodiscard]] std::vector<NamedValue> grown_losses(const Sample& first, const Sample& earlier,
                                                    const Sample& later);
 

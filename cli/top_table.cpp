@@ -74,8 +74,8 @@ std::string cell(const Row& row, const TopColumn& column, std::size_t width) {
 
 bool is_shown(std::size_t column, std::size_t columns) { return columns >= kColumns[column].from_columns; }
 
-// Returns the width of each column, 0 for those not shown. One space separates columns; the first and the last column
-// get the space that is left.
+// Returns the width of each column, 0 for those not shown. One space separates columns; the first and the
+// last column get the space that is left.
 Widths widths_of(std::size_t columns) {
   Widths widths{};
   std::size_t used = 0;

@@ -33,8 +33,8 @@ struct TableOrder {
   bool is_descending = false;
 };
 [[nodiscard]] TableOrder first_order();  // by bytes sent, the most first
-// Returns the order by the column that the key press selects: texts ascending, numbers descending. Returns nullopt
-// if no column on a terminal `columns` wide has this key.
+// Returns the order by the column that the key press selects: texts ascending, numbers descending. Returns
+// nullopt if no column on a terminal `columns` wide has this key.
 [[nodiscard]] std::optional<TableOrder> order_by_key(char key, std::size_t columns);
 
 inline constexpr std::size_t kMostTableRows = 200;
@@ -44,7 +44,8 @@ inline constexpr std::size_t kMostTableRows = 200;
 // Sorts rows with equal values by ID.
 void sort_connections(std::vector<ConnectionSample>& connections, const TableOrder& order);
 
-// Return exactly `columns` characters. The title of the sorted column ends with v (descending) or ^ (ascending).
+// Return exactly `columns` characters. The title of the sorted column ends with v (descending) or ^
+// (ascending).
 [[nodiscard]] std::string table_header(const TableOrder& order, std::size_t columns);
 [[nodiscard]] std::string table_row(const ConnectionSample& connection, std::size_t columns);
 

@@ -99,7 +99,8 @@ class Host {
     peer_free(peer_);
     FUZZ_CHECK(krepis_channel_close(region_.channel) == KREPIS_SUCCESS);
     FUZZ_CHECK(krepis_channel_unmap(region_.channel) == KREPIS_SUCCESS);
-    // The load may still have open streams, which the close of their channel cuts: the drain is not clean then.
+    // The load may still have open streams, which the close of their channel cuts: the drain is not clean
+    // then.
     const std::uint32_t code = krepis_quic_stop(server_).error_code;
     FUZZ_CHECK(code == KREPIS_SUCCESS || code == KREPIS_TIMEOUT);
   }

@@ -1,5 +1,5 @@
-// The qlog of foreign bytes: a header, frames and a text that a peer chose. What comes out is JSON of bounded size,
-// with whole packet numbers; a list that says that it is complete has every frame of the scanner.
+// The qlog of foreign bytes: a header, frames and a text that a peer chose. What comes out is JSON of bounded
+// size, with whole packet numbers; a list that says that it is complete has every frame of the scanner.
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>

@@ -24,12 +24,12 @@ struct AdminAnswer {
 
 enum class MayAskWorkers : bool { kNo, kYes };  // kNo: there were too many requests for /connections
 // Paths: / (the page), /metrics, /stats, /connections?sort=...&descending=true&limit=..., /healthz, /readyz.
-// 405 for all methods but GET and HEAD, 404 for other paths, 400 for a wrong query or above kMostRows, 421 for a
-// Host that is a name, 429 for /connections with MayAskWorkers::kNo. Throws std::bad_alloc.
+// 405 for all methods but GET and HEAD, 404 for other paths, 400 for a wrong query or above kMostRows, 421
+// for a Host that is a name, 429 for /connections with MayAskWorkers::kNo. Throws std::bad_alloc.
 //
-// A web page can point a name of its own at 127.0.0.1 and so read the answers (DNS rebinding); it cannot make the
-// browser send an address as Host. /metrics, /healthz and /readyz accept every Host, because monitoring uses
-// names and these answers have no addresses of peers.
+// A web page can point a name of its own at 127.0.0.1 and so read the answers (DNS rebinding); it cannot make
+// the browser send an address as Host. /metrics, /healthz and /readyz accept every Host, because monitoring
+// uses names and these answers have no addresses of peers.
 [[nodiscard]] AdminAnswer answer(AdminSource& source, const AdminRequest& request,
                                  MayAskWorkers workers = MayAskWorkers::kYes);
 [[nodiscard]] bool asks_workers(const AdminRequest& request);

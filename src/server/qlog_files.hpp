@@ -35,8 +35,8 @@ class QlogFiles final : public base::QlogFiles {
 
   // From then on the next qlog_connections are logged, as after a start.
   void renew() noexcept { left_.store(connections_, std::memory_order_relaxed); }
-  // Requires that every file has ended. Waits at most kLongestFlush for records that are not written yet. A second
-  // call returns at once.
+  // Requires that every file has ended. Waits at most kLongestFlush for records that are not written yet. A
+  // second call returns at once.
   void finish() noexcept { writer_->stop(kLongestFlush); }
   [[nodiscard]] QlogFigures figures() const { return writer_->figures(); }
 

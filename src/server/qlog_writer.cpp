@@ -156,7 +156,8 @@ void QlogWriter::stop(std::chrono::milliseconds timeout) noexcept {
   has_ended_.wait_until(lock, std::chrono::system_clock::now() + timeout, [this] { return !is_running_; });
 }
 
-// Thread: the writer's. It blocks every signal, so a file above RLIMIT_FSIZE returns EFBIG and raises no SIGXFSZ.
+// Thread: the writer's. It blocks every signal, so a file above RLIMIT_FSIZE returns EFBIG and raises no
+// SIGXFSZ.
 void QlogWriter::run() {
   std::unique_lock lock(mutex_);
   for (;;) {

@@ -1,5 +1,5 @@
-// Writes the records of qlog files on a thread of its own, so that no worker waits for a file system that is full or
-// slow.
+// Writes the records of qlog files on a thread of its own, so that no worker waits for a file system that is
+// full or slow.
 #pragma once
 
 #include <atomic>
@@ -49,14 +49,14 @@ class QlogWriter : public std::enable_shared_from_this<QlogWriter> {
   QlogWriter& operator=(const QlogWriter&) = delete;
   ~QlogWriter();
 
-  // `name` is the name of a new file in the folder, which is created with its first record. Thread: any. Throws
-  // std::bad_alloc.
+  // `name` is the name of a new file in the folder, which is created with its first record. Thread: any.
+  // Throws std::bad_alloc.
   [[nodiscard]] std::unique_ptr<base::QlogFile> open(std::string name);
   [[nodiscard]] QlogFigures figures() const;
   // True: the limit of all files leaves too little for the beginning of another one.
   [[nodiscard]] bool is_full() const;
-  // Requires that every file has ended. Waits until all is written, at most `timeout`. The thread ends then. A
-  // second call returns at once.
+  // Requires that every file has ended. Waits until all is written, at most `timeout`. The thread ends then.
+  // A second call returns at once.
   void stop(std::chrono::milliseconds timeout) noexcept;
 
  private:

@@ -45,7 +45,8 @@ class RecordingLog final : public base::LogSink {
 
 class QlogFolder : public testing::Test {
  protected:
-  // Waits for the writer's thread, which uses the log and the folder, also after a stop that did not wait for it.
+  // Waits for the writer's thread, which uses the log and the folder, also after a stop that did not wait for
+  // it.
   void TearDown() override {
     writer_->stop(kLongest);
     const auto end = std::chrono::steady_clock::now() + kLongest;

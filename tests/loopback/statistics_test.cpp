@@ -1,5 +1,5 @@
-// Compares the server's statistics with what a lossy, slow path counted. The simulator (tests/sim) checks the same
-// figures, upper bounds of times and shares of time without a scheduler in between.
+// Compares the server's statistics with what a lossy, slow path counted. The simulator (tests/sim) checks the
+// same figures, upper bounds of times and shares of time without a scheduler in between.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -83,7 +83,8 @@ TEST(StatisticsOnLoopback, OfTrafficThroughLossAndDelayAgreeWithThePath) {
   EXPECT_EQ(value_in(counts.all, "requests_completed"), static_cast<std::uint64_t>(kRequests));
   const auto dropped = static_cast<double>(proxy.down().dropped);
   EXPECT_NEAR(row["packets_lost"].get<double>(), dropped, dropped * 0.2 + 2);
-  // The path is never faster than its delay. How much slower it is depends on the scheduler, so it has no bound here.
+  // The path is never faster than its delay. How much slower it is depends on the scheduler, so it has no
+  // bound here.
   EXPECT_GE(row["min_rtt_us"].get<double>(), 30'000);
   EXPECT_GE(row["handshake_us"].get<double>(), 30'000);
 }

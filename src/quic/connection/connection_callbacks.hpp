@@ -27,8 +27,8 @@ class ReadingScope {
   ReadingScope& operator=(const ReadingScope&) = delete;
 };
 
-// While this object lives, the frames of the thread's encrypted packets are counted in it with Frames::kCounted,
-// and noted in `qlog` unless it is null.
+// While this object lives, the frames of the thread's encrypted packets are counted in it with
+// Frames::kCounted, and noted in `qlog` unless it is null.
 class WritingScope {
  public:
   enum class Frames : bool { kNotCounted, kCounted };

@@ -1,6 +1,6 @@
-// Writes the events of one connection as qlog 0.3 (draft-ietf-quic-qlog-main-schema and -quic-events) in JSON text
-// sequences (RFC 7464): headers, frames and sizes of packets, timing and recovery state, but no payload and no
-// secrets. There is no event for a lost packet, because the QUIC library does not report it.
+// Writes the events of one connection as qlog 0.3 (draft-ietf-quic-qlog-main-schema and -quic-events) in JSON
+// text sequences (RFC 7464): headers, frames and sizes of packets, timing and recovery state, but no payload
+// and no secrets. There is no event for a lost packet, because the QUIC library does not report it.
 #pragma once
 
 #include <ngtcp2/ngtcp2.h>
@@ -92,8 +92,8 @@ class ConnectionQlog {
 
   // A packet before its encryption. It becomes an event when its datagram is complete.
   void note_encrypted(std::span<const std::uint8_t> header, std::span<const std::uint8_t> payload) noexcept;
-  // The datagram of the packets so far is complete, or was not made if `bytes` is 0. It does not hold the first
-  // `removed_packets` of them.
+  // The datagram of the packets so far is complete, or was not made if `bytes` is 0. It does not hold the
+  // first `removed_packets` of them.
   void end_datagram(std::size_t bytes, base::Instant now, std::size_t removed_packets = 0) noexcept;
 
   // Writes the values that have changed.

@@ -1,5 +1,5 @@
-// Writes the frames of a packet (RFC 9000 §19, RFC 9221 §4) as JSON: their types and fields, but no payload, no token
-// and no path challenge, because the reader of a log must not be able to use them.
+// Writes the frames of a packet (RFC 9000 §19, RFC 9221 §4) as JSON: their types and fields, but no payload,
+// no token and no path challenge, because the reader of a log must not be able to use them.
 #pragma once
 
 #include <cstdint>

@@ -26,8 +26,8 @@ struct PacketFrames {
   static constexpr std::uint32_t kRangesPerFrame = 8;
 };
 
-// Appends the STOP_SENDING frames to `stops` and reports the ACK frames to `acks`. Ends at the first frame that it
-// cannot read; the library judges that frame.
+// Appends the STOP_SENDING frames to `stops` and reports the ACK frames to `acks`. Ends at the first frame
+// that it cannot read; the library judges that frame.
 PacketFrames scan_frames(std::span<const std::uint8_t> payload, std::vector<StopSending>& stops,
                          ResendWatch& acks);
 

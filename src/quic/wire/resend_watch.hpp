@@ -1,5 +1,5 @@
-// Tells when the QUIC library may send frames that the connection did not give it, so that only the packets after
-// that are scanned for them.
+// Tells when the QUIC library may send frames that the connection did not give it, so that only the packets
+// after that are scanned for them.
 #pragma once
 
 #include <algorithm>
@@ -7,12 +7,13 @@
 
 namespace knul::quic {
 
-// Follows the packets of the 1-RTT number space that the peer has acknowledged. As long as they have no gap, none
-// counts as lost, because a packet is lost only when a later one is acknowledged (RFC 9002 §6.1). Every other cause is
-// reported by note_cause().
+// Follows the packets of the 1-RTT number space that the peer has acknowledged. As long as they have no gap,
+// none counts as lost, because a packet is lost only when a later one is acknowledged (RFC 9002 §6.1). Every
+// other cause is reported by note_cause().
 class ResendWatch {
  public:
-  // An ACK frame of a 1-RTT packet: its Largest Acknowledged, First ACK Range and ACK Range Count (RFC 9000 §19.3).
+  // An ACK frame of a 1-RTT packet: its Largest Acknowledged, First ACK Range and ACK Range Count (RFC 9000
+  // §19.3).
   void note_ack(std::uint64_t largest, std::uint64_t first_range, std::uint64_t range_count) {
     const bool has_gap = range_count > 0 || first_range > largest || largest - first_range > next_;
     next_ = has_gap ? kMayResend : std::max(next_, largest + 1);

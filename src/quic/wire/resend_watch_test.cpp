@@ -48,8 +48,8 @@ TEST(ResendWatch, StaysLoudAfterACause) {
   EXPECT_TRUE(watch.may_resend());
 }
 
-// Whatever ACK frames a peer sends: while the watch is quiet, every packet below the largest acknowledged one is
-// acknowledged, so none of them can count as lost.
+// Whatever ACK frames a peer sends: while the watch is quiet, every packet below the largest acknowledged one
+// is acknowledged, so none of them can count as lost.
 TEST(ResendWatch, IsQuietOnlyIfEveryPacketBelowAnAcknowledgedOneIsAcknowledged) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
