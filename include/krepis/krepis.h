@@ -118,8 +118,9 @@ KREPIS_API FfiResponse krepis_quic_start(const FfiQuicConfig* config) KREPIS_NOE
  * Errors: KREPIS_INVALID_POINTER: the handle does not name a server, or another call already stops that
  *     server: of concurrent stops exactly one stops it.
  *   KREPIS_TIMEOUT: streams were cut (deadline, program, or short memory); the server has stopped anyway.
- * Blocks: at most the deadline plus 0.2 s for the last packets. When it returns, the threads, sockets and
- *   memory of the server are released and the port is free.
+ * Blocks: at most the deadline plus 0.2 s for the last packets; with qlog_folder 2 s more, if the file
+ *   system is slow. When it returns, the threads, sockets and memory of the server are released and the port
+ *   is free; the thread of a qlog_folder that does not answer may remain.
  * Threads: any.
  * Memory: invalidates the 8 bytes of the start.
  * Since: 1.1.0. RFC 9000 §10.2. */
@@ -223,7 +224,7 @@ KREPIS_API FfiResponse krepis_quic_info(uint64_t handle) KREPIS_NOEXCEPT;
  *   statistics, as in krepis_quic_get_stats; it is missing when there is no memory for it.
  * Errors: as krepis_quic_stop, and
  *   KREPIS_INVALID_REQUEST: deadline_ms is above 3,600,000; the server goes on.
- * Blocks: at most deadline_ms plus 0.2 s. Threads: any.
+ * Blocks: as krepis_quic_stop. Threads: any.
  * Memory: convention 5; invalidates the 8 bytes of the start.
  * Since: 1.2.0. RFC 9000 §10.2. */
 KREPIS_API FfiResponse krepis_quic_stop_report(uint64_t handle, uint64_t deadline_ms) KREPIS_NOEXCEPT;

@@ -442,7 +442,8 @@ class QuicServer {
 
   // Drains and stops: refuses new connections and streams, lets open streams finish, closes the rest at the
   // deadline. Blocks until threads, sockets and memory are released: at most the deadline plus 200 ms for
-  // the last packets. A second call, also a concurrent one, is kInvalidContext.
+  // the last packets, with qlog_folder 2 s more if the file system is slow. A second call, also a concurrent
+  // one, is kInvalidContext.
   Result<DrainReport> stop(std::chrono::milliseconds deadline);
   // The same with ServerOptions::drain_timeout_ms.
   Result<DrainReport> stop();

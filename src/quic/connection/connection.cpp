@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "quic/connection/certificate_counters.hpp"
 #include "quic/connection/connection_callbacks.hpp"
+#include "quic/connection/connection_qlog_notes.hpp"
 #include "quic/connection/transport_settings.hpp"
 
 namespace knul::quic {
@@ -98,7 +99,8 @@ base::Status Connection::init_server(const TlsServerContext& tls, const Accepted
     return status;
   }
   if (environment_.qlog != nullptr) {
-    open_qlog(initial);
+    qlog_ = open_qlog(*environment_.qlog, library_, path_,
+                      {id.bytes(), {initial.header.scid.data, initial.header.scid.datalen}});
   }
   // The client also uses the connection ID that it chose itself until the handshake has completed. Reserved
   // first: an ID in the endpoint's table must be in routes_ too.
@@ -166,7 +168,10 @@ void Connection::read(const base::ReceivedDatagram& datagram, base::Instant now)
     result = library_.read(datagram, payload);
   }
   if (qlog_ != nullptr) [[unlikely]] {
-    note_read_in_qlog();
+    note_read(*qlog_, library_);
+    if (!qlog_->is_open()) {
+      qlog_.reset();
+    }
   }
   // Writing also arms the deadline again, even without a packet to send.
   schedule();
@@ -472,7 +477,9 @@ std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, ba
   std::vector<std::uint8_t> packet;
   const ngtcp2_ccerr* const error = ending_.close_error();
   if (error == nullptr) {
-    note_closed_in_qlog();
+    if (qlog_ != nullptr) {
+      note_closed(*qlog_, cause(), library_.now());
+    }
     return packet;
   }
   packet.resize(NGTCP2_MAX_UDP_PAYLOAD_SIZE);
@@ -489,7 +496,7 @@ std::vector<std::uint8_t> Connection::take_close_packet(base::Path& path_out, ba
   }
   if (qlog_ != nullptr) {
     qlog_->end_datagram(packet.size(), library_.now(), removed_packets);
-    note_closed_in_qlog();
+    note_closed(*qlog_, cause(), library_.now());
   }
   path_out = from_ngtcp2(storage.path);
   return packet;

@@ -191,6 +191,8 @@ class Connection final
       environment_.host.schedule(*this);
     }
   }
+  // False: no packet with stream data has been lost.
+  [[nodiscard]] bool may_have_lost() const { return resend_watch_.may_resend(); }
   // The library will send RESET_STREAM.
   void note_reset() { resend_watch_.note_cause(); }
   // A stream or a DATAGRAM has used the connection.
@@ -244,12 +246,7 @@ class Connection final
       schedule_if(ending_.fail(library_error));
     }
   }
-  // connection_qlog_notes.cpp
   // Cold functions stay out of the code that runs for every packet.
-  [[gnu::cold]] void open_qlog(const AcceptedInitial& initial) noexcept;
-  [[gnu::cold]] void note_read_in_qlog();
-  [[gnu::cold]] void note_metrics_in_qlog();
-  [[gnu::cold]] void note_closed_in_qlog();
   [[gnu::cold]] void handle_read_error(int result);
   [[gnu::cold]] void fail_tls();
   [[gnu::cold]] void refuse_certificate(CertificateVerdict verdict, std::uint8_t alert_of_library);

@@ -1,5 +1,4 @@
-// What a connection writes to its qlog.
-#include "quic/connection/connection.hpp"
+#include "quic/connection/connection_qlog_notes.hpp"
 
 namespace knul::quic {
 namespace {
@@ -33,45 +32,37 @@ QlogClose close_of(const CloseCause& cause) {
 
 }  // namespace
 
-// Without memory for it the connection goes on without a qlog.
-void Connection::open_qlog(const AcceptedInitial& initial) noexcept {
+std::unique_ptr<ConnectionQlog> open_qlog(base::QlogFiles& files, const LibraryConnection& library,
+                                          const base::Path& path, const QlogIds& ids) noexcept {
   try {
-    const ngtcp2_transport_params& local = *ngtcp2_conn_get_local_transport_params(library_.native());
+    const ngtcp2_transport_params& local = *ngtcp2_conn_get_local_transport_params(library.native());
     const std::span<const std::uint8_t> original(local.original_dcid.data, local.original_dcid.datalen);
-    std::unique_ptr<base::QlogFile> file = environment_.qlog->open(path_.remote, original);
+    std::unique_ptr<base::QlogFile> file = files.open(path.remote, original);
     if (file == nullptr) {
-      return;
+      return nullptr;
     }
-    qlog_ = std::make_unique<ConnectionQlog>(std::move(file), library_.now());
-    qlog_->note_start({.original_dcid = original,
-                       .scid = routes_.front().bytes(),
-                       .dcid = {initial.header.scid.data, initial.header.scid.datalen},
-                       .unix_ms = environment_.qlog->unix_ms()},
-                      path_);
-    if (!qlog_->is_open()) {
-      return qlog_.reset();
-    }
-    qlog_->note_parameters(ConnectionQlog::Owner::kLocal, local, library_.now());
+    auto qlog = std::make_unique<ConnectionQlog>(std::move(file), library.now());
+    qlog->note_start(
+        {.original_dcid = original, .scid = ids.local, .dcid = ids.remote, .unix_ms = files.unix_ms()}, path);
+    qlog->note_parameters(ConnectionQlog::Owner::kLocal, local, library.now());
+    return qlog;
   } catch (...) {
-    qlog_.reset();
+    return nullptr;
   }
 }
 
-void Connection::note_read_in_qlog() {
-  if (!qlog_->has_remote_parameters()) {
-    if (const ngtcp2_transport_params* const params = library_.peer_parameters()) {
-      qlog_->note_parameters(ConnectionQlog::Owner::kRemote, *params, library_.now());
+void note_read(ConnectionQlog& qlog, const LibraryConnection& library) {
+  if (!qlog.has_remote_parameters()) {
+    if (const ngtcp2_transport_params* const params = library.peer_parameters()) {
+      qlog.note_parameters(ConnectionQlog::Owner::kRemote, *params, library.now());
     }
   }
-  note_metrics_in_qlog();
-  if (!qlog_->is_open()) {
-    qlog_.reset();
-  }
+  note_metrics(qlog, library);
 }
 
 // Before the first sample the library's round trip is an assumption, which is no measurement to show.
-void Connection::note_metrics_in_qlog() {
-  const TransportState state = library_.transport_state();
+void note_metrics(ConnectionQlog& qlog, const LibraryConnection& library) {
+  const TransportState state = library.transport_state();
   QlogMetrics metrics{.congestion_window_bytes = state.congestion_window_bytes,
                       .in_flight_bytes = state.in_flight_bytes,
                       .slow_start_threshold_bytes = state.slow_start_threshold_bytes};
@@ -81,17 +72,14 @@ void Connection::note_metrics_in_qlog() {
     metrics.latest_rtt = state.latest_rtt;
     metrics.rtt_variation = state.rtt_variation;
   }
-  qlog_->note_metrics(metrics, library_.now());
+  qlog.note_metrics(metrics, library.now());
 }
 
-void Connection::note_closed_in_qlog() {
-  if (qlog_ == nullptr) {
-    return;
-  }
-  QlogClose close = close_of(ending_.cause());
-  close.code = ending_.cause().code;
-  close.reason = ending_.cause().reason;
-  qlog_->note_closed(close, library_.now());
+void note_closed(ConnectionQlog& qlog, const CloseCause& cause, base::Instant now) {
+  QlogClose close = close_of(cause);
+  close.code = cause.code;
+  close.reason = cause.reason;
+  qlog.note_closed(close, now);
 }
 
 }  // namespace knul::quic

@@ -6,6 +6,7 @@
 
 #include "quic/connection/connection.hpp"
 #include "quic/connection/connection_callbacks.hpp"
+#include "quic/connection/connection_qlog_notes.hpp"
 #include "quic/connection/transport_settings.hpp"
 
 namespace knul::quic {
@@ -50,7 +51,7 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
     note_activity();
     library_.pace(round.has_sent_all);
     if (qlog_ != nullptr) [[unlikely]] {
-      note_metrics_in_qlog();
+      note_metrics(*qlog_, library_);
     }
   } else if (round.has_sent_all && is_handshake_confirmed_ && streams_.count() == 0 &&
              !datagrams_.has_unsent()) {

@@ -180,7 +180,9 @@ void StreamSet::handle_closed(Stream& stream) {
     release_buffered(unsent);
   }
   stream.send.clear();
-  connection_.count_losses(library_.stream_loss_count(stream.id));
+  if (connection_.may_have_lost()) {
+    connection_.count_losses(library_.stream_loss_count(stream.id));
+  }
   if (stream.is_finished()) {
     finish(stream);
   }
