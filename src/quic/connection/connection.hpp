@@ -280,8 +280,8 @@ class Connection final
   base::Instant hibernates_at_;  // unless a packet is received or sent before
   base::Instant turn_{};
   unsigned turn_packets_ = 0;
-  FrameBudget frame_budget_;
   ResendWatch resend_watch_;
+  FrameBudget frame_budget_;
   std::vector<ConnectionId> routes_;
   DatagramSender datagrams_;
   StreamSet streams_;

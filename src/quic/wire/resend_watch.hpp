@@ -16,7 +16,11 @@ class ResendWatch {
   // §19.3).
   void note_ack(std::uint64_t largest, std::uint64_t first_range, std::uint64_t range_count) {
     const bool has_gap = range_count > 0 || first_range > largest || largest - first_range > next_;
-    next_ = has_gap ? kMayResend : std::max(next_, largest + 1);
+    if (has_gap || largest + 1 >= kMayResend) {
+      next_ = kMayResend;
+    } else {
+      next_ = std::max(next_, static_cast<std::uint32_t>(largest + 1));
+    }
   }
   // A probe timeout, a request to reset a stream, or a new path.
   void note_cause() { next_ = kMayResend; }
@@ -24,8 +28,9 @@ class ResendWatch {
   [[nodiscard]] bool may_resend() const { return next_ == kMayResend; }
 
  private:
-  static constexpr std::uint64_t kMayResend = UINT64_MAX;  // above every packet number
-  std::uint64_t next_ = 0;                                 // every smaller packet number is acknowledged
+  // Above the packet numbers that are followed. A connection with more packets is taken for one that may resend.
+  static constexpr std::uint32_t kMayResend = UINT32_MAX;
+  std::uint32_t next_ = 0;  // every smaller packet number is acknowledged
 };
 
 }  // namespace knul::quic

@@ -41,6 +41,19 @@ TEST(ResendWatch, SeesAGapBetweenRangesAndARangeBelowZero) {
   }
 }
 
+TEST(ResendWatch, FollowsFourThousandMillionPackets) {
+  ResendWatch watch;
+  watch.note_ack(UINT32_MAX - 2U, UINT32_MAX - 2U, 0);
+  EXPECT_FALSE(watch.may_resend());
+  watch.note_ack(UINT32_MAX - 1U, 0, 0);
+  EXPECT_TRUE(watch.may_resend());
+  for (const std::uint64_t largest : {std::uint64_t{UINT32_MAX}, (std::uint64_t{1} << 62) - 1}) {
+    ResendWatch other;
+    other.note_ack(largest, largest, 0);
+    EXPECT_TRUE(other.may_resend());
+  }
+}
+
 TEST(ResendWatch, StaysLoudAfterACause) {
   ResendWatch watch;
   watch.note_cause();
