@@ -23,8 +23,6 @@ const METHODS = new Map([
   "certPem",
   "keyPem",
   "clientAuth",
-  "clientCaPath",
-  "clientCaPem",
   "maxConnections",
   "maxStreams",
   "idleTimeoutMs",
@@ -37,7 +35,12 @@ const METHODS = new Map([
   "channel",
   "library",
   "protocol",
-].map((method) => [snakeCase(method), method]));
+].map((method) => [snakeCase(method), method])).set("client_ca_path", "caPath").set("client_ca_pem", "caPem");
+
+/** The method of the builder for a setting, which errors name. */
+export function methodOf(setting: string): string {
+  return METHODS.get(setting) ?? camelCase(setting);
+}
 
 /**
  * Reads settings that have no method of the builder. Names are those of docs/settings.md, in snake_case or camelCase.

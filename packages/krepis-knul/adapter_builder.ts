@@ -1,8 +1,8 @@
 import { checkChoice, checkInteger, checkText } from "./_conversions.ts";
 import { type ChannelOptions, resolveServingOptions } from "./adapter_options.ts";
 import { AdapterError, invalidOption } from "./adapter_error.ts";
-import { camelCase, snakeCase } from "./_camel_case.ts";
-import { type GivenSettings, readExtra } from "./_server_settings.ts";
+import { snakeCase } from "./_camel_case.ts";
+import { type GivenSettings, methodOf, readExtra } from "./_server_settings.ts";
 import { QuicAdapter } from "./quic_adapter.ts";
 import { KrepisCode } from "@krepis/core";
 
@@ -91,7 +91,7 @@ export class AdapterBuilder {
 
   /**
    * Client certificates (mutual TLS). A certificate that a client presents must be valid and issued by an authority of
-   * `clientCaPath` or `clientCaPem`, of which exactly one is required; `QuicConnection.peerCertificate` returns it.
+   * `caPath` or `caPem`, of which exactly one is required; `QuicConnection.peerCertificate` returns it.
    * @param mode "none" (the default): the server asks for no certificate; "optional": a client may present none;
    *   "required": the server refuses a client without a certificate
    * @throws {AdapterError} 4001
@@ -100,14 +100,19 @@ export class AdapterBuilder {
     return this.#set("client_auth", checkChoice("clientAuth", mode, CLIENT_AUTH));
   }
 
-  /** @param path PEM file of the authorities that issue client certificates @throws {AdapterError} 4001 */
-  clientCaPath(path: string): this {
-    return this.#set("client_ca_path", checkText("clientCaPath", path, 1, 4096));
+  /** Refuses clients without a certificate: the same as `clientAuth("required")`. */
+  requireClientAuth(): this {
+    return this.clientAuth("required");
   }
 
-  /** @param text the authorities as PEM text, in place of `clientCaPath` @throws {AdapterError} 4001 */
-  clientCaPem(text: string): this {
-    return this.#set("client_ca_pem", checkText("clientCaPem", text, 1, MAX_PEM_BYTES));
+  /** @param path PEM file of the authorities that issue client certificates @throws {AdapterError} 4001 */
+  caPath(path: string): this {
+    return this.#set("client_ca_path", checkText("caPath", path, 1, 4096));
+  }
+
+  /** @param text the authorities as PEM text, in place of `caPath` @throws {AdapterError} 4001 */
+  caPem(text: string): this {
+    return this.#set("client_ca_pem", checkText("caPem", text, 1, MAX_PEM_BYTES));
   }
 
   /** @param count connections of the server; it refuses more. Default: 200,000 @throws {AdapterError} 4001 */
@@ -232,7 +237,7 @@ export class AdapterBuilder {
   }
 
   #set(setting: string, value: unknown): this {
-    this.#settings.set(setting, { option: camelCase(setting), value });
+    this.#settings.set(setting, { option: methodOf(setting), value });
     return this;
   }
 }

@@ -48,6 +48,8 @@ const wrong: [string, (b: AdapterBuilder) => unknown][] = [
   ["alpn", (b) => b.alpn()],
   ["workers", (b) => b.workers(65)],
   ["extra.port", (b) => b.extra({ port: 1 })],
+  ["extra.clientCaPath", (b) => b.extra({ clientCaPath: "ca.pem" })],
+  ["caPath", (b) => b.caPath("")],
   ["channel.ringRecords", (b) => b.channel({ ringRecords: 65 })],
   ["channel.consumerTimeoutMs", (b) => b.channel({ consumerTimeoutMs: 499 })],
   ["channel.arena", (b) => b.channel({ arena: 1 } as object)],

@@ -36,7 +36,7 @@ function test(name: string, fn: () => Promise<void>): void {
 
 test("a handler sees the verified certificate of its client", async () => {
   const alice = client_identity("alice");
-  const adapter = builder().clientAuth("optional").clientCaPath(alice.ca_path).build();
+  const adapter = builder().clientAuth("optional").caPath(alice.ca_path).build();
   const seen: unknown[] = [];
   adapter.onRequest((request) => {
     const { peerCertificate, alpn } = request.connection;
@@ -65,15 +65,15 @@ test("a handler sees the verified certificate of its client", async () => {
 
 test("authorities are checked at the start, and only asked for with clientAuth", async () => {
   const alice = client_identity("alice");
-  await rejects(() => builder().clientAuth("required").build().start(), {
+  await rejects(() => builder().requireClientAuth().build().start(), {
     code: 4001,
-    option: "clientCaPath",
+    option: "caPath",
   });
-  await rejects(() => builder().clientCaPath(alice.ca_path).build().start(), {
+  await rejects(() => builder().caPath(alice.ca_path).build().start(), {
     code: 4001,
     option: "clientAuth",
   });
-  await rejects(() => builder().clientAuth("required").clientCaPem("text").build().start(), { code: 1000 });
+  await rejects(() => builder().requireClientAuth().caPem("text").build().start(), { code: 1000 });
   throws(() => builder().clientAuth("always" as "none"), { code: 4001, option: "clientAuth" });
 });
 
