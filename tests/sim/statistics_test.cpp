@@ -61,6 +61,29 @@ TEST(Statistics, OfATransferWithLossAgreeWithTheNetwork) {
   });
 }
 
+// Without answers the server sends probes only (RFC 9002 §6.2), at most two packets for each timeout.
+TEST(Statistics, OfABrokenPathHaveTheProbeTimeoutsOfTheNetwork) {
+  for_each_seed(3, [](std::uint64_t seed) {
+    World world(seed, {.change = be_patient});
+    ClientHost& client = world.add_client(over({}, be_patient));
+    const ConnectionRecord& record = client.connect({{.answer_bytes = 100 * kMegabyte}});
+    ASSERT_TRUE(world.run_until([&] { return client.line().down.statistics().entered > 2'000; }, 60s));
+    ASSERT_EQ(only_row(world).statistics.counts.probe_timeouts, 0U);
+    client.line().down.options().loss = client.line().up.options().loss = 1;
+    const LinkStatistics& down = client.line().down.statistics();
+    std::uint64_t entered = down.entered;
+    std::uint32_t probes = 0;
+    for (int i = 0; i < 20'000; ++i) {
+      world.network.run_for(1ms);
+      // The packets of the first milliseconds filled the congestion window.
+      probes += std::exchange(entered, down.entered) != down.entered && i > 30 ? 1U : 0U;
+    }
+    EXPECT_FALSE(record.closed.has_value());
+    EXPECT_GE(probes, 5U);
+    EXPECT_EQ(only_row(world).statistics.counts.probe_timeouts, probes);
+  });
+}
+
 TEST(Statistics, OfRequestsHaveTheLatencyOfTheirServer) {
   static constexpr std::size_t kRequests = 200;
   for_each_seed(1, [](std::uint64_t seed) {

@@ -355,7 +355,7 @@ void Connection::postpone_hibernation(base::Instant now) {
 }
 
 // RFC 9002 §6.2.1: the timeout doubles each time until an acknowledgement arrives. The library (ngtcp2 1.11)
-// does not report it.
+// does not report it. Weak case: while probes are unanswered, a packet without data delays the next count.
 void Connection::count_probe_timeout(base::Instant now) {
   constexpr unsigned kMostDoublings = 16;
   if (is_hibernating()) {

@@ -42,7 +42,8 @@ bool Connection::write(base::SendBatch& batch, base::Instant now) {
   bytes_sent_ += round.bytes;
   datagrams_.notify_writable();
   if (round.bytes > 0) {
-    if (library_.congestion_window_left() < window_before) {
+    // A probe beyond the congestion window does not change what is left of it.
+    if (library_.congestion_window_left() < window_before || probes_in_a_row_ > 0) {
       last_in_flight_at_ = library_.now();
     }
     if (counts_frames) {
