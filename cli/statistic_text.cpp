@@ -112,7 +112,7 @@ class Bounds final : public nlohmann::json_sax<ordered_json> {
   std::string excess_;
 };
 
-// A certificate's last day has the value 0.
+// certificate_days_left is 0 in the last 24 hours, so statistics of certificates are shown also if they are 0.
 bool is_shown(std::string_view name, const ordered_json& value) {
   return !value.is_number() || bounded(value) != 0 || name.starts_with("certificate_");
 }

@@ -10,9 +10,9 @@
 
 namespace knul::cli {
 
-// The JSON object of an answer. Error: kFailure, with `source` and the reason: the text is not a JSON object,
-// an object in it has more than 1,000 members, or values are nested deeper than eight levels. The limits
-// bound the time: an ordered_json compares a name with every earlier name of its object.
+// Parses the JSON object of an answer. Error: kFailure with `source` and the reason: the text is not a JSON
+// object, one of its objects has more than 1,000 members, or its values are nested more than eight levels deep.
+// These limits bound the time, because ordered_json compares a new name with all names of the object.
 Outcome<nlohmann::ordered_json> parse_answer(const std::string& text, const std::string& source);
 
 // The number `name` of an object, from 0 to 10^18; 0 if it is missing or not a number.

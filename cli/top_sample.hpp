@@ -42,8 +42,8 @@ struct Sample {
 [[nodiscard]] std::vector<ConnectionSample> connections_in(const nlohmann::ordered_json& list,
                                                            std::size_t most);
 
-// Sets the sample's connections, at most `most` of them, from the answer of /connections, or its
-// list_failure.
+// Reads the connections from `list`, the answer of /connections, into the sample: the first `most` of them. A
+// failure becomes Sample::list_failure.
 void set_list(Sample& sample, Outcome<nlohmann::ordered_json> list, std::size_t most);
 
 // True if the server restarted between the samples.

@@ -18,8 +18,8 @@ namespace knul::server {
 
 struct LogLosses {
   std::uint64_t limited = 0;  // above the rate of their kind
-  std::uint64_t dropped =
-      0;  // standard error, the handler or a channel accepted them too slowly or not at all
+  // Standard error, the handler or a channel accepted them too slowly or not at all.
+  std::uint64_t dropped = 0;
 };
 // Messages of this process that were not written. Thread: any.
 [[nodiscard]] LogLosses process_log_losses() noexcept;

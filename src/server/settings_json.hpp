@@ -14,7 +14,7 @@ inline constexpr std::size_t kMaxSettingsBytes = 1 << 20;
 
 // Parses one JSON object with the names of the settings as keys. Error: kInvalidArgument, with the name of an
 // unknown or repeated key, of a wrong type or of a value out of range. A service sets its own ALPN if none is
-// given. The result is validated and clamped. It may have secrets: see secrets.hpp.
+// given. The result is validated and clamped. It can hold a private key, which the caller wipes (secrets.hpp).
 base::Result<ParsedSettings> parse_settings_json(std::string_view text);
 
 // Every setting with its value, a secret as kNotShown. Invalid UTF-8 in a path becomes U+FFFD.

@@ -1,5 +1,5 @@
-// Tells when the QUIC library may send frames that the connection did not give it, so that only the packets
-// after that are scanned for them.
+// Tells from when on the QUIC library may send frames again, or RESET_STREAM by itself. Earlier packets need not
+// be scanned for such frames.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@ class ResendWatch {
   [[nodiscard]] bool may_resend() const { return next_ == kMayResend; }
 
  private:
-  // Above the packet numbers that are followed. A connection with more packets is taken for one that may resend.
+  // Above the packet numbers that are followed. After so many packets may_resend() is true.
   static constexpr std::uint32_t kMayResend = UINT32_MAX;
   std::uint32_t next_ = 0;  // every smaller packet number is acknowledged
 };
