@@ -119,8 +119,8 @@ static void a_head_that_cannot_be_closes_this_channel_only(void) {
   Peer* const second = peer_connect(krepis_quic_port(server));
   const uint32_t connection = consumer_await_connection(first);
   consumer_await_connection(&other);
-  atomic_store(consumer_word(first, 0, 64), 0x80000000u);
   CHECK_EQUAL(krepis_connection_close(channel(), connection + 1, 0, NULL, 0), KREPIS_INVALID_POINTER);
+  atomic_store(consumer_word(first, 0, 64), 0x80000000u); /* from now on the channel may close at any time */
   const int32_t stream = krepis_stream_open(channel(), connection, 0); /* makes the worker look */
   CHECK(stream > 0 || stream == -KREPIS_INVALID_CONTEXT);
   const FfiEvent closed = consumer_await(first, KREPIS_EVENT_CHANNEL_CLOSED);
